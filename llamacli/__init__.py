@@ -1,0 +1,3 @@
+"""llamacli: a Unix-style command-line client for chat models behind an OpenAI-compatible API."""
+
+__version__ = "0.1.0"

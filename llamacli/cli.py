@@ -1,0 +1,108 @@
+"""The command line: names, where each command lives, and Typer's part of the work."""
+
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from llamacli import __version__
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.options import Run, spread
+
+#: Every command with its one-line help. Each lives in a module of its name in llamacli.commands.
+COMMANDS = {
+    "ask": "Ask one question and print the answer.",
+}
+PROGRAM = "llamacli"
+ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
+
+
+class Command(TyperCommand):
+    """A command whose help is grouped like the tables of its flags."""
+
+    def get_help(self, ctx: Any) -> str:
+        from llamacli.manual import command_help
+
+        return command_help(self, ctx)
+
+
+class Group(TyperGroup):
+    """The commands, of which only the one that is called is imported and built."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return build(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:
+            raise _unknown(args[0])
+        return super().resolve_command(ctx, args)
+
+    def get_help(self, ctx: Any) -> str:
+        from llamacli.manual import program_help
+
+        return program_help(COMMANDS)
+
+
+def build(name: str) -> Any:
+    """Returns the command of this name as Typer has built it."""
+    module = import_module(f"llamacli.commands.{name}")
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(name, cls=Command, context_settings=SETTINGS)(spread(getattr(module, name)))
+    command = get_command(app)
+    command.epilog = "\n".join(module.EXAMPLES)
+    return command
+
+
+def parse(arguments: list[str]) -> Run:
+    """Reads the command line and returns what is to be run, without having read or sent anything.
+
+    Raises typer.TyperException or LlamaError where it makes no sense, typer.Exit
+    after help, OSError where help could not be written.
+    """
+    # Not app(): Typer's own main would end with 1 on a closed pipe and swallow Ctrl-C.
+    group = get_command(_app())
+    with group.make_context(PROGRAM, arguments) as ctx:
+        run: Run = group.invoke(ctx)
+        return run
+
+
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        cls=Group,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings=SETTINGS,
+    )
+    app.callback(invoke_without_command=True)(_program)
+    return app
+
+
+def _program(
+    ctx: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """Ask a chat model from the shell."""
+    if version:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(ExitStatus.USAGE)
+
+
+def _unknown(name: str) -> LlamaError:
+    from difflib import get_close_matches
+
+    if name.startswith("-"):
+        return LlamaError(ExitStatus.USAGE, f"no option {name} before the command", f"try '{PROGRAM} --help'")
+    close = get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean '{PROGRAM} {close[0]}'?" if close else f"to ask the model: {PROGRAM} ask {name} ..."
+    return LlamaError(ExitStatus.USAGE, f"no command '{name}'", hint)

@@ -1,0 +1,239 @@
+"""Sends a request, tries again where that may help, and reads the answer as it comes."""
+
+import json
+import os
+import ssl
+import time
+from contextlib import suppress
+from io import BytesIO
+from itertools import count
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import requests
+from requests.utils import get_environ_proxies
+
+from llamacli import __version__, network
+from llamacli.connection import Adapter, Progress
+from llamacli.endpoint import Endpoint, is_loopback
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.network import NetworkOptions
+from llamacli.reply import BLOCK, FAILURES, Reply
+from llamacli.terminal import Stderr, one_line
+from llamacli.wire import Assembly, error_in, request_id_in
+
+#: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
+SILENCE = {True: 120.0, False: 600.0}
+
+
+class Retryable(Exception):
+    """A failure after which the same request may be sent again. `after`: seconds that the server asks to wait."""
+
+    def __init__(self, error: LlamaError, after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.after = after
+
+
+class Client:
+    """Calls one endpoint; holds its connections and lets them go when it is left."""
+
+    def __init__(self, endpoint: Endpoint, options: NetworkOptions, stderr: Stderr) -> None:
+        self.endpoint, self.options, self.stderr = endpoint, options, stderr
+        self.adapter = Adapter()
+        self.session = requests.Session()
+        # No ~/.netrc, which would replace the key; proxies and certificates are looked up below.
+        self.session.trust_env = False
+        self.session.mount("https://", self.adapter)
+        self.session.mount("http://", self.adapter)
+        self.session.headers["User-Agent"] = f"llamacli/{__version__}"
+        self.session.verify = self._certificates()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.session.close()
+
+    def _certificates(self) -> str | bool:
+        path = self.options.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        if path and not os.path.exists(path):
+            raise LlamaError(ExitStatus.USAGE, f"no certificates at {path}", "mend --ca-bundle or REQUESTS_CA_BUNDLE")
+        return path or True
+
+    def chat(self, body: dict[str, Any]) -> "Reply":
+        """Posts a body to /chat/completions and returns the reply, whose answer is still to be read.
+
+        Raises LlamaError with the status of whatever kept the server from a 2xx.
+        """
+        streaming = body.get("stream") is True
+        silence = self.options.timeout or SILENCE[streaming]
+        call = _Call(self, "/chat/completions", encode(body), silence, self.options.request_id or str(uuid4()))
+        answers = body.get("n")
+        return Reply(call, call.send(), Assembly(answers if isinstance(answers, int) else 1))
+
+
+class _Call:
+    """One request and its further tries, under one id and one clock."""
+
+    def __init__(self, client: Client, path: str, body: bytes, silence: float, request_id: str) -> None:
+        self.client, self.options, self.stderr = client, client.options, client.stderr
+        self.url = client.endpoint.base_url + path
+        self.body, self.silence, self.request_id = body, silence, request_id
+        self.started = time.monotonic()
+        # Requests would send even localhost, and the key with it, to a proxy.
+        self.proxies = {} if is_loopback(self.url) else get_environ_proxies(self.url)
+        self.progress = Progress(self.options.connect_timeout, silence)
+
+    def send(self) -> requests.Response:
+        for attempt in count():
+            try:
+                return self._try()
+            except Retryable as failure:
+                wait = failure.after if failure.after is not None else network.backoff(attempt)
+                end = min(self.options.retry_max_time, self.options.max_time or float("inf"))
+                if attempt >= self.options.retry or self.elapsed + wait > end:
+                    raise failure.error from None
+                self.stderr.note(f"{failure.error.what}; retry {attempt + 1} of {self.options.retry} in {wait:.1f} s")
+                time.sleep(wait)
+        raise AssertionError("count() never ends")
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def _try(self) -> requests.Response:
+        """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
+        connect_timeout = self.options.connect_timeout
+        if self.options.max_time:
+            connect_timeout = min(connect_timeout, max(self.options.max_time - self.elapsed, 0.001))
+        self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence)
+        if self.options.max_time:
+            self.progress.cut_after(self.options.max_time - self.elapsed)
+        try:
+            request = self.client.session.prepare_request(self._request())
+            self._show_request(request)
+            response = self.client.session.send(
+                request,
+                stream=True,
+                timeout=(connect_timeout, self.silence),
+                proxies=self.proxies,
+                allow_redirects=False,
+            )
+        except FAILURES as error:
+            raise self.lost(error) from error
+        self._show_response(response)
+        if 200 <= response.status_code < 300:
+            return response
+        try:
+            raise self._refused(response)
+        finally:
+            response.close()
+            self.progress.close()
+
+    def _request(self) -> requests.Request:
+        headers = {"Content-Type": "application/json", "X-Client-Request-Id": self.request_id}
+        if self.client.endpoint.key:
+            headers["Authorization"] = f"Bearer {self.client.endpoint.key}"
+        # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
+        return requests.Request("POST", self.url, headers=headers, data=BytesIO(self.body))
+
+    def lost(self, error: BaseException) -> Exception:
+        """Says what became of a request without a (whole) response."""
+        progress = self.progress
+        progress.close()
+        if progress.was_cut:
+            what = f"no complete answer within --max-time {self.options.max_time:g} s"
+            return self.fault(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
+        cause = root_cause(error)
+        if progress.begun:
+            return self.broken(cause)
+        where = self.client.endpoint.host + (" (through a proxy)" if self.proxies else "")
+        if progress.connected and isinstance(cause, TimeoutError):
+            # The call may go on over there, and be billed: it is not sent twice.
+            what = f"no answer from {where} within {self.silence:g} s"
+            return self.fault(ExitStatus.NETWORK, what, "raise --timeout")
+        verb = "lost the connection to" if progress.connected else "cannot connect to"
+        failure = self.fault(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", "check network and --base-url")
+        return failure if _is_certain(error, cause) else Retryable(failure)
+
+    def broken(self, cause: BaseException) -> LlamaError:
+        """Says that the response ended before the answer did."""
+        if isinstance(cause, TimeoutError):
+            return self.fault(ExitStatus.BROKEN, f"the answer broke off: silence for {self.silence:g} s", "try again")
+        return self.fault(ExitStatus.BROKEN, f"the answer broke off: {describe(cause)}", "try again")
+
+    def _refused(self, response: requests.Response) -> Exception:
+        """Says why there was no 2xx, in the server's own words where it has some."""
+        code = response.status_code
+        self.progress.cut_after(10)
+        body = b""
+        with suppress(*FAILURES):
+            while len(body) < BLOCK and (block := response.raw.read1(BLOCK, decode_content=True)):
+                body += block
+        words = one_line(error_in(body), 300)
+        if 300 <= code < 400:
+            words = f"a redirect to {response.headers.get('Location', 'nowhere')}, not followed"
+        what = f"{network.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
+        server_id = (
+            response.headers.get("x-inference-id") or response.headers.get("x-request-id") or request_id_in(body)
+        )
+        failure = self.fault(network.exit_status(code), what, network.advice(code), server_id)
+        if code not in network.RETRIED:
+            return failure
+        return Retryable(failure, network.retry_after(response.headers.get("Retry-After")))
+
+    def fault(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError:
+        """Makes an error that names the request, so that the provider's logs can be searched for it."""
+        theirs = f", the server's {server_id}" if server_id else ""
+        return LlamaError(status, f"{what} (request id {self.request_id}{theirs})", todo)
+
+    def _show_request(self, request: requests.PreparedRequest) -> None:
+        self.stderr.verbose(f"> {request.method} {request.url}")
+        for name, value in request.headers.items():
+            self.stderr.verbose(f"> {name}: {value}")
+
+    def _show_response(self, response: requests.Response) -> None:
+        self.stderr.verbose(f"< {network.reason(response.status_code)}")
+        for name, value in response.headers.items():
+            self.stderr.verbose(f"< {name}: {value}")
+        self.stderr.verbose(f"* headers after {self.elapsed:.3f} s")
+
+
+def encode(body: object) -> bytes:
+    """Returns the JSON text that is sent."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # JSON's \ud800 in an option: only an escape can carry it on.
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _is_certain(error: BaseException, cause: BaseException) -> bool:
+    """Tells a failure to connect that the next try would meet again: a bad URL, a missing SOCKS library, TLS."""
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return True
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Digs the operating system's or TLS's own error out of requests' and urllib3's wrappings."""
+    seen = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+        if isinstance(inner, str) or inner is None:
+            inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        if isinstance(inner, BaseException):
+            error = inner
+    return error
+
+
+def describe(cause: BaseException) -> str:
+    """Says in a few words what went wrong on the line."""
+    verify = getattr(cause, "verify_message", "")
+    if verify:
+        return f"TLS: {verify}"
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return one_line(str(text), 200)

@@ -1,0 +1,192 @@
+"""One connection under a clock: how far a call got, and limits that hold for names and slow drips too."""
+
+import queue
+import socket
+import threading
+import time
+from contextlib import suppress
+from functools import partial
+from http.client import HTTPResponse
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.poolmanager import PoolManager
+
+#: What getaddrinfo returns.
+Address = tuple[int, int, int, str, Any]
+
+
+class Progress:
+    """How far one call got. Whether a failed call may be repeated, and its exit status, follow from it."""
+
+    def __init__(self, connect_timeout: float, silence: float) -> None:
+        self.connect_timeout = connect_timeout
+        self.silence = silence
+        self.connected = False
+        #: A byte of the response has come.
+        self.begun = False
+        #: `cut_after` has ended the call.
+        self.was_cut = False
+        self._handle: socket.socket | None = None
+        self._timer: threading.Timer | None = None
+
+    def cut_after(self, seconds: float) -> None:
+        """Ends the call after so many seconds, whatever it is waiting for by then."""
+        self.release()
+        self._timer = threading.Timer(max(seconds, 0), self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def release(self) -> None:
+        """Stops the clock."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def watch(self, sock: socket.socket) -> None:
+        """Takes note of the call's socket. TLS takes over its descriptor, hence a duplicate of it is kept."""
+        if self._handle:
+            self._handle.close()
+        self._handle = sock.dup()
+        if self.was_cut:
+            self._cut()
+
+    def _cut(self) -> None:
+        self.was_cut = True
+        if self._handle:
+            # Wakes a read in another thread, which closing would not.
+            with suppress(OSError):
+                self._handle.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Stops the clock and forgets the socket."""
+        self.release()
+        if self._handle:
+            self._handle.close()
+            self._handle = None
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter with connections that keep to a Progress. Set `progress` before each call."""
+
+    progress: Progress
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._use_own_connections(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        # A SOCKS manager brings connections of its own.
+        if not proxy.lower().startswith("socks"):
+            self._use_own_connections(manager)
+        return manager
+
+    def _use_own_connections(self, manager: PoolManager) -> None:
+        # urllib3 asks the class, not the instance, for its connections: hence classes made here.
+        def pool(base: type[HTTPConnectionPool], connection: type["_Clocked"]) -> type[HTTPConnectionPool]:
+            return type(base.__name__, (base,), {"ConnectionCls": staticmethod(partial(connection, adapter=self))})
+
+        manager.pool_classes_by_scheme = {
+            "http": pool(HTTPConnectionPool, _Clocked),
+            "https": pool(HTTPSConnectionPool, _ClockedTLS),
+        }
+
+
+class _Clocked(HTTPConnection):
+    """A connection that tells the adapter's Progress how far it got, and keeps to its clock."""
+
+    def __init__(self, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._adapter = adapter
+        self.response_class = partial(_Response, adapter=adapter)  # type: ignore[assignment]
+
+    def _new_conn(self) -> socket.socket:
+        progress = self._adapter.progress
+        host, port = self._dns_host, self.port or self.default_port
+        try:
+            sock = _connect(host, port, progress.connect_timeout, self.socket_options)
+        except socket.gaierror as error:
+            raise NameResolutionError(host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+        progress.watch(sock)
+        return sock
+
+    def connect(self) -> None:
+        super().connect()
+        self._adapter.progress.connected = True
+        # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
+        self.sock.settimeout(self._adapter.progress.silence)
+
+
+class _ClockedTLS(_Clocked, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Response(HTTPResponse):
+    """http.client's response that says when its first byte is there."""
+
+    def __init__(self, sock: socket.socket, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._adapter = adapter
+
+    def begin(self) -> None:
+        if self.fp.peek(1):
+            self._adapter.progress.begun = True
+        super().begin()
+
+
+def _connect(host: str, port: int, seconds: float, options: Any) -> socket.socket:
+    """Connects to the first address that answers, all within so many seconds.
+
+    Each address has its share of the time, so that one dead address (IPv6, often)
+    leaves some for the next. Raises OSError, TimeoutError where the time is up.
+    """
+    deadline = time.monotonic() + seconds
+    addresses = _resolve(host, port, seconds)
+    failure: OSError = OSError("no address found")
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        share = (deadline - time.monotonic()) / (len(addresses) - tried)
+        if share <= 0:
+            break
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(share)
+            sock.connect(address)
+            # What is left of the time serves the TLS handshake.
+            sock.settimeout(max(deadline - time.monotonic(), 0.1))
+            return sock
+        except OSError as error:
+            failure = error
+            sock.close()
+    if isinstance(failure, TimeoutError):
+        raise TimeoutError(f"no connection within {seconds:g} s")
+    raise failure
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[Address]:
+    """Looks a name up, in a thread of its own: nothing else can end a getaddrinfo, neither a clock nor Ctrl-C."""
+    answer: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answer.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error if isinstance(error, OSError) else OSError(f"{host} is no host name"))
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        found = answer.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"the name was not found within {seconds:g} s") from None
+    if isinstance(found, OSError):
+        raise found
+    return found

@@ -1,0 +1,176 @@
+"""Where a call goes and with which key: the base URL, the key's sources, and who may see it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Kind, Path, Switch
+from llamacli.options import Flag, Table
+from llamacli.settings import Settings, Source, config_folder
+
+DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
+KEYS_PAGE = "https://aimlapi.com/app/keys"
+KEY_VARIABLES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
+
+
+class BaseUrl(Kind):
+    metavar = "URL"
+
+    def parse(self, text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"is no URL: {error}") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+            raise ValueError("is no URL with http:// or https:// and a host")
+        if parts.username is not None:
+            raise ValueError("holds a user or password: use a key, which no flag shows")
+        if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]+", text):
+            raise ValueError("holds more than scheme, host, port and path")
+        return text.rstrip("/")
+
+
+@dataclass(frozen=True)
+class EndpointOptions(Table):
+    """Which server is called, with which key."""
+
+    title = "Server and key"
+
+    base_url: Annotated[str, Flag(BaseUrl(), "Call this server.", env="AIMLAPI_BASE_URL", stranger=True)] = (
+        DEFAULT_BASE_URL
+    )
+    key_file: Annotated[str | None, Flag(Path(), "Read the key from this file.")] = None
+    no_key: Annotated[bool, Flag(Switch(), "Send no key.")] = False
+    allow_http: Annotated[bool, Flag(Switch(), "Send the key over plain http to other hosts than this one.")] = False
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that may be called, and the key that it may see; None sends no Authorization."""
+
+    base_url: str
+    key: str | None = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
+
+
+def resolve(options: EndpointOptions, env: Environment) -> Endpoint:
+    """Decides where the call goes and with which key.
+
+    Raises LlamaError: key where there is none or it cannot be had, usage where
+    sending it there would give it away.
+    """
+    origin = _origin(options, env.settings)
+    if origin and origin.stranger:
+        env.stderr.note(f"calling {options.base_url}, as {origin} says")
+        key = _key_of_stranger(options, origin)
+    else:
+        key = _key(options, env)
+    if key is None and not options.no_key and options.base_url == DEFAULT_BASE_URL:
+        raise LlamaError(
+            ExitStatus.KEY,
+            "no API key",
+            f"make one at {KEYS_PAGE}, then set {KEY_VARIABLES[0]}, in the environment or in {config_folder()}/.env",
+        )
+    if key and options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url):
+        raise LlamaError(
+            ExitStatus.USAGE,
+            f"the key would go over plain http to {urlsplit(options.base_url).hostname}, readable on the way",
+            "use https, or --no-key, or --allow-http",
+        )
+    if key:
+        env.stderr.hide(key)
+    return Endpoint(options.base_url, key)
+
+
+def is_loopback(url: str) -> bool:
+    """Tells whether a URL's host is this machine, by its name or number alone."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
+    if "base_url" in options.from_flag:
+        return None
+    found = settings.find("AIMLAPI_BASE_URL", stranger=True)
+    return found.source if found else None
+
+
+def _key_of_stranger(options: EndpointOptions, source: Source) -> str | None:
+    """Returns the key for a server named by a stranger's .env: one of that same file or none."""
+    for variable in KEY_VARIABLES:
+        if (key := source.values.get(variable)) and not options.no_key:
+            return _checked(key, f"{variable} in {source}")
+    if options.no_key or is_loopback(options.base_url):
+        return None
+    raise LlamaError(
+        ExitStatus.USAGE,
+        f"{source} sends this call to {urlsplit(options.base_url).hostname}, and your key is not sent where a "
+        "working directory's .env says",
+        f"to call it all the same, pass --base-url {options.base_url}",
+    )
+
+
+def _key(options: EndpointOptions, env: Environment) -> str | None:
+    if options.no_key:
+        return None
+    if options.key_file:
+        return _checked(_from_file(options.key_file, "--key-file"), "--key-file")
+    for source in env.settings.sources:
+        for key, origin in _keys_in(source):
+            return _checked(key, origin)
+    return None
+
+
+def _keys_in(source: Source) -> Iterator[tuple[str, str]]:
+    """Yields the keys that a source holds with their origins, each fetched only when it is asked for."""
+    for variable in KEY_VARIABLES:
+        if key := source.values.get(variable):
+            yield key, f"{variable} in {source}"
+    if source.stranger:
+        return
+    if path := source.values.get("LLAMACLI_KEY_FILE"):
+        yield _from_file(path, "LLAMACLI_KEY_FILE"), "LLAMACLI_KEY_FILE"
+    if command := source.values.get("LLAMACLI_KEY_COMMAND"):
+        yield _from_command(command), "LLAMACLI_KEY_COMMAND"
+
+
+def _from_file(path: str, origin: str) -> str:
+    try:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: {reason}") from None
+
+
+def _from_command(command: str) -> str:
+    """Runs the key command, whose own text may be a secret and is never shown."""
+    # A prompt that is piped in is not for the command to eat.
+    stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
+    done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise LlamaError(ExitStatus.KEY, f"LLAMACLI_KEY_COMMAND ended with status {done.returncode}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _checked(key: str, origin: str) -> str:
+    key = key.strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        fault = "holds a space, a line break or a character that no key has" if key else "is empty"
+        raise LlamaError(ExitStatus.KEY, f"the key from {origin} {fault}")
+    return key

@@ -1,0 +1,55 @@
+"""The exit statuses, and the one exception that carries an expected failure to one of them."""
+
+import enum
+
+
+class ExitStatus(enum.IntEnum):
+    """How a call ended, as the shell sees it.
+
+    The meanings are part of the interface: scripts branch on them, and the
+    README prints this table. Where several fit, WITHHELD goes before CUT.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> "ExitStatus":
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "a complete answer was printed"
+    USAGE = 2, "usage: a bad flag or value, nothing to ask, an input that cannot be read or is not UTF-8"
+    KEY = 3, "no key, a key file or key command that fails, or the key was refused (401)"
+    REFUSED = 4, "the request was refused (400, 404, 413, 422 and other 4xx; a redirect)"
+    CREDITS = 5, "out of credits or forbidden (402, 403)"
+    RATE = 6, "rate limited (429), after the retries"
+    SERVER = 7, "server error (5xx, 408, 425, or an error inside a stream), after the retries"
+    NETWORK = 8, "network: DNS, connection, TLS, proxy, timeout, with no byte of a response received"
+    BROKEN = 9, "broken answer: anything that goes wrong after the response began"
+    CUT = 10, "the answer was cut at the token limit (--allow-truncated makes it 0)"
+    WITHHELD = 11, "the answer was withheld: content filter, or a refusal"
+    FAULT = 70, "a fault in llamacli itself"
+    OUTPUT = 74, "the output could not be written (full disk, closed descriptor)"
+    HANGUP = 129, "stopped by SIGHUP"
+    INTERRUPTED = 130, "stopped by Ctrl-C (SIGINT)"
+    PIPE = 141, "the reader of stdout has gone (`| head -1`)"
+    TERMINATED = 143, "stopped by SIGTERM"
+
+
+class LlamaError(Exception):
+    """An expected failure: what happened, and what to do about it.
+
+    `status` is the exit status that it ends the program with. Both texts are
+    written for the person who reads them; together they make the one line
+    `llamacli: what happened; what to do`.
+    """
+
+    def __init__(self, status: ExitStatus, what: str, todo: str = "") -> None:
+        super().__init__(what)
+        self.status = status
+        self.what = what
+        self.todo = todo
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.what, self.todo)))

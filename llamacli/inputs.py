@@ -1,0 +1,105 @@
+"""What is read: stdin, files and arguments, as UTF-8 text or not at all."""
+
+import os
+import select
+from collections.abc import Callable
+from pathlib import Path
+
+from llamacli.errors import ExitStatus, LlamaError
+
+#: Seconds without a byte on stdin after which the user is told what the program waits for.
+PATIENCE = 2.0
+BLOCK = 1 << 18
+
+
+class Inputs:
+    """Reads the texts of one call. With `lossy`, bytes that are not UTF-8 become U+FFFD."""
+
+    def __init__(self, note: Callable[[str], None], lossy: bool = False) -> None:
+        self.note = note
+        self.lossy = lossy
+        self._stdin_taker = ""
+
+    @property
+    def stdin_taken(self) -> bool:
+        """Whether an option has read stdin (`--system @-`), so that nothing is left for the prompt."""
+        return bool(self._stdin_taker)
+
+    def stdin_is_piped(self) -> bool:
+        """Tells whether stdin is there and is no terminal."""
+        try:
+            return not os.isatty(0) and os.fstat(0) is not None
+        except OSError:
+            return False
+
+    def stdin(self, taker: str) -> str:
+        """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error.
+
+        Trailing newlines are dropped, as the shell does it for `$(...)`.
+        """
+        if self._stdin_taker:
+            raise LlamaError(
+                ExitStatus.USAGE, f"stdin was read for {self._stdin_taker} already", f"give {taker} another way"
+            )
+        self._stdin_taker = taker
+        try:
+            data = self._read_stdin()
+        except OSError as error:
+            raise LlamaError(ExitStatus.USAGE, f"stdin cannot be read: {error.strerror}") from None
+        return self.text(data, "stdin").rstrip("\n")
+
+    def _read_stdin(self) -> bytes:
+        if os.isatty(0):
+            self.note("reading the terminal; end the text with Ctrl-D on a line of its own")
+        # A regular file is always ready, and epoll would refuse it: select, which is everywhere.
+        elif not select.select([0], [], [], PATIENCE)[0]:
+            self.note("waiting for text on stdin; -I/--no-stdin leaves it alone")
+        blocks = []
+        while block := _read(0):
+            blocks.append(block)
+        return b"".join(blocks)
+
+    def file(self, path: str) -> str:
+        """Reads a file's text, whole and as it stands; `-` is stdin."""
+        if path == "-":
+            return self.stdin("--file -")
+        try:
+            return self.text(Path(path).read_bytes(), path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise LlamaError(ExitStatus.USAGE, f"{path}: {reason}", "nothing was sent") from None
+
+    def at_file(self, text: str, origin: str) -> str:
+        """Reads `@FILE` and `@-`, without trailing newlines; `@@` stands for a leading @."""
+        if not text.startswith("@"):
+            return self.argument(text, origin)
+        if text.startswith("@@"):
+            return self.argument(text[1:], origin)
+        if text == "@-":
+            return self.stdin(origin)
+        return self.file(text[1:]).rstrip("\n")
+
+    def argument(self, text: str, origin: str) -> str:
+        """Returns an argument or environment value as UTF-8 has it, whatever the locale took its bytes for."""
+        return text if text.isascii() else self.text(os.fsencode(text), origin)
+
+    def text(self, data: bytes, origin: str) -> str:
+        """Decodes UTF-8; raises LlamaError (usage) naming the first byte that is not."""
+        try:
+            return data.decode("utf-8", "replace" if self.lossy else "strict")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise LlamaError(
+                ExitStatus.USAGE,
+                f"{origin} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, line {line}",
+                "--lossy reads such bytes as U+FFFD",
+            ) from None
+
+
+def _read(fd: int) -> bytes:
+    while True:
+        try:
+            return os.read(fd, BLOCK)
+        except BlockingIOError:
+            # Another program that shares the pipe has made it non-blocking.
+            select.select([fd], [], [])

@@ -1,0 +1,147 @@
+"""The kinds of value that an option takes: each turns text into a value or says what is wrong with it."""
+
+import json
+import math
+import re
+from typing import ClassVar, NoReturn, cast
+
+
+class Kind:
+    """A plain text. `parse` raises ValueError with the rest of a sentence that begins with the text itself."""
+
+    #: What stands for the value in help and completions.
+    metavar = "TEXT"
+    #: `@FILE` and `@-` are read before `parse` sees the text.
+    at_file = False
+    #: The values offered by help and completions, where they are few and fixed.
+    values: tuple[str, ...] = ()
+    #: The allowed range in words, "" where there is none.
+    range = ""
+
+    def __init__(self, metavar: str = "") -> None:
+        if metavar:
+            self.metavar = metavar
+
+    def parse(self, text: str) -> object:
+        return text
+
+    def join(self, values: list[object]) -> object:
+        """Makes one value of those of a repeated flag."""
+        return values
+
+
+class AtFile(Kind):
+    """A text that may also come from a file or stdin, by `@FILE` and `@-`."""
+
+    at_file = True
+
+
+class Path(Kind):
+    metavar = "FILE"
+
+
+class Switch(Kind):
+    """A flag without a value; in the environment true or false."""
+
+    metavar = ""
+    true: ClassVar = ("1", "true", "yes", "on")
+    false: ClassVar = ("0", "false", "no", "off")
+
+    def parse(self, text: str) -> bool:
+        word = text.strip().lower()
+        if word not in self.true + self.false:
+            raise ValueError("is neither true nor false")
+        return word in self.true
+
+
+class Number(Kind):
+    """A finite number between two bounds, both included; written without a fraction it stays an integer."""
+
+    metavar = "NUMBER"
+    noun = "a number"
+    form = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+    def __init__(self, low: float | None = None, high: float | None = None, metavar: str = "") -> None:
+        super().__init__(metavar)
+        self.low, self.high = low, high
+        if low is not None and high is not None:
+            self.range = f"{low} to {high}"
+        elif low is not None:
+            self.range = f"at least {low}"
+
+    def parse(self, text: str) -> int | float:
+        wanted = f"{self.noun} {'of' if self.high is None else 'from'} {self.range}" if self.range else self.noun
+        # int() and float() alone would let "1_000", "nan" and other alphabets' digits pass.
+        if not self.form.fullmatch(text) or len(text) > 400:
+            raise ValueError(f"is not {wanted}")
+        value = float(text) if re.search(r"[.eE]", text) else int(text)
+        too_low = self.low is not None and value < self.low
+        too_high = self.high is not None and value > self.high
+        if too_low or too_high or math.isinf(value):
+            raise ValueError(f"is out of range: give {wanted}")
+        return value
+
+
+class Integer(Number):
+    metavar = "N"
+    noun = "an integer"
+    form = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+class Matching(Kind):
+    """A text of one form, given as a regular expression and in words."""
+
+    def __init__(self, metavar: str, form: str, words: str) -> None:
+        super().__init__(metavar)
+        self.form, self.range = re.compile(form), words
+
+    def parse(self, text: str) -> str:
+        if not self.form.fullmatch(text):
+            raise ValueError(f"does not fit: give {self.range}")
+        return text
+
+
+class KeyValue(Kind):
+    """`KEY=VALUE` with VALUE read as JSON where it is JSON, else as a string; repeated, an object."""
+
+    metavar = "KEY=VALUE"
+
+    def parse(self, text: str) -> tuple[str, object]:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ValueError(f"is not {self.metavar}")
+        return key, self.value(value)
+
+    def value(self, text: str) -> object:
+        try:
+            return parse_json(text)
+        except json.JSONDecodeError:
+            return text
+
+    def join(self, values: list[object]) -> object:
+        return dict(cast("list[tuple[str, object]]", values))
+
+
+def parse_json(text: str) -> object:
+    """Reads strict JSON (RFC 8259): no NaN, no Infinity, and no number that a double cannot hold.
+
+    Raises json.JSONDecodeError where the text is no JSON, ValueError where a number is too big.
+    """
+
+    def finite(literal: str) -> float:
+        if math.isinf(number := float(literal)):
+            raise ValueError(f"holds {literal[:20]}, a number too big to send")
+        return number
+
+    def refuse(constant: str) -> NoReturn:
+        raise json.JSONDecodeError(f"{constant} is not JSON", text, text.find(constant))
+
+    try:
+        return json.loads(text, parse_float=finite, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
+def json_fault(error: json.JSONDecodeError) -> str:
+    """Says in words where a text stops being JSON."""
+    return f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}"

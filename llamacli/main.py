@@ -1,0 +1,125 @@
+"""Runs the program: the one place where errors and signals become exit statuses."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from llamacli import cli
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.terminal import Stderr
+
+#: The signals that end a call, after what is open has been put in order.
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """A signal has come. No handler of ordinary errors catches it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit status. Raises Stopped where a signal came."""
+    closed = _keep_standard_descriptors()
+    stderr = Stderr()
+    try:
+        try:
+            run = cli.parse(arguments)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
+        _catch_signals()
+        return run(Environment(stderr, closed))
+    except LlamaError as error:
+        stderr.error(error)
+        return error.status
+    except typer.Exit as exit:
+        return exit.exit_code
+    except typer.TyperException as error:
+        stderr.error(_usage(error))
+        return ExitStatus.USAGE
+    except BrokenPipeError:
+        # Python would write its own complaint when it flushes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitStatus.PIPE
+    except Exception as error:
+        return fault(error, stderr)
+
+
+def fault(error: Exception, stderr: Stderr) -> int:
+    """Reports what should not have happened."""
+    if os.environ.get("LLAMACLI_DEBUG"):
+        stderr.write("".join(traceback.format_exception(error)))
+    what = f"internal fault: {type(error).__name__}: {error}"
+    stderr.error(LlamaError(ExitStatus.FAULT, what, "LLAMACLI_DEBUG=1 shows the traceback; please report it"))
+    return ExitStatus.FAULT
+
+
+def run() -> NoReturn:
+    """Is the program: runs the process's own command line and ends the process."""
+    try:
+        status = main(sys.argv[1:])
+    except Stopped as stopped:
+        _die(stopped.number)
+    # Nothing is left to be flushed, and taking the interpreter down in order takes longer than an answer's last byte.
+    os._exit(status)
+
+
+def _keep_standard_descriptors() -> frozenset[int]:
+    """Opens /dev/null where 0, 1 or 2 was closed (`>&-`), and returns which were.
+
+    Else the next file or socket would get that number, and what is written to
+    stdout would go into it.
+    """
+    closed = set()
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken, and that is this one.
+            os.open(os.devnull, os.O_RDWR)
+            closed.add(descriptor)
+    return frozenset(closed)
+
+
+def _catch_signals() -> None:
+    """Makes the signals end the call in order. One that is ignored (nohup, a background job) stays ignored."""
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # The second one is not waited for.
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    raise Stopped(number)
+
+
+def _die(number: int) -> NoReturn:
+    """Ends by the signal itself: an exit status of 130 would not stop a shell's loop."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)
+
+
+def _usage(error: typer.TyperException) -> LlamaError:
+    """Rewrites one of Typer's usage errors as one line that names the option and the mend."""
+    name = getattr(error, "option_name", "")
+    if close := getattr(error, "possibilities", None):
+        return LlamaError(ExitStatus.USAGE, f"no option {name}", f"did you mean {' or '.join(close)}?")
+    text = error.format_message().rstrip(".")
+    if text.startswith("No such option"):
+        return LlamaError(ExitStatus.USAGE, f"no option {name}", "words that begin with a dash go after --")
+    if "requires an argument" in text:
+        return LlamaError(ExitStatus.USAGE, f"{name} needs a value")
+    return LlamaError(ExitStatus.USAGE, text[:1].lower() + text[1:])

@@ -1,0 +1,101 @@
+"""The network options, and what follows from a response's status: when to try again, how to end."""
+
+import random
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from time import time
+from typing import Annotated
+
+from llamacli.errors import ExitStatus
+from llamacli.kinds import Integer, Matching, Number, Path
+from llamacli.options import Flag, Table
+
+#: Statuses that another try may mend: the request timed out, came too early or too often, or the server failed.
+RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+SECONDS = Number(0.001, metavar="SECONDS")
+
+
+@dataclass(frozen=True)
+class NetworkOptions(Table):
+    """How long to wait, how often to try, and what to trust. Times are in seconds."""
+
+    title = "Network"
+    note = "Each has a default in the environment: LLAMACLI_TIMEOUT and so on."
+
+    timeout: Annotated[
+        float | None,
+        Flag(SECONDS, "Allow the server this long a silence (default 120 while streaming, else 600).", env=True),
+    ] = None
+    connect_timeout: Annotated[
+        float, Flag(SECONDS, "Allow this long for connecting, names and all addresses together.", env=True)
+    ] = 10
+    max_time: Annotated[float | None, Flag(SECONDS, "Allow this long for the whole call.", env=True)] = None
+    retry: Annotated[int, Flag(Integer(0), "Try again this often after a failure that may pass.", env=True)] = 5
+    retry_max_time: Annotated[
+        float, Flag(Number(0, metavar="SECONDS"), "Start no further try after this long.", env=True)
+    ] = 120
+    request_id: Annotated[
+        str | None,
+        Flag(
+            Matching("ID", r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -"),
+            "Send this X-Client-Request-Id in place of a new UUID.",
+            env=True,
+        ),
+    ] = None
+    ca_bundle: Annotated[
+        str | None, Flag(Path(), "Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi's).", env=True)
+    ] = None
+
+
+def exit_status(code: int) -> ExitStatus:
+    """Maps an HTTP status that is no success to the exit status that it means."""
+    known = {401: ExitStatus.KEY, 402: ExitStatus.CREDITS, 403: ExitStatus.CREDITS, 429: ExitStatus.RATE}
+    if code in known:
+        return known[code]
+    return ExitStatus.SERVER if code >= 500 or code in (408, 425) else ExitStatus.REFUSED
+
+
+def advice(code: int) -> str:
+    """Says what a person can do about an HTTP status."""
+    known = {
+        401: "check the key",
+        402: "top up the account",
+        403: "top up the account, or check what the key may do",
+        404: "check --model and --base-url, which mostly ends in /v1",
+        413: "send less",
+        429: "wait, or raise --retry-max-time",
+    }
+    if code in known:
+        return known[code]
+    if code >= 500 or code in (408, 425):
+        return "try again later"
+    return "pass --base-url with the address meant" if code < 400 else "mend the request"
+
+
+def reason(code: int) -> str:
+    """Returns `404 Not Found`; an unregistered status stands alone."""
+    try:
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return str(code)
+
+
+def backoff(attempt: int) -> float:
+    """Returns the seconds to wait after failure number `attempt` (from 0).
+
+    Double from 1 to 30, each drawn between half and all of it, lest all clients come back at once.
+    """
+    return float(min(30, 2 ** min(attempt, 5)) * random.uniform(0.5, 1))
+
+
+def retry_after(header: str | None) -> float | None:
+    """Reads Retry-After (RFC 9110, 10.2.3), seconds or a date, as seconds from now; None where it says nothing."""
+    if not header:
+        return None
+    try:
+        return (
+            max(0.0, float(header)) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - time()
+        )
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,166 @@
+"""Spreads a table of flags (a dataclass) over a command's signature, and fills it from flags and settings."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
+
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Kind, Switch, parse_json
+
+if TYPE_CHECKING:
+    from llamacli.environment import Environment
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag: the field that it annotates gives its long name, `--<field-name>`."""
+
+    kind: Kind
+    #: A sentence that begins with a verb; range and default are added to it.
+    help: str
+    #: The short form with its dash, and further long forms.
+    short: str = ""
+    also: tuple[str, ...] = ()
+    #: May be given more than once.
+    many: bool = False
+    #: Has a default in the environment: LLAMACLI_<FIELD>, or the variable named here.
+    env: bool | str = False
+    #: May be set by a working directory's .env, which a stranger may have written.
+    stranger: bool = False
+
+    def variable(self, name: str) -> str | None:
+        """Returns the environment variable that gives the field `name` its default, if any does."""
+        if isinstance(self.env, str):
+            return self.env
+        return f"LLAMACLI_{name.upper()}" if self.env else None
+
+    def declarations(self, name: str) -> list[str]:
+        """Returns the flag's names as Typer wants them, the long one first."""
+        long = "--" + name.replace("_", "-")
+        if isinstance(self.kind, Switch) and self.env:
+            opposite = long.replace("--no-", "--") if name.startswith("no_") else long.replace("--", "--no-", 1)
+            long = f"{long}/{opposite}"
+        return [long, *self.also, *filter(None, [self.short])]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of flags: each field is annotated with its `Flag`. `from_flag` names the fields given as flags."""
+
+    title: ClassVar[str]
+    note: ClassVar[str] = ""
+
+    from_flag: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False, compare=False)
+
+    @classmethod
+    def flags(cls) -> dict[str, Flag]:
+        """Returns the flags by the names of their fields, in the order in which the help shows them."""
+        return {f.name: f.type.__metadata__[0] for f in fields(cls) if hasattr(f.type, "__metadata__")}
+
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+def fill(table: type[AnyTable], given: dict[str, Any], env: "Environment") -> AnyTable:
+    """Returns the table's values: flag before environment before files before default.
+
+    `given` holds what the command line gave, None where it gave nothing.
+    Raises LlamaError (usage) naming the flag or variable whose value is wrong.
+    """
+    values: dict[str, Any] = {}
+    for name, flag in table.flags().items():
+        raw, origin = given.get(name), "--" + name.replace("_", "-")
+        variable = flag.variable(name)
+        if raw is None and variable and (found := env.settings.find(variable, flag.stranger)):
+            raw, origin = _split(found.text) if flag.many else found.text, f"{variable} in {found.source}"
+        if raw is None:
+            continue
+        if isinstance(raw, list):
+            values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
+        else:
+            values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
+    return table(**values, from_flag=frozenset(name for name in table.flags() if given.get(name) is not None))
+
+
+def _split(text: str) -> list[str]:
+    """Reads the environment default of a repeated flag: a JSON array of strings, or one string."""
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return [text]
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else [text]
+
+
+def _parse(kind: Kind, text: str, origin: str, env: "Environment") -> object:
+    text = env.inputs.at_file(text, origin) if kind.at_file else env.inputs.argument(text, origin)
+    try:
+        return kind.parse(text)
+    except ValueError as error:
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{shown}' {error}") from None
+
+
+Command = Callable[..., ExitStatus]
+Run = Callable[["Environment"], ExitStatus]
+
+
+def spread(command: Command) -> Callable[..., Run]:
+    """Makes a command that takes tables into one whose signature Typer can read.
+
+    Each parameter annotated with a Table becomes that table's flags, one annotated
+    with Environment disappears, the others stay as they are. Called with what was
+    parsed, the result does nothing yet: it returns a function that runs the command
+    in an Environment, so that parsing is over before anything is read or sent.
+    """
+    signature = inspect.signature(command)
+    tables = {p.name: p.annotation for p in signature.parameters.values() if _is_table(p.annotation)}
+    operands = [p for p in signature.parameters.values() if hasattr(p.annotation, "__metadata__")]
+
+    def parsed(**given: Any) -> Run:
+        def run(env: "Environment") -> ExitStatus:
+            env.inputs.lossy = bool(given.get("lossy"))
+            filled = {name: fill(table, given, env) for name, table in tables.items()}
+            env.stderr.adopt(filled)
+            return command(**{p.name: given[p.name] for p in operands}, **filled, env=env)
+
+        return run
+
+    flat = [_optional(p).replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in operands]
+    for table in tables.values():
+        flat += [_typer_parameter(table, name, flag) for name, flag in table.flags().items()]
+    parsed.__signature__ = signature.replace(parameters=flat, return_annotation=Run)  # type: ignore[attr-defined]
+    parsed.__annotations__ = {p.name: p.annotation for p in flat}
+    parsed.__doc__ = command.__doc__
+    return parsed
+
+
+def _optional(operand: inspect.Parameter) -> inspect.Parameter:
+    # A type that allows None says that the operand may be left out.
+    return operand.replace(default=None) if type(None) in get_args(get_args(operand.annotation)[0]) else operand
+
+
+def _is_table(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Table)
+
+
+def _typer_parameter(table: type[Table], name: str, flag: Flag) -> inspect.Parameter:
+    # Typer is given text to split, not types: one parser (`fill`) serves flags and environment alike.
+    from typer import Option
+
+    text: Any = bool if isinstance(flag.kind, Switch) else list[str] if flag.many else str
+    option = Option(
+        *flag.declarations(name), help=_help(table, name, flag), metavar=flag.kind.metavar, rich_help_panel=table.title
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[text | None, option]
+    )
+
+
+def _help(table: type[Table], name: str, flag: Flag) -> str:
+    default = getattr(table, name, None)
+    notes = [flag.kind.range, "repeatable" if flag.many else ""]
+    if default is not None and not isinstance(default, (bool, list, dict, tuple)):
+        notes.append(f"default {default}")
+    extra = ", ".join(filter(None, notes))
+    return flag.help + (f" [{extra}]" if extra else "")

@@ -1,0 +1,224 @@
+"""The only writer to stdout: the answer and nothing else, there or in a file that is replaced when it is complete."""
+
+import errno
+import fcntl
+import json
+import math
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Annotated
+
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Path, Switch
+from llamacli.options import Flag, Table
+from llamacli.terminal import DANGEROUS, SURROGATE, escaped, write_all
+
+
+@dataclass(frozen=True)
+class OutputOptions(Table):
+    """What is printed, and where."""
+
+    title = "Output"
+
+    json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.")] = False
+    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte in place of the newline.", "-0")] = False
+    output: Annotated[
+        str | None, Flag(Path(), "Write the answer to this file, which is replaced when it is complete.", "-o")
+    ] = None
+    allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
+
+
+class Output:
+    """Where the answer goes. On a terminal what could drive it is shown escaped, elsewhere bytes pass verbatim.
+
+    `closed` are the standard descriptors that were closed from the start, `before` is
+    called ahead of each write. Use it in a `with`: `commit` says that the answer is complete, and leaving
+    without it leaves a line that ends, or a file beside the old one.
+    """
+
+    def __init__(
+        self, path: str | None, closed: frozenset[int] = frozenset(), before: Callable[[], None] = lambda: None
+    ) -> None:
+        self._before = before
+        self.name, self.fd = "stdout", 1
+        self._target: _Target | None = None
+        if path not in (None, "-"):
+            self.name = str(path)
+            self._target = _open(self.name)
+            self.fd = self._target.fd
+        elif 1 in closed:
+            raise _failure("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
+        self.is_terminal = os.isatty(self.fd)
+        self._held = ""
+        self._last = "\n"
+        self._written = False
+
+    def __enter__(self) -> "Output":
+        return self
+
+    def write(self, text: str) -> None:
+        """Writes text at once. Raises LlamaError (output), or BrokenPipeError where the reader has gone."""
+        text, self._held = self._held + text, ""
+        # Half of a character outside the BMP: the other half comes with the next chunk.
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._held = text[:-1], text[-1]
+        if text:
+            self._put(escaped(text) if self.is_terminal else text)
+
+    def end(self, terminator: str = "\n") -> None:
+        """Ends an answer: with a newline where it has none, or with a NUL byte."""
+        if self._held:
+            self._held, held = "", "\ufffd"
+            self._put(held)
+        if terminator == "\0" or self._last not in "\n\0":
+            self._put(terminator)
+
+    def document(self, value: object, *, line: bool = False) -> None:
+        """Writes a JSON value: indented on a terminal, else, or as one of several, in one line."""
+        indent = 2 if self.is_terminal and not line else None
+        self._put(_dump(value, indent, self.is_terminal) + "\n")
+
+    def _put(self, text: str) -> None:
+        self._last = text[-1]
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            # Pairs become the character that they stand for, a lone half becomes U+FFFD.
+            data = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        self._before()
+        try:
+            if self._target:
+                self._target.begin()
+            write_all(self.fd, data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _failure(self.name, error) from None
+        self._written = True
+
+    def commit(self) -> None:
+        """Puts a file in the place of the old one: the answer is complete."""
+        if self._target:
+            try:
+                self._target.commit()
+            except OSError as error:
+                raise _failure(self.name, error) from None
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        unwritable = isinstance(error, BrokenPipeError) or getattr(error, "status", None) == ExitStatus.OUTPUT
+        try:
+            if self._written and not unwritable:
+                self.end()
+        finally:
+            part = self._target.close() if self._target else None
+            if part and isinstance(error, LlamaError):
+                error.todo = "; ".join(filter(None, (f"what came is in {part}", error.todo)))
+
+
+class _Straight:
+    """A target that is no regular file: a FIFO, a device, a terminal. It is written as it is."""
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, os.O_WRONLY)
+
+    def begin(self) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def close(self) -> str | None:
+        os.close(self.fd)
+        return None
+
+
+class _Replacement:
+    """A file that grows as FILE.part and takes FILE's place when it is complete.
+
+    A part that an earlier call left is kept until there is something to put in its
+    place. A lock keeps two calls from writing one part.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self.part = path, path + ".part"
+        try:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+        except FileNotFoundError:
+            mode = 0o666
+        self.is_new = not os.path.lexists(self.part)
+        self.begun = False
+        self.done = False
+        while True:
+            self.fd = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, mode)
+            try:
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(self.fd)
+                raise OSError(errno.EBUSY, "another call is writing it") from None
+            # The other call may have renamed the part between our open and our lock.
+            if os.path.exists(self.part) and os.path.samestat(os.fstat(self.fd), os.stat(self.part)):
+                return
+            os.close(self.fd)
+
+    def begin(self) -> None:
+        if not self.begun:
+            self.begun = True
+            os.ftruncate(self.fd, 0)
+
+    def commit(self) -> None:
+        self.begin()
+        os.fsync(self.fd)
+        os.replace(self.part, self.path)
+        self.done = True
+
+    def close(self) -> str | None:
+        """Closes the file; returns the part's name where something was left in it."""
+        if self.is_new and not self.begun:
+            os.unlink(self.part)
+        os.close(self.fd)
+        return self.part if self.begun and not self.done else None
+
+
+_Target = _Straight | _Replacement
+
+
+def _open(path: str) -> _Target:
+    try:
+        # The link stays and the file that it names is replaced.
+        target = os.path.realpath(path)
+        if os.path.isdir(target):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        # /dev/stdout is written straight even where it leads to a regular file.
+        is_special = (os.path.exists(path) and not os.path.isfile(path)) or path.startswith("/dev/")
+        return _Straight(path) if is_special else _Replacement(target)
+    except OSError as error:
+        raise _failure(path, error) from None
+
+
+def _failure(name: str, error: OSError) -> LlamaError:
+    return LlamaError(ExitStatus.OUTPUT, f"cannot write {name}: {error.strerror}")
+
+
+def _dump(value: object, indent: int | None, for_terminal: bool) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
+    if for_terminal:
+        # As JSON's own escapes, so that it stays JSON.
+        text = re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
+    return SURROGATE.sub("\ufffd", text)
+
+
+def _finite(value: object) -> object:
+    """Replaces what JSON cannot say, as jq does: a number beyond a double by the largest one, NaN by null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
+    return value

@@ -1,0 +1,137 @@
+"""What is asked: words, stdin and files put together to the messages of a request."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated
+
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.inputs import Inputs
+from llamacli.kinds import AtFile, Kind, Path, Switch
+from llamacli.options import Flag, Table
+from llamacli.settings import config_folder
+from llamacli.wire import Message
+
+STDIN = "{stdin}"
+
+
+@dataclass(frozen=True)
+class InputOptions(Table):
+    """What is asked beside the words of the prompt."""
+
+    title = "Input"
+
+    system: Annotated[str | None, Flag(AtFile(), "Put this system message first; TEXT or @FILE.", "-s")] = None
+    role: Annotated[
+        str | None, Flag(Kind("NAME"), "Take the system message from roles/NAME.md in the config folder.", "-r")
+    ] = None
+    file: Annotated[
+        list[str] | None, Flag(Path(), "Add this file after the prompt, in front of stdin's text.", "-f", many=True)
+    ] = None
+    edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
+    no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", also=("--ignore-stdin",))] = False
+    lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False
+
+
+def messages(words: list[str], options: InputOptions, inputs: Inputs) -> list[Message]:
+    """Returns the messages to send.
+
+    The prompt is the words joined by one space. Files and then stdin follow it,
+    parts separated by one blank line; stdin's text goes where the prompt holds
+    `{stdin}` instead. Raises LlamaError (usage) where there is nothing to ask or an
+    input cannot be read as UTF-8.
+    """
+    system = _system(options, inputs)
+    prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
+    if options.edit:
+        prompt = _edited(prompt, inputs)
+    files = [f'<file name="{_name(path)}">\n{inputs.file(path)}\n</file>' for path in options.file or []]
+    stdin = _stdin(words, options, inputs)
+    if stdin is not None and STDIN in prompt:
+        prompt, stdin = prompt.replace(STDIN, stdin), None
+    content = "\n\n".join(part for part in (prompt, *files, stdin) if part)
+    if not content.strip():
+        raise LlamaError(
+            ExitStatus.USAGE, "nothing to ask", "give a prompt, pipe text in, or see 'llamacli ask --help'"
+        )
+    asked: list[Message] = [{"role": "user", "content": content}]
+    return [{"role": "system", "content": system}, *asked] if system else asked
+
+
+def _stdin(words: list[str], options: InputOptions, inputs: Inputs) -> str | None:
+    """Reads stdin where it is the prompt's: None where it is not read."""
+    if "-" in words:
+        if options.no_stdin:
+            raise LlamaError(ExitStatus.USAGE, "the word - reads stdin and --no-stdin leaves it alone", "drop one")
+        return inputs.stdin("the word -")
+    if options.no_stdin or inputs.stdin_taken or not inputs.stdin_is_piped():
+        return None
+    return inputs.stdin("the prompt")
+
+
+def _system(options: InputOptions, inputs: Inputs) -> str | None:
+    if options.role is None:
+        return options.system
+    if options.system is not None:
+        raise LlamaError(ExitStatus.USAGE, "--system and --role both give the system message", "drop one")
+    folder = config_folder() / "roles"
+    if "/" in options.role or options.role.startswith("."):
+        raise LlamaError(ExitStatus.USAGE, f"--role: '{options.role}' is no name of a role", f"roles are in {folder}")
+    path = folder / f"{options.role}.md"
+    if not path.is_file():
+        names = sorted(other.stem for other in folder.glob("*.md"))
+        close = get_close_matches(options.role, names)
+        hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(names) or 'none yet'}"
+        raise LlamaError(ExitStatus.USAGE, f"--role: no file {path}", hint)
+    return inputs.file(str(path)).rstrip("\n")
+
+
+def _name(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _edited(prompt: str, inputs: Inputs) -> str:
+    """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="llamacli-") as folder, _terminal() as terminal:
+        path = os.path.join(folder, "prompt.md")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(prompt)
+        # By the shell, as git does it: an editor may come with arguments.
+        command = ["/bin/sh", "-c", f"{editor} {shlex.quote(path)}"]
+        with _ignoring_signals():
+            done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
+        if done.returncode:
+            raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' ended with status {done.returncode}")
+        return inputs.file(path).rstrip("\n")
+
+
+@contextmanager
+def _terminal() -> Iterator[int | None]:
+    try:
+        fd = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _ignoring_signals() -> Iterator[None]:
+    """Leaves Ctrl-C and Ctrl-\\ to the editor, as system(3) does."""
+    # A handler that does nothing, since the editor would inherit SIG_IGN.
+    former = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,171 @@
+"""Reads the answer out of a successful response, as it comes and whatever form it comes in."""
+
+import json
+import time
+from collections.abc import Iterator
+from http.client import HTTPException
+from itertools import chain
+from types import TracebackType
+from typing import Protocol
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from llamacli import sse
+from llamacli.connection import Progress
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.terminal import Stderr, one_line
+from llamacli.wire import Assembly, Chunk, error_in, error_message, request_id
+
+BLOCK = 1 << 16
+#: Bytes of an answer in one piece; more than that is no answer.
+MAX_BODY = 64 << 20
+#: Seconds that a stream may go on for after every choice has finished: usage and [DONE] may follow, or nothing.
+LINGER = 5.0
+#: What requests, urllib3 and http.client raise when a connection or a response fails.
+FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, UnicodeError)
+
+
+class Call(Protocol):
+    """What a reply needs to know of the call that it belongs to."""
+
+    started: float
+    progress: Progress
+    stderr: Stderr
+
+    def lost(self, error: BaseException) -> Exception: ...
+
+    def fault(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
+
+
+class Reply:
+    """The body of a 2xx. Iterating reads it; `answer` is what has come so far."""
+
+    def __init__(self, call: "Call", response: requests.Response, answer: Assembly) -> None:
+        self._call, self._response = call, response
+        self.answer = answer
+        self.started = call.started
+        #: When the first and the latest text came, by the monotonic clock.
+        self.first_text = self.last_text = call.started
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+
+    def __enter__(self) -> "Reply":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self._call.progress.close()
+        self._response.close()
+
+    def __iter__(self) -> Iterator[list[Chunk]]:
+        """Yields the chunks as they come, those that came together in one list; a whole completion is one chunk.
+
+        What a body is shows in its first byte: servers send streams unasked, documents
+        in place of streams, and either under any Content-Type. Raises LlamaError
+        (broken) where the answer is not whole, (server) where it holds an error.
+        """
+        blocks = self._blocks()
+        head = b""
+        for block in blocks:
+            head += block
+            if start := head.removeprefix(b"\xef\xbb\xbf").strip()[:1]:
+                break
+        else:
+            raise self._fault("the server sent an empty body")
+        if start in b"{[":
+            document = self._document(head, blocks)
+            self._take_time()
+            yield [document]
+        elif start in b":deir":
+            for chunks in self._stream(chain([head], blocks)):
+                self._take_time()
+                yield chunks
+        else:
+            raise self._fault("the server sent " + (error_in(head) if start == b"<" else "neither JSON nor a stream"))
+        self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
+
+    def _take_time(self) -> None:
+        if self.answer.has_text:
+            self.last_text = time.monotonic()
+            if self.first_text == self.started:
+                self.first_text = self.last_text
+
+    def _blocks(self) -> Iterator[bytes]:
+        lingering = False
+        while True:
+            try:
+                block = self._response.raw.read1(BLOCK, decode_content=True)
+            except FAILURES as error:
+                if self.answer.is_whole:
+                    return
+                raise self._call.lost(error) from error
+            if not block:
+                if self._call.progress.was_cut and not self.answer.is_whole:
+                    raise self._call.lost(TimeoutError())
+                return
+            yield block
+            if not lingering and self.answer.is_whole:
+                lingering = True
+                self._call.progress.cut_after(LINGER)
+
+    def _stream(self, blocks: Iterator[bytes]) -> Iterator[list[Chunk]]:
+        begun = False
+        try:
+            for events in sse.events(blocks):
+                chunks: list[Chunk] = []
+                for event in events:
+                    if event.data == "[DONE]":
+                        yield chunks
+                        return
+                    try:
+                        chunk = self._chunk(event)
+                        self.answer.add(chunk)
+                    except LlamaError:
+                        # What came with it is printed before the error is told.
+                        yield chunks
+                        raise
+                    chunks.append(chunk)
+                if chunks:
+                    begun = True
+                    yield chunks
+        except sse.TooLong:
+            raise self._fault(f"the server sent an event of more than {sse.MAX_EVENT >> 20} MiB") from None
+        if not self.answer.is_whole:
+            raise self._fault("the stream ended before the answer did" if begun else "the stream held no answer")
+
+    def _chunk(self, event: sse.Event) -> Chunk:
+        try:
+            chunk = json.loads(event.data)
+        except (ValueError, RecursionError):
+            raise self._fault("the server sent malformed JSON") from None
+        return self._checked(chunk, event.name == "error")
+
+    def _document(self, head: bytes, blocks: Iterator[bytes]) -> Chunk:
+        pieces, size = [head], len(head)
+        for block in blocks:
+            pieces.append(block)
+            size += len(block)
+            if size > MAX_BODY:
+                raise self._fault(f"the server sent more than {MAX_BODY >> 20} MiB")
+        try:
+            document = json.loads(b"".join(pieces).decode("utf-8-sig", "replace"))
+        except (ValueError, RecursionError):
+            raise self._fault("the server sent malformed or incomplete JSON") from None
+        document = self._checked(document, "choices" not in document)
+        self.answer.add(document)
+        return document
+
+    def _checked(self, chunk: object, is_error: bool) -> Chunk:
+        """Tells an answer from an error that comes under a 200."""
+        if not isinstance(chunk, dict):
+            raise self._fault("the server sent JSON that is no answer")
+        if chunk.get("error") or ((is_error or "choices" not in chunk) and (error_message(chunk) or is_error)):
+            words = one_line(error_message(chunk), 300)
+            if not words:
+                raise self._fault("the server sent JSON that is no answer")
+            raise self._call.fault(
+                ExitStatus.SERVER, f"the server failed: {words}", "try again later", request_id(chunk)
+            )
+        return chunk
+
+    def _fault(self, what: str) -> LlamaError:
+        return self._call.fault(ExitStatus.BROKEN, what, "try again, and see -v")

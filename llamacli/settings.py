@@ -1,0 +1,111 @@
+"""Where settings come from: the environment, the working directory's .env, the user's .env, in that order."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that settings come from. `stranger` marks one that somebody else may have written."""
+
+    name: str
+    values: Mapping[str, str] = field(repr=False)
+    stranger: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Found:
+    """A setting's text and the source that it was found in."""
+
+    text: str = field(repr=False)
+    source: Source
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sources in their order; an empty value counts as none."""
+
+    sources: tuple[Source, ...]
+    note: Callable[[str], None] = field(repr=False, compare=False)
+
+    def find(self, variable: str, stranger: bool) -> Found | None:
+        """Returns the first value of `variable`, taking a stranger's only where `stranger` allows it."""
+        for source in self.sources:
+            if not (text := source.values.get(variable)):
+                continue
+            if stranger or not source.stranger:
+                return Found(text, source)
+            self.note(f"{variable} is not taken from {source}, which may be a stranger's")
+        return None
+
+
+def load(note: Callable[[str], None]) -> Settings:
+    """Reads the sources; a .env that cannot be read or parsed is passed over with a note."""
+    sources = [Source("the environment", os.environ)]
+    near, own = nearest_env(), config_folder() / ".env"
+    if near and not _same(near, own):
+        if near.stat().st_uid == os.geteuid():
+            sources += _read(near, note, stranger=True)
+        else:
+            note(f"{near} belongs to another user and is passed over")
+    if _is_file(own):
+        sources += _read(own, note, stranger=False)
+    return Settings(tuple(sources), note)
+
+
+def config_folder() -> Path:
+    """Returns $XDG_CONFIG_HOME/llamacli, by default ~/.config/llamacli.
+
+    A relative XDG_CONFIG_HOME is ignored, as the XDG Base Directory Specification
+    demands. Without a home the path is one that does not exist.
+    """
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.config"), "llamacli")
+
+
+def nearest_env() -> Path | None:
+    """Returns the nearest .env from the working directory upwards, not above the git root or the home directory."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return None
+    home = os.path.realpath(os.path.expanduser("~"))
+    for folder in (here, *here.parents):
+        if _is_file(folder / ".env"):
+            return folder / ".env"
+        if os.path.lexists(folder / ".git") or str(folder) == home:
+            return None
+    return None
+
+
+def _is_file(path: Path) -> bool:
+    # Not Path.is_file: os.path's never raises, and a FIFO or a device of that name must not hang the program.
+    return os.path.isfile(path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _read(path: Path, note: Callable[[str], None], stranger: bool) -> list[Source]:
+    from dotenv.parser import parse_stream
+
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except (OSError, UnicodeDecodeError) as error:
+        # The error's own text could show a piece of the file.
+        note(f"{path} is passed over: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
+        return []
+    for binding in bindings:
+        if binding.error:
+            note(f"{path} is passed over: line {binding.original.line} is not NAME=value")
+            return []
+    # Values are taken as they stand: interpolation would let ${AIMLAPI_API_KEY} fetch the real key.
+    values = {b.key: b.value for b in bindings if b.key and b.value is not None}
+    return [Source(str(path), values, stranger)]

@@ -1,0 +1,80 @@
+"""Bytes of a text/event-stream to events, by the rules of the WHATWG HTML standard, section 9.2."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+#: Bytes that one line or one event may hold. A longer one is no answer but a fault or an attack.
+MAX_EVENT = 64 << 20
+
+
+class Event(NamedTuple):
+    data: str
+    name: str = ""
+
+
+class TooLong(ValueError):
+    """A line or an event is longer than MAX_EVENT."""
+
+
+class Decoder:
+    """Cuts blocks of bytes, as they come, into events.
+
+    Lines end with CR LF, CR or LF and with nothing else: U+2028 and U+0085 stand
+    inside of JSON strings. Bytes are decoded a whole line at a time, so that a
+    character may be cut anywhere.
+    """
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._skip_lf = False
+        self._first = True
+        self._name = ""
+        self._data: list[str] = []
+        self._size = 0
+
+    def feed(self, block: bytes) -> Iterator[Event]:
+        """Yields the events that end in this block. Raises TooLong."""
+        for line in self._lines(block):
+            if not line:
+                if self._data:
+                    yield Event("\n".join(self._data), self._name)
+                self._name, self._data, self._size = "", [], 0
+            elif line.startswith("data:"):
+                self._data.append(line[6:] if line.startswith("data: ") else line[5:])
+                self._size += len(line)
+                if self._size > MAX_EVENT:
+                    raise TooLong
+            elif line.startswith("event:"):
+                self._name = line[6:].removeprefix(" ")
+            elif line == "data":
+                self._data.append("")
+
+    def _lines(self, block: bytes) -> Iterable[str]:
+        if self._skip_lf and block:
+            self._skip_lf = False
+            block = block.removeprefix(b"\n")
+        if b"\r" in block:
+            self._skip_lf = block.endswith(b"\r")
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n" not in block:
+            self._rest += block
+            if len(self._rest) > MAX_EVENT:
+                raise TooLong
+            return ()
+        whole, _, rest = block.rpartition(b"\n")
+        text = (bytes(self._rest) + whole if self._rest else whole).decode("utf-8", "replace")
+        self._rest = bytearray(rest)
+        if self._first:
+            self._first = False
+            text = text.removeprefix("\ufeff")
+        return text.split("\n")
+
+
+def events(blocks: Iterable[bytes]) -> Iterator[list[Event]]:
+    """Yields, for each block, the list of events that it completed.
+
+    An event that the end of the stream cuts off is dropped, as the standard demands.
+    """
+    decoder = Decoder()
+    for block in blocks:
+        yield list(decoder.feed(block))

@@ -1,0 +1,212 @@
+"""What a terminal is shown: harmless text, the lines on stderr, a spinner while nothing comes."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Annotated
+
+from llamacli.errors import LlamaError
+from llamacli.kinds import Switch
+from llamacli.options import Flag, Table
+
+#: C0 other than newline and tab, DEL, C1, and the bidi controls: what can drive or disguise a terminal.
+DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class DisplayOptions(Table):
+    """What is shown beside the answer."""
+
+    title = "Display"
+    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
+
+    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
+    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
+    quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
+    verbose: Annotated[
+        bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
+    ] = False
+    no_color: Annotated[bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb).", env=True)] = False
+
+
+def escaped(text: str) -> str:
+    """Shows each dangerous character as an escape: \\x1b, \\r, \\u202e."""
+    return DANGEROUS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str, limit: int = 600) -> str:
+    """Folds a text of unknown origin into one harmless line."""
+    folded = escaped(" ".join(text.split()))
+    return folded if len(folded) <= limit else folded[: limit - 3] + "..."
+
+
+def masked(secret: str) -> str:
+    """Shows a key so that its owner knows it and nobody else does: abcd...wxyz, all dots if it is short."""
+    return f"{secret[:4]}...{secret[-4:]}" if len(secret) >= 12 else "..."
+
+
+class Stderr:
+    """The only writer to stderr. Notes wait until `adopt` has told whether they are wanted."""
+
+    def __init__(self) -> None:
+        self.is_terminal = _isatty(2)
+        self.display: DisplayOptions | None = None
+        self.spinner = Spinner("")
+        self._line_is_open = False
+        self._waiting: list[str] = []
+        self._secrets: list[str] = []
+
+    def adopt(self, tables: Mapping[str, Table]) -> None:
+        """Takes the display options from a command's tables, and shows or drops the notes so far."""
+        self.display = next((t for t in tables.values() if isinstance(t, DisplayOptions)), DisplayOptions())
+        self.flush()
+
+    def flush(self) -> None:
+        """Shows the notes that still wait."""
+        waiting, self._waiting = self._waiting, []
+        if not (self.display and self.display.quiet):
+            for text in waiting:
+                self.line(text, "2")
+
+    def hide(self, secret: str) -> None:
+        """Keeps a secret out of everything that is written from now on.
+
+        What is shorter than 8 characters guards nothing (`none`, `x` for a local
+        server) and would be found inside innocent words.
+        """
+        if len(secret) >= 8:
+            self._secrets.append(secret)
+
+    def note(self, text: str) -> None:
+        """Writes a note or warning, unless quiet."""
+        self._waiting.append(text)
+        if self.display:
+            self.flush()
+
+    def verbose(self, text: str) -> None:
+        """Writes a line of --verbose."""
+        if self.display and self.display.verbose:
+            self.write(one_line(self._hidden(text)) + "\n")
+
+    def error(self, error: LlamaError) -> None:
+        """Writes the one line of a failure."""
+        self.flush()
+        self.line(str(error), "1;31")
+
+    def line(self, text: str, style: str) -> None:
+        """Writes `llamacli: text` as one line, the name in an SGR style where there is colour."""
+        prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.colored else "llamacli: "
+        self.write(one_line(self._hidden(text)) + "\n", prefix)
+
+    def write(self, text: str, prefix: str = "") -> None:
+        """Writes text, harmless and without secrets."""
+        if not text:
+            return
+        text = self._hidden(text)
+        with self.spinner.lock:
+            self.spinner.hide()
+            break_line = "\n" if prefix and self._line_is_open else ""
+            _try_write(break_line + prefix + (escaped(text) if self.is_terminal else text))
+            self._line_is_open = not text.endswith("\n")
+
+    def _hidden(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, masked(secret))
+        return text
+
+    @property
+    def colored(self) -> bool:
+        """Whether stderr takes colours; stdout has none to decide about."""
+        switched_off = self.display is not None and self.display.no_color
+        return self.is_terminal and not switched_off and not os.environ.get("NO_COLOR") and not _dumb()
+
+    def waiting(self, what: str) -> "Spinner":
+        """Returns a spinner, to be entered, that shows what the program waits for where a person looks."""
+        shown = self.is_terminal and not _dumb() and not (self.display and self.display.quiet)
+        self.spinner = Spinner(one_line(what) if shown else "")
+        return self.spinner
+
+    def settle(self) -> None:
+        """Ends the spinner: the answer begins."""
+        self.spinner.stop()
+
+
+class Spinner:
+    """A line on the terminal while nothing comes; it shows itself after half a second."""
+
+    FRAMES = "|/-\\"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.lock = threading.Lock()
+        self._shown = False
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Spinner":
+        if self.what:
+            self._thread = threading.Thread(target=self._spin, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends it and takes its line away; may be called any number of times."""
+        if self._thread:
+            self._over.set()
+            self._thread.join()
+            self._thread = None
+            self.hide()
+
+    def hide(self) -> None:
+        """Takes its line away until it draws the next one. Call it with the lock, or after the end."""
+        if self._shown:
+            self._shown = False
+            _try_write("\r\x1b[K")
+
+    def _spin(self) -> None:
+        start, frame = time.monotonic(), 0
+        while not self._over.wait(0.1 if frame else 0.5):
+            frame += 1
+            line = f"{self.FRAMES[frame % 4]} {self.what} {time.monotonic() - start:.0f} s"
+            with self.lock:
+                # A line that wraps could not be taken away again.
+                _try_write("\r" + line[: os.get_terminal_size(2).columns - 1] + "\x1b[K")
+                self._shown = True
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Writes every byte to a descriptor, also where it is non-blocking. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            import select
+
+            select.select([], [fd], [])
+
+
+def _try_write(text: str) -> None:
+    # A stderr that cannot be written is nobody's fault, and there is nobody to tell.
+    with suppress(OSError):
+        write_all(2, text.encode("utf-8", "backslashreplace"))
+
+
+def _isatty(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def _dumb() -> bool:
+    return os.environ.get("TERM") == "dumb"
