@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -39,7 +38,6 @@ class BaseUrl(Kind):
         return text.rstrip("/")
 
 
-@dataclass(frozen=True)
 class EndpointOptions(Table):
     """Which server is called, with which key."""
 
@@ -53,12 +51,11 @@ class EndpointOptions(Table):
     allow_http: Annotated[bool, Flag(Switch(), "Send the key over plain http to other hosts than this one.")] = False
 
 
-@dataclass(frozen=True)
 class Endpoint:
     """A server that may be called, and the key that it may see; None sends no Authorization."""
 
-    base_url: str
-    key: str | None = field(repr=False)
+    def __init__(self, base_url: str, key: str | None) -> None:
+        self.base_url, self.key = base_url, key
 
     @property
     def host(self) -> str:
@@ -107,7 +104,7 @@ def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
     if "base_url" in options.from_flag:
         return None
     found = settings.find("AIMLAPI_BASE_URL", stranger=True)
-    return found.source if found else None
+    return found[1] if found else None
 
 
 def _key_of_stranger(options: EndpointOptions, source: Source) -> str | None:

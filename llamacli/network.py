@@ -1,7 +1,6 @@
 """The network options, and what follows from a response's status: when to try again, how to end."""
 
 import random
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from time import time
@@ -16,7 +15,6 @@ RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 SECONDS = Number(0.001, metavar="SECONDS")
 
 
-@dataclass(frozen=True)
 class NetworkOptions(Table):
     """How long to wait, how often to try, and what to trust. Times are in seconds."""
 

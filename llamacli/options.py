@@ -1,9 +1,8 @@
-"""Spreads a table of flags (a dataclass) over a command's signature, and fills it from flags and settings."""
+"""Spreads a table of flags over a command's signature, and fills it from flags and settings."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Kind, Switch, parse_json
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from llamacli.environment import Environment
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """One flag: the field that it annotates gives its long name, `--<field-name>`."""
 
     kind: Kind
@@ -44,19 +42,26 @@ class Flag:
         return [long, *self.also, *filter(None, [self.short])]
 
 
-@dataclass(frozen=True)
 class Table:
-    """A table of flags: each field is annotated with its `Flag`. `from_flag` names the fields given as flags."""
+    """A table of flags: each field is annotated with its `Flag` and has its default.
+
+    No dataclass, since making one takes longer than a whole table is used: all
+    the methods that it would write are this constructor.
+    """
 
     title: ClassVar[str]
     note: ClassVar[str] = ""
 
-    from_flag: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False, compare=False)
+    def __init__(self, values: Mapping[str, Any], from_flag: frozenset[str] = frozenset()) -> None:
+        vars(self).update(values)
+        #: The fields that were given as flags.
+        self.from_flag = from_flag
 
     @classmethod
     def flags(cls) -> dict[str, Flag]:
         """Returns the flags by the names of their fields, in the order in which the help shows them."""
-        return {f.name: f.type.__metadata__[0] for f in fields(cls) if hasattr(f.type, "__metadata__")}
+        annotations = inspect.get_annotations(cls)
+        return {name: hint.__metadata__[0] for name, hint in annotations.items() if hasattr(hint, "__metadata__")}
 
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -73,14 +78,15 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: "Environment") -> An
         raw, origin = given.get(name), "--" + name.replace("_", "-")
         variable = flag.variable(name)
         if raw is None and variable and (found := env.settings.find(variable, flag.stranger)):
-            raw, origin = _split(found.text) if flag.many else found.text, f"{variable} in {found.source}"
+            text, source = found
+            raw, origin = _split(text) if flag.many else text, f"{variable} in {source}"
         if raw is None:
             continue
         if isinstance(raw, list):
             values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
         else:
             values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
-    return table(**values, from_flag=frozenset(name for name in table.flags() if given.get(name) is not None))
+    return table(values, frozenset(name for name in table.flags() if given.get(name) is not None))
 
 
 def _split(text: str) -> list[str]:

@@ -9,7 +9,6 @@ import re
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated
 
@@ -19,7 +18,6 @@ from llamacli.options import Flag, Table
 from llamacli.terminal import DANGEROUS, SURROGATE, escaped, write_all
 
 
-@dataclass(frozen=True)
 class OutputOptions(Table):
     """What is printed, and where."""
 

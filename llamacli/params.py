@@ -1,7 +1,6 @@
 """THE table of request parameters: one field is one key of the API, one flag, one environment default."""
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -77,7 +76,6 @@ parameter = partial(Flag, env=True)
 plain = partial(Flag, env=True, stranger=True)
 
 
-@dataclass(frozen=True)
 class Params(Table):
     """The request parameters of POST /chat/completions, in the API's own names and ranges.
 

@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated
 
@@ -21,7 +20,6 @@ from llamacli.wire import Message
 STDIN = "{stdin}"
 
 
-@dataclass(frozen=True)
 class InputOptions(Table):
     """What is asked beside the words of the prompt."""
 

@@ -84,10 +84,9 @@ class Reply:
         self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
 
     def _take_time(self) -> None:
-        if self.answer.has_text:
-            self.last_text = time.monotonic()
-            if self.first_text == self.started:
-                self.first_text = self.last_text
+        self.last_text = time.monotonic()
+        if self.first_text == self.started and self.answer.has_text:
+            self.first_text = self.last_text
 
     def _blocks(self) -> Iterator[bytes]:
         lingering = False

@@ -1,45 +1,33 @@
 """Where settings come from: the environment, the working directory's .env, the user's .env, in that order."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 
-@dataclass(frozen=True)
 class Source:
     """One place that settings come from. `stranger` marks one that somebody else may have written."""
 
-    name: str
-    values: Mapping[str, str] = field(repr=False)
-    stranger: bool = False
+    def __init__(self, name: str, values: Mapping[str, str], stranger: bool = False) -> None:
+        self.name, self.values, self.stranger = name, values, stranger
 
     def __str__(self) -> str:
         return self.name
 
 
-@dataclass(frozen=True)
-class Found:
-    """A setting's text and the source that it was found in."""
-
-    text: str = field(repr=False)
-    source: Source
-
-
-@dataclass(frozen=True)
 class Settings:
     """The sources in their order; an empty value counts as none."""
 
-    sources: tuple[Source, ...]
-    note: Callable[[str], None] = field(repr=False, compare=False)
+    def __init__(self, sources: Sequence[Source], note: Callable[[str], None]) -> None:
+        self.sources, self.note = sources, note
 
-    def find(self, variable: str, stranger: bool) -> Found | None:
-        """Returns the first value of `variable`, taking a stranger's only where `stranger` allows it."""
+    def find(self, variable: str, stranger: bool) -> tuple[str, Source] | None:
+        """Returns the first value of `variable` and its source, a stranger's only where `stranger` allows it."""
         for source in self.sources:
             if not (text := source.values.get(variable)):
                 continue
             if stranger or not source.stranger:
-                return Found(text, source)
+                return text, source
             self.note(f"{variable} is not taken from {source}, which may be a stranger's")
         return None
 
@@ -55,7 +43,7 @@ def load(note: Callable[[str], None]) -> Settings:
             note(f"{near} belongs to another user and is passed over")
     if _is_file(own):
         sources += _read(own, note, stranger=False)
-    return Settings(tuple(sources), note)
+    return Settings(sources, note)
 
 
 def config_folder() -> Path:

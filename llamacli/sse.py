@@ -25,7 +25,9 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        #: The pieces of a line that has not ended: joining them at each block would be quadratic.
+        self._rest: list[bytes] = []
+        self._rest_size = 0
         self._skip_lf = False
         self._first = True
         self._name = ""
@@ -56,14 +58,18 @@ class Decoder:
         if b"\r" in block:
             self._skip_lf = block.endswith(b"\r")
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"\n" not in block:
-            self._rest += block
-            if len(self._rest) > MAX_EVENT:
+        end = block.rfind(b"\n")
+        if end < 0:
+            self._rest.append(block)
+            self._rest_size += len(block)
+            if self._rest_size > MAX_EVENT:
                 raise TooLong
             return ()
-        whole, _, rest = block.rpartition(b"\n")
-        text = (bytes(self._rest) + whole if self._rest else whole).decode("utf-8", "replace")
-        self._rest = bytearray(rest)
+        whole, rest = block[:end], block[end + 1 :]
+        if self._rest:
+            whole = b"".join([*self._rest, whole])
+        self._rest, self._rest_size = [rest] if rest else [], len(rest)
+        text = whole.decode("utf-8", "replace")
         if self._first:
             self._first = False
             text = text.removeprefix("\ufeff")

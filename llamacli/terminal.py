@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated
 
@@ -19,7 +18,6 @@ DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u2
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
 class DisplayOptions(Table):
     """What is shown beside the answer."""
 
@@ -64,7 +62,7 @@ class Stderr:
 
     def adopt(self, tables: Mapping[str, Table]) -> None:
         """Takes the display options from a command's tables, and shows or drops the notes so far."""
-        self.display = next((t for t in tables.values() if isinstance(t, DisplayOptions)), DisplayOptions())
+        self.display = next((t for t in tables.values() if isinstance(t, DisplayOptions)), DisplayOptions({}))
         self.flush()
 
     def flush(self) -> None:
@@ -185,10 +183,10 @@ class Spinner:
 
 def write_all(fd: int, data: bytes) -> None:
     """Writes every byte to a descriptor, also where it is non-blocking. Raises OSError."""
-    view = memoryview(data)
-    while view:
+    left = memoryview(data)
+    while left:
         try:
-            view = view[os.write(fd, view) :]
+            left = left[os.write(fd, left) :]
         except BlockingIOError:
             import select
 

@@ -49,6 +49,7 @@ class Assembly:
         self.expected = expected
         self._top: Chunk = {}
         self._choices: dict[int, _Choice] = {}
+        self._finished: set[int] = set()
         self._document: Chunk | None = None
 
     def add(self, chunk: Chunk) -> None:
@@ -66,6 +67,8 @@ class Assembly:
             if choice is None:
                 choice = self._choices[index] = _Choice()
             choice.add(part)
+            if part.get("finish_reason"):
+                self._finished.add(index)
         for key, value in chunk.items():
             # Late chunks say `usage: null` and `id: ""`; what was known stays.
             if key != "choices" and (value or key not in self._top):
@@ -84,8 +87,7 @@ class Assembly:
     @property
     def is_whole(self) -> bool:
         """Whether every choice has its finish_reason."""
-        finished = sum(bool(choice.rest.get("finish_reason")) for choice in self._choices.values())
-        return finished >= max(self.expected, len(self._choices))
+        return len(self._finished) >= max(self.expected, len(self._choices))
 
     def completion(self) -> Completion:
         """Returns the completion so far, with every field that the server sent."""
@@ -119,10 +121,11 @@ class _Choice:
     def _add_delta(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():
             if isinstance(value, str) and key != "role":
-                if key not in self.texts:
-                    self.texts[key] = []
+                pieces = self.texts.get(key)
+                if pieces is None:
+                    pieces = self.texts[key] = []
                     self.message[key] = None
-                self.texts[key].append(value)
+                pieces.append(value)
             elif key == "content" and isinstance(value, list):
                 self._add_delta({key: "".join(piece.get("text") or "" for piece in value)})
             elif key == "tool_calls":
@@ -147,7 +150,9 @@ class _Choice:
                 _extend(call, part)
 
     def take(self, key: str) -> str:
-        pieces = self.texts.get(key, [])
+        pieces = self.texts.get(key)
+        if not pieces:
+            return ""
         start, self.taken[key] = self.taken.get(key, 0), len(pieces)
         return "".join(pieces[start:])
 
