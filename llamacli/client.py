@@ -5,6 +5,7 @@ import os
 import ssl
 import time
 from contextlib import suppress
+from http.client import IncompleteRead
 from io import BytesIO
 from itertools import count
 from types import TracebackType
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 import requests
 from requests.utils import get_environ_proxies
+from urllib3.exceptions import DecodeError, ProtocolError
 
 from llamacli import __version__, network
 from llamacli.connection import Adapter, Progress
@@ -232,8 +234,10 @@ def root_cause(error: BaseException) -> BaseException:
 
 def describe(cause: BaseException) -> str:
     """Says in a few words what went wrong on the line."""
-    verify = getattr(cause, "verify_message", "")
-    if verify:
-        return f"TLS: {verify}"
-    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return one_line(str(text), 200)
+    if isinstance(cause, DecodeError):
+        return "its compression is broken"
+    # What http.client says of a body that ends too early speaks of its own inside.
+    if isinstance(cause, (IncompleteRead, ProtocolError)) or type(cause) is ValueError:
+        return "the connection was closed"
+    text = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) or str(cause)
+    return ("TLS: " if isinstance(cause, ssl.SSLError) else "") + one_line(str(text or type(cause).__name__), 200)

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Kind, Path, Switch
 from llamacli.options import Flag, Table
-from llamacli.settings import Settings, Source, config_folder
+from llamacli.settings import Settings, Source, config_folder, may_be_taken
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 KEYS_PAGE = "https://aimlapi.com/app/keys"
@@ -128,22 +128,20 @@ def _key(options: EndpointOptions, env: Environment) -> str | None:
     if options.key_file:
         return _checked(_from_file(options.key_file, "--key-file"), "--key-file")
     for source in env.settings.sources:
-        for key, origin in _keys_in(source):
+        for key, origin in _keys_in(source, env.stderr.note):
             return _checked(key, origin)
     return None
 
 
-def _keys_in(source: Source) -> Iterator[tuple[str, str]]:
+def _keys_in(source: Source, note: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """Yields the keys that a source holds with their origins, each fetched only when it is asked for."""
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"
-    if source.stranger:
-        return
-    if path := source.values.get("LLAMACLI_KEY_FILE"):
-        yield _from_file(path, "LLAMACLI_KEY_FILE"), "LLAMACLI_KEY_FILE"
-    if command := source.values.get("LLAMACLI_KEY_COMMAND"):
-        yield _from_command(command), "LLAMACLI_KEY_COMMAND"
+    for variable, fetch in (("LLAMACLI_KEY_FILE", _from_file), ("LLAMACLI_KEY_COMMAND", _from_command)):
+        # What names a file or a command is not for a stranger to say.
+        if (text := source.values.get(variable)) and may_be_taken(variable, source, note):
+            yield fetch(text, variable), variable
 
 
 def _from_file(path: str, origin: str) -> str:
@@ -155,13 +153,13 @@ def _from_file(path: str, origin: str) -> str:
         raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: {reason}") from None
 
 
-def _from_command(command: str) -> str:
+def _from_command(command: str, origin: str) -> str:
     """Runs the key command, whose own text may be a secret and is never shown."""
     # A prompt that is piped in is not for the command to eat.
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
     done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE, check=False)
     if done.returncode:
-        raise LlamaError(ExitStatus.KEY, f"LLAMACLI_KEY_COMMAND ended with status {done.returncode}")
+        raise LlamaError(ExitStatus.KEY, f"the command in {origin} ended with status {done.returncode}")
     return done.stdout.decode("utf-8", "replace")
 
 

@@ -1,10 +1,8 @@
 """What is asked: words, stdin and files put together to the messages of a request."""
 
 import os
-import shlex
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -96,6 +94,9 @@ def _name(path: str) -> str:
 
 def _edited(prompt: str, inputs: Inputs) -> str:
     """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes."""
+    import shlex
+    import tempfile
+
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="llamacli-") as folder, _terminal() as terminal:
         path = os.path.join(folder, "prompt.md")

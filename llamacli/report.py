@@ -19,7 +19,7 @@ def usage_line(reply: Reply) -> str:
     if (spent := cost(completion, reply.headers)) is not None:
         parts.append(f"${spent:.6f}")
     total, writing = reply.last_text - reply.started, reply.last_text - reply.first_text
-    if writing > 0:
+    if reply.first_text > reply.started and writing > 0:
         parts.append(f"first token after {reply.first_text - reply.started:.2f} s")
     parts.append(f"{total:.2f} s in all")
     if isinstance(made, int) and made > 1 and total > 0:

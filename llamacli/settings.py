@@ -24,12 +24,16 @@ class Settings:
     def find(self, variable: str, stranger: bool) -> tuple[str, Source] | None:
         """Returns the first value of `variable` and its source, a stranger's only where `stranger` allows it."""
         for source in self.sources:
-            if not (text := source.values.get(variable)):
-                continue
-            if stranger or not source.stranger:
+            if (text := source.values.get(variable)) and (stranger or may_be_taken(variable, source, self.note)):
                 return text, source
-            self.note(f"{variable} is not taken from {source}, which may be a stranger's")
         return None
+
+
+def may_be_taken(variable: str, source: Source, note: Callable[[str], None]) -> bool:
+    """Tells whether a source is the user's own; one that is not is passed over with a note."""
+    if source.stranger:
+        note(f"{variable} is not taken from {source}, which may be a stranger's")
+    return not source.stranger
 
 
 def load(note: Callable[[str], None]) -> Settings:

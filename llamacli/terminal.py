@@ -131,8 +131,10 @@ class Stderr:
         return self.spinner
 
     def settle(self) -> None:
-        """Ends the spinner: the answer begins."""
+        """Ends the spinner and a line of reasoning: the answer goes on."""
         self.spinner.stop()
+        if self._line_is_open:
+            self.write("\n")
 
 
 class Spinner:
