@@ -32,11 +32,13 @@ class Progress:
         self.was_cut = False
         self._handle: socket.socket | None = None
         self._timer: threading.Timer | None = None
+        self._deadline = float("inf")
 
     def cut_after(self, seconds: float) -> None:
-        """Ends the call after so many seconds, whatever it is waiting for by then."""
+        """Ends the call after so many seconds, or by an earlier limit, whatever it is waiting for by then."""
         self.release()
-        self._timer = threading.Timer(max(seconds, 0), self._cut)
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+        self._timer = threading.Timer(max(self._deadline - time.monotonic(), 0), self._cut)
         self._timer.daemon = True
         self._timer.start()
 

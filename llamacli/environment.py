@@ -6,9 +6,9 @@ from llamacli.terminal import Stderr
 
 
 class Environment:
-    """The surroundings of one call. `closed` are the standard descriptors that were closed from the start."""
+    """The surroundings of one call."""
 
-    def __init__(self, stderr: Stderr, closed: frozenset[int] = frozenset()) -> None:
-        self.stderr, self.closed = stderr, closed
+    def __init__(self, stderr: Stderr) -> None:
+        self.stderr = stderr
         self.inputs = Inputs(stderr.note)
         self.settings = settings.load(stderr.note)

@@ -28,7 +28,7 @@ class Stopped(BaseException):
 
 def main(arguments: list[str]) -> int:
     """Runs one command line and returns its exit status. Raises Stopped where a signal came."""
-    closed = _keep_standard_descriptors()
+    _keep_standard_descriptors()
     stderr = Stderr()
     try:
         try:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
                 raise
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
         _catch_signals()
-        return run(Environment(stderr, closed))
+        return run(Environment(stderr))
     except LlamaError as error:
         stderr.error(error)
         return error.status
@@ -74,21 +74,21 @@ def run() -> NoReturn:
     os._exit(status)
 
 
-def _keep_standard_descriptors() -> frozenset[int]:
-    """Opens /dev/null where 0, 1 or 2 was closed (`>&-`), and returns which were.
+def _keep_standard_descriptors() -> None:
+    """Opens 0, 1 and 2 for reading nothing where they were closed (`>&-`), so that writing fails as it should.
 
     Else the next file or socket would get that number, and what is written to
     stdout would go into it.
     """
-    closed = set()
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
             # The lowest free number is taken, and that is this one.
-            os.open(os.devnull, os.O_RDWR)
-            closed.add(descriptor)
-    return frozenset(closed)
+            os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        # Python has none where 1 was closed, and Typer would print into the void.
+        sys.stdout = os.fdopen(1, "w", closefd=False)
 
 
 def _catch_signals() -> None:

@@ -92,8 +92,8 @@ def retry_after(header: str | None) -> float | None:
     if not header:
         return None
     try:
-        return (
-            max(0.0, float(header)) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - time()
-        )
+        if header.strip().isdigit():
+            return float(header)
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time())
     except (TypeError, ValueError, OverflowError):
         return None

@@ -34,14 +34,11 @@ class OutputOptions(Table):
 class Output:
     """Where the answer goes. On a terminal what could drive it is shown escaped, elsewhere bytes pass verbatim.
 
-    `closed` are the standard descriptors that were closed from the start, `before` is
-    called ahead of each write. Use it in a `with`: `commit` says that the answer is complete, and leaving
+    `before` is called ahead of each write. Use it in a `with`: `commit` says that the answer is complete, and leaving
     without it leaves a line that ends, or a file beside the old one.
     """
 
-    def __init__(
-        self, path: str | None, closed: frozenset[int] = frozenset(), before: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, path: str | None, before: Callable[[], None] = lambda: None) -> None:
         self._before = before
         self.name, self.fd = "stdout", 1
         self._target: _Target | None = None
@@ -49,8 +46,11 @@ class Output:
             self.name = str(path)
             self._target = _open(self.name)
             self.fd = self._target.fd
-        elif 1 in closed:
-            raise _failure("stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
+        try:
+            # A closed stdout is told before anything is sent and paid for.
+            os.write(self.fd, b"")
+        except OSError as error:
+            raise _failure(self.name, error) from None
         self.is_terminal = os.isatty(self.fd)
         self._held = ""
         self._last = "\n"
@@ -92,12 +92,13 @@ class Output:
         try:
             if self._target:
                 self._target.begin()
+            # Before the write, since a signal may come right after it.
+            self._written = True
             write_all(self.fd, data)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise _failure(self.name, error) from None
-        self._written = True
 
     def commit(self) -> None:
         """Puts a file in the place of the old one: the answer is complete."""

@@ -96,7 +96,7 @@ class World:
         name = self.cwd / ".bin"
         if not name.exists():
             name.mkdir()
-            (name / "llamacli").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llamacli "$@"\n')
+            (name / "llamacli").write_text(f"#!{sys.executable}\nfrom llamacli.__main__ import program\n\nprogram()\n")
             (name / "llamacli").chmod(0o755)
         environ = {**self.env, **env, "PATH": f"{name}:{os.environ['PATH']}"}
         done = subprocess.run(

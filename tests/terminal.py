@@ -17,7 +17,7 @@ from tests.conftest import World
 class Terminal:
     """Runs a program in a session of its own on a pty. `shown` is everything that it has printed."""
 
-    def __init__(self, world: World, *command: str, columns: int = 80, **env: str) -> None:
+    def __init__(self, world: World, *command: str, **env: str) -> None:
         self.shown = ""
         self.status: int | None = None
         environ = {**world.env, "TERM": "xterm", **env}
@@ -25,7 +25,7 @@ class Terminal:
         if self.pid == 0:
             os.chdir(world.cwd)
             os.execvpe(command[0], command, environ)
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 
     def __enter__(self) -> Terminal:
         return self

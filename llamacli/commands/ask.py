@@ -48,7 +48,7 @@ def ask(
     from llamacli.client import Client
 
     with (
-        Output(printed.output, env.closed, before=env.stderr.settle) as out,
+        Output(printed.output, before=env.stderr.settle) as out,
         Client(where, network, env.stderr) as client,
         env.stderr.waiting(f"waiting for {where.host}"),
         client.chat(body) as reply,
@@ -65,9 +65,9 @@ def ask(
         completion = reply.answer.completion()
         if not printed.json:
             _finish(completion, out, live, "\0" if printed.null else "\n")
-        elif not in_chunks:
+        elif completion["choices"] and not in_chunks:
             out.document(completion)
-        if (count := len(completion["choices"])) < reply.answer.expected:
+        if 0 < (count := len(completion["choices"])) < reply.answer.expected:
             env.stderr.note(f"{count} of {reply.answer.expected} answers came: the server does not take --n")
         fault = verdict(completion, printed.allow_truncated)
         if fault is None or fault.status == ExitStatus.CUT:

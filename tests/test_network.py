@@ -1,0 +1,404 @@
+"""The network: limits that hold, tries that help, and who gets to see a request."""
+
+import email.utils
+import gzip
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from llamacli import network
+from tests.conftest import Result, World
+from tests.fake_api import (
+    HELLO,
+    KEY,
+    FakeApi,
+    Handler,
+    completion,
+    delta,
+    document,
+    drip,
+    error,
+    event,
+    hang,
+    raw,
+    stream,
+    streamed,
+    text,
+)
+
+SLOW = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+def timed(world: World, *arguments: str, **env: str) -> tuple[Result, float]:
+    start = time.monotonic()
+    result = world.call("ask", *arguments, "Hi", **env)
+    return result, time.monotonic() - start
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """A base URL whose server accepts connections and never says a word."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(16)
+        yield f"//127.0.0.1:{sock.getsockname()[1]}/v1"
+
+
+# Failures without a response: 8
+
+
+def test_a_refused_connection_is_8(world: World, free_port: int) -> None:
+    result = world.call("ask", "--base-url", f"http://127.0.0.1:{free_port}/v1", "Hi")
+    assert (result.status, result.out) == (8, "")
+    assert "cannot connect to 127.0.0.1: Connection refused" in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example", "xn--a-ecp.ru..x"])
+def test_a_name_that_is_not_found_is_8(world: World, host: str) -> None:
+    result = world.call("ask", "--base-url", f"https://{host}/v1", "--no-key", "Hi")
+    assert (result.status, result.out) == (8, "")
+    assert f"cannot connect to {host}" in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("behaviour", [raw(b""), raw(b"", "reset")])
+def test_a_connection_lost_before_the_first_byte_is_8_and_tried_again(world: World, behaviour: object) -> None:
+    world.api.will(behaviour)  # type: ignore[arg-type]
+    assert world.call("ask", "Hi").status == 8
+    assert "lost the connection" in world.call("ask", "Hi").err
+    world.api.requests.clear()
+    world.api.will(behaviour, text("second"))  # type: ignore[arg-type]
+    result = world.call("ask", "--retry", "1", "Hi")
+    assert (result.status, result.out) == (0, "second\n")
+    assert len(world.api.requests) == 2
+
+
+def test_silence_before_the_answer_is_8_and_never_tried_again(world: World) -> None:
+    world.api.will(hang)
+    result, seconds = timed(world, "--timeout", "0.3", "--retry", "5")
+    assert result.status == 8
+    assert "no answer from 127.0.0.1 within 0.3 s" in result.err
+    assert seconds < 5
+    assert len(world.api.requests) == 1
+
+
+def test_silence_in_the_middle_is_9(world: World) -> None:
+    world.api.will(stream([event(delta("so far"))], then="hang"))
+    result, seconds = timed(world, "--timeout", "0.3")
+    assert (result.status, result.out) == (9, "so far\n")
+    assert "silence for 0.3 s" in result.err
+    assert seconds < 5
+
+
+def test_comments_count_as_life(world: World) -> None:
+    world.api.will(stream([b": ping\n\n"] * 6 + streamed("alive"), pause=0.1))
+    assert world.call("ask", "--timeout", "0.4", "Hi").out == "alive\n"
+
+
+def test_a_stream_that_is_whole_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import llamacli.reply
+
+    monkeypatch.setattr(llamacli.reply, "LINGER", 0.2)
+    world.api.will(stream([event(delta("whole", finish="stop"))], then="hang"))
+    result, seconds = timed(world)
+    assert (result.status, result.out, result.err) == (0, "whole\n", "")
+    assert seconds < 10
+
+
+def test_the_usage_that_follows_the_end_is_waited_for(world: World) -> None:
+    world.api.will(stream([*map(event, [delta("x", finish="stop")]), event({"choices": [], "usage": {}})], pause=0.3))
+    assert world.call("ask", "Hi").status == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_whole_call_has_a_limit_of_its_own(world: World, mute: str, scheme: str) -> None:
+    result, seconds = timed(world, "--base-url", f"{scheme}:{mute}", "--no-key", "--max-time", "0.5", "--retry", "9")
+    assert result.status == 8
+    assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "out"),
+    [
+        (SLOW.encode() * 100, 9, ""),
+        (SLOW.encode() + b"data:" * 1000, 9, None),
+        (b"HTTP/1.1 500 Oops\r\n" + b"a: b\r\n" * 1000, 9, ""),
+    ],
+)
+def test_a_slow_drip_cannot_outlast_the_limit(world: World, data: bytes, status: int, out: str | None) -> None:
+    world.api.will(drip(data, 0.02))
+    result, seconds = timed(world, "--max-time", "0.7")
+    assert result.status == status
+    assert "--max-time 0.7 s" in result.err
+    assert seconds < 5
+    assert out is None or result.out == out
+
+
+def test_an_error_body_that_never_ends_is_not_waited_for_long(world: World) -> None:
+    world.api.will(raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\nsome words", "hang"))
+    result, seconds = timed(world, "--max-time", "1")
+    assert result.status == 4
+    assert "some words" in result.err
+    assert seconds < 12
+
+
+def test_a_tls_handshake_that_hangs_is_a_failure_to_connect(world: World, mute: str) -> None:
+    result, seconds = timed(world, "--base-url", f"https:{mute}", "--no-key", "--connect-timeout", "0.3")
+    assert result.status == 8
+    assert "cannot connect" in result.err
+    assert seconds < 5
+
+
+def test_connecting_has_one_limit_for_all_addresses(world: World) -> None:
+    # TEST-NET-1 (RFC 5737): where packets to it are not refused at once they are lost.
+    result, seconds = timed(world, "--base-url", "https://192.0.2.1/v1", "--no-key", "--connect-timeout", "0.5")
+    assert result.status == 8
+    assert seconds < 5
+
+
+def test_a_long_prompt_may_take_longer_to_send_than_to_connect(world: World) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+
+        def slowly() -> None:
+            connection, _ = listener.accept()
+            got = 0
+            with connection:
+                while got < 8 << 20:
+                    got += len(connection.recv(1 << 20))
+                    time.sleep(0.05)
+                body = json.dumps(completion("got it")).encode()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        threading.Thread(target=slowly, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        result = world.call("ask", "--base-url", url, "--connect-timeout", "0.2", stdin="x" * (8 << 20))
+    assert (result.status, result.out) == (0, "got it\n")
+
+
+# Trying again
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
+def test_a_failure_that_may_pass_is_tried_again(world: World, code: int) -> None:
+    world.api.will(error(code, "busy", headers=[("Retry-After", "0")]), text("second"))
+    result = world.call("ask", "--retry", "1", "Hi")
+    assert (result.status, result.out) == (0, "second\n")
+    assert "busy" in result.err
+    assert "retry 1 of 1 in 0.0 s" in result.err
+    assert len(world.api.requests) == 2
+    ids = {request.headers["x-client-request-id"] for request in world.api.requests}
+    assert len(ids) == 1
+    assert world.api.requests[0].body == world.api.requests[1].body
+
+
+@pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 413, 422, 501])
+def test_a_failure_that_will_not_pass_is_not(world: World, code: int) -> None:
+    world.api.will(error(code, "no"))
+    world.call("ask", "--retry", "5", "Hi")
+    assert len(world.api.requests) == 1
+
+
+def test_no_try_follows_once_the_answer_began(world: World) -> None:
+    world.api.will(stream([event(delta("so far"))], then="cut"))
+    assert world.call("ask", "--retry", "5", "Hi").status == 9
+    assert len(world.api.requests) == 1
+
+
+def test_tries_end_and_are_counted(world: World) -> None:
+    world.api.will(error(503, "busy", headers=[("Retry-After", "0")]))
+    result = world.call("ask", "--retry", "3", "Hi")
+    assert result.status == 7
+    assert len(world.api.requests) == 4
+    assert [line for line in result.err.splitlines() if "retry" in line] == result.err.splitlines()[:3]
+    assert world.call("ask", "-q", "--retry", "3", "Hi").err.count("\n") == 1
+
+
+def test_retry_after_is_waited_for_in_seconds_and_as_a_date(world: World) -> None:
+    for header in ("1", email.utils.formatdate(time.time() + 2, usegmt=True)):
+        world.api.will(error(429, "slow down", headers=[("Retry-After", header)]), text("second"))
+        result, seconds = timed(world, "--retry", "1")
+        assert result.status == 0
+        assert seconds > 0.8
+
+
+@pytest.mark.parametrize("arguments", [["--retry-max-time", "5"], ["--max-time", "5"]])
+def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: list[str]) -> None:
+    world.api.will(error(429, "come back tomorrow", headers=[("Retry-After", "86400")]))
+    result, seconds = timed(world, "--retry", "5", *arguments)
+    assert result.status == 6
+    assert "come back tomorrow" in result.err
+    assert seconds < 4
+    assert len(world.api.requests) == 1
+
+
+def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
+    for attempt, whole in enumerate([1, 2, 4, 8, 16, 30, 30, 30]):
+        waits = [network.backoff(attempt) for _ in range(200)]
+        assert whole / 2 <= min(waits) < 0.6 * whole
+        assert 0.9 * whole < max(waits) <= whole
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("7", 7.0), ("-1", None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
+)
+def test_retry_after_is_read_or_passed_over(header: str | None, seconds: float | None) -> None:
+    assert network.retry_after(header) == seconds
+
+
+# Who sees the request
+
+
+def test_loopback_never_goes_through_a_proxy(world: World) -> None:
+    with FakeApi() as proxy:
+        variables = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), proxy.url)
+        for host in ("127.0.0.1", "localhost"):
+            url = world.api.url.replace("127.0.0.1", host)
+            assert world.call("ask", "--base-url", url, "Hi", **variables).out == HELLO + "\n"
+        assert not proxy.requests
+
+
+def test_other_hosts_do(world: World) -> None:
+    with FakeApi() as proxy:
+        arguments = ["--base-url", "http://api.example/v1", "--allow-http"]
+        result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}")
+        assert (result.status, result.out) == (0, HELLO + "\n")
+        assert proxy.requests[0].path == "http://api.example/v1/chat/completions"
+        for variables in ({"no_proxy": "api.example"}, {"NO_PROXY": "*"}):
+            result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}", **variables)
+            assert result.status == 8
+        assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> None:
+    result = world.call(
+        "ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://127.0.0.1:{free_port}"
+    )
+    assert result.status == 8
+    assert "(through a proxy): Connection refused" in result.err
+    with FakeApi() as proxy:
+        # It knows no CONNECT.
+        result = world.call("ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://{proxy.host}")
+        assert result.status == 8
+        assert "Tunnel connection failed: 501" in result.err
+        assert result.err.count("\n") == 1
+
+
+def test_a_socks_proxy_without_its_library_says_what_is_missing(world: World) -> None:
+    result = world.call("ask", "--base-url", "https://api.example/v1", "Hi", ALL_PROXY="socks5://127.0.0.1:1")
+    assert result.status == 8
+    assert "SOCKS" in result.err
+    assert result.err.count("\n") == 1
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA, tmp_path: Path) -> Iterator[FakeApi]:
+    """A server with a certificate for localhost, and its authority's in tmp_path/ca.pem."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with FakeApi(tls=context) as server:
+        yield server
+
+
+def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    right = tls.url.replace("127.0.0.1", "localhost")
+    bundle = str(tmp_path / "ca.pem")
+    for arguments, env in [
+        (["--ca-bundle", bundle], {}),
+        ([], {"REQUESTS_CA_BUNDLE": bundle}),
+        ([], {"LLAMACLI_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": "/missing"}),
+    ]:
+        assert world.call("ask", "--base-url", right, *arguments, "Hi", **env).out == HELLO + "\n"
+    assert tls.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    tls.requests.clear()
+    for url, arguments, told in [
+        (right, [], "TLS: unable to get local issuer certificate"),
+        (tls.url, ["--ca-bundle", bundle], "TLS: IP address mismatch"),
+        (world.api.url.replace("http:", "https:"), [], "TLS: "),
+    ]:
+        result = world.call("ask", "--base-url", url, "--retry", "3", *arguments, "Hi")
+        assert result.status == 8
+        assert told in result.err
+        assert result.err.count("\n") == 1
+    assert not tls.requests
+
+
+def test_the_limit_holds_inside_of_tls(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    tls.will(stream([event(delta("so far"))], then="hang"))
+    url = tls.url.replace("127.0.0.1", "localhost")
+    result, seconds = timed(world, "--base-url", url, "--ca-bundle", str(tmp_path / "ca.pem"), "--max-time", "0.7")
+    assert (result.status, result.out) == (9, "so far\n")
+    assert seconds < 5
+
+
+# Bodies
+
+
+def test_a_compressed_stream_is_read_as_it_comes(world: World) -> None:
+    def squeezed(handler: Handler) -> None:
+        handler.reply(200, b"", "text/event-stream", [("Content-Encoding", "gzip")], chunked=True)
+        data = gzip.compress(b"".join(streamed("squeezed")))
+        for start in range(0, len(data), 7):
+            handler.chunk(data[start : start + 7])
+        handler.chunk(b"")
+
+    world.api.will(squeezed)
+    assert world.call("ask", "Hi").out == "squeezed\n"
+
+
+def test_a_compressed_document_is_read(world: World) -> None:
+    data = gzip.compress(json.dumps(completion("squeezed")).encode())
+    world.api.will(
+        raw(b"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+    )
+    assert world.call("ask", "Hi").out == "squeezed\n"
+
+
+def test_a_line_without_an_end_is_not_collected_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import llamacli.reply
+    import llamacli.sse
+
+    monkeypatch.setattr(llamacli.sse, "MAX_EVENT", 1 << 20)
+    monkeypatch.setattr(llamacli.reply, "MAX_BODY", 1 << 20)
+    for head, told in [
+        (b"data: ", "an event of more than 1 MiB"),
+        (b"data: x\ndata: y\n" * 70_000, ""),
+        (b"{", "1 MiB"),
+    ]:
+        world.api.will(stream([head, *[b"x" * 65536] * 40]))
+        result = world.call("ask", "Hi")
+        assert result.status == 9
+        assert told in result.err
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/html"])
+def test_the_content_type_decides_nothing(world: World, kind: str) -> None:
+    world.api.will(document(completion("whole"), kind=kind))
+    assert world.call("ask", "Hi").out == "whole\n"

@@ -1,0 +1,438 @@
+"""What is printed: the answer and nothing else, at once, whole or not in place of the old."""
+
+import json
+import os
+import stat
+import subprocess
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROGRAM, World
+from tests.fake_api import (
+    HELLO,
+    LAST,
+    answer,
+    completion,
+    delta,
+    document,
+    error,
+    event,
+    hang,
+    stream,
+    streamed,
+    text,
+)
+from tests.terminal import Terminal
+
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Köln"}'}}
+
+
+def call_delta(arguments: str, **more: Any) -> dict[str, Any]:
+    return delta(tool_calls=[{"index": 0, "function": {"arguments": arguments}, **more}])
+
+
+# Plain
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-stream"]])
+@pytest.mark.parametrize(
+    ("content", "printed"),
+    [
+        ("one", b"one\n"),
+        ("one\n", b"one\n"),
+        ("one\n\n", b"one\n\n"),
+        ("\n", b"\n"),
+        (" ", b" \n"),
+        ("a\r\nb\x1b[31m\x00\u202e", "a\r\nb\x1b[31m\x00\u202e\n".encode()),
+        ("👨‍👩‍👧\u2028\x85", "👨‍👩‍👧\u2028\x85\n".encode()),
+    ],
+)
+def test_content_is_printed_verbatim_and_ends_with_one_newline(
+    world: World, arguments: list[str], content: str, printed: bytes
+) -> None:
+    world.api.will(answer(content) if arguments else text(content))
+    result = world.call("ask", *arguments, "Hi")
+    assert (result.status, result.stdout, result.err) == (0, printed, "")
+    assert world.api.body["stream"] is (not arguments)
+
+
+def test_a_document_in_place_of_a_stream_is_taken(world: World) -> None:
+    world.api.will(answer("whole"))
+    assert world.call("ask", "Hi").out == "whole\n"
+
+
+def test_a_stream_in_place_of_a_document_is_taken(world: World) -> None:
+    world.api.will(text("in pieces", usage=True))
+    assert world.call("ask", "--no-stream", "Hi").out == "in pieces\n"
+    whole = json.loads(world.call("ask", "--json", "Hi").out)
+    assert whole["object"] == "chat.completion"
+    assert whole["choices"][0]["message"] == {"role": "assistant", "content": "in pieces"}
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    assert whole["usage"] == LAST["usage"]
+    assert whole["meta"] == LAST["meta"]
+
+
+def test_halves_of_a_character_are_joined_and_lone_ones_replaced(world: World) -> None:
+    parts = ["a\\ud83e", "\\udd99b", "\\ud800", "c\\udc00"]
+    events = [b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % part.encode() for part in parts]
+    world.api.will(stream([*events, event(delta(finish="stop"))]))
+    assert world.call("ask", "Hi").out == "a🦙b\ufffdc\ufffd\n"
+
+
+def test_tokens_come_out_as_they_come_in(world: World) -> None:
+    seen = threading.Semaphore(0)
+
+    def slowly(handler: Any) -> None:
+        handler.reply(200, b"", "text/event-stream", chunked=True)
+        for number in range(4):
+            handler.chunk(event(delta(f"token{number} ")))
+            # The next one is not sent before this one is on the other side of the pipe.
+            if not seen.acquire(timeout=10):
+                return
+        handler.chunk(event(delta(finish="stop")) + event("[DONE]"))
+        handler.chunk(b"")
+
+    world.api.will(slowly)
+    with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], stdout=subprocess.PIPE, env=world.env) as running:
+        assert running.stdout
+        for number in range(4):
+            assert os.read(running.stdout.fileno(), 100) == b"token%d " % number
+            seen.release()
+        assert running.stdout.read() == b"\n"
+    assert running.returncode == 0
+
+
+def test_n_answers_come_whole_and_in_order(world: World) -> None:
+    chunks = [delta("B", index=1), delta("A", index=0), delta("b\n", index=1), delta("a", index=0)]
+    chunks += [delta(finish="stop", index=1), delta(finish="stop", index=0)]
+    for behaviour, arguments in [
+        (stream([*map(event, chunks), event("[DONE]")]), []),
+        (
+            document({"choices": [{**completion(c)["choices"][0], "index": i} for i, c in enumerate(["Aa", "Bb\n"])]}),
+            ["--no-stream"],
+        ),
+    ]:
+        world.api.will(behaviour)
+        assert world.call("ask", "-n", "2", *arguments, "Hi").stdout == b"Aa\nBb\n"
+        assert world.call("ask", "-n2", "-0", *arguments, "Hi").stdout == b"Aa\0Bb\n\0"
+
+
+def test_null_ends_one_answer_too(world: World) -> None:
+    world.api.will(text("one"))
+    assert world.call("ask", "-0", "Hi").stdout == b"one\0"
+
+
+def test_fewer_answers_than_asked_for_are_noted(world: World) -> None:
+    world.api.will(text("only"))
+    result = world.call("ask", "-n", "3", "Hi")
+    assert (result.status, result.out) == (0, "only\n")
+    assert "1 of 3 answers" in result.err
+    assert world.call("ask", "-qn", "3", "Hi").err == ""
+
+
+def test_tool_calls_follow_the_content_a_line_each(world: World) -> None:
+    line = '{"id": "call_1", "name": "weather", "arguments": {"city": "Köln"}}\n'
+    start = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
+    whole = [
+        delta(tool_calls=[{"index": 0, **start}]),
+        call_delta('{"city": '),
+        call_delta('"Köln"}'),
+        delta(finish="tool_calls"),
+    ]
+    world.api.will(stream([*map(event, whole), event("[DONE]")]))
+    assert world.call("ask", "Hi").out == line
+    world.api.will(stream([event(delta("Let me see.")), *map(event, whole)]))
+    assert world.call("ask", "Hi").out == "Let me see.\n" + line
+    assert world.call("ask", "-0", "Hi").out == "Let me see.\n" + line[:-1] + "\0"
+    world.api.will(answer(None, finish="tool_calls", tool_calls=[CALL, {**CALL, "id": "call_2"}]))
+    assert world.call("ask", "--no-stream", "Hi").out == line + line.replace("call_1", "call_2")
+
+
+def test_arguments_that_are_no_json_stay_text(world: World) -> None:
+    broken = {**CALL, "function": {"name": "f", "arguments": '{"a": '}}
+    world.api.will(answer(None, finish="tool_calls", tool_calls=[broken]))
+    assert json.loads(world.call("ask", "Hi").out)["arguments"] == '{"a": '
+
+
+def test_the_older_function_call_is_a_tool_call(world: World) -> None:
+    world.api.will(answer(None, finish="function_call", function_call={"name": "f", "arguments": "{}"}))
+    assert json.loads(world.call("ask", "Hi").out) == {"id": None, "name": "f", "arguments": {}}
+
+
+def test_reasoning_is_shown_on_stderr_where_it_is_wanted(world: World) -> None:
+    chunks = [delta(reasoning_content="Let me "), delta(reasoning="think."), delta("42"), delta(finish="stop")]
+    world.api.will(stream(map(event, chunks)))
+    assert world.call("ask", "Hi").err == ""
+    result = world.call("ask", "--reasoning", "Hi")
+    assert (result.out, result.err) == ("42\n", "Let me think.\n")
+
+
+# JSON
+
+
+def test_json_is_the_whole_response_in_one_line(world: World) -> None:
+    value = {**completion("日本 <&>"), "extra": {"deep": [1, 2.5, None]}, "big": 12345678901234567890123}
+    world.api.will(document(value))
+    result = world.call("ask", "--json", "Hi")
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == value
+    assert result.out.count("\n") == 1
+    assert "日本 <&>" in result.out
+    assert "stream" not in world.api.body
+
+
+def test_no_stream_is_sent_only_where_it_was_said(world: World) -> None:
+    world.call("ask", "--json", "--no-stream", "Hi")
+    assert world.api.body["stream"] is False
+    world.call("ask", "--json", "Hi", LLAMACLI_STREAM="1")
+    assert "stream" not in world.api.body
+    world.call("ask", "Hi", LLAMACLI_STREAM="0")
+    assert world.api.body["stream"] is False
+
+
+def test_json_stream_prints_each_chunk_as_it_comes(world: World) -> None:
+    result = world.call("ask", "--json", "--stream", "Hi")
+    chunks = [json.loads(line) for line in result.out.splitlines()]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == HELLO
+    assert chunks[0]["object"] == "chat.completion.chunk"
+    assert world.api.body["stream"] is True
+
+
+def test_json_stays_json_where_the_server_sends_what_is_none(world: World) -> None:
+    body = json.dumps(completion("x"))[:-1] + ', "a": NaN, "b": 1e999, "c": "\\ud800"}'
+    world.api.will(document(body.encode()))
+    result = world.call("ask", "--json", "Hi")
+    assert '"a": null' in result.out
+    assert "Infinity" not in result.out
+    assert json.loads(result.out)["c"] == "\ufffd"
+
+
+def test_json_of_a_failure_prints_nothing_on_stdout(world: World) -> None:
+    world.api.will(error(400, "bad"))
+    result = world.call("ask", "--json", "Hi")
+    assert (result.status, result.out) == (4, "")
+
+
+# Usage, quiet, verbose
+
+
+def test_usage_is_asked_for_only_where_it_is_shown(world: World) -> None:
+    world.call("ask", "Hi")
+    assert "stream_options" not in world.api.body
+    result = world.call("ask", "-u", "Hi")
+    assert world.api.body["stream_options"] == {"include_usage": True}
+    assert result.out == HELLO + "\n"
+    assert result.err.startswith("llamacli: 67 tokens in, 46 out, $0.000123, ")
+    assert result.err.endswith(" tokens/s\n")
+    assert result.err.count("\n") == 1
+    result = world.call("ask", "-u", "--no-stream", "Hi")
+    assert "stream_options" not in world.api.body
+    assert "67 tokens in, 46 out, $0.000123, " in result.err
+    assert "first token" not in result.err
+    assert world.call("ask", "-q", "Hi", LLAMACLI_USAGE="1").err.startswith("llamacli: 67 tokens in")
+
+
+def test_usage_says_where_the_server_tells_none(world: World) -> None:
+    world.api.will(text("x"))
+    assert "no token counts" in world.call("ask", "-u", "Hi").err
+
+
+def test_verbose_shows_the_exchange_without_the_key(world: World) -> None:
+    result = world.call("ask", "-v", "--request-id", "my-id", "Hi")
+    assert f"> POST {world.api.url}/chat/completions" in result.err
+    assert "> X-Client-Request-Id: my-id" in result.err
+    assert "> Authorization: Bearer sk-c...cdef" in result.err
+    assert "< 200 OK" in result.err
+    assert "< x-inference-id: inf-1" in result.err
+    assert "* headers after" in result.err
+    assert world.env["AIMLAPI_API_KEY"] not in result.err
+    assert result.out == HELLO + "\n"
+
+
+# Files
+
+
+def test_output_goes_to_a_file_that_appears_when_it_is_complete(world: World) -> None:
+    result = world.call("ask", "-o", "out.txt", "Hi")
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert (world.cwd / "out.txt").read_text() == HELLO + "\n"
+    assert not (world.cwd / "out.txt.part").exists()
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((world.cwd / "out.txt").stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_broken_answer_leaves_the_old_file_and_a_named_part(world: World) -> None:
+    out, part = world.cwd / "out.txt", world.cwd / "out.txt.part"
+    out.write_text("old")
+    out.chmod(0o640)
+    world.api.will(stream([event(delta("half"))], then="cut"))
+    result = world.call("ask", "-o", "out.txt", "Hi")
+    assert result.status == 9
+    assert str(part) in result.err
+    assert result.err.count("\n") == 1
+    assert (out.read_text(), part.read_text()) == ("old", "half\n")
+    assert stat.S_IMODE(part.stat().st_mode) == 0o640
+    # A call that gets nothing at all leaves what came before.
+    world.api.will(error(500, "down"))
+    assert world.call("ask", "-o", "out.txt", "Hi").status == 7
+    assert (out.read_text(), part.read_text()) == ("old", "half\n")
+    world.api.will(text("new"))
+    assert world.call("ask", "-o", "out.txt", "Hi").status == 0
+    assert out.read_text() == "new\n"
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
+    assert not part.exists()
+
+
+def test_a_call_that_gets_nothing_leaves_no_part(world: World) -> None:
+    world.api.will(error(500, "down"))
+    assert world.call("ask", "-o", "out.txt", "Hi").status == 7
+    assert list(world.cwd.glob("out*")) == []
+
+
+@pytest.mark.parametrize(("finish", "status", "there"), [("length", 10, True), ("content_filter", 11, False)])
+def test_a_cut_answer_is_complete_enough_and_a_withheld_one_is_not(
+    world: World, finish: str, status: int, there: bool
+) -> None:
+    world.api.will(text("some", finish=finish))
+    assert world.call("ask", "-o", "out.txt", "Hi").status == status
+    assert (world.cwd / "out.txt").exists() is there
+    assert (world.cwd / "out.txt.part").exists() is not there
+
+
+def test_symbolic_links_are_followed(world: World) -> None:
+    (world.cwd / "real").write_text("old")
+    (world.cwd / "link").symlink_to("real")
+    (world.cwd / "dangling").symlink_to("new")
+    for name, target in [("link", "real"), ("dangling", "new")]:
+        assert world.call("ask", "-o", name, "Hi").status == 0
+        assert (world.cwd / name).is_symlink()
+        assert (world.cwd / target).read_text() == HELLO + "\n"
+
+
+def test_what_is_no_regular_file_is_written_straight(world: World) -> None:
+    assert world.call("ask", "-o", "/dev/null", "Hi").status == 0
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    os.mkfifo(world.cwd / "fifo")
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append((world.cwd / "fifo").read_text()))
+    reader.start()
+    assert world.call("ask", "-o", "fifo", "Hi").status == 0
+    reader.join()
+    assert got == [HELLO + "\n"]
+    assert world.call("ask", "-o", "-", "Hi").out == HELLO + "\n"
+    assert world.call("ask", "-o", "/dev/stdout", "Hi").out == HELLO + "\n"
+
+
+@pytest.mark.parametrize("path", [".", "missing/out.txt"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(world: World, path: str) -> None:
+    result = world.call("ask", "-o", path, "Hi")
+    assert (result.status, result.out) == (74, "")
+    assert result.err.startswith(f"llamacli: cannot write {path}: ")
+    assert not world.api.requests
+
+
+def test_two_calls_do_not_write_one_part(world: World) -> None:
+    world.api.will(hang)
+    with subprocess.Popen([*PROGRAM, "ask", "-I", "-o", "out", "Hi"], env=world.env, cwd=world.cwd) as running:
+        while not world.api.requests:
+            time.sleep(0.01)
+        result = world.call("ask", "-o", "out", "Hi")
+        assert result.status == 74
+        assert "another call is writing it" in result.err
+        running.kill()
+
+
+def test_kill_9_leaves_the_old_file(world: World) -> None:
+    (world.cwd / "out").write_text("old")
+    world.api.will(stream([event(delta("half"))], then="hang"))
+    with subprocess.Popen([*PROGRAM, "ask", "-I", "-o", "out", "Hi"], env=world.env, cwd=world.cwd) as running:
+        part = world.cwd / "out.part"
+        while not part.exists() or part.read_text() != "half":
+            time.sleep(0.01)
+        running.kill()
+    assert (world.cwd / "out").read_text() == "old"
+
+
+def test_a_full_disk_is_told(world: World) -> None:
+    result = world.shell("llamacli ask -I Hi >/dev/full")
+    assert (result.status, result.err) == (74, "llamacli: cannot write stdout: No space left on device\n")
+
+
+# Terminals
+
+
+def test_a_terminal_is_shown_escapes_and_never_obeys_them(world: World) -> None:
+    evil = "a\x1b]52;c;aGk=\x07b\x9b31mc\u202ed\u2066e\x7ff\rg\x08h\ti\u061c👨‍👩‍👧é"
+    world.api.will(text(evil))
+    with Terminal(world, *PROGRAM, "ask", "-I", "Hi") as terminal:
+        assert terminal.wait() == 0
+    assert terminal.shown.endswith(
+        "a\\x1b]52;c;aGk=\\x07b\\x9b31mc\\u202ed\\u2066e\\x7ff\\rg\\x08h\ti\\u061c👨‍👩‍👧é\r\n"
+    )
+
+
+def test_json_on_a_terminal_is_indented_and_stays_json(world: World) -> None:
+    world.api.will(answer("\x7f\u202e\x9b"))
+    with Terminal(world, *PROGRAM, "ask", "-I", "--json", "Hi") as terminal:
+        terminal.wait()
+    assert '\r\n  "id"' in terminal.shown
+    assert "\\u007f\\u202e\\u009b" in terminal.shown
+    assert json.loads(terminal.shown[terminal.shown.index("{") :])["choices"]
+
+
+def test_an_error_message_cannot_drive_the_terminal(world: World) -> None:
+    world.api.will(error(400, "\x1b[2J\x9bmoved\nsecond line\u202e"))
+    with Terminal(world, *PROGRAM, "ask", "-I", "Hi", NO_COLOR="1") as terminal:
+        assert terminal.wait() == 4
+    assert "\x1b" not in terminal.shown
+    assert "\\x1b[2J\\x9bmoved second line\\u202e" in terminal.shown
+    assert terminal.shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "colored"),
+    [
+        ([], {}, True),
+        ([], {"NO_COLOR": "1"}, False),
+        ([], {"NO_COLOR": ""}, True),
+        ([], {"TERM": "dumb"}, False),
+        (["--no-color"], {}, False),
+        ([], {"LLAMACLI_NO_COLOR": "1"}, False),
+        (["--color"], {"LLAMACLI_NO_COLOR": "1"}, True),
+    ],
+)
+def test_colour_is_for_a_terminal_that_takes_it(
+    world: World, arguments: list[str], env: dict[str, str], colored: bool
+) -> None:
+    world.api.will(error(400, "bad"))
+    with Terminal(world, *PROGRAM, "ask", "-I", *arguments, "Hi", **env) as terminal:
+        terminal.wait()
+    assert ("\x1b[1;31mllamacli:" in terminal.shown) is colored
+
+
+def test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind(world: World) -> None:
+    def late(handler: Any) -> None:
+        time.sleep(1)
+        text("done")(handler)
+
+    world.api.will(late)
+    with Terminal(world, *PROGRAM, "ask", "-I", "Hi") as terminal:
+        assert terminal.wait() == 0
+    assert "waiting for 127.0.0.1" in terminal.shown
+    assert terminal.shown.endswith("\r\x1b[Kdone\r\n")
+    for arguments, env in [(["-q"], {}), ([], {"TERM": "dumb"})]:
+        with Terminal(world, *PROGRAM, "ask", "-I", *arguments, "Hi", **env) as terminal:
+            terminal.wait()
+        assert terminal.shown == "done\r\n"
+    assert world.run("ask", "Hi").err == ""
+
+
+def test_stdout_on_a_terminal_is_escaped_while_a_pipe_is_not(world: World) -> None:
+    world.api.will(stream(streamed("\x1b[31m")))
+    with Terminal(world, "sh", "-c", f"{' '.join(PROGRAM)} ask -I Hi | od -c") as terminal:
+        terminal.wait()
+    assert "033" in terminal.shown

@@ -1,0 +1,181 @@
+"""Signals, closed pipes and closed descriptors, on the real process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from tests.conftest import PROGRAM, World
+from tests.fake_api import HELLO, delta, error, event, hang, stream
+from tests.terminal import Terminal
+
+HALF = stream([event(delta("half an answer"))], then="hang")
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_the_call_by_itself_and_silently(world: World, number: signal.Signals) -> None:
+    world.api.will(HALF)
+    command = [*PROGRAM, "ask", "-I", "Hi"]
+    with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout
+        assert running.stderr
+        assert os.read(running.stdout.fileno(), 99) == b"half an answer"
+        running.send_signal(number)
+        # What had been printed ends with a newline.
+        assert running.stdout.read() == b"\n"
+        assert running.stderr.read() == b""
+    assert running.returncode == -number
+
+
+def test_a_signal_leaves_the_part_of_a_file(world: World) -> None:
+    world.api.will(HALF)
+    (world.cwd / "out").write_text("old")
+    part = world.cwd / "out.part"
+    with subprocess.Popen([*PROGRAM, "ask", "-I", "-o", "out", "Hi"], env=world.env, cwd=world.cwd) as running:
+        while not part.exists() or not part.read_text():
+            time.sleep(0.01)
+        running.send_signal(signal.SIGTERM)
+    assert running.returncode == -signal.SIGTERM
+    assert (part.read_text(), (world.cwd / "out").read_text()) == ("half an answer\n", "old")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_a_wait_for_the_server_and_for_the_next_try(world: World, number: signal.Signals) -> None:
+    busy = error(503, "busy", headers=[("Retry-After", "60")])
+    for behaviour, told in [(hang, b""), (busy, b"retry 1 of 1 in 60.0 s\n")]:
+        world.api.requests.clear()
+        world.api.will(behaviour)
+        command = [*PROGRAM, "ask", "-I", "--retry", "1", "Hi"]
+        with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            while not world.api.requests:
+                time.sleep(0.01)
+            assert running.stderr
+            if told:
+                assert running.stderr.readline().endswith(told)
+            running.send_signal(number)
+            assert running.communicate() == (b"", b"")
+        assert running.returncode == -number
+
+
+def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:
+    world.api.will(hang)
+    command = [*PROGRAM, "ask", "-I", "Hi"]
+    for milliseconds in range(0, 300, 12):
+        with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            # Not before the program's first line: until then it is the interpreter that answers.
+            maps = f"/proc/{running.pid}/maps"
+            while os.path.exists(maps) and not _has_begun(maps):
+                pass
+            time.sleep(milliseconds / 1000)
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate()
+        assert (running.returncode, out, err) == (-signal.SIGINT, b"", b""), f"after {milliseconds} ms"
+
+
+def _has_begun(maps: str) -> bool:
+    # The interpreter loads no extension module of its own accord; those that are mapped were imported by llamacli.
+    with suppress(OSError), open(maps) as file:
+        return "lib-dynload" in file.read()
+    return True
+
+
+def test_ctrl_c_stops_a_bash_loop(world: World) -> None:
+    world.api.will(hang)
+    script = f'for i in 1 2 3; do {" ".join(PROGRAM)} ask -I "$i"; echo "went on"; done'
+    with Terminal(world, "bash", "-c", script) as terminal:
+        while not world.api.requests:
+            terminal.read(0.05)
+        terminal.type("\x03")
+        assert terminal.wait() == -signal.SIGINT
+    assert len(world.api.requests) == 1
+    assert "went on" not in terminal.shown
+    assert "llamacli:" not in terminal.shown
+
+
+def test_ctrl_c_takes_the_spinner_away(world: World) -> None:
+    world.api.will(hang)
+    with Terminal(world, *PROGRAM, "ask", "-I", "Hi") as terminal:
+        terminal.until("waiting for")
+        terminal.type("\x03")
+        assert terminal.wait() == -signal.SIGINT
+    assert terminal.shown.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_ignored_signal_stays_ignored(world: World, number: signal.Signals) -> None:
+    script = (
+        f"import os, signal, sys; signal.signal({int(number)}, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    world.api.will(hang)
+    command = [sys.executable, "-c", script, *PROGRAM, "ask", "-I", "--timeout", "1.5", "Hi"]
+    with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        while not world.api.requests:
+            time.sleep(0.01)
+        running.send_signal(number)
+        running.communicate()
+    assert running.returncode == 8
+
+
+def test_a_reader_that_leaves_is_141_and_silent(world: World) -> None:
+    world.api.will(stream([event(delta(f"line {number}\n")) for number in range(2000)], pause=0.002))
+    result = world.shell("llamacli ask -I Hi | head -n 1; echo ${PIPESTATUS[0]}")
+    assert (result.out, result.err) == ("line 0\n141\n", "")
+
+
+def test_help_to_a_reader_that_leaves_is_141(world: World) -> None:
+    result = world.shell("{ sleep 0.5; llamacli ask --help; echo $? >status; } | true; cat status")
+    assert (result.out, result.err) == ("141\n", "")
+
+
+@pytest.mark.parametrize("command", ["ask -I Hi", "--version", "ask --help"])
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_an_output_that_cannot_be_written_is_74(world: World, command: str, where: str) -> None:
+    result = world.shell(f"llamacli {command} {where}")
+    assert (result.status, result.out) == (74, "")
+    assert result.err.startswith("llamacli: cannot write stdout: ")
+    assert result.err.count("\n") == 1
+
+
+def test_nothing_is_sent_where_stdout_is_closed(world: World) -> None:
+    world.shell("llamacli ask -I Hi >&-")
+    assert not world.api.requests
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_closed_descriptors_change_nothing_else(world: World, closed: str) -> None:
+    result = world.shell(f"llamacli ask -u Hi {closed}")
+    assert (result.status, result.out) == (0, HELLO + "\n")
+    assert world.api.prompt == "Hi"
+
+
+def test_all_closed_and_a_file_to_write(world: World) -> None:
+    result = world.shell("llamacli ask -o out Hi <&- >&- 2>&-; echo $?")
+    assert result.out == "0\n"
+    assert (world.cwd / "out").read_text() == HELLO + "\n"
+
+
+def test_an_unwritable_stderr_hurts_no_answer(world: World) -> None:
+    assert world.shell("llamacli ask -Iuv Hi 2>/dev/full").out == HELLO + "\n"
+
+
+def test_a_removed_working_directory_and_no_home_hurt_no_answer(world: World) -> None:
+    del world.env["HOME"]
+    result = world.shell('mkdir gone; cd gone; rmdir "$PWD"; llamacli ask -I Hi')
+    assert (result.status, result.out, result.err) == (0, HELLO + "\n", "")
+
+
+def test_a_stdout_that_does_not_block_gets_every_byte(world: World) -> None:
+    world.api.will(stream([event(delta("x" * 300_000)), event(delta(finish="stop"))]))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], env=world.env, stdout=writer) as running:
+        os.close(writer)
+        with open(reader, "rb") as pipe:
+            time.sleep(0.2)
+            assert len(pipe.read()) == 300_001
+    assert running.returncode == 0
