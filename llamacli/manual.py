@@ -56,7 +56,7 @@ def command_help(command: Any, ctx: Any) -> str:
         )
         blocks.append("\n".join([f"{title}:", *rows, *note]))
     blocks.append("\n".join(["Examples:", *(f"  {line}" for line in (command.epilog or "").splitlines())]))
-    blocks.append(ISSUES)
+    blocks.append(textwrap.fill(ISSUES, width))
     return "\n\n".join(filter(None, blocks))
 
 

@@ -199,9 +199,13 @@ def pieces(text: str) -> list[str]:
     return re.findall(r"\s*\S+|\s+", text)
 
 
-def streamed(text: str, finish: str = "stop", usage: bool = False) -> list[bytes]:
-    """The events of a whole streamed answer."""
-    chunks = [delta(role="assistant", content=""), *map(delta, pieces(text)), delta(finish=finish)]
+def streamed(text: str, finish: str = "stop", usage: bool = False, n: int = 1) -> list[bytes]:
+    """The events of a whole stream of n answers with the same text."""
+    chunks: list[dict[str, Any]] = []
+    for index in range(n):
+        chunks += [delta(role="assistant", content="", index=index)]
+        chunks += [delta(piece, index=index) for piece in pieces(text)]
+        chunks += [delta(finish=finish, index=index)]
     return [*map(event, chunks), *([event(LAST)] if usage else []), event("[DONE]")]
 
 
@@ -217,7 +221,7 @@ def respond(handler: Handler) -> None:
         error(400, "Body validation error! " + ", ".join(faults))(handler)
     elif body.get("stream"):
         usage = (body.get("stream_options") or {}).get("include_usage", False)
-        stream(streamed(HELLO, usage=usage))(handler)
+        stream(streamed(HELLO, usage=usage, n=body.get("n") or 1))(handler)
     else:
         cost = [("x-aimlapi-credits-used", "246"), ("x-aimlapi-usd-spent", "0.000123")]
         document = completion()

@@ -1,0 +1,43 @@
+# make demo   asks a question about a real file: the API where a key is set, else the stand-in server
+# make test   runs every test
+# make lint   runs the linter, the formatter's check and the type checker
+# make bench  measures what the README claims
+# Each sets up its own environment in .venv; nothing but Python 3.10 or newer and make is needed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := test
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/run.done
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh
+
+test: $(VENV)/test.done
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/test.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/test.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/test.done
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+
+# What the program needs, and then what the tests need beside it.
+$(VENV)/run.done: pyproject.toml
+	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/test.done: $(VENV)/run.done
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group test --group lint
+	@touch $@

@@ -1,0 +1,130 @@
+"""What is written about the program is true: the README's commands run, its tables are the program's."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from llamacli import cli
+from llamacli.commands.ask import EXAMPLES
+from llamacli.errors import ExitStatus
+from llamacli.options import Table
+from tests.conftest import World
+from tests.fake_api import HELLO, Handler, delta, event, respond, stream
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "llamacli" in line]
+
+
+@pytest.fixture
+def folder(world: World) -> World:
+    """A machine with the files that the README speaks of."""
+    for name in ("main.py", "test.py", "notes.txt", "words.txt", "review.txt", "README.md"):
+        (world.cwd / name).write_text("some words\nand more\n")
+    (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
+    (world.config / "roles").mkdir()
+    (world.config / "roles" / "pirate.md").write_text("Talk like a pirate.")
+    editor = world.cwd / "editor"
+    editor.write_text('#!/bin/sh\necho "an edited prompt" >"$1"\n')
+    editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
+    world.env["EDITOR"] = str(editor)
+
+    def answer(handler: Handler) -> None:
+        if "tools" not in handler.asked.json:
+            return respond(handler)
+        call = {"index": 0, "id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+        return stream([event(delta(tool_calls=[call])), event(delta(finish="tool_calls"))])(handler)
+
+    world.api.will(answer)
+    return world
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *EXAMPLES])
+def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> None:
+    script = f"git init -q . && set -o pipefail; {command.replace('http://localhost:8080/v1', folder.api.url)}"
+    result = folder.shell(script)
+    assert (result.status, re.sub(r"llamacli: \d+ tokens.*\n|[<>*] .*\n", "", result.err)) == (0, "")
+    if "--help" in command:
+        return
+    assert folder.api.requests
+    (request, *others) = folder.api.requests
+    assert ("while read" in command) is bool(others)
+    assert not [name for name in request.json if name not in ("messages",) and name.startswith("-")]
+
+
+def test_the_script_block_runs_as_a_whole(folder: World) -> None:
+    block = next(block for block in BLOCKS if "case $?" in block)
+    result = folder.shell(block)
+    assert result.status == 0
+    assert result.out.count(HELLO) > 6
+    assert "tokens in" in (folder.cwd / "usage.log").read_text()
+
+
+def test_the_readmes_table_of_statuses_is_the_programs() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", README, re.MULTILINE)
+    assert [(int(value), text.replace("\\|", "|")) for value, text in rows] == [
+        (s.value, s.meaning) for s in ExitStatus
+    ]
+
+
+def test_the_readmes_map_of_the_code_is_the_code() -> None:
+    table = README[README.index("## The code") :]
+    named = set(re.findall(r"`([a-z/]+\.py)`", table))
+    there = {str(path.relative_to(ROOT / "llamacli")) for path in (ROOT / "llamacli").rglob("*.py")}
+    assert named | {"__init__.py", "__main__.py", "commands/__init__.py", "environment.py", "errors.py"} == there
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) -> None:
+    for columns in (80, 60, 120):
+        result = world.run(name, "--help", env={"COLUMNS": str(columns)})
+        assert (result.status, result.err) == (0, "")
+        assert world.run(name, "-h", env={"COLUMNS": str(columns)}).out == result.out
+        # An example is to be copied, and keeps its line whatever its length.
+        lines = [line for line in result.out.splitlines() if not line.strip().endswith(tuple(EXAMPLES))]
+        assert max(map(len, lines)) <= columns
+    for table in Table.__subclasses__():
+        for field, flag in table.flags().items():
+            for form in [*flag.also, *filter(None, [flag.short])]:
+                assert form in result.out
+            long = flag.declarations(field)[0].split("/")[0]
+            assert long in result.out.replace("--[no-]", "--")
+            assert flag.help.split()[0] in result.out
+    assert "Examples:\n  llamacli ask" in result.out
+    assert "issue tracker" in result.out
+
+
+def test_every_flag_has_a_long_form_of_its_own_and_a_sentence() -> None:
+    forms: list[str] = []
+    for table in Table.__subclasses__():
+        for field, flag in table.flags().items():
+            forms += [form for part in flag.declarations(field) for form in part.split("/")]
+            assert flag.declarations(field)[0].startswith("--")
+            assert flag.help[0].isupper()
+            assert flag.help.endswith((".", ")."))
+    assert len(forms) == len(set(forms))
+
+
+def test_version_goes_to_stdout(world: World) -> None:
+    from llamacli import __version__
+
+    result = world.run("--version")
+    assert (result.status, result.out, result.err) == (0, f"llamacli {__version__}\n", "")
+
+
+def test_no_command_is_short_help_on_stderr(world: World) -> None:
+    result = world.run()
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("Usage: llamacli COMMAND")
+    assert len(result.err.splitlines()) < 25
+    for arguments in (["-h"], ["--help"]):
+        shown = world.run(*arguments)
+        assert (shown.status, shown.out, shown.err) == (0, result.err, "")
+
+
+def test_what_is_generated_does_not_depend_on_the_environment(world: World) -> None:
+    plain = world.run("ask", "-h").out
+    assert world.run("ask", "-h", env={"LLAMACLI_MODEL": "other", "AIMLAPI_BASE_URL": "http://x"}).out == plain

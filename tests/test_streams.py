@@ -1,0 +1,137 @@
+"""Bytes to events to completions: whatever the cuts, the same text."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llamacli import sse
+from llamacli.wire import Assembly, error_in, error_message
+from tests.fake_api import delta, event
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def reference(data: bytes) -> list[tuple[str, str]]:
+    """The standard's algorithm, line by line and slowly."""
+    text = data.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    found: list[tuple[str, str]] = []
+    fields: list[str] = []
+    name = ""
+    for line in text.split("\n")[:-1]:
+        if not line:
+            if fields:
+                found.append(("\n".join(fields), name))
+            fields, name = [], ""
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            fields.append(value)
+        elif field == "event":
+            name = value
+    return found
+
+
+FIELDS = [b"data: x", b"data:", b"data", b"data:  y", b"event: e", b"event", b"id: 1", b"retry: 5", b""]
+ODDITIES = [b": comment", b":", b"dataset: no", b" data: no", b"data: \xff\xf0\x9f", b"\xef\xbb\xbfdata: late"]
+LINES = st.sampled_from([*FIELDS, *ODDITIES, "data: 日本🦙\u2028\x85".encode()])
+ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
+
+
+@given(st.lists(st.tuples(LINES, ENDS), max_size=30), st.lists(st.integers(0, 500), max_size=20), st.booleans())
+def test_events_are_those_of_the_standard_wherever_the_bytes_are_cut(
+    lines: list[tuple[bytes, bytes]], places: list[int], bom: bool
+) -> None:
+    data = (b"\xef\xbb\xbf" if bom else b"") + b"".join(line + end for line, end in lines)
+    found = [(found.data, found.name) for part in sse.events(cut(data, places)) for found in part]
+    assert found == reference(data)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=10), st.lists(st.integers(0, 5000), max_size=30), ENDS)
+def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end: bytes) -> None:
+    data = b"".join(event(delta(text)) for text in texts).replace(b"\n", end)
+    answer = Assembly()
+    taken = ""
+    for part in sse.events(cut(data + end, places)):
+        for found in part:
+            answer.add(json.loads(found.data))
+            taken += answer.take()
+    assert taken == "".join(texts)
+    assert answer.completion()["choices"][0]["message"]["content"] == taken
+
+
+def test_a_long_line_takes_time_in_proportion_to_its_length() -> None:
+    decoder = sse.Decoder()
+    for _ in range(20_000):
+        assert list(decoder.feed(b"x" * 1000)) == []
+    assert list(decoder.feed(b"\ndata: y\n\n")) == [sse.Event("y")]
+
+
+@given(JSONS, JSONS)
+def test_no_chunk_of_whatever_shape_is_a_fault(one: Any, other: Any) -> None:
+    from llamacli.errors import LlamaError
+
+    for value in (one, [one], {"delta": one}, [{"delta": one, "index": other, "logprobs": other}]):
+        answer = Assembly()
+        try:
+            for choices in (value, other):
+                answer.add({"choices": choices, "usage": other})
+            answer.completion()
+        except LlamaError:
+            pass
+
+
+@given(JSONS)
+def test_no_error_document_of_whatever_shape_is_a_fault(value: Any) -> None:
+    assert isinstance(error_message(value), str)
+    assert isinstance(error_in(json.dumps(value).encode()), str)
+
+
+@given(st.binary(max_size=200))
+def test_no_error_body_is_a_fault(body: bytes) -> None:
+    assert isinstance(error_in(body), str)
+
+
+def test_logprobs_and_unknown_fields_are_put_together() -> None:
+    answer = Assembly()
+    for text in ("a", "b"):
+        chunk = delta(text)
+        chunk["choices"][0]["logprobs"] = {"content": [{"token": text}], "refusal": None}
+        chunk["system_fingerprint"] = "fp"
+        answer.add(chunk)
+    answer.add({**delta(finish="stop"), "usage": {"total_tokens": 2}})
+    answer.add({"choices": [], "usage": None, "object": "chat.completion.chunk"})
+    whole: dict[str, Any] = dict(answer.completion())
+    assert whole["choices"][0]["logprobs"]["content"] == [{"token": "a"}, {"token": "b"}]
+    assert whole["system_fingerprint"] == "fp"
+    assert whole["usage"] == {"total_tokens": 2}
+    assert whole["object"] == "chat.completion"
+
+
+def test_tool_calls_are_told_apart_however_a_server_numbers_them() -> None:
+    def calls(*parts: dict[str, Any]) -> list[str]:
+        answer = Assembly()
+        for part in parts:
+            answer.add(delta(tool_calls=[part]))
+        return [call["function"]["arguments"] for call in answer.completion()["choices"][0]["message"]["tool_calls"]]
+
+    def part(arguments: str, **more: Any) -> dict[str, Any]:
+        return {"function": {"arguments": arguments}, **more}
+
+    assert calls(part("a", index=0, id="x"), part("b", index=0), part("c", index=1, id="y")) == ["ab", "c"]
+    assert calls(part("a", id="x"), part("b"), part("c", id="y")) == ["ab", "c"]
+    assert calls(part("a", index=0, id="x"), part("c", index=0, id="y"), part("d", index=0)) == ["a", "cd"]
+    assert calls(part("a", index=0, id="x"), part("b", index=0, id="x")) == ["ab"]
