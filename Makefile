@@ -25,8 +25,11 @@ format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Measured is what a user installs: an editable install starts slower.
 bench: $(VENV)/test.done
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m venv $(VENV)/bench
+	$(VENV)/bench/bin/python -m pip install -q --disable-pip-version-check --force-reinstall .
+	$(BIN)/python -m tests.bench $(VENV)/bench/bin/llamacli
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

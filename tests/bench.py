@@ -1,0 +1,134 @@
+"""`make bench`: what the README claims of speed, measured here and now, as ratios from interleaved runs.
+
+Each command is timed as a whole process, in turn with the one that it is compared
+with, so that a machine that speeds up or slows down does so for both. The servers
+run in processes of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import Process, Queue
+from pathlib import Path
+
+from tests.fake_api import FakeApi, Handler, answer, delta, event, stream, text
+
+RUNS = 15
+CHUNKS = 20_000
+
+ASK = """
+import requests
+body = {"model": "meta-llama/Llama-3.3-70B-Instruct-Turbo", "messages": [{"role": "user", "content": "Hello"}]}
+response = requests.post("URL/chat/completions", headers={"Authorization": "Bearer key"}, json=body)
+print(response.json()["choices"][0]["message"]["content"])
+"""
+LOOP = """
+import json, requests
+body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "long"}]}
+response = requests.post("URL/chat/completions", json=body, stream=True)
+rest = b""
+while block := response.raw.read1(65536, decode_content=True):
+    *lines, rest = (rest + block).split(b"\\n")
+    for line in lines:
+        if line.startswith(b"data: {"):
+            json.loads(line[6:])
+"""
+
+
+def serve(address: Queue[str]) -> None:
+    """Answers `long` with many chunks, anything else briefly."""
+    chunks = [event(delta(f" token{number}")) for number in range(CHUNKS)] + [event(delta(finish="stop"))]
+
+    def behave(handler: Handler) -> None:
+        body = handler.asked.json
+        if body["messages"][-1]["content"] == "long":
+            stream([*chunks, event("[DONE]")])(handler)
+        else:
+            (text("Hello.") if body.get("stream") else answer("Hello."))(handler)
+
+    with FakeApi().will(behave) as api:
+        address.put(api.url)
+        time.sleep(3600)
+
+
+def drip(address: Queue[str], sent: Queue[float]) -> None:
+    """Sends a chunk each 200 ms and tells when."""
+
+    def behave(handler: Handler) -> None:
+        handler.reply(200, b"", "text/event-stream", chunked=True)
+        for number in range(10):
+            sent.put(time.monotonic())
+            handler.chunk(event(delta(f"token{number}")))
+            time.sleep(0.2)
+        handler.chunk(event(delta(finish="stop")) + event("[DONE]"))
+        handler.chunk(b"")
+
+    with FakeApi().will(behave) as api:
+        address.put(api.url)
+        time.sleep(3600)
+
+
+def seconds(command: list[str], env: dict[str, str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def compare(name: str, ours: list[str], theirs: list[str], env: dict[str, str]) -> None:
+    pairs = [(seconds(ours, env), seconds(theirs, env)) for _ in range(RUNS + 1)][1:]
+    our, their = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(one / other for one, other in pairs)
+    print(f"{name:<44} {our * 1000:7.0f} ms {their * 1000:7.0f} ms {ratio:7.2f}", flush=True)
+
+
+def first_token(program: str, env: dict[str, str], sent: Queue[float]) -> None:
+    command = [program, "ask", "-I", "Hi"]
+    late = []
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        for _ in range(10):
+            os.read(running.stdout.fileno(), 100)
+            late.append(time.monotonic() - sent.get())
+        running.stdout.read()
+    print(
+        f"{'a token through the pipe: median, worst':<44} {statistics.median(late) * 1000:7.1f} ms {max(late) * 1000:7.1f} ms"
+    )
+
+
+def start(target: Callable[..., None], *extra: Queue[float]) -> tuple[Process, str]:
+    address: Queue[str] = Queue()
+    server = Process(target=target, args=(address, *extra), daemon=True)
+    server.start()
+    return server, address.get(timeout=10)
+
+
+def main() -> None:
+    program = sys.argv[1]
+    python = str(Path(program).parent / "python")
+    server, url = start(serve)
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AIMLAPI_BASE_URL": url, "AIMLAPI_API_KEY": "key"}
+    print(f"{'median of ' + str(RUNS):<44} {'llamacli':>10} {'other':>10} {'ratio':>7}")
+    compare(
+        "one ask / the same POST by requests", [program, "ask", "Hello"], [python, "-c", ASK.replace("URL", url)], env
+    )
+    compare(
+        f"{CHUNKS} chunks / read1, split, json.loads",
+        [program, "ask", "long"],
+        [python, "-c", LOOP.replace("URL", url)],
+        env,
+    )
+    compare("ask --help / import requests", [program, "ask", "--help"], [python, "-c", "import requests"], env)
+    server.kill()
+    sent: Queue[float] = Queue()
+    server, url = start(drip, sent)
+    first_token(program, {**env, "AIMLAPI_BASE_URL": url}, sent)
+    server.kill()
+
+
+if __name__ == "__main__":
+    main()
