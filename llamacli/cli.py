@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from llamacli import __version__
+from llamacli import PROGRAM, __version__
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.options import Run, spread
 
@@ -15,8 +15,6 @@ from llamacli.options import Run, spread
 COMMANDS = {
     "ask": "Ask one question and print the answer.",
 }
-PROGRAM = "llamacli"
-ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
 
 
 class Command(TyperCommand):

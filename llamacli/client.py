@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import ssl
 import time
 from contextlib import suppress
@@ -10,20 +11,22 @@ from io import BytesIO
 from itertools import count
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import DecodeError, ProtocolError
 
 from llamacli import __version__, network
+from llamacli.assembly import Assembly
 from llamacli.connection import Adapter, Progress
 from llamacli.endpoint import Endpoint, is_loopback
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
 from llamacli.reply import BLOCK, FAILURES, Reply
 from llamacli.terminal import Stderr, one_line
-from llamacli.wire import Assembly, error_in, request_id_in
+from llamacli.wire import error_in, request_id_in
 
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 SILENCE = {True: 120.0, False: 600.0}
@@ -79,6 +82,9 @@ class Client:
 class _Call:
     """One request and its further tries, under one id and one clock."""
 
+    #: Of the latest try.
+    progress: Progress
+
     def __init__(self, client: Client, path: str, body: bytes, silence: float, request_id: str) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
         self.url = client.endpoint.base_url + path
@@ -86,7 +92,7 @@ class _Call:
         self.started = time.monotonic()
         # Requests would send even localhost, and the key with it, to a proxy.
         self.proxies = {} if is_loopback(self.url) else get_environ_proxies(self.url)
-        self.progress = Progress(self.options.connect_timeout, silence)
+        self.proxy = urlsplit(select_proxy(self.url, self.proxies) or "").hostname
 
     def send(self) -> requests.Response:
         for attempt in count():
@@ -95,7 +101,13 @@ class _Call:
             except Retryable as failure:
                 wait = failure.after if failure.after is not None else network.backoff(attempt)
                 end = min(self.options.retry_max_time, self.options.max_time or float("inf"))
-                if attempt >= self.options.retry or self.elapsed + wait > end:
+                if attempt >= self.options.retry:
+                    raise failure.error from None
+                if self.elapsed + wait > end:
+                    if failure.after:
+                        failure.error.todo = (
+                            f"the server asks to wait {failure.after:.0f} s, longer than --retry-max-time"
+                        )
                     raise failure.error from None
                 self.stderr.note(f"{failure.error.what}; retry {attempt + 1} of {self.options.retry} in {wait:.1f} s")
                 time.sleep(wait)
@@ -107,12 +119,9 @@ class _Call:
 
     def _try(self) -> requests.Response:
         """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
-        connect_timeout = self.options.connect_timeout
-        if self.options.max_time:
-            connect_timeout = min(connect_timeout, max(self.options.max_time - self.elapsed, 0.001))
-        self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence)
-        if self.options.max_time:
-            self.progress.cut_after(self.options.max_time - self.elapsed)
+        left = max(self.options.max_time - self.elapsed, 0.001) if self.options.max_time else float("inf")
+        connect_timeout = min(self.options.connect_timeout, left)
+        self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence, left)
         try:
             request = self.client.session.prepare_request(self._request())
             self._show_request(request)
@@ -146,21 +155,24 @@ class _Call:
 
     def lost(self, error: BaseException) -> Exception:
         """Says what became of a request without a (whole) response."""
-        progress = self.progress
+        progress, limit = self.progress, self.options.max_time
         progress.close()
-        if progress.was_cut:
-            what = f"no complete answer within --max-time {self.options.max_time:g} s"
+        if progress.was_cut and limit and self.elapsed >= limit:
+            what = f"no complete answer within --max-time {limit:g} s"
             return self.fault(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
         cause = root_cause(error)
         if progress.begun:
             return self.broken(cause)
-        where = self.client.endpoint.host + (" (through a proxy)" if self.proxies else "")
+        where = self.client.endpoint.host + (f" through the proxy {self.proxy}" if self.proxy else "")
         if progress.connected and isinstance(cause, TimeoutError):
             # The call may go on over there, and be billed: it is not sent twice.
             what = f"no answer from {where} within {self.silence:g} s"
             return self.fault(ExitStatus.NETWORK, what, "raise --timeout")
+        if progress.was_cut:
+            cause = TimeoutError(f"not ready within {progress.connect_timeout:g} s")
         verb = "lost the connection to" if progress.connected else "cannot connect to"
-        failure = self.fault(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", "check network and --base-url")
+        todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
+        failure = self.fault(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
         return failure if _is_certain(error, cause) else Retryable(failure)
 
     def broken(self, cause: BaseException) -> LlamaError:
@@ -172,7 +184,7 @@ class _Call:
     def _refused(self, response: requests.Response) -> Exception:
         """Says why there was no 2xx, in the server's own words where it has some."""
         code = response.status_code
-        self.progress.cut_after(10)
+        self.progress.finishing(10)
         body = b""
         with suppress(*FAILURES):
             while len(body) < BLOCK and (block := response.raw.read1(BLOCK, decode_content=True)):
@@ -243,4 +255,6 @@ def describe(cause: BaseException) -> str:
     if isinstance(cause, (IncompleteRead, ProtocolError)) or type(cause) is ValueError:
         return "the connection was closed"
     text = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) or str(cause)
-    return ("TLS: " if isinstance(cause, ssl.SSLError) else "") + one_line(str(text or type(cause).__name__), 200)
+    # OpenSSL's texts end with the line of C that raised them.
+    text = re.sub(r" ?\(_ssl\.c:\d+\)|^\[SSL[^]]*\] ?", "", str(text or type(cause).__name__))
+    return ("TLS: " if isinstance(cause, ssl.SSLError) else "") + one_line(text, 200)

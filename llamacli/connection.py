@@ -20,41 +20,45 @@ Address = tuple[int, int, int, str, Any]
 
 
 class Progress:
-    """How far one call got. Whether a failed call may be repeated, and its exit status, follow from it."""
+    """How far one call got. Whether a failed call may be repeated, and its exit status, follow from it.
 
-    def __init__(self, connect_timeout: float, silence: float) -> None:
-        self.connect_timeout = connect_timeout
-        self.silence = silence
+    Times are in seconds: for connecting (name, addresses, proxy and TLS together), for
+    a silence of the server, and for all of the call, which may be infinite.
+    """
+
+    def __init__(self, connect_timeout: float, silence: float, limit: float) -> None:
+        self.connect_timeout, self.silence = connect_timeout, silence
         self.connected = False
         #: A byte of the response has come.
         self.begun = False
-        #: `cut_after` has ended the call.
+        #: A clock has ended the call.
         self.was_cut = False
+        self._end = time.monotonic() + limit
         self._handle: socket.socket | None = None
         self._timer: threading.Timer | None = None
-        self._deadline = float("inf")
 
-    def cut_after(self, seconds: float) -> None:
-        """Ends the call after so many seconds, or by an earlier limit, whatever it is waiting for by then."""
-        self.release()
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
-        self._timer = threading.Timer(max(self._deadline - time.monotonic(), 0), self._cut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def release(self) -> None:
-        """Stops the clock."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-
-    def watch(self, sock: socket.socket) -> None:
-        """Takes note of the call's socket. TLS takes over its descriptor, hence a duplicate of it is kept."""
-        if self._handle:
-            self._handle.close()
+    def connecting(self, sock: socket.socket, seconds: float) -> None:
+        """Takes note of the call's socket, for which so much time is left to get ready."""
+        # TLS takes over the socket's descriptor, hence a duplicate of it.
         self._handle = sock.dup()
-        if self.was_cut:
-            self._cut()
+        self._cut_after(seconds)
+
+    def ready(self) -> None:
+        """Takes note that the connection is there; from now on the limit of the whole call counts."""
+        self.connected = True
+        self._cut_after(float("inf"))
+
+    def finishing(self, seconds: float) -> None:
+        """Gives the call so much time to end, and no more than its limit allows."""
+        self._cut_after(seconds)
+
+    def _cut_after(self, seconds: float) -> None:
+        self._stop_clock()
+        left = min(self._end - time.monotonic(), seconds)
+        if left < float("inf"):
+            self._timer = threading.Timer(max(left, 0), self._cut)
+            self._timer.daemon = True
+            self._timer.start()
 
     def _cut(self) -> None:
         self.was_cut = True
@@ -63,9 +67,14 @@ class Progress:
             with suppress(OSError):
                 self._handle.shutdown(socket.SHUT_RDWR)
 
+    def _stop_clock(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
     def close(self) -> None:
         """Stops the clock and forgets the socket."""
-        self.release()
+        self._stop_clock()
         if self._handle:
             self._handle.close()
             self._handle = None
@@ -109,6 +118,7 @@ class _Clocked(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         progress = self._adapter.progress
         host, port = self._dns_host, self.port or self.default_port
+        deadline = time.monotonic() + progress.connect_timeout
         try:
             sock = _connect(host, port, progress.connect_timeout, self.socket_options)
         except socket.gaierror as error:
@@ -117,12 +127,14 @@ class _Clocked(HTTPConnection):
             raise ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
-        progress.watch(sock)
+        # The clock has the handshakes of a proxy and of TLS end in time, the timeout each of their reads.
+        sock.settimeout(progress.connect_timeout)
+        progress.connecting(sock, deadline - time.monotonic())
         return sock
 
     def connect(self) -> None:
         super().connect()
-        self._adapter.progress.connected = True
+        self._adapter.progress.ready()
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
         self.sock.settimeout(self._adapter.progress.silence)
 
@@ -163,8 +175,6 @@ def _connect(host: str, port: int, seconds: float, options: Any) -> socket.socke
                 sock.setsockopt(*option)
             sock.settimeout(share)
             sock.connect(address)
-            # What is left of the time serves the TLS handshake.
-            sock.settimeout(max(deadline - time.monotonic(), 0.1))
             return sock
         except OSError as error:
             failure = error

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from llamacli.environment import Environment
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.kinds import Kind, Path, Switch
 from llamacli.options import Flag, Table
 from llamacli.settings import Settings, Source, config_folder, may_be_taken
@@ -33,7 +34,10 @@ class BaseUrl(Kind):
             raise ValueError("is no URL with http:// or https:// and a host")
         if parts.username is not None:
             raise ValueError("holds a user or password: use a key, which no flag shows")
-        if parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]+", text):
+        # What one library takes for a part of the host (a backslash, say), another takes for its end.
+        if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d*)?", parts.netloc):
+            raise ValueError("holds a host that is not of a-z 0-9 . - (others have a form that begins with xn--)")
+        if parts.query or parts.fragment or not re.fullmatch(r"[!-\[\]-~]+", text):
             raise ValueError("holds more than scheme, host, port and path")
         return text.rstrip("/")
 
@@ -42,6 +46,10 @@ class EndpointOptions(Table):
     """Which server is called, with which key."""
 
     title = "Server and key"
+    note = (
+        f"The server's default in the environment is AIMLAPI_BASE_URL. The key is in {', '.join(KEY_VARIABLES)}, "
+        "in the file that LLAMACLI_KEY_FILE names, or what the command LLAMACLI_KEY_COMMAND prints."
+    )
 
     base_url: Annotated[str, Flag(BaseUrl(), "Call this server.", env="AIMLAPI_BASE_URL", stranger=True)] = (
         DEFAULT_BASE_URL
@@ -104,7 +112,8 @@ def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
     if "base_url" in options.from_flag:
         return None
     found = settings.find("AIMLAPI_BASE_URL", stranger=True)
-    return found[1] if found else None
+    # Naming the default leads nowhere else.
+    return found[1] if found and options.base_url != DEFAULT_BASE_URL else None
 
 
 def _key_of_stranger(options: EndpointOptions, source: Source) -> str | None:
@@ -125,7 +134,7 @@ def _key_of_stranger(options: EndpointOptions, source: Source) -> str | None:
 def _key(options: EndpointOptions, env: Environment) -> str | None:
     if options.no_key:
         return None
-    if options.key_file:
+    if options.key_file is not None:
         return _checked(_from_file(options.key_file, "--key-file"), "--key-file")
     for source in env.settings.sources:
         for key, origin in _keys_in(source, env.stderr.note):
@@ -158,6 +167,8 @@ def _from_command(command: str, origin: str) -> str:
     # A prompt that is piped in is not for the command to eat.
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
     done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE, check=False)
+    if done.returncode == -signal.SIGINT:
+        raise Stopped(signal.SIGINT)
     if done.returncode:
         raise LlamaError(ExitStatus.KEY, f"the command in {origin} ended with status {done.returncode}")
     return done.stdout.decode("utf-8", "replace")

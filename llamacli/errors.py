@@ -37,6 +37,14 @@ class ExitStatus(enum.IntEnum):
     TERMINATED = 143, "stopped by SIGTERM"
 
 
+class Stopped(BaseException):
+    """A signal has come, to the program or to one that it waits for. No handler of ordinary errors catches it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class LlamaError(Exception):
     """An expected failure: what happened, and what to do about it.
 

@@ -1,5 +1,6 @@
 """What is read: stdin, files and arguments, as UTF-8 text or not at all."""
 
+import fcntl
 import os
 import select
 from collections.abc import Callable
@@ -26,11 +27,8 @@ class Inputs:
         return bool(self._stdin_taker)
 
     def stdin_is_piped(self) -> bool:
-        """Tells whether stdin is there and is no terminal."""
-        try:
-            return not os.isatty(0) and os.fstat(0) is not None
-        except OSError:
-            return False
+        """Tells whether stdin is no terminal, and can be read: nohup opens one that cannot."""
+        return not os.isatty(0) and fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
     def stdin(self, taker: str) -> str:
         """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error.

@@ -37,6 +37,8 @@ class AtFile(Kind):
 
 
 class Path(Kind):
+    """The name of a file: bytes for the system, which need not be UTF-8."""
+
     metavar = "FILE"
 
 
@@ -77,7 +79,7 @@ class Number(Kind):
         value = float(text) if re.search(r"[.eE]", text) else int(text)
         too_low = self.low is not None and value < self.low
         too_high = self.high is not None and value > self.high
-        if too_low or too_high or math.isinf(value):
+        if too_low or too_high or value in (math.inf, -math.inf):
             raise ValueError(f"is out of range: give {wanted}")
         return value
 
@@ -130,7 +132,7 @@ def parse_json(text: str) -> object:
 
     def finite(literal: str) -> float:
         if math.isinf(number := float(literal)):
-            raise ValueError(f"holds {literal[:20]}, a number too big to send")
+            raise ValueError
         return number
 
     def refuse(constant: str) -> NoReturn:
@@ -140,6 +142,11 @@ def parse_json(text: str) -> object:
         return json.loads(text, parse_float=finite, parse_constant=refuse)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # A float that would be infinite, or an integer of thousands of digits.
+        raise ValueError("holds a number too big to send") from None
 
 
 def json_fault(error: json.JSONDecodeError) -> str:

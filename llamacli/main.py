@@ -5,31 +5,25 @@ import signal
 import sys
 import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from llamacli import cli
 from llamacli.environment import Environment
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.terminal import Stderr
 
 #: The signals that end a call, after what is open has been put in order.
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(BaseException):
-    """A signal has come. No handler of ordinary errors catches it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def main(arguments: list[str]) -> int:
     """Runs one command line and returns its exit status. Raises Stopped where a signal came."""
     _keep_standard_descriptors()
     stderr = Stderr()
+    # The command line may be one that no option can be read from.
+    stderr.is_colored = stderr.is_colored and "--no-color" not in arguments
     try:
         try:
             run = cli.parse(arguments)
@@ -114,12 +108,22 @@ def _die(number: int) -> NoReturn:
 
 def _usage(error: typer.TyperException) -> LlamaError:
     """Rewrites one of Typer's usage errors as one line that names the option and the mend."""
-    name = getattr(error, "option_name", "")
-    if close := getattr(error, "possibilities", None):
-        return LlamaError(ExitStatus.USAGE, f"no option {name}", f"did you mean {' or '.join(close)}?")
     text = error.format_message().rstrip(".")
+    name = getattr(error, "option_name", "")
     if text.startswith("No such option"):
-        return LlamaError(ExitStatus.USAGE, f"no option {name}", "words that begin with a dash go after --")
+        close = _close_options(name, getattr(error, "ctx", None))
+        hint = f"did you mean {' or '.join(close)}?" if close else "words that begin with a dash go after --"
+        return LlamaError(ExitStatus.USAGE, f"no option {name}", hint)
     if "requires an argument" in text:
         return LlamaError(ExitStatus.USAGE, f"{name} needs a value")
     return LlamaError(ExitStatus.USAGE, text[:1].lower() + text[1:])
+
+
+def _close_options(name: str, ctx: Any) -> list[str]:
+    """Finds the options that a mistyped one may mean: those that it begins, else the one that it resembles."""
+    from difflib import get_close_matches
+
+    if not name.startswith("--") or not ctx:
+        return []
+    known = [option for param in ctx.command.get_params(ctx) for option in (*param.opts, *param.secondary_opts)]
+    return [option for option in known if option.startswith(name)][:3] or get_close_matches(name, known, 1, 0.7)

@@ -5,9 +5,10 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from llamacli.cli import ISSUES, PROGRAM
+from llamacli import PROGRAM
 from llamacli.options import Table
 
+ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
 #: Columns that the flags take; a longer one has its help on the next line.
 FLAGS = 30
 
@@ -35,7 +36,7 @@ The key is read from $AIMLAPI_API_KEY. {ISSUES}"""
 
 def command_help(command: Any, ctx: Any) -> str:
     """Returns a command's help: usage, what it does, its flags by table, examples."""
-    width = min(shutil.get_terminal_size().columns, 100)
+    width = max(50, min(shutil.get_terminal_size().columns, 100))
     operands = [param.make_metavar(ctx) for param in command.params if param.param_type_name == "argument"]
     summary, _, rest = (command.help or "").partition("\n\n")
     blocks = [

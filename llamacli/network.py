@@ -12,7 +12,7 @@ from llamacli.options import Flag, Table
 
 #: Statuses that another try may mend: the request timed out, came too early or too often, or the server failed.
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-SECONDS = Number(0.001, metavar="SECONDS")
+SECONDS = Number(0.001, 1_000_000, metavar="SECONDS")
 
 
 class NetworkOptions(Table):
@@ -31,7 +31,7 @@ class NetworkOptions(Table):
     max_time: Annotated[float | None, Flag(SECONDS, "Allow this long for the whole call.", env=True)] = None
     retry: Annotated[int, Flag(Integer(0), "Try again this often after a failure that may pass.", env=True)] = 5
     retry_max_time: Annotated[
-        float, Flag(Number(0, metavar="SECONDS"), "Start no further try after this long.", env=True)
+        float, Flag(Number(0, 1_000_000, metavar="SECONDS"), "Start no further try after this long.", env=True)
     ] = 120
     request_id: Annotated[
         str | None,
@@ -62,7 +62,7 @@ def advice(code: int) -> str:
         403: "top up the account, or check what the key may do",
         404: "check --model and --base-url, which mostly ends in /v1",
         413: "send less",
-        429: "wait, or raise --retry-max-time",
+        429: "wait, or ask less often",
     }
     if code in known:
         return known[code]

@@ -2,13 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 
+from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind, Switch, parse_json
-
-if TYPE_CHECKING:
-    from llamacli.environment import Environment
+from llamacli.kinds import Kind, Path, Switch, parse_json
 
 
 class Flag(NamedTuple):
@@ -51,11 +49,16 @@ class Table:
 
     title: ClassVar[str]
     note: ClassVar[str] = ""
+    #: Is filled before the others, since it says how to speak of what goes wrong with them.
+    comes_first: ClassVar[bool] = False
 
     def __init__(self, values: Mapping[str, Any], from_flag: frozenset[str] = frozenset()) -> None:
         vars(self).update(values)
         #: The fields that were given as flags.
         self.from_flag = from_flag
+
+    def filled(self, env: Environment) -> None:
+        """Is called when all values are there."""
 
     @classmethod
     def flags(cls) -> dict[str, Flag]:
@@ -67,7 +70,7 @@ class Table:
 AnyTable = TypeVar("AnyTable", bound=Table)
 
 
-def fill(table: type[AnyTable], given: dict[str, Any], env: "Environment") -> AnyTable:
+def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyTable:
     """Returns the table's values: flag before environment before files before default.
 
     `given` holds what the command line gave, None where it gave nothing.
@@ -86,7 +89,9 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: "Environment") -> An
             values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
         else:
             values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
-    return table(values, frozenset(name for name in table.flags() if given.get(name) is not None))
+    made = table(values, frozenset(name for name in table.flags() if given.get(name) is not None))
+    made.filled(env)
+    return made
 
 
 def _split(text: str) -> list[str]:
@@ -98,8 +103,11 @@ def _split(text: str) -> list[str]:
     return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else [text]
 
 
-def _parse(kind: Kind, text: str, origin: str, env: "Environment") -> object:
-    text = env.inputs.at_file(text, origin) if kind.at_file else env.inputs.argument(text, origin)
+def _parse(kind: Kind, text: str, origin: str, env: Environment) -> object:
+    if kind.at_file:
+        text = env.inputs.at_file(text, origin)
+    elif not isinstance(kind, Path):
+        text = env.inputs.argument(text, origin)
     try:
         return kind.parse(text)
     except ValueError as error:
@@ -108,7 +116,7 @@ def _parse(kind: Kind, text: str, origin: str, env: "Environment") -> object:
 
 
 Command = Callable[..., ExitStatus]
-Run = Callable[["Environment"], ExitStatus]
+Run = Callable[[Environment], ExitStatus]
 
 
 def spread(command: Command) -> Callable[..., Run]:
@@ -124,10 +132,10 @@ def spread(command: Command) -> Callable[..., Run]:
     operands = [p for p in signature.parameters.values() if hasattr(p.annotation, "__metadata__")]
 
     def parsed(**given: Any) -> Run:
-        def run(env: "Environment") -> ExitStatus:
+        def run(env: Environment) -> ExitStatus:
             env.inputs.lossy = bool(given.get("lossy"))
-            filled = {name: fill(table, given, env) for name, table in tables.items()}
-            env.stderr.adopt(filled)
+            in_order = sorted(tables.items(), key=lambda item: not item[1].comes_first)
+            filled = {name: fill(table, given, env) for name, table in in_order}
             return command(**{p.name: given[p.name] for p in operands}, **filled, env=env)
 
         return run

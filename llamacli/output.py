@@ -9,9 +9,11 @@ import re
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Annotated
 
+from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Path, Switch
 from llamacli.options import Flag, Table
@@ -31,6 +33,27 @@ class OutputOptions(Table):
     allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
 
 
+class DisplayOptions(Table):
+    """What is shown beside the answer."""
+
+    title = "Display"
+    comes_first = True
+    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
+
+    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
+    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
+    quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
+    verbose: Annotated[
+        bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
+    ] = False
+    no_color: Annotated[
+        bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.", env=True)
+    ] = False
+
+    def filled(self, env: Environment) -> None:
+        env.stderr.adopt(quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
+
+
 class Output:
     """Where the answer goes. On a terminal what could drive it is shown escaped, elsewhere bytes pass verbatim.
 
@@ -42,7 +65,7 @@ class Output:
         self._before = before
         self.name, self.fd = "stdout", 1
         self._target: _Target | None = None
-        if path not in (None, "-"):
+        if path not in (None, "-", "/dev/stdout"):
             self.name = str(path)
             self._target = _open(self.name)
             self.fd = self._target.fd
@@ -109,14 +132,15 @@ class Output:
                 raise _failure(self.name, error) from None
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        unwritable = isinstance(error, BrokenPipeError) or getattr(error, "status", None) == ExitStatus.OUTPUT
-        try:
-            if self._written and not unwritable:
+        with ExitStack() as undone:
+            if error is not None:
+                # What ended the answer is told, not that its last newline did not get through either.
+                undone.enter_context(suppress(LlamaError, OSError))
+            if self._written:
                 self.end()
-        finally:
-            part = self._target.close() if self._target else None
-            if part and isinstance(error, LlamaError):
-                error.todo = "; ".join(filter(None, (f"what came is in {part}", error.todo)))
+        part = self._target.close() if self._target else None
+        if part and isinstance(error, LlamaError):
+            error.todo = "; ".join(filter(None, (f"what came is in {part}", error.todo)))
 
 
 class _Straight:
@@ -143,24 +167,33 @@ class _Replacement:
 
     def __init__(self, path: str) -> None:
         self.path, self.part = path, path + ".part"
-        try:
+        mode = None
+        if os.path.exists(path):
+            if not os.access(path, os.W_OK):
+                # As `>` would have it, though a rename asks nobody.
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
             mode = stat.S_IMODE(os.stat(path).st_mode)
-        except FileNotFoundError:
-            mode = 0o666
         self.is_new = not os.path.lexists(self.part)
         self.begun = False
         self.done = False
         while True:
-            self.fd = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, mode)
+            # Not through a link, and without waiting for whoever reads a FIFO of that name.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            self.fd = os.open(self.part, flags, 0o666 if mode is None else mode)
+            if not stat.S_ISREG(os.fstat(self.fd).st_mode):
+                raise FileExistsError(errno.EEXIST, "is in the way and no regular file", self.part)
             try:
                 fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(self.fd)
-                raise OSError(errno.EBUSY, "another call is writing it") from None
+                raise OSError(errno.EBUSY, "another call is writing it", self.part) from None
             # The other call may have renamed the part between our open and our lock.
             if os.path.exists(self.part) and os.path.samestat(os.fstat(self.fd), os.stat(self.part)):
-                return
+                break
             os.close(self.fd)
+        if mode is not None:
+            # Neither the umask nor a part that was left behind loosens what a private file allows.
+            os.fchmod(self.fd, mode)
 
     def begin(self) -> None:
         if not self.begun:
@@ -168,17 +201,19 @@ class _Replacement:
             os.ftruncate(self.fd, 0)
 
     def commit(self) -> None:
-        self.begin()
+        if not self.begun:
+            return
         os.fsync(self.fd)
         os.replace(self.part, self.path)
         self.done = True
 
     def close(self) -> str | None:
         """Closes the file; returns the part's name where something was left in it."""
-        if self.is_new and not self.begun:
+        is_empty = not self.done and os.fstat(self.fd).st_size == 0
+        if is_empty and (self.is_new or self.begun):
             os.unlink(self.part)
         os.close(self.fd)
-        return self.part if self.begun and not self.done else None
+        return self.part if self.begun and not self.done and not is_empty else None
 
 
 _Target = _Straight | _Replacement
@@ -198,7 +233,9 @@ def _open(path: str) -> _Target:
 
 
 def _failure(name: str, error: OSError) -> LlamaError:
-    return LlamaError(ExitStatus.OUTPUT, f"cannot write {name}: {error.strerror}")
+    # What stands in the way may be the part.
+    where = f" ({error.filename})" if error.filename not in (None, name) else ""
+    return LlamaError(ExitStatus.OUTPUT, f"cannot write {name}: {error.strerror}{where}")
 
 
 def _dump(value: object, indent: int | None, for_terminal: bool) -> str:

@@ -1,6 +1,7 @@
 """THE table of request parameters: one field is one key of the API, one flag, one environment default."""
 
 import json
+import re
 from functools import partial
 from typing import Annotated, Any
 
@@ -28,8 +29,8 @@ class Tools(Json):
 
     def parse(self, text: str) -> object:
         value = super().parse(text)
-        if not isinstance(value, list) or len(value) > 128:
-            raise ValueError("is not a JSON array of at most 128 tools")
+        if not isinstance(value, list) or len(value) > 128 or not all(isinstance(tool, dict) for tool in value):
+            raise ValueError("is not a JSON array of at most 128 tools, each an object")
         return value
 
 
@@ -42,6 +43,8 @@ class ToolChoice(Json):
             return super().parse(text)
         if text in self.values:
             return text
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+            raise ValueError("is neither none, auto or required nor a function's name: at most 64 of a-z A-Z 0-9 _ -")
         return {"type": "function", "function": {"name": text}}
 
 
@@ -95,7 +98,7 @@ class Params(Table):
         float | None, plain(Number(0.001, 0.999), "Drop tokens less likely than this share of the likeliest.")
     ] = None
     n: Annotated[int | None, plain(Integer(1), "Ask for this many answers.", "-n")] = None
-    stop: Annotated[list[str] | None, plain(Stop(), "Stop where this text would come.", many=True)] = None
+    stop: Annotated[list[str] | None, plain(Stop(), "Stop where this text would come; at most 4.", many=True)] = None
     seed: Annotated[int | None, plain(Integer(1), "Sample repeatably.")] = None
     frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalise tokens by how often they came.")] = None
     presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalise tokens that came at all.")] = None
@@ -133,7 +136,7 @@ class Params(Table):
         contradict each other.
         """
         if self.top_logprobs is not None and not self.logprobs and "logprobs" not in (self.param or {}):
-            raise LlamaError(ExitStatus.USAGE, "--top-logprobs: needs --logprobs")
+            raise LlamaError(ExitStatus.USAGE, "--top-logprobs or its default in the environment needs --logprobs")
         own = {name: getattr(self, name) for name in self.flags() if name not in ("model", "stream", "param")}
         body: dict[str, Any] = {"model": self.model, "messages": messages}
         body |= {name: value for name, value in own.items() if value is not None}

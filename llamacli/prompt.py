@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from typing import Annotated
 
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.inputs import Inputs
 from llamacli.kinds import AtFile, Kind, Path, Switch
 from llamacli.options import Flag, Table
@@ -80,8 +80,10 @@ def _system(options: InputOptions, inputs: Inputs) -> str | None:
     if "/" in options.role or options.role.startswith("."):
         raise LlamaError(ExitStatus.USAGE, f"--role: '{options.role}' is no name of a role", f"roles are in {folder}")
     path = folder / f"{options.role}.md"
-    if not path.is_file():
-        names = sorted(other.stem for other in folder.glob("*.md"))
+    if not os.path.lexists(path):
+        names: list[str] = []
+        with suppress(OSError):
+            names = sorted(name.removesuffix(".md") for name in os.listdir(folder) if name.endswith(".md"))
         close = get_close_matches(options.role, names)
         hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(names) or 'none yet'}"
         raise LlamaError(ExitStatus.USAGE, f"--role: no file {path}", hint)
@@ -95,20 +97,27 @@ def _name(path: str) -> str:
 def _edited(prompt: str, inputs: Inputs) -> str:
     """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes."""
     import shlex
+    import shutil
     import tempfile
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory(prefix="llamacli-") as folder, _terminal() as terminal:
-        path = os.path.join(folder, "prompt.md")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(prompt)
+    folder = tempfile.mkdtemp(prefix="llamacli-")
+    path = os.path.join(folder, "prompt.md")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(prompt)
+    with _terminal() as terminal, _ignoring_signals():
         # By the shell, as git does it: an editor may come with arguments.
         command = ["/bin/sh", "-c", f"{editor} {shlex.quote(path)}"]
-        with _ignoring_signals():
-            done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
-        if done.returncode:
-            raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' ended with status {done.returncode}")
-        return inputs.file(path).rstrip("\n")
+        done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
+    if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+        raise Stopped(signal.SIGINT)
+    if done.returncode:
+        # What was written stays where it is.
+        what = f"the editor '{editor}' ended with status {done.returncode}"
+        raise LlamaError(ExitStatus.USAGE, what, f"nothing was sent, and your text is in {path}")
+    text = inputs.file(path).rstrip("\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    return text
 
 
 @contextmanager

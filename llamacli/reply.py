@@ -1,6 +1,7 @@
 """Reads the answer out of a successful response, as it comes and whatever form it comes in."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -12,14 +13,17 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from llamacli import sse
+from llamacli.assembly import Assembly
 from llamacli.connection import Progress
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.terminal import Stderr, one_line
-from llamacli.wire import Assembly, Chunk, error_in, error_message, request_id
+from llamacli.wire import Chunk, error_in, error_message, request_id, verdict
 
 BLOCK = 1 << 16
 #: Bytes of an answer in one piece; more than that is no answer.
 MAX_BODY = 64 << 20
+#: How a text/event-stream begins: a comment or a field.
+STREAM = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
 #: Seconds that a stream may go on for after every choice has finished: usage and [DONE] may follow, or nothing.
 LINGER = 5.0
 #: What requests, urllib3 and http.client raise when a connection or a response fails.
@@ -55,6 +59,13 @@ class Reply:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self._call.progress.close()
         self._response.close()
+        if kind is None:
+            self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
+
+    def verdict(self, allow_truncated: bool) -> LlamaError | None:
+        """Says what keeps a whole reply from being a complete answer, None where nothing does."""
+        found = verdict(self.answer.completion(), allow_truncated)
+        return self._call.fault(found.status, found.what, found.todo) if found else None
 
     def __iter__(self) -> Iterator[list[Chunk]]:
         """Yields the chunks as they come, those that came together in one list; a whole completion is one chunk.
@@ -64,24 +75,28 @@ class Reply:
         (broken) where the answer is not whole, (server) where it holds an error.
         """
         blocks = self._blocks()
-        head = b""
+        head = start = b""
         for block in blocks:
             head += block
-            if start := head.removeprefix(b"\xef\xbb\xbf").strip()[:1]:
+            start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+            # Enough to tell a field's name from a word.
+            if start[:1] not in b"deir" or len(start) > 6 or b"\n" in start or b"\r" in start:
                 break
-        else:
+        if not start:
             raise self._fault("the server sent an empty body")
-        if start in b"{[":
+        if start[:1] in b"{[":
             document = self._document(head, blocks)
             self._take_time()
             yield [document]
-        elif start in b":deir":
+        elif STREAM.match(start):
             for chunks in self._stream(chain([head], blocks)):
                 self._take_time()
                 yield chunks
         else:
-            raise self._fault("the server sent " + (error_in(head) if start == b"<" else "neither JSON nor a stream"))
-        self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
+            words = one_line(error_in(head), 100)
+            raise self._fault(
+                f"the server sent {words}" if start[:1] == b"<" else f"the server sent no answer but '{words}'"
+            )
 
     def _take_time(self) -> None:
         self.last_text = time.monotonic()
@@ -104,7 +119,7 @@ class Reply:
             yield block
             if not lingering and self.answer.is_whole:
                 lingering = True
-                self._call.progress.cut_after(LINGER)
+                self._call.progress.finishing(LINGER)
 
     def _stream(self, blocks: Iterator[bytes]) -> Iterator[list[Chunk]]:
         begun = False
@@ -117,7 +132,6 @@ class Reply:
                         return
                     try:
                         chunk = self._chunk(event)
-                        self.answer.add(chunk)
                     except LlamaError:
                         # What came with it is printed before the error is told.
                         yield chunks
@@ -136,7 +150,7 @@ class Reply:
             chunk = json.loads(event.data)
         except (ValueError, RecursionError):
             raise self._fault("the server sent malformed JSON") from None
-        return self._checked(chunk, event.name == "error")
+        return self._added(self._checked(chunk, event.name == "error"))
 
     def _document(self, head: bytes, blocks: Iterator[bytes]) -> Chunk:
         pieces, size = [head], len(head)
@@ -149,21 +163,26 @@ class Reply:
             document = json.loads(b"".join(pieces).decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             raise self._fault("the server sent malformed or incomplete JSON") from None
-        document = self._checked(document, "choices" not in document)
-        self.answer.add(document)
-        return document
+        return self._added(self._checked(document, False))
+
+    def _added(self, chunk: Chunk) -> Chunk:
+        try:
+            self.answer.add(chunk)
+        except ValueError:
+            raise self._fault("the server sent a chunk that is not of the API's shape") from None
+        return chunk
 
     def _checked(self, chunk: object, is_error: bool) -> Chunk:
         """Tells an answer from an error that comes under a 200."""
         if not isinstance(chunk, dict):
             raise self._fault("the server sent JSON that is no answer")
-        if chunk.get("error") or ((is_error or "choices" not in chunk) and (error_message(chunk) or is_error)):
-            words = one_line(error_message(chunk), 300)
-            if not words:
-                raise self._fault("the server sent JSON that is no answer")
-            raise self._call.fault(
-                ExitStatus.SERVER, f"the server failed: {words}", "try again later", request_id(chunk)
-            )
+        is_error = is_error or bool(chunk.get("error"))
+        if is_error or "choices" not in chunk:
+            if words := one_line(error_message(chunk), 300):
+                what = f"the server failed: {words}"
+                raise self._call.fault(ExitStatus.SERVER, what, "try again later", request_id(chunk))
+            if is_error:
+                raise self._fault("the server sent an error without a word")
         return chunk
 
     def _fault(self, what: str) -> LlamaError:

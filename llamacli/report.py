@@ -11,7 +11,7 @@ def usage_line(reply: Reply) -> str:
     answer that came in one piece has only its total time to go by.
     """
     completion = reply.answer.completion()
-    usage = completion.get("usage") or {}
+    usage = told if isinstance(told := completion.get("usage"), dict) else {}
     made = usage.get("completion_tokens")
     parts = [f"{usage.get('prompt_tokens', '?')} tokens in, {'?' if made is None else made} out"]
     if not usage:

@@ -54,10 +54,13 @@ def config_folder() -> Path:
     """Returns $XDG_CONFIG_HOME/llamacli, by default ~/.config/llamacli.
 
     A relative XDG_CONFIG_HOME is ignored, as the XDG Base Directory Specification
-    demands. Without a home the path is one that does not exist.
+    demands. Without a home, or with a relative one, the path is one that cannot exist:
+    a relative one would be in the working directory, and a stranger's.
     """
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.config"), "llamacli")
+    for base in (os.environ.get("XDG_CONFIG_HOME", ""), os.path.expanduser("~/.config")):
+        if os.path.isabs(base):
+            return Path(base, "llamacli")
+    return Path(os.devnull, "llamacli")
 
 
 def nearest_env() -> Path | None:

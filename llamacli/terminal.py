@@ -4,33 +4,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Annotated
 
 from llamacli.errors import LlamaError
-from llamacli.kinds import Switch
-from llamacli.options import Flag, Table
 
 #: C0 other than newline and tab, DEL, C1, and the bidi controls: what can drive or disguise a terminal.
 DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class DisplayOptions(Table):
-    """What is shown beside the answer."""
-
-    title = "Display"
-    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
-
-    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
-    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
-    quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
-    verbose: Annotated[
-        bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
-    ] = False
-    no_color: Annotated[bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb).", env=True)] = False
 
 
 def escaped(text: str) -> str:
@@ -54,42 +35,44 @@ class Stderr:
 
     def __init__(self) -> None:
         self.is_terminal = _isatty(2)
-        self.display: DisplayOptions | None = None
+        self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not _dumb()
+        self.is_colored = self._takes_color and not os.environ.get("LLAMACLI_NO_COLOR")
+        self.is_adopted = self.is_quiet = self.is_verbose = False
         self.spinner = Spinner("")
         self._line_is_open = False
         self._waiting: list[str] = []
-        self._secrets: list[str] = []
+        self._secrets: dict[str, str] = {}
 
-    def adopt(self, tables: Mapping[str, Table]) -> None:
-        """Takes the display options from a command's tables, and shows or drops the notes so far."""
-        self.display = next((t for t in tables.values() if isinstance(t, DisplayOptions)), DisplayOptions({}))
+    def adopt(self, *, quiet: bool, verbose: bool, color: bool) -> None:
+        """Is told what the user wants to see, and shows or drops the notes so far."""
+        self.is_adopted, self.is_quiet, self.is_verbose = True, quiet, verbose
+        self.is_colored = self._takes_color and color
         self.flush()
 
     def flush(self) -> None:
         """Shows the notes that still wait."""
         waiting, self._waiting = self._waiting, []
-        if not (self.display and self.display.quiet):
+        if not self.is_quiet:
             for text in waiting:
                 self.line(text, "2")
 
     def hide(self, secret: str) -> None:
-        """Keeps a secret out of everything that is written from now on.
+        """Keeps a key out of everything that is written from now on.
 
-        What is shorter than 8 characters guards nothing (`none`, `x` for a local
-        server) and would be found inside innocent words.
+        One of fewer than 8 characters (`none`, `x` for a local server) would be found
+        inside innocent words: it is kept out where it is called a key.
         """
-        if len(secret) >= 8:
-            self._secrets.append(secret)
+        self._secrets[secret if len(secret) >= 8 else f"Bearer {secret}"] = masked(secret)
 
     def note(self, text: str) -> None:
         """Writes a note or warning, unless quiet."""
         self._waiting.append(text)
-        if self.display:
+        if self.is_adopted:
             self.flush()
 
     def verbose(self, text: str) -> None:
         """Writes a line of --verbose."""
-        if self.display and self.display.verbose:
+        if self.is_verbose:
             self.write(one_line(self._hidden(text)) + "\n")
 
     def error(self, error: LlamaError) -> None:
@@ -99,7 +82,7 @@ class Stderr:
 
     def line(self, text: str, style: str) -> None:
         """Writes `llamacli: text` as one line, the name in an SGR style where there is colour."""
-        prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.colored else "llamacli: "
+        prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
         self.write(one_line(self._hidden(text)) + "\n", prefix)
 
     def write(self, text: str, prefix: str = "") -> None:
@@ -112,21 +95,18 @@ class Stderr:
             break_line = "\n" if prefix and self._line_is_open else ""
             _try_write(break_line + prefix + (escaped(text) if self.is_terminal else text))
             self._line_is_open = not text.endswith("\n")
+        if self._line_is_open:
+            # It would be drawn over the line that is being written.
+            self.spinner.stop()
 
     def _hidden(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, masked(secret))
+        for secret, mask in self._secrets.items():
+            text = text.replace(secret, mask)
         return text
-
-    @property
-    def colored(self) -> bool:
-        """Whether stderr takes colours; stdout has none to decide about."""
-        switched_off = self.display is not None and self.display.no_color
-        return self.is_terminal and not switched_off and not os.environ.get("NO_COLOR") and not _dumb()
 
     def waiting(self, what: str) -> "Spinner":
         """Returns a spinner, to be entered, that shows what the program waits for where a person looks."""
-        shown = self.is_terminal and not _dumb() and not (self.display and self.display.quiet)
+        shown = self.is_terminal and not _dumb() and not self.is_quiet
         self.spinner = Spinner(one_line(what) if shown else "")
         return self.spinner
 

@@ -38,153 +38,6 @@ class Completion(TypedDict, total=False):
 Chunk = dict[str, Any]
 
 
-class Assembly:
-    """Puts the chunks of a stream together to the completion that the server would have sent in one piece.
-
-    A whole completion counts as a stream of one chunk, so that a server may answer
-    either way. Raises LlamaError (broken) where a chunk is not of the API's shape.
-    """
-
-    def __init__(self, expected: int = 1) -> None:
-        self.expected = expected
-        self._top: Chunk = {}
-        self._choices: dict[int, _Choice] = {}
-        self._finished: set[int] = set()
-        self._document: Chunk | None = None
-
-    def add(self, chunk: Chunk) -> None:
-        try:
-            self._add(chunk)
-        except (AttributeError, TypeError, ValueError):
-            raise LlamaError(ExitStatus.BROKEN, "the server sent a chunk that is not of the API's shape") from None
-
-    def _add(self, chunk: Chunk) -> None:
-        for part in chunk.get("choices") or ():
-            if "message" in part:
-                self._document = chunk
-            index = part.get("index") or 0
-            choice = self._choices.get(index)
-            if choice is None:
-                choice = self._choices[index] = _Choice()
-            choice.add(part)
-            if part.get("finish_reason"):
-                self._finished.add(index)
-        for key, value in chunk.items():
-            # Late chunks say `usage: null` and `id: ""`; what was known stays.
-            if key != "choices" and (value or key not in self._top):
-                self._top[key] = value
-
-    def take(self, key: str = "content") -> str:
-        """Returns what has come of the first choice's text since the last call."""
-        choice = self._choices.get(0)
-        return choice.take(key) if choice else ""
-
-    @property
-    def has_text(self) -> bool:
-        """Whether any text has come, be it reasoning."""
-        return any(any(pieces) for choice in self._choices.values() for pieces in choice.texts.values())
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every choice has its finish_reason."""
-        return len(self._finished) >= max(self.expected, len(self._choices))
-
-    def completion(self) -> Completion:
-        """Returns the completion so far, with every field that the server sent."""
-        if self._document is not None:
-            return self._document  # type: ignore[return-value]
-        choices = [choice.whole(index) for index, choice in sorted(self._choices.items())]
-        whole = {**self._top, "choices": choices}
-        if whole.get("object", "").endswith(".chunk"):
-            whole["object"] = "chat.completion"
-        return whole  # type: ignore[return-value]
-
-
-class _Choice:
-    """One choice as it grows. Texts are kept in pieces, since joining at each chunk would be quadratic."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, list[str]] = {}
-        self.taken: dict[str, int] = {}
-        self.message: dict[str, Any] = {}
-        self.rest: dict[str, Any] = {}
-
-    def add(self, part: dict[str, Any]) -> None:
-        for key, value in part.items():
-            if key in ("delta", "message"):
-                self._add_delta(value or {})
-            elif key == "logprobs" and isinstance(self.rest.get(key), dict) and value:
-                _extend(self.rest[key], value)
-            elif value is not None or key not in self.rest:
-                self.rest[key] = value
-
-    def _add_delta(self, delta: dict[str, Any]) -> None:
-        for key, value in delta.items():
-            if isinstance(value, str) and key != "role":
-                pieces = self.texts.get(key)
-                if pieces is None:
-                    pieces = self.texts[key] = []
-                    self.message[key] = None
-                pieces.append(value)
-            elif key == "content" and isinstance(value, list):
-                self._add_delta({key: "".join(piece.get("text") or "" for piece in value)})
-            elif key == "tool_calls":
-                self._add_tool_calls(value)
-            elif key == "function_call" and value:
-                _extend(self.message.setdefault(key, {}), value)
-            elif value is not None or key not in self.message:
-                self.message[key] = value
-
-    def _add_tool_calls(self, parts: list[dict[str, Any]] | None) -> None:
-        if parts is None:
-            self.message.setdefault("tool_calls", None)
-            return
-        calls = self.message.get("tool_calls")
-        if not isinstance(calls, list):
-            calls = self.message["tool_calls"] = []
-        for part in parts:
-            call = _same_call(calls, part)
-            if call is None:
-                calls.append(part)
-            else:
-                _extend(call, part)
-
-    def take(self, key: str) -> str:
-        pieces = self.texts.get(key)
-        if not pieces:
-            return ""
-        start, self.taken[key] = self.taken.get(key, 0), len(pieces)
-        return "".join(pieces[start:])
-
-    def whole(self, index: int) -> Choice:
-        message = {"role": "assistant", **self.message}
-        message |= {key: "".join(pieces) for key, pieces in self.texts.items()}
-        return {"index": index, **self.rest, "message": message}  # type: ignore[typeddict-item]
-
-
-def _same_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, Any] | None:
-    """Finds the tool call that a delta goes on with: by index, by id where a server sends no index, else the last."""
-    key = "index" if "index" in part else "id"
-    known = [call for call in calls if call.get(key) == part[key]] if key in part else calls[-1:]
-    # Some servers give every call the index 0 and a new id.
-    fresh = not known or part.get("id") not in (None, "", known[-1].get("id"))
-    return None if fresh else known[-1]
-
-
-def _extend(whole: dict[str, Any], part: dict[str, Any]) -> None:
-    """Adds a delta to what came before: arguments and lists grow, objects merge, the rest is replaced."""
-    for key, value in part.items():
-        known = whole.get(key)
-        if isinstance(known, dict) and isinstance(value, dict):
-            _extend(known, value)
-        elif isinstance(known, list) and isinstance(value, list):
-            known.extend(value)
-        elif isinstance(known, str) and isinstance(value, str) and key == "arguments":
-            whole[key] = known + value
-        elif value is not None or key not in whole:
-            whole[key] = value
-
-
 def tool_calls(message: Message) -> list[dict[str, Any]]:
     """Returns a message's tool calls as {id, name, arguments}, arguments parsed where they are JSON."""
     old = message.get("function_call")
@@ -229,10 +82,13 @@ def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError
 
 def cost(completion: Completion, headers: dict[str, str]) -> float | None:
     """Returns USD spent: from the last chunk's meta.usage, or a whole answer's header; None where neither tells."""
-    spent = ((completion.get("meta") or {}).get("usage") or {}).get("usd_spent")
     try:
-        return float(spent if spent is not None else headers["x-aimlapi-usd-spent"])
+        return float(completion["meta"]["usage"]["usd_spent"])
     except (KeyError, TypeError, ValueError):
+        pass
+    try:
+        return float(headers["x-aimlapi-usd-spent"])
+    except (KeyError, ValueError):
         return None
 
 

@@ -79,7 +79,7 @@ def test_the_readmes_map_of_the_code_is_the_code() -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) -> None:
-    for columns in (80, 60, 120):
+    for columns in (80, 60, 120, 50):
         result = world.run(name, "--help", env={"COLUMNS": str(columns)})
         assert (result.status, result.err) == (0, "")
         assert world.run(name, "-h", env={"COLUMNS": str(columns)}).out == result.out
@@ -95,6 +95,11 @@ def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) ->
             assert flag.help.split()[0] in result.out
     assert "Examples:\n  llamacli ask" in result.out
     assert "issue tracker" in result.out
+
+
+def test_help_does_not_fail_on_a_narrow_terminal(world: World) -> None:
+    for columns in ("30", "10", "1", "0", "x"):
+        assert world.run("ask", "-h", env={"COLUMNS": columns}).status == 0
 
 
 def test_every_flag_has_a_long_form_of_its_own_and_a_sentence() -> None:

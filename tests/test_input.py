@@ -201,6 +201,28 @@ def test_the_editor_writes_the_prompt(world: World) -> None:
     assert "on stdout" not in result.out
 
 
+def test_what_was_written_in_the_editor_is_kept_where_it_fails(world: World) -> None:
+    editor = world.cwd / "ed.sh"
+    editor.write_text('#!/bin/sh\necho precious >"$1"; exit 1\n')
+    editor.chmod(0o755)
+    result = world.call("ask", "-e", VISUAL=str(editor))
+    assert result.status == 2
+    path = Path(result.err.rpartition("your text is in ")[2].strip())
+    assert path.read_text() == "precious\n"
+    path.unlink()
+    path.parent.rmdir()
+
+
+def test_a_file_may_have_any_name(world: World) -> None:
+    name = "lat\udce9.txt"
+    (world.cwd / name).write_text("content")
+    for locale in ({}, {"LC_ALL": "en_US.ISO-8859-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        result = world.run(b"ask", b"-f", os.fsencode(name), b"-o", b"o\xe9", stdin=b"", env=locale)
+        assert (result.status, result.err) == (0, "")
+        assert world.api.prompt == '<file name="lat\ufffd.txt">\ncontent\n</file>'
+        assert (world.cwd / "o\udce9").read_text()
+
+
 def test_an_editor_that_fails_sends_nothing(world: World) -> None:
     result = world.call("ask", "-e", VISUAL="false")
     assert result.status == 2

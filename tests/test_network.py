@@ -158,6 +158,23 @@ def test_an_error_body_that_never_ends_is_not_waited_for_long(world: World) -> N
     assert seconds < 12
 
 
+def test_a_limit_is_not_outlasted_by_what_comes_after_the_answer(world: World) -> None:
+    world.api.will(stream([event(delta("whole", finish="stop"))], then="hang"))
+    result, seconds = timed(world, "--max-time", "0.5")
+    assert (result.status, result.out) == (0, "whole\n")
+    assert seconds < 4
+
+
+def test_a_proxy_that_drips_is_a_failure_to_connect(world: World) -> None:
+    with FakeApi() as proxy:
+        proxy.will(drip(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000, 0.02))
+        arguments = ["--base-url", "https://api.example/v1", "--connect-timeout", "0.5"]
+        result, seconds = timed(world, *arguments, https_proxy=f"http://{proxy.host}")
+    assert result.status == 8
+    assert "cannot connect" in result.err
+    assert seconds < 5
+
+
 def test_a_tls_handshake_that_hangs_is_a_failure_to_connect(world: World, mute: str) -> None:
     result, seconds = timed(world, "--base-url", f"https:{mute}", "--no-key", "--connect-timeout", "0.3")
     assert result.status == 8
@@ -252,6 +269,7 @@ def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: 
     result, seconds = timed(world, "--retry", "5", *arguments)
     assert result.status == 6
     assert "come back tomorrow" in result.err
+    assert "the server asks to wait 86400 s" in result.err
     assert seconds < 4
     assert len(world.api.requests) == 1
 
@@ -300,12 +318,12 @@ def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> N
         "ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://127.0.0.1:{free_port}"
     )
     assert result.status == 8
-    assert "(through a proxy): Connection refused" in result.err
+    assert "through the proxy 127.0.0.1: Connection refused" in result.err
     with FakeApi() as proxy:
         # It knows no CONNECT.
         result = world.call("ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://{proxy.host}")
         assert result.status == 8
-        assert "Tunnel connection failed: 501" in result.err
+        assert "through the proxy 127.0.0.1: Tunnel connection failed: 501" in result.err
         assert result.err.count("\n") == 1
 
 
@@ -346,7 +364,8 @@ def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeA
     assert tls.requests[-1].headers["authorization"] == f"Bearer {KEY}"
     tls.requests.clear()
     for url, arguments, told in [
-        (right, [], "TLS: unable to get local issuer certificate"),
+        (right, [], "TLS: unable to get local issuer certificate (request id"),
+        (right, ["--ca-bundle", str(Path(__file__))], "check --base-url and --ca-bundle"),
         (tls.url, ["--ca-bundle", bundle], "TLS: IP address mismatch"),
         (world.api.url.replace("http:", "https:"), [], "TLS: "),
     ]:

@@ -298,7 +298,9 @@ def test_a_cut_answer_is_complete_enough_and_a_withheld_one_is_not(
     world: World, finish: str, status: int, there: bool
 ) -> None:
     world.api.will(text("some", finish=finish))
-    assert world.call("ask", "-o", "out.txt", "Hi").status == status
+    result = world.call("ask", "-o", "out.txt", "Hi")
+    assert result.status == status
+    assert ("what came is in" in result.err) is not there
     assert (world.cwd / "out.txt").exists() is there
     assert (world.cwd / "out.txt.part").exists() is not there
 
@@ -333,6 +335,42 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(world: Wo
     assert (result.status, result.out) == (74, "")
     assert result.err.startswith(f"llamacli: cannot write {path}: ")
     assert not world.api.requests
+
+
+def test_a_private_file_stays_private_whatever_part_was_left(world: World) -> None:
+    out, part = world.cwd / "out", world.cwd / "out.part"
+    part.write_text("left")
+    part.chmod(0o644)
+    out.write_text("old")
+    for mode in (0o600, 0o666):
+        out.chmod(mode)
+        assert world.call("ask", "-o", "out", "Hi").status == 0
+        assert stat.S_IMODE(out.stat().st_mode) == mode
+
+
+@pytest.mark.skipif("os.geteuid() == 0 and not os.path.exists('/usr/bin/setpriv')", reason="needs another user")
+def test_a_part_that_is_no_file_is_named(world: World) -> None:
+    for make in (lambda path: path.symlink_to("elsewhere"), os.mkfifo, lambda path: path.mkdir()):
+        make(world.cwd / "out.part")
+        result = world.run("ask", "-o", "out", "Hi", timeout=10)
+        assert result.status == 74
+        assert "cannot write out: " in result.err
+        assert "out.part" in result.err
+        assert not world.api.requests
+        part = world.cwd / "out.part"
+        part.rmdir() if part.is_dir() else part.unlink()
+
+
+def test_an_empty_answer_that_was_cut_replaces_nothing(world: World) -> None:
+    (world.cwd / "out").write_text("old")
+    world.api.will(text("", finish="length"))
+    assert world.call("ask", "-o", "out", "Hi").status == 10
+    assert (world.cwd / "out").read_text() == "old"
+    assert not (world.cwd / "out.part").exists()
+
+
+def test_a_closed_stdout_is_one_by_its_other_name_too(world: World) -> None:
+    assert world.shell("llamacli ask -I -o /dev/stdout Hi >&-").status == 74
 
 
 def test_two_calls_do_not_write_one_part(world: World) -> None:
@@ -429,6 +467,32 @@ def test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind(world: World) -
             terminal.wait()
         assert terminal.shown == "done\r\n"
     assert world.run("ask", "Hi").err == ""
+
+
+def test_the_spinner_leaves_reasoning_alone(world: World) -> None:
+    chunks = [delta(reasoning="first "), delta(reasoning="second"), delta("42", finish="stop")]
+    world.api.will(stream(map(event, chunks), pause=0.8))
+    with Terminal(world, *PROGRAM, "ask", "-I", "--reasoning", "Hi") as terminal:
+        terminal.wait()
+    assert terminal.shown.endswith("first second\r\n42\r\n")
+
+
+def test_quiet_and_no_color_count_for_what_is_said_before_they_are_read(world: World) -> None:
+    (world.cwd / ".env").write_text("no line of a .env\n")
+    assert world.call("ask", "-q", "-t", "9", "Hi").err.count("\n") == 1
+    (world.cwd / ".env").unlink()
+    for arguments in (["--no-color", "-t", "9"], ["--bogus", "--no-color"]):
+        with Terminal(world, *PROGRAM, "ask", "-I", *arguments, "Hi") as terminal:
+            terminal.wait()
+        assert "\x1b" not in terminal.shown
+    with Terminal(world, *PROGRAM, "ask", "--bogus", LLAMACLI_NO_COLOR="1") as terminal:
+        terminal.wait()
+    assert "\x1b" not in terminal.shown
+
+
+def test_verbose_keeps_its_lines_out_of_the_answers(world: World) -> None:
+    world.api.will(stream([event(delta("some words", finish="stop"))]))
+    assert "some words\n* answer complete" in world.shell("llamacli ask -Iv Hi 2>&1").out
 
 
 def test_stdout_on_a_terminal_is_escaped_while_a_pipe_is_not(world: World) -> None:

@@ -46,14 +46,14 @@ BAD: dict[str, list[str]] = {
     "top_k": ["x", "1.5"],
     "min_p": ["0", "1"],
     "n": ["0", "1.0"],
-    "seed": ["0", "-5"],
+    "seed": ["0", "-5", "9" * 401],
     "frequency_penalty": ["-2.1", "2.1"],
     "presence_penalty": ["-3", "3"],
     "repetition_penalty": ["nan", "-inf", "x"],
     "logit_bias": ["1", "1=", "1=101", "=5", "1=x", "1=nan"],
     "top_logprobs": ["-1", "21"],
-    "tools": ["{}", "[", "nan", "[1e400]", "[NaN]", json.dumps(TOOLS * 129)],
-    "tool_choice": ["{", '{"a": NaN}'],
+    "tools": ["{}", "[1]", "[", "nan", "[1e400]", "[NaN]", json.dumps(TOOLS * 129)],
+    "tool_choice": ["{", '{"a": NaN}', "two words", '"auto"', "", "x" * 65],
     "param": ["x", "=1", "x=1e400"],
 }
 SWITCHES = ["logprobs", "parallel_tool_calls", "echo"]
@@ -125,7 +125,10 @@ def test_a_switch_is_sent_true_false_or_not_at_all(world: World, name: str) -> N
 
 def test_top_logprobs_needs_logprobs(world: World) -> None:
     result = world.call("ask", "--top-logprobs", "3", "Hi")
-    assert (result.status, result.err) == (2, "llamacli: --top-logprobs: needs --logprobs\n")
+    assert (result.status, result.err) == (
+        2,
+        "llamacli: --top-logprobs or its default in the environment needs --logprobs\n",
+    )
     for arguments in (["--logprobs"], ["-p", "logprobs=true"]):
         assert world.call("ask", "--top-logprobs", "3", *arguments, "Hi").status == 0
         assert world.api.body["top_logprobs"] == 3

@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import World
+from tests.conftest import PROGRAM, World
 from tests.fake_api import KEY, FakeApi
 
 OTHER = "sk-other-9876543210fedcba"
@@ -138,6 +139,7 @@ def test_the_key_command_does_not_eat_the_prompt(bare: World) -> None:
         (["--key-file", "empty"], {}, "is empty"),
         (["--key-file", "two"], {}, "holds a space, a line break"),
         (["--key-file", "binary"], {}, "UTF-8"),
+        (["--key-file", ""], {"AIML_API_KEY": "sk-environment-1234"}, "--key-file"),
         ([], {"LLAMACLI_KEY_FILE": "/missing"}, "LLAMACLI_KEY_FILE: /missing"),
         ([], {"LLAMACLI_KEY_COMMAND": "echo sk-secret-in-here; exit 3"}, "ended with status 3"),
         ([], {"LLAMACLI_KEY_COMMAND": ":"}, "is empty"),
@@ -199,7 +201,36 @@ def test_a_strangers_base_url_gets_the_key_of_its_own_file(world: World) -> None
     assert key_sent(world) == KEY
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1.evil.example", "localhost.evil.example", "2130706433", "127.0.0.1@evil"])
+def test_a_strangers_file_may_name_the_default_server(world: World) -> None:
+    stranger(world, "AIMLAPI_BASE_URL=https://api.aimlapi.com/v1/")
+    del world.env["AIMLAPI_BASE_URL"]
+    assert world.call("ask", "Hi", AIMLAPI_API_KEY="").status == 3
+
+
+@pytest.mark.parametrize("home", [None, ".", "relative"])
+def test_without_a_home_the_working_directory_is_not_taken_for_it(bare: World, home: str | None) -> None:
+    for folder in (bare.cwd / "~", bare.cwd, bare.cwd / "relative"):
+        (folder / ".config" / "llamacli").mkdir(parents=True)
+        (folder / ".config" / "llamacli" / ".env").write_text("LLAMACLI_KEY_COMMAND=touch pwned; echo sk-123456789\n")
+    environ = {**bare.without("HOME"), **({"HOME": home} if home else {})}
+    # A user who has no entry in passwd either, as in many a container.
+    command = ["setpriv", "--reuid=54321", "--clear-groups", *PROGRAM, "ask", "-I", "Hi"] if home is None else None
+    if command and os.geteuid() != 0:
+        pytest.skip("only root can become a user without an entry in passwd")
+    for folder in (bare.home.parent, *bare.home.parent.parents):
+        if command and folder != Path("/") and folder.owner() == "root" and "pytest" in str(folder):
+            folder.chmod(0o755)
+    bare.cwd.chmod(0o777)
+    done = subprocess.run(command or [*PROGRAM, "ask", "-I", "Hi"], env=environ, cwd=bare.cwd, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert not (bare.cwd / "pwned").exists()
+    assert key_sent(bare) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1.evil.example", "127.0.0.2\\x.localhost", "localhost.evil.example", "2130706433", "127.0.0.1@evil"],
+)
 def test_a_host_that_only_looks_like_loopback_is_none(world: World, host: str) -> None:
     stranger(world, f"AIMLAPI_BASE_URL=http://{host}/v1")
     del world.env["AIMLAPI_BASE_URL"]
@@ -309,6 +340,15 @@ def test_a_redirect_is_not_followed_and_gets_no_key(world: World) -> None:
         assert result.status == 4
         assert f"a redirect to {elsewhere.url}/chat/completions, not followed" in result.err
         assert not elsewhere.requests
+
+
+def test_a_short_key_is_not_shown_either(bare: World) -> None:
+    from tests.fake_api import error
+
+    bare.api.will(error(401, "bad key: Bearer abc1234"))
+    result = bare.call("ask", "-v", "Hi", AIMLAPI_API_KEY="abc1234")
+    assert result.status == 3
+    assert "abc1234" not in result.err
 
 
 def test_the_key_is_nowhere_but_in_the_header(world: World) -> None:

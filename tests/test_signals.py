@@ -99,6 +99,41 @@ def test_ctrl_c_stops_a_bash_loop(world: World) -> None:
     assert "llamacli:" not in terminal.shown
 
 
+def test_ctrl_c_stops_a_loop_over_a_pipe_whose_reader_it_killed_first(world: World) -> None:
+    world.api.will(HALF)
+    script = f'for i in 1 2 3; do {" ".join(PROGRAM)} ask -I "$i" | cat; echo "went on"; done'
+    with Terminal(world, "bash", "-c", script) as terminal:
+        terminal.until("half an answer")
+        terminal.type("\x03")
+        assert terminal.wait() == -signal.SIGINT
+    assert "went on" not in terminal.shown
+
+
+def test_a_signal_is_not_hidden_by_a_reader_that_has_left(world: World) -> None:
+    world.api.will(HALF)
+    with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], env=world.env, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        assert os.read(running.stdout.fileno(), 99) == b"half an answer"
+        running.stdout.close()
+        running.send_signal(signal.SIGTERM)
+    assert running.returncode == -signal.SIGTERM
+
+
+def test_ctrl_c_in_the_editor_is_ctrl_c(world: World) -> None:
+    # One process, since a shell may take the signal between two commands and go on with the second.
+    waits = "import signal, time; signal.signal(2, signal.SIG_DFL); print('started', flush=True); time.sleep(30)"
+    with Terminal(world, *PROGRAM, "ask", "-e", EDITOR=f'{sys.executable} -c "{waits}"') as terminal:
+        terminal.until("started")
+        terminal.type("\x03")
+        assert terminal.wait() == -signal.SIGINT
+    assert not world.api.requests
+
+
+def test_a_stdin_for_writing_only_is_none(world: World) -> None:
+    result = world.shell("llamacli ask Hi 0>/dev/null")
+    assert (result.status, result.out) == (0, HELLO + "\n")
+
+
 def test_ctrl_c_takes_the_spinner_away(world: World) -> None:
     world.api.will(hang)
     with Terminal(world, *PROGRAM, "ask", "-I", "Hi") as terminal:

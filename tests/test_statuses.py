@@ -136,6 +136,14 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
     "only done": (stream([event("[DONE]")]), ""),
     "html": (document(b"<!doctype html><title>Wi-Fi login</title>", kind="text/html"), ""),
     "text": (document(b"It works!", kind="text/plain"), ""),
+    "text that begins like a field": (document(b"error: upstream gone", kind="text/plain"), ""),
+    "a field's name and no more": (document(b"data", kind="text/plain"), ""),
+    "content that is a number": (answer(5), ""),  # type: ignore[arg-type]
+    "content that is an object": (stream([event(delta(content={"a": 1}, finish="stop"))]), ""),  # type: ignore[arg-type]
+    "a tool call that is a word": (answer(None, tool_calls=["f"]), ""),
+    "a function that is a word": (answer(None, tool_calls=[{"function": "f"}]), ""),
+    "an older call that is a word": (answer(None, function_call="f"), ""),
+    "indexes of many kinds": (stream([event(delta("a", index="1")), event(delta("b", index=1))]), ""),  # type: ignore[arg-type]
     "half a document": (document(json.dumps(completion()).encode()[:-1]), ""),
     "no object": (document([1]), ""),
     "no choices": (document({"id": "x"}), ""),
@@ -209,6 +217,11 @@ WHOLE: dict[str, list[bytes]] = {
     "null content": [event(delta(role="assistant", content=None)), *streamed("whole")],
     "an empty delta": [event(delta("whole")), event({"choices": [{"finish_reason": "stop"}]})],
     "empty ping": [event({}), event(delta("whole")), b"event: ping\ndata: {}\n\n", event("[DONE]")],
+    "delta and message": [
+        event({"choices": [{**delta("whole")["choices"][0], "message": {"content": "whole"}}]}),
+        event(delta(finish="stop")),
+    ],
+    "delta and no message": [event({"choices": [{**delta("whole", finish="stop")["choices"][0], "message": None}]})],
     "content in parts": [
         event(delta("whole", finish="stop")).replace(b'"whole"', b'[{"type": "text", "text": "whole"}]')
     ],
@@ -253,6 +266,37 @@ def test_a_refusal_in_a_stream_is_11(world: World) -> None:
     check(world, 11, "the model refused: I won't", out="")
 
 
+def test_every_failure_names_the_request(world: World) -> None:
+    for behaviour in (
+        text("some", finish="length"),
+        text("some", finish="content_filter"),
+        text(""),
+        stream([event({"choices": "x"})]),
+        raw(b""),
+        document(b""),
+        error(500, "x"),
+    ):
+        world.api.will(behaviour)
+        result = world.call("ask", "--request-id", "my-own", "Hi")
+        assert result.status not in (0, 70)
+        assert "(request id my-own" in result.err
+        assert ";" in result.err
+
+
+@pytest.mark.parametrize("usage", [5, "x", [1], {"prompt_tokens": "x", "completion_tokens": None}])
+def test_usage_of_another_shape_is_no_fault(world: World, usage: Any) -> None:
+    for meta in (usage, {"usage": usage}, {"usage": {"usd_spent": "x"}}):
+        world.api.will(document({**completion("x"), "usage": usage, "meta": meta}))
+        result = world.call("ask", "-u", "Hi")
+        assert (result.status, result.out) == (0, "x\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n", "2"]])
+def test_content_in_parts_is_text(world: World, arguments: list[str]) -> None:
+    world.api.will(answer([{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}]))  # type: ignore[arg-type]
+    assert world.call("ask", *arguments, "Hi").out == "in parts\n"
+
+
 def test_a_cut_answer_with_nothing_in_it_is_10(world: World) -> None:
     world.api.will(text("", finish="length"))
     check(world, 10, out="")
@@ -271,14 +315,24 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
     (["--nonsense"], "--nonsense"),
     (["-x", "ask"], "-x"),
     (["ask", "--request-id", "a b", "Hi"], "--request-id: 'a b' does not fit"),
-    (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: give a number of at least 0.001"),
+    (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: give a number from 0.001 to 1000000"),
+    (["ask", "--timeout", "1e10", "Hi"], "--timeout: '1e10' is out of range"),
+    (["ask", "--max-time", "1e300", "Hi"], "--max-time: '1e300' is out of range"),
+    (["ask", "--max-tokens", "9" * 401, "Hi"], "--max-tokens: '999"),
+    (["ask", "-p", "x=" + "9" * 5000, "Hi"], "holds a number too big to send"),
+    (["ask", "--temp", "1", "Hi"], "no option --temp; did you mean --temperature?"),
+    (["ask", "--bogus", "Hi"], "no option --bogus; words that begin with a dash go after --"),
     (["ask", "--retry", "-1", "Hi"], "--retry: '-1' is out of range"),
     (["ask", "--base-url", "example.com", "Hi"], "--base-url: 'example.com' is no URL"),
     (["ask", "--base-url", "ftp://x", "Hi"], "--base-url"),
     (["ask", "--base-url", "http://[::1", "Hi"], "--base-url"),
     (["ask", "--base-url", "http://x:99999", "Hi"], "--base-url"),
     (["ask", "--base-url", "http://u:p@x", "Hi"], "holds a user or password"),
-    (["ask", "--base-url", "http://x/?k=1", "Hi"], "--base-url"),
+    (["ask", "--base-url", "http://x/?k=1", "Hi"], "holds more than scheme, host, port and path"),
+    (["ask", "--base-url", "http://x/a b", "Hi"], "holds more than scheme, host, port and path"),
+    (["ask", "--base-url", "http://evil.example\\.localhost/v1", "Hi"], "holds a host that is not of a-z"),
+    (["ask", "--base-url", "http://x/v1\\y", "Hi"], "holds more than"),
+    (["ask", "--base-url", "https://bücher.example/v1", "Hi"], "begins with xn--"),
     (["ask", "--ca-bundle", "/missing", "Hi"], "no certificates at /missing"),
 ]
 

@@ -6,15 +6,15 @@ from typing import Annotated
 from typer import Argument
 
 from llamacli import endpoint, prompt
+from llamacli.assembly import Assembly
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus
 from llamacli.network import NetworkOptions
-from llamacli.output import Output, OutputOptions
+from llamacli.output import DisplayOptions, Output, OutputOptions
 from llamacli.params import Params
 from llamacli.prompt import InputOptions
-from llamacli.terminal import DisplayOptions
-from llamacli.wire import Completion, tool_calls, verdict
+from llamacli.wire import tool_calls
 
 EXAMPLES = (
     "llamacli ask why is the sky blue",
@@ -56,7 +56,9 @@ def ask(
         live = not printed.json and reply.answer.expected == 1
         for chunks in reply:
             if display.reasoning:
-                env.stderr.write(reply.answer.take("reasoning_content") + reply.answer.take("reasoning"))
+                # Two names for one thing, and some servers send both.
+                thoughts = [reply.answer.take("reasoning_content"), reply.answer.take("reasoning")]
+                env.stderr.write(thoughts[0] or thoughts[1])
             if in_chunks:
                 for chunk in chunks:
                     out.document(chunk, line=True)
@@ -64,20 +66,20 @@ def ask(
                 out.write(reply.answer.take())
         completion = reply.answer.completion()
         if not printed.json:
-            _finish(completion, out, live, "\0" if printed.null else "\n")
+            _finish(reply.answer, out, live, "\0" if printed.null else "\n")
         elif completion["choices"] and not in_chunks:
             out.document(completion)
         if 0 < (count := len(completion["choices"])) < reply.answer.expected:
             env.stderr.note(f"{count} of {reply.answer.expected} answers came: the server does not take --n")
-        fault = verdict(completion, printed.allow_truncated)
+        fault = reply.verdict(printed.allow_truncated)
         if fault is None or fault.status == ExitStatus.CUT:
             out.commit()
-    if display.usage:
-        from llamacli.report import usage_line
+        if display.usage:
+            from llamacli.report import usage_line
 
-        env.stderr.line(usage_line(reply), "2")
-    if fault:
-        raise fault
+            env.stderr.line(usage_line(reply), "2")
+        if fault:
+            raise fault
     return ExitStatus.OK
 
 
@@ -88,14 +90,14 @@ def _stream(as_json: bool, in_chunks: bool, given: bool | None) -> bool | None:
     return given is not False
 
 
-def _finish(completion: Completion, out: Output, live: bool, terminator: str) -> None:
+def _finish(answer: Assembly, out: Output, live: bool, terminator: str) -> None:
     """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each."""
-    for choice in completion["choices"]:
-        message = choice.get("message") or {}
+    for choice in answer.completion()["choices"]:
+        content, calls = answer.text(choice.get("index") or 0), tool_calls(choice.get("message") or {})
         if not live:
-            out.write(message.get("content") or "")
-        if calls := tool_calls(message):
+            out.write(content)
+        if calls:
             out.end()
             out.write("\n".join(json.dumps(call, ensure_ascii=False) for call in calls))
-        if message.get("content") or calls:
+        if content or calls:
             out.end(terminator)
