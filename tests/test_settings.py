@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROGRAM, World
+from tests.conftest import World
 from tests.fake_api import KEY, FakeApi
 
 OTHER = "sk-other-9876543210fedcba"
@@ -207,22 +206,13 @@ def test_a_strangers_file_may_name_the_default_server(world: World) -> None:
     assert world.call("ask", "Hi", AIMLAPI_API_KEY="").status == 3
 
 
-@pytest.mark.parametrize("home", [None, ".", "relative"])
-def test_without_a_home_the_working_directory_is_not_taken_for_it(bare: World, home: str | None) -> None:
-    for folder in (bare.cwd / "~", bare.cwd, bare.cwd / "relative"):
-        (folder / ".config" / "llamacli").mkdir(parents=True)
-        (folder / ".config" / "llamacli" / ".env").write_text("LLAMACLI_KEY_COMMAND=touch pwned; echo sk-123456789\n")
-    environ = {**bare.without("HOME"), **({"HOME": home} if home else {})}
-    # A user who has no entry in passwd either, as in many a container.
-    command = ["setpriv", "--reuid=54321", "--clear-groups", *PROGRAM, "ask", "-I", "Hi"] if home is None else None
-    if command and os.geteuid() != 0:
-        pytest.skip("only root can become a user without an entry in passwd")
-    for folder in (bare.home.parent, *bare.home.parent.parents):
-        if command and folder != Path("/") and folder.owner() == "root" and "pytest" in str(folder):
-            folder.chmod(0o755)
-    bare.cwd.chmod(0o777)
-    done = subprocess.run(command or [*PROGRAM, "ask", "-I", "Hi"], env=environ, cwd=bare.cwd, capture_output=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("home", ["~", ".", "relative"])
+def test_without_a_home_the_working_directory_is_not_taken_for_it(bare: World, home: str) -> None:
+    # "~" is what a user without HOME and without an entry in passwd has, as in many a container.
+    folder = bare.cwd / home / ".config" / "llamacli"
+    folder.mkdir(parents=True)
+    (folder / ".env").write_text("LLAMACLI_KEY_COMMAND=touch pwned; echo sk-123456789\n")
+    assert bare.call("ask", "Hi", HOME=home).status == 0
     assert not (bare.cwd / "pwned").exists()
     assert key_sent(bare) is None
 
