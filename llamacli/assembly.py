@@ -57,6 +57,11 @@ class Assembly:
         return "".join(self._choices[index].texts.get("content", ())) if index in self._choices else ""
 
     @property
+    def has_choices(self) -> bool:
+        """Whether any choice has begun."""
+        return bool(self._choices)
+
+    @property
     def has_text(self) -> bool:
         """Whether any text has come, be it reasoning."""
         return any(any(pieces) for choice in self._choices.values() for pieces in choice.texts.values())

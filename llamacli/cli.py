@@ -14,6 +14,9 @@ from llamacli.options import Run, spread
 #: Every command with its one-line help. Each lives in a module of its name in llamacli.commands.
 COMMANDS = {
     "ask": "Ask one question and print the answer.",
+    "raw": "Send a JSON body and print the API's JSON.",
+    "models": "List the models that the server offers.",
+    "config": "Show the settings, store a key, try the connection.",
 }
 
 
@@ -50,8 +53,10 @@ def build(name: str) -> Any:
     """Returns the command of this name as Typer has built it."""
     module = import_module(f"llamacli.commands.{name}")
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    app.command(name, cls=Command, context_settings=SETTINGS)(spread(getattr(module, name)))
-    command = get_command(app)
+    function = spread(getattr(module, name))
+    app.command(name, cls=Command, context_settings=SETTINGS)(function)
+    command: Any = get_command(app)
+    command.tables = function.tables  # type: ignore[attr-defined]
     command.epilog = "\n".join(module.EXAMPLES)
     return command
 

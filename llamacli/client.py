@@ -1,6 +1,5 @@
 """Sends a request, tries again where that may help, and reads the answer as it comes."""
 
-import json
 import os
 import re
 import ssl
@@ -24,9 +23,10 @@ from llamacli.connection import Adapter, Progress
 from llamacli.endpoint import Endpoint, is_loopback
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
-from llamacli.reply import BLOCK, FAILURES, Reply
+from llamacli.outgoing import CHAT, Outgoing
+from llamacli.reply import BLOCK, FAILURES, MAX_BODY, Reply
 from llamacli.terminal import Stderr, one_line
-from llamacli.wire import error_in, request_id_in
+from llamacli.wire import encode, error_in, request_id_in
 
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 SILENCE = {True: 120.0, False: 600.0}
@@ -72,23 +72,34 @@ class Client:
 
         Raises LlamaError with the status of whatever kept the server from a 2xx.
         """
-        streaming = body.get("stream") is True
-        silence = self.options.timeout or SILENCE[streaming]
-        call = _Call(self, "/chat/completions", encode(body), silence, self.options.request_id or str(uuid4()))
+        call = self.call(Outgoing("POST", CHAT, encode(body)), streaming=body.get("stream") is True)
         answers = body.get("n")
         return Reply(call, call.send(), Assembly(answers if isinstance(answers, int) else 1))
 
+    def json(self, outgoing: Outgoing) -> Any:
+        """Sends a request and returns the JSON document that answers it."""
+        call = self.call(outgoing, streaming=False)
+        with Reply(call, call.send(), Assembly()) as reply:
+            return reply.document(b"", reply.blocks())
 
-class _Call:
+    def call(self, outgoing: Outgoing, streaming: bool) -> "Call":
+        """Returns a call that is still to be sent."""
+        return Call(self, outgoing, self.options.timeout or SILENCE[streaming])
+
+
+class Call:
     """One request and its further tries, under one id and one clock."""
 
     #: Of the latest try.
     progress: Progress
+    #: The latest response that was no 2xx, and its body.
+    refusal: tuple[requests.Response, bytes] | None = None
 
-    def __init__(self, client: Client, path: str, body: bytes, silence: float, request_id: str) -> None:
+    def __init__(self, client: Client, outgoing: Outgoing, silence: float) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
-        self.url = client.endpoint.base_url + path
-        self.body, self.silence, self.request_id = body, silence, request_id
+        self.outgoing, self.silence = outgoing, silence
+        self.request_id = outgoing.request_id = outgoing.request_id or self.options.request_id or str(uuid4())
+        self.url = client.endpoint.url(outgoing.path)
         self.started = time.monotonic()
         # Requests would send even localhost, and the key with it, to a proxy.
         self.proxies = {} if is_loopback(self.url) else get_environ_proxies(self.url)
@@ -147,11 +158,12 @@ class _Call:
             self.progress.close()
 
     def _request(self) -> requests.Request:
-        headers = {"Content-Type": "application/json", "X-Client-Request-Id": self.request_id}
+        headers = dict(self.outgoing.headers)
         if self.client.endpoint.key:
             headers["Authorization"] = f"Bearer {self.client.endpoint.key}"
         # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
-        return requests.Request("POST", self.url, headers=headers, data=BytesIO(self.body))
+        body = BytesIO(self.outgoing.body) if self.outgoing.body else None
+        return requests.Request(self.outgoing.method, self.url, headers=headers, data=body)
 
     def lost(self, error: BaseException) -> Exception:
         """Says what became of a request without a (whole) response."""
@@ -187,9 +199,10 @@ class _Call:
         self.progress.finishing(10)
         body = b""
         with suppress(*FAILURES):
-            while len(body) < BLOCK and (block := response.raw.read1(BLOCK, decode_content=True)):
+            while len(body) < MAX_BODY and (block := response.raw.read1(BLOCK, decode_content=True)):
                 body += block
-        words = one_line(error_in(body), 300)
+        self.refusal = response, body
+        words = one_line(error_in(body[:BLOCK]), 300)
         if 300 <= code < 400:
             words = f"a redirect to {response.headers.get('Location', 'nowhere')}, not followed"
         what = f"{network.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
@@ -216,15 +229,6 @@ class _Call:
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
         self.stderr.verbose(f"* headers after {self.elapsed:.3f} s")
-
-
-def encode(body: object) -> bytes:
-    """Returns the JSON text that is sent."""
-    try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        # JSON's \ud800 in an option: only an escape can carry it on.
-        return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _is_certain(error: BaseException, cause: BaseException) -> bool:

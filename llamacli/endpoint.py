@@ -18,7 +18,9 @@ from llamacli.settings import Settings, Source, config_folder, may_be_taken
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 KEYS_PAGE = "https://aimlapi.com/app/keys"
+#: The variables that hold a key, and those that say where one is, in the order in which they count.
 KEY_VARIABLES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
+FETCHED = ("LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND")
 
 
 class BaseUrl(Kind):
@@ -62,16 +64,20 @@ class EndpointOptions(Table):
 class Endpoint:
     """A server that may be called, and the key that it may see; None sends no Authorization."""
 
-    def __init__(self, base_url: str, key: str | None) -> None:
-        self.base_url, self.key = base_url, key
+    def __init__(self, base_url: str, key: str | None, key_origin: str) -> None:
+        self.base_url, self.key, self.key_origin = base_url, key, key_origin
+
+    def url(self, path: str) -> str:
+        """Returns the URL of a path under the base URL, or from the host's root where it begins with //."""
+        return join(self.base_url, path)
 
     @property
     def host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
 
 
-def resolve(options: EndpointOptions, env: Environment) -> Endpoint:
-    """Decides where the call goes and with which key.
+def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -> Endpoint:
+    """Decides where the call goes and with which key; where none is needed, none is missed.
 
     Raises LlamaError: key where there is none or it cannot be had, usage where
     sending it there would give it away.
@@ -79,10 +85,11 @@ def resolve(options: EndpointOptions, env: Environment) -> Endpoint:
     origin = _origin(options, env.settings)
     if origin and origin.stranger:
         env.stderr.note(f"calling {options.base_url}, as {origin} says")
-        key = _key_of_stranger(options, origin)
+        found = _key_of_stranger(options, origin)
     else:
-        key = _key(options, env)
-    if key is None and not options.no_key and options.base_url == DEFAULT_BASE_URL:
+        found = find_key(options, env)
+    key, key_origin = found or (None, "")
+    if key is None and need_key and not options.no_key and options.base_url == DEFAULT_BASE_URL:
         raise LlamaError(
             ExitStatus.KEY,
             "no API key",
@@ -96,7 +103,25 @@ def resolve(options: EndpointOptions, env: Environment) -> Endpoint:
         )
     if key:
         env.stderr.hide(key)
-    return Endpoint(options.base_url, key)
+    return Endpoint(options.base_url, key, key_origin)
+
+
+def join(base_url: str, path: str) -> str:
+    """Returns the URL of a path under a base URL, or from its host's root where the path begins with //."""
+    if path.startswith("//"):
+        parts = urlsplit(base_url)
+        return f"{parts.scheme}://{parts.netloc}{path[1:]}"
+    return base_url + path
+
+
+def would_send_key(options: EndpointOptions, env: Environment) -> bool:
+    """Tells whether a call would carry the user's own key, without fetching it."""
+    origin = _origin(options, env.settings)
+    if options.no_key or (origin and origin.stranger):
+        return False
+    names = (*KEY_VARIABLES, *FETCHED)
+    held = any(source.values.get(name) for source in env.settings.sources for name in names)
+    return held or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
 
 
 def is_loopback(url: str) -> bool:
@@ -109,18 +134,18 @@ def is_loopback(url: str) -> bool:
 
 
 def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
-    if "base_url" in options.from_flag:
+    if options.from_flag("base_url"):
         return None
     found = settings.find("AIMLAPI_BASE_URL", stranger=True)
     # Naming the default leads nowhere else.
     return found[1] if found and options.base_url != DEFAULT_BASE_URL else None
 
 
-def _key_of_stranger(options: EndpointOptions, source: Source) -> str | None:
+def _key_of_stranger(options: EndpointOptions, source: Source) -> tuple[str, str] | None:
     """Returns the key for a server named by a stranger's .env: one of that same file or none."""
     for variable in KEY_VARIABLES:
         if (key := source.values.get(variable)) and not options.no_key:
-            return _checked(key, f"{variable} in {source}")
+            return checked_key(key, f"{variable} in {source}"), f"{variable} in {source}"
     if options.no_key or is_loopback(options.base_url):
         return None
     raise LlamaError(
@@ -131,14 +156,18 @@ def _key_of_stranger(options: EndpointOptions, source: Source) -> str | None:
     )
 
 
-def _key(options: EndpointOptions, env: Environment) -> str | None:
+def find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
+    """Returns the user's key and where it came from, by the order of the sources; None where there is none.
+
+    Raises LlamaError (key) where the one that counts cannot be had.
+    """
     if options.no_key:
         return None
     if options.key_file is not None:
-        return _checked(_from_file(options.key_file, "--key-file"), "--key-file")
+        return checked_key(_from_file(options.key_file, "--key-file"), "--key-file"), "--key-file"
     for source in env.settings.sources:
         for key, origin in _keys_in(source, env.stderr.note):
-            return _checked(key, origin)
+            return checked_key(key, origin), origin
     return None
 
 
@@ -147,7 +176,7 @@ def _keys_in(source: Source, note: Callable[[str], None]) -> Iterator[tuple[str,
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"
-    for variable, fetch in (("LLAMACLI_KEY_FILE", _from_file), ("LLAMACLI_KEY_COMMAND", _from_command)):
+    for variable, fetch in zip(FETCHED, (_from_file, _from_command), strict=True):
         # What names a file or a command is not for a stranger to say.
         if (text := source.values.get(variable)) and may_be_taken(variable, source, note):
             yield fetch(text, variable), variable
@@ -174,7 +203,8 @@ def _from_command(command: str, origin: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def _checked(key: str, origin: str) -> str:
+def checked_key(key: str, origin: str) -> str:
+    """Returns a key without the space around it. Raises LlamaError (key) where no header could carry it."""
     key = key.strip()
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         fault = "holds a space, a line break or a character that no key has" if key else "is empty"

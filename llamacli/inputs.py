@@ -31,20 +31,20 @@ class Inputs:
         return not os.isatty(0) and fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
     def stdin(self, taker: str) -> str:
-        """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error.
+        """Reads stdin to its end, without trailing newlines, as the shell does it for `$(...)`."""
+        return self.text(self.stdin_bytes(taker), "stdin").rstrip("\n")
 
-        Trailing newlines are dropped, as the shell does it for `$(...)`.
-        """
+    def stdin_bytes(self, taker: str) -> bytes:
+        """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error."""
         if self._stdin_taker:
             raise LlamaError(
                 ExitStatus.USAGE, f"stdin was read for {self._stdin_taker} already", f"give {taker} another way"
             )
         self._stdin_taker = taker
         try:
-            data = self._read_stdin()
+            return self._read_stdin()
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"stdin cannot be read: {error.strerror}") from None
-        return self.text(data, "stdin").rstrip("\n")
 
     def _read_stdin(self) -> bytes:
         if os.isatty(0):
@@ -61,8 +61,12 @@ class Inputs:
         """Reads a file's text, whole and as it stands; `-` is stdin."""
         if path == "-":
             return self.stdin("--file -")
+        return self.text(self.file_bytes(path), path)
+
+    def file_bytes(self, path: str) -> bytes:
+        """Reads a file. Raises LlamaError (usage)."""
         try:
-            return self.text(Path(path).read_bytes(), path)
+            return Path(path).read_bytes()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise LlamaError(ExitStatus.USAGE, f"{path}: {reason}", "nothing was sent") from None

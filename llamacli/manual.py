@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from llamacli import PROGRAM
-from llamacli.options import Table
 
 ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
 #: Columns that the flags take; a longer one has its help on the next line.
@@ -48,7 +47,7 @@ def command_help(command: Any, ctx: Any) -> str:
     for param in command.get_params(ctx):
         if param.param_type_name == "option":
             groups.setdefault(param.rich_help_panel or "Help", []).append(_row(param, width))
-    notes = {table.title: table.note for table in Table.__subclasses__()}
+    notes = {table.title: table.note for table in command.tables if table.note}
     for title, rows in groups.items():
         note = (
             [textwrap.fill(notes[title], width, initial_indent="  ", subsequent_indent="  ")]

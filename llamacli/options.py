@@ -52,10 +52,14 @@ class Table:
     #: Is filled before the others, since it says how to speak of what goes wrong with them.
     comes_first: ClassVar[bool] = False
 
-    def __init__(self, values: Mapping[str, Any], from_flag: frozenset[str] = frozenset()) -> None:
+    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
         vars(self).update(values)
-        #: The fields that were given as flags.
-        self.from_flag = from_flag
+        #: Where each value that is no default came from: `--model`, `LLAMACLI_MODEL in the environment`.
+        self.origins = origins
+
+    def from_flag(self, name: str) -> bool:
+        """Tells whether a field was given as a flag."""
+        return self.origins.get(name, "").startswith("--")
 
     def filled(self, env: Environment) -> None:
         """Is called when all values are there."""
@@ -77,6 +81,7 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
     Raises LlamaError (usage) naming the flag or variable whose value is wrong.
     """
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for name, flag in table.flags().items():
         raw, origin = given.get(name), "--" + name.replace("_", "-")
         variable = flag.variable(name)
@@ -85,11 +90,12 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
             raw, origin = _split(text) if flag.many else text, f"{variable} in {source}"
         if raw is None:
             continue
+        origins[name] = origin
         if isinstance(raw, list):
             values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
         else:
             values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
-    made = table(values, frozenset(name for name in table.flags() if given.get(name) is not None))
+    made = table(values, origins)
     made.filled(env)
     return made
 
@@ -146,6 +152,7 @@ def spread(command: Command) -> Callable[..., Run]:
     parsed.__signature__ = signature.replace(parameters=flat, return_annotation=Run)  # type: ignore[attr-defined]
     parsed.__annotations__ = {p.name: p.annotation for p in flat}
     parsed.__doc__ = command.__doc__
+    parsed.tables = tuple(tables.values())  # type: ignore[attr-defined]
     return parsed
 
 

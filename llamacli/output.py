@@ -5,9 +5,9 @@ import fcntl
 import json
 import math
 import os
-import re
 import stat
 import sys
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -20,28 +20,42 @@ from llamacli.options import Flag, Table
 from llamacli.terminal import DANGEROUS, SURROGATE, escaped, write_all
 
 
+class OutputFile(Table):
+    """Where the answer is printed."""
+
+    title = "Output"
+
+    output: Annotated[
+        str | None, Flag(Path(), "Write the answer to this file, which is replaced when it is complete.", "-o")
+    ] = None
+
+
 class OutputOptions(Table):
-    """What is printed, and where."""
+    """What of the answer is printed."""
 
     title = "Output"
 
     json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.")] = False
     null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte in place of the newline.", "-0")] = False
-    output: Annotated[
-        str | None, Flag(Path(), "Write the answer to this file, which is replaced when it is complete.", "-o")
-    ] = None
     allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
 
 
-class DisplayOptions(Table):
+class UsageOptions(Table):
     """What is shown beside the answer."""
 
     title = "Display"
-    comes_first = True
-    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
 
     usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
+
+
+class DisplayOptions(Table):
+    """How llamacli speaks on stderr."""
+
+    title = "Display"
+    comes_first = True
+    note = "The switches with a [no-] have defaults in the environment: LLAMACLI_QUIET and so on."
+
     quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
     verbose: Annotated[
         bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
@@ -75,6 +89,7 @@ class Output:
         except OSError as error:
             raise _failure(self.name, error) from None
         self.is_terminal = os.isatty(self.fd)
+        self._decoder: IncrementalDecoder | None = None
         self._held = ""
         self._last = "\n"
         self._written = False
@@ -104,6 +119,22 @@ class Output:
         indent = 2 if self.is_terminal and not line else None
         self._put(_dump(value, indent, self.is_terminal) + "\n")
 
+    def json_text(self, text: str) -> None:
+        """Writes JSON as it stands; on a terminal with JSON's own escapes for what could drive it."""
+        if text:
+            self._put(_harmless(text) if self.is_terminal else text)
+
+    def verbatim(self, data: bytes) -> None:
+        """Writes bytes as they are; on a terminal as harmless text."""
+        if not data:
+            return
+        if self.is_terminal:
+            self._decoder = self._decoder or getincrementaldecoder("utf-8")("replace")
+            self.write(self._decoder.decode(data))
+        else:
+            self._last = chr(data[-1])
+            self._put_bytes(data)
+
     def _put(self, text: str) -> None:
         self._last = text[-1]
         try:
@@ -111,6 +142,9 @@ class Output:
         except UnicodeEncodeError:
             # Pairs become the character that they stand for, a lone half becomes U+FFFD.
             data = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        self._put_bytes(data)
+
+    def _put_bytes(self, data: bytes) -> None:
         self._before()
         try:
             if self._target:
@@ -243,10 +277,12 @@ def _dump(value: object, indent: int | None, for_terminal: bool) -> str:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
-    if for_terminal:
-        # As JSON's own escapes, so that it stays JSON.
-        text = re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
-    return SURROGATE.sub("\ufffd", text)
+    return SURROGATE.sub("\ufffd", _harmless(text) if for_terminal else text)
+
+
+def _harmless(text: str) -> str:
+    """Escapes what could drive a terminal in JSON's own way, so that it stays JSON."""
+    return DANGEROUS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _finite(value: object) -> object:

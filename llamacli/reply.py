@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from itertools import chain
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -30,7 +30,7 @@ LINGER = 5.0
 FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, UnicodeError)
 
 
-class Call(Protocol):
+class AnyCall(Protocol):
     """What a reply needs to know of the call that it belongs to."""
 
     started: float
@@ -45,7 +45,7 @@ class Call(Protocol):
 class Reply:
     """The body of a 2xx. Iterating reads it; `answer` is what has come so far."""
 
-    def __init__(self, call: "Call", response: requests.Response, answer: Assembly) -> None:
+    def __init__(self, call: AnyCall, response: requests.Response, answer: Assembly) -> None:
         self._call, self._response = call, response
         self.answer = answer
         self.started = call.started
@@ -74,7 +74,7 @@ class Reply:
         in place of streams, and either under any Content-Type. Raises LlamaError
         (broken) where the answer is not whole, (server) where it holds an error.
         """
-        blocks = self._blocks()
+        blocks = self.blocks()
         head = start = b""
         for block in blocks:
             head += block
@@ -83,9 +83,9 @@ class Reply:
             if start[:1] not in b"deir" or len(start) > 6 or b"\n" in start or b"\r" in start:
                 break
         if not start:
-            raise self._fault("the server sent an empty body")
+            raise self.fault("the server sent an empty body")
         if start[:1] in b"{[":
-            document = self._document(head, blocks)
+            document = self._added(self._checked(self.document(head, blocks), False))
             self._take_time()
             yield [document]
         elif STREAM.match(start):
@@ -94,7 +94,7 @@ class Reply:
                 yield chunks
         else:
             words = one_line(error_in(head), 100)
-            raise self._fault(
+            raise self.fault(
                 f"the server sent {words}" if start[:1] == b"<" else f"the server sent no answer but '{words}'"
             )
 
@@ -103,7 +103,8 @@ class Reply:
         if self.first_text == self.started and self.answer.has_text:
             self.first_text = self.last_text
 
-    def _blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[bytes]:
+        """Yields the body's bytes as they come, unpacked. Raises LlamaError (broken) where it is cut short."""
         lingering = False
         while True:
             try:
@@ -141,49 +142,50 @@ class Reply:
                     begun = True
                     yield chunks
         except sse.TooLong:
-            raise self._fault(f"the server sent an event of more than {sse.MAX_EVENT >> 20} MiB") from None
+            raise self.fault(f"the server sent an event of more than {sse.MAX_EVENT >> 20} MiB") from None
         if not self.answer.is_whole:
-            raise self._fault("the stream ended before the answer did" if begun else "the stream held no answer")
+            raise self.fault("the stream ended before the answer did" if begun else "the stream held no answer")
 
     def _chunk(self, event: sse.Event) -> Chunk:
         try:
             chunk = json.loads(event.data)
         except (ValueError, RecursionError):
-            raise self._fault("the server sent malformed JSON") from None
+            raise self.fault("the server sent malformed JSON") from None
         return self._added(self._checked(chunk, event.name == "error"))
 
-    def _document(self, head: bytes, blocks: Iterator[bytes]) -> Chunk:
+    def document(self, head: bytes, blocks: Iterator[bytes]) -> Any:
+        """Reads a JSON document of which `head` has come. Raises LlamaError (broken) where it is none."""
         pieces, size = [head], len(head)
         for block in blocks:
             pieces.append(block)
             size += len(block)
             if size > MAX_BODY:
-                raise self._fault(f"the server sent more than {MAX_BODY >> 20} MiB")
+                raise self.fault(f"the server sent more than {MAX_BODY >> 20} MiB")
         try:
-            document = json.loads(b"".join(pieces).decode("utf-8-sig", "replace"))
+            return json.loads(b"".join(pieces).decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
-            raise self._fault("the server sent malformed or incomplete JSON") from None
-        return self._added(self._checked(document, False))
+            raise self.fault("the server sent malformed or incomplete JSON") from None
 
     def _added(self, chunk: Chunk) -> Chunk:
         try:
             self.answer.add(chunk)
         except ValueError:
-            raise self._fault("the server sent a chunk that is not of the API's shape") from None
+            raise self.fault("the server sent a chunk that is not of the API's shape") from None
         return chunk
 
     def _checked(self, chunk: object, is_error: bool) -> Chunk:
         """Tells an answer from an error that comes under a 200."""
         if not isinstance(chunk, dict):
-            raise self._fault("the server sent JSON that is no answer")
+            raise self.fault("the server sent JSON that is no answer")
         is_error = is_error or bool(chunk.get("error"))
         if is_error or "choices" not in chunk:
             if words := one_line(error_message(chunk), 300):
                 what = f"the server failed: {words}"
                 raise self._call.fault(ExitStatus.SERVER, what, "try again later", request_id(chunk))
             if is_error:
-                raise self._fault("the server sent an error without a word")
+                raise self.fault("the server sent an error without a word")
         return chunk
 
-    def _fault(self, what: str) -> LlamaError:
+    def fault(self, what: str) -> LlamaError:
+        """Makes the error of a broken answer."""
         return self._call.fault(ExitStatus.BROKEN, what, "try again, and see -v")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -51,16 +52,42 @@ def load(note: Callable[[str], None]) -> Settings:
 
 
 def config_folder() -> Path:
-    """Returns $XDG_CONFIG_HOME/llamacli, by default ~/.config/llamacli.
+    """Returns $XDG_CONFIG_HOME/llamacli, by default ~/.config/llamacli."""
+    return _folder("XDG_CONFIG_HOME", "~/.config")
 
-    A relative XDG_CONFIG_HOME is ignored, as the XDG Base Directory Specification
-    demands. Without a home, or with a relative one, the path is one that cannot exist:
-    a relative one would be in the working directory, and a stranger's.
+
+def cache_folder() -> Path:
+    """Returns $XDG_CACHE_HOME/llamacli, by default ~/.cache/llamacli."""
+    return _folder("XDG_CACHE_HOME", "~/.cache")
+
+
+def _folder(variable: str, default: str) -> Path:
+    """Finds a folder as the XDG Base Directory Specification has it, which ignores a relative path.
+
+    Without a home, or with a relative one, the path is one that cannot exist: a
+    relative one would be in the working directory, and a stranger's.
     """
-    for base in (os.environ.get("XDG_CONFIG_HOME", ""), os.path.expanduser("~/.config")):
+    for base in (os.environ.get(variable, ""), os.path.expanduser(default)):
         if os.path.isabs(base):
             return Path(base, "llamacli")
     return Path(os.devnull, "llamacli")
+
+
+def write_atomically(path: Path, data: bytes, mode: int) -> None:
+    """Replaces a file, through a symbolic link if it is one, by a whole new one of this mode. Raises OSError."""
+    target = os.path.realpath(path)
+    draft = f"{target}.{os.getpid()}.new"
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(draft)
+        raise
 
 
 def nearest_env() -> Path | None:

@@ -38,6 +38,15 @@ class Completion(TypedDict, total=False):
 Chunk = dict[str, Any]
 
 
+def encode(body: object) -> bytes:
+    """Returns the JSON text that is sent."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # JSON's \ud800 in an option: only an escape can carry it on.
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
 def tool_calls(message: Message) -> list[dict[str, Any]]:
     """Returns a message's tool calls as {id, name, arguments}, arguments parsed where they are JSON."""
     old = message.get("function_call")

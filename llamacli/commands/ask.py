@@ -5,16 +5,17 @@ from typing import Annotated
 
 from typer import Argument
 
-from llamacli import endpoint, prompt
+from llamacli import endpoint, outgoing, prompt
 from llamacli.assembly import Assembly
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus
 from llamacli.network import NetworkOptions
-from llamacli.output import DisplayOptions, Output, OutputOptions
+from llamacli.outgoing import CHAT, DryOptions, Outgoing
+from llamacli.output import DisplayOptions, Output, OutputFile, OutputOptions, UsageOptions
 from llamacli.params import Params
 from llamacli.prompt import InputOptions
-from llamacli.wire import tool_calls
+from llamacli.wire import encode, tool_calls
 
 EXAMPLES = (
     "llamacli ask why is the sky blue",
@@ -28,6 +29,9 @@ def ask(
     given: InputOptions,
     params: Params,
     printed: OutputOptions,
+    file: OutputFile,
+    dry: DryOptions,
+    shown: UsageOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -40,22 +44,25 @@ def ask(
     {stdin}. Nothing but the answer is printed on stdout.
     """
     messages = prompt.messages(words or [], given, env.inputs)
-    in_chunks = printed.json and params.stream is True and "stream" in params.from_flag
-    body = params.body(messages, stream=_stream(printed.json, in_chunks, params.stream), usage=display.usage)
+    in_chunks = printed.json and params.stream is True and params.from_flag("stream")
+    body = params.body(messages, stream=_stream(printed.json, in_chunks, params.stream), usage=shown.usage)
+    if dry.dry_run or dry.curl:
+        outgoing.show(Outgoing("POST", CHAT, encode(body), network.request_id), dry, server, file.output, env)
+        return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
     # Not before all is known to be sendable: nothing takes longer to import than requests.
     from llamacli.client import Client
 
     with (
-        Output(printed.output, before=env.stderr.settle) as out,
+        Output(file.output, before=env.stderr.settle) as out,
         Client(where, network, env.stderr) as client,
         env.stderr.waiting(f"waiting for {where.host}"),
         client.chat(body) as reply,
     ):
         live = not printed.json and reply.answer.expected == 1
         for chunks in reply:
-            if display.reasoning:
+            if shown.reasoning:
                 # Two names for one thing, and some servers send both.
                 thoughts = [reply.answer.take("reasoning_content"), reply.answer.take("reasoning")]
                 env.stderr.write(thoughts[0] or thoughts[1])
@@ -74,7 +81,7 @@ def ask(
         fault = reply.verdict(printed.allow_truncated)
         if fault is None or fault.status == ExitStatus.CUT:
             out.commit()
-        if display.usage:
+        if shown.usage:
             from llamacli.report import usage_line
 
             env.stderr.line(usage_line(reply), "2")

@@ -1,0 +1,127 @@
+"""`llamacli models`: the models that the server offers."""
+
+import os
+from contextlib import suppress
+from typing import Annotated, Any
+
+from typer import Argument
+
+from llamacli import endpoint
+from llamacli.endpoint import EndpointOptions
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Switch
+from llamacli.network import NetworkOptions
+from llamacli.options import Flag, Table
+from llamacli.outgoing import Outgoing
+from llamacli.output import DisplayOptions, Output, OutputFile
+from llamacli.settings import cache_folder, write_atomically
+
+EXAMPLES = (
+    "llamacli models llama",
+    "llamacli models | sort -t \"$(printf '\\t')\" -k 3 -n",
+    "llamacli models --json | jq -r '.data[].id'",
+)
+CHAT_TYPE = "openai/chat-completions"
+COLUMNS = ("MODEL", "DEVELOPER", "CONTEXT", "MAX OUTPUT")
+
+
+class ModelsOptions(Table):
+    """Which models are listed, and how."""
+
+    title = "Output"
+
+    all: Annotated[bool, Flag(Switch(), "List the models that are not for chat too.", "-a")] = False
+    json: Annotated[bool, Flag(Switch(), "Print the API's response as JSON, with the models that are asked for.")] = (
+        False
+    )
+
+
+def models(
+    filter: Annotated[str | None, Argument(metavar="[FILTER]", show_default=False)],
+    given: ModelsOptions,
+    file: OutputFile,
+    display: DisplayOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    env: Environment,
+) -> ExitStatus:
+    """List the models that the server offers.
+
+    A line is a model: its id, developer, context length and most tokens of output,
+    aligned on a terminal and separated by tabs in a pipe. FILTER keeps those that
+    hold it in id, alias, name or developer. No key is needed.
+    """
+    where = endpoint.resolve(server, env, need_key=False)
+
+    from llamacli.client import Client
+
+    with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
+        with env.stderr.waiting(f"waiting for {where.host}"):
+            document = client.json(Outgoing("GET", "/models"))
+        found = _models(document)
+        if not given.all:
+            found = [model for model in found if model.get("type", CHAT_TYPE) == CHAT_TYPE]
+            _remember([model["id"] for model in found])
+        found = [model for model in found if (filter or "").lower() in _searched(model)]
+        if given.json:
+            out.document({**document, "data": found})
+        else:
+            _print(found, out)
+        if not found:
+            env.stderr.note(f"{where.base_url} offers no model" + (f" with '{filter}'" if filter else ""))
+        out.commit()
+    return ExitStatus.OK
+
+
+def _models(document: Any) -> list[dict[str, Any]]:
+    """Returns the models of a list document, sorted by id, each with its own fields, of which servers have few."""
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, list):
+        raise LlamaError(ExitStatus.BROKEN, "the server sent no list of models", "check --base-url")
+    named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
+    return sorted(named, key=lambda model: str(model["id"]))
+
+
+def _info(model: dict[str, Any]) -> dict[str, Any]:
+    info = model.get("info")
+    return info if isinstance(info, dict) else {}
+
+
+def _searched(model: dict[str, Any]) -> str:
+    aliases = model.get("aliases")
+    words = [model["id"], *(aliases if isinstance(aliases, list) else [])]
+    words += [_info(model).get("name"), *_row(model)[1:2]]
+    return "\n".join(str(word) for word in words if word).lower()
+
+
+def _print(found: list[dict[str, Any]], out: Output) -> None:
+    # A tab or a newline in a name would make another column or row.
+    cells = [[" ".join(str(cell or "").split()) for cell in _row(model)] for model in found]
+    if out.is_terminal and cells:
+        cells.insert(0, list(COLUMNS))
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in cells
+        ]
+    else:
+        lines = ["\t".join(row) for row in cells]
+    out.write("".join(line + "\n" for line in lines))
+
+
+def _row(model: dict[str, Any]) -> list[Any]:
+    info = _info(model)
+    # Other servers than the API's own say at most whose a model is.
+    return [
+        model["id"],
+        info.get("developer") or model.get("owned_by"),
+        info.get("contextLength"),
+        info.get("outputMax"),
+    ]
+
+
+def _remember(ids: list[str]) -> None:
+    """Keeps the ids where the shells' completions find them; no list is worth a failure."""
+    with suppress(OSError):
+        os.makedirs(cache_folder(), mode=0o700, exist_ok=True)
+        write_atomically(cache_folder() / "models", "".join(f"{id}\n" for id in ids).encode(), 0o600)

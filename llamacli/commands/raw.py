@@ -1,0 +1,265 @@
+"""`llamacli raw`: a JSON body in, the API's JSON out, and nothing in between."""
+
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument
+
+from llamacli import endpoint, outgoing, sse
+from llamacli.assembly import Assembly
+from llamacli.endpoint import EndpointOptions
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Kind, Matching, Switch, json_fault, parse_json
+from llamacli.network import NetworkOptions
+from llamacli.options import Flag, Table
+from llamacli.outgoing import CHAT, DryOptions, Outgoing
+from llamacli.output import DisplayOptions, Output, OutputFile
+from llamacli.wire import encode
+
+if TYPE_CHECKING:
+    import requests
+
+    from llamacli.reply import Reply
+
+EXAMPLES = (
+    "llamacli raw -F temperature=0 @body.json",
+    "llamacli ask --dry-run --json 'Hello' | llamacli raw | jq -r '.choices[0].message.content'",
+    "llamacli raw --endpoint /models | jq -r '.data[].id'",
+)
+#: Headers that say whose call this is and where it goes, or that frame the body: those are not to be replaced.
+OWN_HEADERS = {"authorization", "proxy-authorization", "host", "content-length", "transfer-encoding", "connection"}
+
+
+class Field(Kind):
+    """KEY=VALUE: true, false, null and numbers are what JSON has them for, anything else is a string."""
+
+    metavar = "KEY=VALUE"
+    json = re.compile(r"true|false|null|-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+    def parse(self, text: str) -> tuple[str, str]:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ValueError(f"is not {self.metavar}")
+        return key, value
+
+
+class Header(Kind):
+    metavar = "'NAME: VALUE'"
+
+    def parse(self, text: str) -> tuple[str, str]:
+        name, colon, value = text.partition(":")
+        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ValueError("is not 'Name: value'")
+        if name.lower() in OWN_HEADERS:
+            raise ValueError(f"cannot replace llamacli's own {name}")
+        if name.lower() == "x-client-request-id":
+            raise ValueError("has a flag of its own: --request-id")
+        if not re.fullmatch(r"[\t -~]*", value):
+            raise ValueError("holds a character that a header cannot carry")
+        return name, value.strip()
+
+
+class RawOptions(Table):
+    """What is sent, and what is shown of what comes back."""
+
+    title = "Request"
+
+    field: Annotated[
+        list[tuple[str, str]] | None,
+        Flag(
+            Field(),
+            "Set a key of the body; VALUE is JSON's true, false, null or number, @FILE or text.",
+            "-F",
+            many=True,
+        ),
+    ] = None
+    endpoint: Annotated[
+        str | None,
+        Flag(
+            Matching("PATH", r"/[!-\[\]-~]*", "a path that begins with /"),
+            f"Call this path under the base URL, from the host's root after // (default {CHAT}).",
+        ),
+    ] = None
+    method: Annotated[
+        str | None,
+        Flag(
+            Matching("METHOD", r"[A-Z]{1,20}", "a method in capitals"),
+            "Use this method (default POST, or GET where an endpoint is named and there is no body).",
+            "-X",
+        ),
+    ] = None
+    header: Annotated[list[tuple[str, str]] | None, Flag(Header(), "Add this header.", "-H", many=True)] = None
+    include: Annotated[bool, Flag(Switch(), "Print the response's status and headers first.", "-i")] = False
+    sse: Annotated[
+        bool, Flag(Switch(), "Print a stream as it was received, in place of each event's data as a line.")
+    ] = False
+
+
+def raw(
+    body: Annotated[str | None, Argument(metavar="[BODY]", show_default=False)],
+    given: RawOptions,
+    file: OutputFile,
+    dry: DryOptions,
+    display: DisplayOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    env: Environment,
+) -> ExitStatus:
+    """Send a JSON body and print the API's JSON.
+
+    BODY is JSON text, @FILE, or - for stdin, which is read too where there is neither
+    BODY nor field. It is checked to be JSON and sent byte for byte; the response's
+    body is printed byte for byte. Of a stream each event's data is printed as a line,
+    but for the [DONE] at its end. A 2xx ends with 0 whatever the answer says.
+    """
+    data = _body(body, given, env)
+    method = given.method or ("GET" if given.endpoint and not data else "POST")
+    request = Outgoing(method, given.endpoint or CHAT, data, network.request_id, given.header or ())
+    if dry.dry_run or dry.curl:
+        outgoing.show(request, dry, server, file.output, env)
+        return ExitStatus.OK
+    where = endpoint.resolve(server, env)
+
+    from llamacli.client import Client
+    from llamacli.reply import Reply
+
+    with (
+        Output(file.output, before=env.stderr.settle) as out,
+        Client(where, network, env.stderr) as client,
+        env.stderr.waiting(f"waiting for {where.host}"),
+    ):
+        call = client.call(request, streaming=b'"stream"' in (data or b""))
+        try:
+            response = call.send()
+        except LlamaError:
+            if call.refusal:
+                _print(out, given.include, *call.refusal)
+            raise
+        _print(out, given.include, response, b"")
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        with Reply(call, response, Assembly()) as reply:
+            _pass_on(reply, kind, out, given.sse)
+        out.end()
+        out.commit()
+    return ExitStatus.OK
+
+
+def _body(body: str | None, given: RawOptions, env: Environment) -> bytes | None:
+    """Returns the bytes to send, None where the request has no body."""
+    if body is None and not given.field:
+        if given.method == "GET" or (given.endpoint and not given.method):
+            return None
+        if not env.inputs.stdin_is_piped():
+            if given.endpoint:
+                return None
+            raise LlamaError(ExitStatus.USAGE, "nothing to send", "give a BODY, -F, or JSON on stdin")
+        body = "-"
+    data = None if body is None else _given(body, env)
+    if not given.field:
+        if not data and given.endpoint:
+            return None
+        return _checked(data or b"")
+    whole = {} if data is None else _object(data)
+    for key, value in given.field:
+        whole[key] = _value(value, key, env)
+    return encode(whole)
+
+
+def _given(body: str, env: Environment) -> bytes:
+    if body in ("-", "@-"):
+        return env.inputs.stdin_bytes("BODY")
+    if body.startswith("@"):
+        return env.inputs.file_bytes(body[1:])
+    return env.inputs.argument(body, "BODY").encode()
+
+
+def _checked(data: bytes) -> bytes:
+    """Returns the bytes as they are, once they are known to be JSON. Numbers of any size and precision are."""
+    try:
+        # Kept as text, since neither a double nor Python's limit on digits has a say in what is sent.
+        json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise LlamaError(ExitStatus.USAGE, f"BODY {json_fault(error)}", "nothing was sent") from None
+    except (ValueError, RecursionError) as error:
+        raise LlamaError(ExitStatus.USAGE, f"BODY is not JSON: {error}", "nothing was sent") from None
+    return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+def _object(data: bytes) -> dict[str, object]:
+    try:
+        whole = parse_json(_checked(data).decode())
+    except ValueError as error:
+        raise LlamaError(ExitStatus.USAGE, f"BODY {error}", "send it without -F, as it stands") from None
+    if not isinstance(whole, dict):
+        raise LlamaError(ExitStatus.USAGE, "BODY is no JSON object, and -F sets keys of one")
+    return whole
+
+
+def _value(text: str, key: str, env: Environment) -> object:
+    if Field.json.fullmatch(text):
+        try:
+            return parse_json(text)
+        except ValueError as error:
+            raise LlamaError(ExitStatus.USAGE, f"--field {key}: '{text[:20]}' {error}") from None
+    return env.inputs.at_file(text, f"--field {key}")
+
+
+def _print(out: Output, include: bool, response: "requests.Response", body: bytes) -> None:
+    """Prints status and headers where they are wanted, and a body that is there already."""
+    if include:
+        version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
+        lines = [f"HTTP/{version} {response.status_code} {response.reason or ''}".rstrip()]
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
+        out.write("\n".join([*lines, "", ""]))
+    out.verbatim(body)
+    if body:
+        out.end()
+
+
+def _pass_on(reply: "Reply", kind: str, out: Output, as_received: bool) -> None:
+    """Prints a response's body as it comes. Raises LlamaError (broken) where it is cut short."""
+    if kind == "text/event-stream":
+        return _pass_events(reply, out, as_received)
+    blocks = []
+    for block in reply.blocks():
+        out.verbatim(block)
+        if kind == "application/json":
+            blocks.append(block)
+    if blocks and not _is_json(b"".join(blocks)):
+        raise reply.fault("the server sent malformed or incomplete JSON")
+    return None
+
+
+def _pass_events(reply: "Reply", out: Output, as_received: bool) -> None:
+    decoder = sse.Decoder()
+    try:
+        for block in reply.blocks():
+            if as_received:
+                out.verbatim(block)
+            for event in decoder.feed(block):
+                if event.data == "[DONE]":
+                    return
+                if not as_received:
+                    out.json_text(event.data + "\n")
+                # Whatever it is, it was printed; it counts only for whether the stream is whole.
+                with suppress(ValueError, AttributeError, TypeError):
+                    reply.answer.add(json.loads(event.data))
+    except sse.TooLong:
+        raise reply.fault("the server sent an event that is too long") from None
+    if reply.answer.has_choices and not reply.answer.is_whole:
+        raise reply.fault("the stream ended before the answer did")
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return False
+    return True
