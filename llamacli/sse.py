@@ -34,22 +34,27 @@ class Decoder:
         self._data: list[str] = []
         self._size = 0
 
-    def feed(self, block: bytes) -> Iterator[Event]:
-        """Yields the events that end in this block. Raises TooLong."""
+    def feed(self, block: bytes) -> list[Event]:
+        """Returns the events that end in this block. Raises TooLong."""
+        ended = []
         for line in self._lines(block):
             if not line:
                 if self._data:
-                    yield Event("\n".join(self._data), self._name)
+                    ended.append(Event("\n".join(self._data), self._name))
                 self._name, self._data, self._size = "", [], 0
             elif line.startswith("data:"):
                 self._data.append(line[6:] if line.startswith("data: ") else line[5:])
                 self._size += len(line)
                 if self._size > MAX_EVENT:
                     raise TooLong
-            elif line.startswith("event:"):
-                self._name = line[6:].removeprefix(" ")
-            elif line == "data":
-                self._data.append("")
+            else:
+                # A field's name may stand alone, and then its value is empty.
+                field, _, value = line.partition(":")
+                if field == "event":
+                    self._name = value.removeprefix(" ")
+                elif field == "data":
+                    self._data.append("")
+        return ended
 
     def _lines(self, block: bytes) -> Iterable[str]:
         if self._skip_lf and block:
@@ -83,4 +88,4 @@ def events(blocks: Iterable[bytes]) -> Iterator[list[Event]]:
     """
     decoder = Decoder()
     for block in blocks:
-        yield list(decoder.feed(block))
+        yield decoder.feed(block)
