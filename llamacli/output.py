@@ -1,11 +1,8 @@
 """The only writer to stdout: the answer and nothing else, there or in a file that is replaced when it is complete."""
 
-import errno
-import fcntl
 import json
 import math
 import os
-import stat
 import sys
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
@@ -17,6 +14,7 @@ from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Path, Switch
 from llamacli.options import Flag, Table
+from llamacli.target import Target, open_target
 from llamacli.terminal import DANGEROUS, SURROGATE, escaped, write_all
 
 
@@ -78,12 +76,12 @@ class Output:
     def __init__(self, path: str | None, before: Callable[[], None] = lambda: None) -> None:
         self._before = before
         self.name, self.fd = "stdout", 1
-        self._target: _Target | None = None
-        if path not in (None, "-", "/dev/stdout"):
-            self.name = str(path)
-            self._target = _open(self.name)
-            self.fd = self._target.fd
+        self._target: Target | None = None
         try:
+            if path is not None and path not in ("-", "/dev/stdout"):
+                self.name = path
+                self._target = open_target(path)
+                self.fd = self._target.fd
             # A closed stdout is told before anything is sent and paid for.
             os.write(self.fd, b"")
         except OSError as error:
@@ -175,95 +173,6 @@ class Output:
         part = self._target.close() if self._target else None
         if part and isinstance(error, LlamaError):
             error.todo = "; ".join(filter(None, (f"what came is in {part}", error.todo)))
-
-
-class _Straight:
-    """A target that is no regular file: a FIFO, a device, a terminal. It is written as it is."""
-
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_WRONLY)
-
-    def begin(self) -> None: ...
-
-    def commit(self) -> None: ...
-
-    def close(self) -> str | None:
-        os.close(self.fd)
-        return None
-
-
-class _Replacement:
-    """A file that grows as FILE.part and takes FILE's place when it is complete.
-
-    A part that an earlier call left is kept until there is something to put in its
-    place. A lock keeps two calls from writing one part.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path, self.part = path, path + ".part"
-        mode = None
-        if os.path.exists(path):
-            if not os.access(path, os.W_OK):
-                # As `>` would have it, though a rename asks nobody.
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-            mode = stat.S_IMODE(os.stat(path).st_mode)
-        self.is_new = not os.path.lexists(self.part)
-        self.begun = False
-        self.done = False
-        while True:
-            # Not through a link, and without waiting for whoever reads a FIFO of that name.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            self.fd = os.open(self.part, flags, 0o666 if mode is None else mode)
-            if not stat.S_ISREG(os.fstat(self.fd).st_mode):
-                raise FileExistsError(errno.EEXIST, "is in the way and no regular file", self.part)
-            try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(self.fd)
-                raise OSError(errno.EBUSY, "another call is writing it", self.part) from None
-            # The other call may have renamed the part between our open and our lock.
-            if os.path.exists(self.part) and os.path.samestat(os.fstat(self.fd), os.stat(self.part)):
-                break
-            os.close(self.fd)
-        if mode is not None:
-            # Neither the umask nor a part that was left behind loosens what a private file allows.
-            os.fchmod(self.fd, mode)
-
-    def begin(self) -> None:
-        if not self.begun:
-            self.begun = True
-            os.ftruncate(self.fd, 0)
-
-    def commit(self) -> None:
-        if not self.begun:
-            return
-        os.fsync(self.fd)
-        os.replace(self.part, self.path)
-        self.done = True
-
-    def close(self) -> str | None:
-        """Closes the file; returns the part's name where something was left in it."""
-        is_empty = not self.done and os.fstat(self.fd).st_size == 0
-        if is_empty and (self.is_new or self.begun):
-            os.unlink(self.part)
-        os.close(self.fd)
-        return self.part if self.begun and not self.done and not is_empty else None
-
-
-_Target = _Straight | _Replacement
-
-
-def _open(path: str) -> _Target:
-    try:
-        # The link stays and the file that it names is replaced.
-        target = os.path.realpath(path)
-        if os.path.isdir(target):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        # /dev/stdout is written straight even where it leads to a regular file.
-        is_special = (os.path.exists(path) and not os.path.isfile(path)) or path.startswith("/dev/")
-        return _Straight(path) if is_special else _Replacement(target)
-    except OSError as error:
-        raise _failure(path, error) from None
 
 
 def _failure(name: str, error: OSError) -> LlamaError:

@@ -315,6 +315,11 @@ def test_symbolic_links_are_followed(world: World) -> None:
         assert (world.cwd / target).read_text() == HELLO + "\n"
 
 
+def test_a_file_may_be_called_stdout(world: World) -> None:
+    assert world.call("ask", "-o", "stdout", "Hi").out == ""
+    assert (world.cwd / "stdout").read_text() == HELLO + "\n"
+
+
 def test_what_is_no_regular_file_is_written_straight(world: World) -> None:
     assert world.call("ask", "-o", "/dev/null", "Hi").status == 0
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
