@@ -1,5 +1,6 @@
 """Puts the chunks of a stream together to the completion that they are pieces of."""
 
+from copy import deepcopy
 from typing import Any
 
 from llamacli.wire import Choice, Chunk, Completion
@@ -102,7 +103,7 @@ class _Choice:
             elif key == "logprobs" and isinstance(self._rest.get(key), dict) and value:
                 _extend(self._rest[key], value)
             elif value is not None or key not in self._rest:
-                self._rest[key] = value
+                self._rest[key] = deepcopy(value) if key == "logprobs" else value
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():
@@ -133,7 +134,8 @@ class _Choice:
             _checked(part.get("function") or {}, dict)
             call = _same_call(calls, part)
             if call is None:
-                calls.append(part)
+                # A copy, since it grows while the chunk is still to be printed.
+                calls.append(deepcopy(part))
             else:
                 _extend(call, part)
 

@@ -52,7 +52,7 @@ class Group(TyperGroup):
 def build(name: str) -> Any:
     """Returns the command of this name as Typer has built it."""
     module = import_module(f"llamacli.commands.{name}")
-    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(**PLAIN)
     function = spread(getattr(module, name))
     app.command(name, cls=Command, context_settings=SETTINGS)(function)
     command: Any = get_command(app)
@@ -74,17 +74,13 @@ def parse(arguments: list[str]) -> Run:
         return run
 
 
+#: Without these rich would be imported, and errors would be drawn in boxes.
+PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 def _app() -> typer.Typer:
-    app = typer.Typer(
-        cls=Group,
-        rich_markup_mode=None,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings=SETTINGS,
-    )
+    app = typer.Typer(cls=Group, context_settings=SETTINGS, **PLAIN)
     app.callback(invoke_without_command=True)(_program)
     return app
 

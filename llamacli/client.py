@@ -20,7 +20,7 @@ from urllib3.exceptions import DecodeError, ProtocolError
 from llamacli import __version__, network
 from llamacli.assembly import Assembly
 from llamacli.connection import Adapter, Progress
-from llamacli.endpoint import Endpoint, is_loopback
+from llamacli.endpoint import Endpoint, is_loopback, join
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
@@ -42,7 +42,7 @@ class Retryable(Exception):
 
 
 class Client:
-    """Calls one endpoint; holds its connections and lets them go when it is left."""
+    """Calls one endpoint, with a spinner until something comes; lets its connections go when it is left."""
 
     def __init__(self, endpoint: Endpoint, options: NetworkOptions, stderr: Stderr) -> None:
         self.endpoint, self.options, self.stderr = endpoint, options, stderr
@@ -56,9 +56,11 @@ class Client:
         self.session.verify = self._certificates()
 
     def __enter__(self) -> "Client":
+        self.stderr.waiting(f"waiting for {self.endpoint.host}").start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.stderr.settle()
         self.session.close()
 
     def _certificates(self) -> str | bool:
@@ -98,8 +100,8 @@ class Call:
     def __init__(self, client: Client, outgoing: Outgoing, silence: float) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
         self.outgoing, self.silence = outgoing, silence
-        self.request_id = outgoing.request_id = outgoing.request_id or self.options.request_id or str(uuid4())
-        self.url = client.endpoint.url(outgoing.path)
+        self.request_id = self.options.request_id or str(uuid4())
+        self.url = join(client.endpoint.base_url, outgoing.path)
         self.started = time.monotonic()
         # Requests would send even localhost, and the key with it, to a proxy.
         self.proxies = {} if is_loopback(self.url) else get_environ_proxies(self.url)
@@ -145,6 +147,7 @@ class Call:
             )
         except FAILURES as error:
             raise self.lost(error) from error
+        self.progress.begun = True
         if self.progress.was_cut:
             # http.client takes an end in the middle of the headers for the end of the headers.
             raise self.lost(TimeoutError())
@@ -158,7 +161,7 @@ class Call:
             self.progress.close()
 
     def _request(self) -> requests.Request:
-        headers = dict(self.outgoing.headers)
+        headers = self.outgoing.headers(self.request_id)
         if self.client.endpoint.key:
             headers["Authorization"] = f"Bearer {self.client.endpoint.key}"
         # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
@@ -197,19 +200,21 @@ class Call:
         """Says why there was no 2xx, in the server's own words where it has some."""
         code = response.status_code
         self.progress.finishing(10)
-        body = b""
+        blocks: list[bytes] = []
         with suppress(*FAILURES):
-            while len(body) < MAX_BODY and (block := response.raw.read1(BLOCK, decode_content=True)):
-                body += block
+            while len(blocks) < MAX_BODY // BLOCK and (block := response.raw.read1(BLOCK, decode_content=True)):
+                blocks.append(block)
+        body = b"".join(blocks)
         self.refusal = response, body
-        words = one_line(error_in(body[:BLOCK]), 300)
+        words = one_line(error_in(body), 300)
         if 300 <= code < 400:
             words = f"a redirect to {response.headers.get('Location', 'nowhere')}, not followed"
         what = f"{network.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
         server_id = (
             response.headers.get("x-inference-id") or response.headers.get("x-request-id") or request_id_in(body)
         )
-        failure = self.fault(network.exit_status(code), what, network.advice(code), server_id)
+        status, todo = network.meaning(code)
+        failure = self.fault(status, what, todo, server_id)
         if code not in network.RETRIED:
             return failure
         return Retryable(failure, network.retry_after(response.headers.get("Retry-After")))

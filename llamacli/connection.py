@@ -10,8 +10,7 @@ from http.client import HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
@@ -62,10 +61,11 @@ class Progress:
 
     def _cut(self) -> None:
         self.was_cut = True
-        if self._handle:
+        # Taken once, since the other thread may forget it meanwhile.
+        if handle := self._handle:
             # Wakes a read in another thread, which closing would not.
             with suppress(OSError):
-                self._handle.shutdown(socket.SHUT_RDWR)
+                handle.shutdown(socket.SHUT_RDWR)
 
     def _stop_clock(self) -> None:
         if self._timer:
@@ -91,24 +91,28 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        # A SOCKS manager brings connections of its own.
-        if not proxy.lower().startswith("socks"):
-            self._use_own_connections(manager)
+        self._use_own_connections(manager)
         return manager
 
     def _use_own_connections(self, manager: PoolManager) -> None:
         # urllib3 asks the class, not the instance, for its connections: hence classes made here.
-        def pool(base: type[HTTPConnectionPool], connection: type["_Clocked"]) -> type[HTTPConnectionPool]:
-            return type(base.__name__, (base,), {"ConnectionCls": staticmethod(partial(connection, adapter=self))})
+        def clocked(pool: Any) -> Any:
+            if issubclass(pool, _Own):
+                return pool
+            connection = type("Clocked", (_Clocked, pool.ConnectionCls), {})
+            own = {"ConnectionCls": staticmethod(partial(connection, adapter=self))}
+            return type(pool.__name__, (_Own, pool), own)
 
-        manager.pool_classes_by_scheme = {
-            "http": pool(HTTPConnectionPool, _Clocked),
-            "https": pool(HTTPSConnectionPool, _ClockedTLS),
-        }
+        pools = manager.pool_classes_by_scheme.items()
+        manager.pool_classes_by_scheme = {scheme: clocked(pool) for scheme, pool in pools}
+
+
+class _Own:
+    """Marks a pool whose connections are clocked already."""
 
 
 class _Clocked(HTTPConnection):
-    """A connection that tells the adapter's Progress how far it got, and keeps to its clock."""
+    """A connection, of whatever kind, that tells the adapter's Progress how far it got and keeps to its clock."""
 
     def __init__(self, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -117,30 +121,32 @@ class _Clocked(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         progress = self._adapter.progress
-        host, port = self._dns_host, self.port or self.default_port
         deadline = time.monotonic() + progress.connect_timeout
+        sock = self._through_socks() if hasattr(self, "_socks_options") else self._direct(progress.connect_timeout)
+        # The clock has the handshakes of a proxy and of TLS end in time, the timeout each of their reads.
+        sock.settimeout(progress.connect_timeout)
+        progress.connecting(sock, deadline - time.monotonic())
+        return sock
+
+    def _through_socks(self) -> socket.socket:
+        return super()._new_conn()
+
+    def _direct(self, seconds: float) -> socket.socket:
+        host, port = self._dns_host, self.port or self.default_port
         try:
-            sock = _connect(host, port, progress.connect_timeout, self.socket_options)
+            return _connect(host, port, seconds, self.socket_options)
         except socket.gaierror as error:
             raise NameResolutionError(host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
-        # The clock has the handshakes of a proxy and of TLS end in time, the timeout each of their reads.
-        sock.settimeout(progress.connect_timeout)
-        progress.connecting(sock, deadline - time.monotonic())
-        return sock
 
     def connect(self) -> None:
         super().connect()
         self._adapter.progress.ready()
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
         self.sock.settimeout(self._adapter.progress.silence)
-
-
-class _ClockedTLS(_Clocked, HTTPSConnection):
-    """The same over TLS."""
 
 
 class _Response(HTTPResponse):
@@ -164,7 +170,7 @@ def _connect(host: str, port: int, seconds: float, options: Any) -> socket.socke
     """
     deadline = time.monotonic() + seconds
     addresses = _resolve(host, port, seconds)
-    failure: OSError = OSError("no address found")
+    failure: OSError = TimeoutError()
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         share = (deadline - time.monotonic()) / (len(addresses) - tried)
         if share <= 0:

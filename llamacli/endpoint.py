@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,8 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from llamacli.environment import Environment
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.inputs import run_shell
 from llamacli.kinds import Kind, Path, Switch
 from llamacli.options import Flag, Table
 from llamacli.settings import Settings, Source, config_folder, may_be_taken
@@ -66,10 +66,6 @@ class Endpoint:
 
     def __init__(self, base_url: str, key: str | None, key_origin: str) -> None:
         self.base_url, self.key, self.key_origin = base_url, key, key_origin
-
-    def url(self, path: str) -> str:
-        """Returns the URL of a path under the base URL, or from the host's root where it begins with //."""
-        return join(self.base_url, path)
 
     @property
     def host(self) -> str:
@@ -195,9 +191,7 @@ def _from_command(command: str, origin: str) -> str:
     """Runs the key command, whose own text may be a secret and is never shown."""
     # A prompt that is piped in is not for the command to eat.
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
-    done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE, check=False)
-    if done.returncode == -signal.SIGINT:
-        raise Stopped(signal.SIGINT)
+    done = run_shell(command, stdin=stdin, stdout=subprocess.PIPE)
     if done.returncode:
         raise LlamaError(ExitStatus.KEY, f"the command in {origin} ended with status {done.returncode}")
     return done.stdout.decode("utf-8", "replace")

@@ -3,10 +3,12 @@
 import fcntl
 import os
 import select
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, Stopped
 
 #: Seconds without a byte on stdin after which the user is told what the program waits for.
 PATIENCE = 2.0
@@ -14,11 +16,12 @@ BLOCK = 1 << 18
 
 
 class Inputs:
-    """Reads the texts of one call. With `lossy`, bytes that are not UTF-8 become U+FFFD."""
+    """Reads the texts of one call."""
 
-    def __init__(self, note: Callable[[str], None], lossy: bool = False) -> None:
+    def __init__(self, note: Callable[[str], None]) -> None:
         self.note = note
-        self.lossy = lossy
+        #: Bytes that are not UTF-8 become U+FFFD.
+        self.lossy = False
         self._stdin_taker = ""
 
     @property
@@ -105,3 +108,11 @@ def _read(fd: int) -> bytes:
         except BlockingIOError:
             # Another program that shares the pipe has made it non-blocking.
             select.select([fd], [], [])
+
+
+def run_shell(command: str, stdin: int | None, stdout: int) -> "subprocess.CompletedProcess[bytes]":
+    """Runs a command of the user's by the shell. Raises Stopped where Ctrl-C ended it, meant for llamacli too."""
+    done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=stdout, check=False)
+    if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+        raise Stopped(signal.SIGINT)
+    return done

@@ -13,8 +13,6 @@ class Kind:
     metavar = "TEXT"
     #: `@FILE` and `@-` are read before `parse` sees the text.
     at_file = False
-    #: The values offered by help and completions, where they are few and fixed.
-    values: tuple[str, ...] = ()
     #: The allowed range in words, "" where there is none.
     range = ""
 

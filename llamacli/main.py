@@ -27,9 +27,9 @@ def main(arguments: list[str]) -> int:
     try:
         try:
             run = cli.parse(arguments)
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
         _catch_signals()
         return run(Environment(stderr))
@@ -42,8 +42,6 @@ def main(arguments: list[str]) -> int:
         stderr.error(_usage(error))
         return ExitStatus.USAGE
     except BrokenPipeError:
-        # Python would write its own complaint when it flushes stdout at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitStatus.PIPE
     except Exception as error:
         return fault(error, stderr)

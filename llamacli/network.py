@@ -1,8 +1,5 @@
 """The network options, and what follows from a response's status: when to try again, how to end."""
 
-import random
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from time import time
 from typing import Annotated
 
@@ -46,33 +43,31 @@ class NetworkOptions(Table):
     ] = None
 
 
-def exit_status(code: int) -> ExitStatus:
-    """Maps an HTTP status that is no success to the exit status that it means."""
-    known = {401: ExitStatus.KEY, 402: ExitStatus.CREDITS, 403: ExitStatus.CREDITS, 429: ExitStatus.RATE}
-    if code in known:
-        return known[code]
-    return ExitStatus.SERVER if code >= 500 or code in (408, 425) else ExitStatus.REFUSED
+#: What the statuses mean that have a meaning of their own: how to end, and what a person can do.
+MEANINGS = {
+    401: (ExitStatus.KEY, "check the key"),
+    402: (ExitStatus.CREDITS, "top up the account"),
+    403: (ExitStatus.CREDITS, "top up the account, or check what the key may do"),
+    404: (ExitStatus.REFUSED, "check --model and --base-url, which mostly ends in /v1"),
+    408: (ExitStatus.SERVER, "try again later"),
+    413: (ExitStatus.REFUSED, "send less"),
+    425: (ExitStatus.SERVER, "try again later"),
+    429: (ExitStatus.RATE, "wait, or ask less often"),
+}
 
 
-def advice(code: int) -> str:
-    """Says what a person can do about an HTTP status."""
-    known = {
-        401: "check the key",
-        402: "top up the account",
-        403: "top up the account, or check what the key may do",
-        404: "check --model and --base-url, which mostly ends in /v1",
-        413: "send less",
-        429: "wait, or ask less often",
-    }
-    if code in known:
-        return known[code]
-    if code >= 500 or code in (408, 425):
-        return "try again later"
-    return "pass --base-url with the address meant" if code < 400 else "mend the request"
+def meaning(code: int) -> tuple[ExitStatus, str]:
+    """Returns the exit status of an HTTP status that is no success, and what a person can do about it."""
+    if code >= 500:
+        return ExitStatus.SERVER, "try again later"
+    by_kind = "pass --base-url with the address meant" if code < 400 else "mend the request"
+    return MEANINGS.get(code, (ExitStatus.REFUSED, by_kind))
 
 
 def reason(code: int) -> str:
     """Returns `404 Not Found`; an unregistered status stands alone."""
+    from http import HTTPStatus
+
     try:
         return f"{code} {HTTPStatus(code).phrase}"
     except ValueError:
@@ -84,13 +79,17 @@ def backoff(attempt: int) -> float:
 
     Double from 1 to 30, each drawn between half and all of it, lest all clients come back at once.
     """
-    return float(min(30, 2 ** min(attempt, 5)) * random.uniform(0.5, 1))
+    from random import uniform
+
+    return float(min(30, 2 ** min(attempt, 5)) * uniform(0.5, 1))
 
 
 def retry_after(header: str | None) -> float | None:
     """Reads Retry-After (RFC 9110, 10.2.3), seconds or a date, as seconds from now; None where it says nothing."""
     if not header:
         return None
+    from email.utils import parsedate_to_datetime
+
     try:
         if header.strip().isdigit():
             return float(header)

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 
+from typer import Option
+
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Kind, Path, Switch, parse_json
@@ -139,7 +141,6 @@ def spread(command: Command) -> Callable[..., Run]:
 
     def parsed(**given: Any) -> Run:
         def run(env: Environment) -> ExitStatus:
-            env.inputs.lossy = bool(given.get("lossy"))
             in_order = sorted(tables.items(), key=lambda item: not item[1].comes_first)
             filled = {name: fill(table, given, env) for name, table in in_order}
             return command(**{p.name: given[p.name] for p in operands}, **filled, env=env)
@@ -167,8 +168,6 @@ def _is_table(annotation: object) -> bool:
 
 def _typer_parameter(table: type[Table], name: str, flag: Flag) -> inspect.Parameter:
     # Typer is given text to split, not types: one parser (`fill`) serves flags and environment alike.
-    from typer import Option
-
     text: Any = bool if isinstance(flag.kind, Switch) else list[str] if flag.many else str
     option = Option(
         *flag.declarations(name), help=_help(table, name, flag), metavar=flag.kind.metavar, rich_help_panel=table.title

@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Annotated
 
-from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Path, Switch
 from llamacli.options import Flag, Table
@@ -36,34 +35,6 @@ class OutputOptions(Table):
     json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.")] = False
     null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte in place of the newline.", "-0")] = False
     allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
-
-
-class UsageOptions(Table):
-    """What is shown beside the answer."""
-
-    title = "Display"
-
-    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
-    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
-
-
-class DisplayOptions(Table):
-    """How llamacli speaks on stderr."""
-
-    title = "Display"
-    comes_first = True
-    note = "The switches with a [no-] have defaults in the environment: LLAMACLI_QUIET and so on."
-
-    quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
-    verbose: Annotated[
-        bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
-    ] = False
-    no_color: Annotated[
-        bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.", env=True)
-    ] = False
-
-    def filled(self, env: Environment) -> None:
-        env.stderr.adopt(quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
 
 
 class Output:

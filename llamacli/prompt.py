@@ -5,11 +5,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from typing import Annotated
 
-from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.inputs import Inputs
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.inputs import Inputs, run_shell
 from llamacli.kinds import AtFile, Kind, Path, Switch
 from llamacli.options import Flag, Table
 from llamacli.settings import config_folder
@@ -32,7 +32,18 @@ class InputOptions(Table):
     ] = None
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
     no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", also=("--ignore-stdin",))] = False
+
+
+class DecodingOptions(Table):
+    """How bytes become text."""
+
+    title = "Input"
+    comes_first = True
+
     lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False
+
+    def filled(self, env: Environment) -> None:
+        env.inputs.lossy = self.lossy
 
 
 def messages(words: list[str], options: InputOptions, inputs: Inputs) -> list[Message]:
@@ -84,6 +95,8 @@ def _system(options: InputOptions, inputs: Inputs) -> str | None:
         names: list[str] = []
         with suppress(OSError):
             names = sorted(name.removesuffix(".md") for name in os.listdir(folder) if name.endswith(".md"))
+        from difflib import get_close_matches
+
         close = get_close_matches(options.role, names)
         hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(names) or 'none yet'}"
         raise LlamaError(ExitStatus.USAGE, f"--role: no file {path}", hint)
@@ -107,10 +120,8 @@ def _edited(prompt: str, inputs: Inputs) -> str:
         file.write(prompt)
     with _terminal() as terminal, _ignoring_signals():
         # By the shell, as git does it: an editor may come with arguments.
-        command = ["/bin/sh", "-c", f"{editor} {shlex.quote(path)}"]
-        done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
-    if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
-        raise Stopped(signal.SIGINT)
+        command = f"{editor} {shlex.quote(path)}"
+        done = run_shell(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2)
     if done.returncode:
         # What was written stays where it is.
         what = f"the editor '{editor}' ended with status {done.returncode}"

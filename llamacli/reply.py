@@ -131,6 +131,9 @@ class Reply:
                     if event.data == "[DONE]":
                         yield chunks
                         return
+                    if not event.data:
+                        # A sign of life.
+                        continue
                     try:
                         chunk = self._chunk(event)
                     except LlamaError:

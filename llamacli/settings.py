@@ -46,7 +46,7 @@ def load(note: Callable[[str], None]) -> Settings:
             sources += _read(near, note, stranger=True)
         else:
             note(f"{near} belongs to another user and is passed over")
-    if _is_file(own):
+    if os.path.isfile(own):
         sources += _read(own, note, stranger=False)
     return Settings(sources, note)
 
@@ -84,7 +84,8 @@ def write_atomically(path: Path, data: bytes, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, target)
-    except OSError:
+    except BaseException:
+        # A signal too: what is written may be a key.
         with suppress(OSError):
             os.unlink(draft)
         raise
@@ -98,16 +99,12 @@ def nearest_env() -> Path | None:
         return None
     home = os.path.realpath(os.path.expanduser("~"))
     for folder in (here, *here.parents):
-        if _is_file(folder / ".env"):
+        # Not Path.is_file, which may raise. A FIFO or a device of that name must not hang the program.
+        if os.path.isfile(folder / ".env"):
             return folder / ".env"
         if os.path.lexists(folder / ".git") or str(folder) == home:
             return None
     return None
-
-
-def _is_file(path: Path) -> bool:
-    # Not Path.is_file: os.path's never raises, and a FIFO or a device of that name must not hang the program.
-    return os.path.isfile(path)
 
 
 def _same(one: Path, other: Path) -> bool:

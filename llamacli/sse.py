@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-#: Bytes that one line or one event may hold. A longer one is no answer but a fault or an attack.
+#: Bytes that one line, and characters that one event may hold. A longer one is no answer but a fault or an attack.
 MAX_EVENT = 64 << 20
 
 
@@ -20,8 +20,8 @@ class Decoder:
     """Cuts blocks of bytes, as they come, into events.
 
     Lines end with CR LF, CR or LF and with nothing else: U+2028 and U+0085 stand
-    inside of JSON strings. Bytes are decoded a whole line at a time, so that a
-    character may be cut anywhere.
+    inside of JSON strings. Only whole lines are decoded, so that a character may be
+    cut anywhere.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Decoder:
                 self._name, self._data, self._size = "", [], 0
             elif line.startswith("data:"):
                 self._data.append(line[6:] if line.startswith("data: ") else line[5:])
-                self._size += len(line)
+                self._size += len(line) + 1
                 if self._size > MAX_EVENT:
                     raise TooLong
             else:
@@ -54,6 +54,7 @@ class Decoder:
                     self._name = value.removeprefix(" ")
                 elif field == "data":
                     self._data.append("")
+                    self._size += 1
         return ended
 
     def _lines(self, block: bytes) -> Iterable[str]:

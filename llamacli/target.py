@@ -39,24 +39,30 @@ class Replacement:
         self.is_new = not os.path.lexists(self.part)
         self.begun = False
         self.done = False
-        while True:
-            # Not through a link, and without waiting for whoever reads a FIFO of that name.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            self.fd = os.open(self.part, flags, 0o666 if mode is None else mode)
-            if not stat.S_ISREG(os.fstat(self.fd).st_mode):
-                raise FileExistsError(errno.EEXIST, "is in the way and no regular file", self.part)
-            try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(self.fd)
-                raise OSError(errno.EBUSY, "another call is writing it", self.part) from None
-            # The other call may have renamed the part between our open and our lock.
-            if os.path.exists(self.part) and os.path.samestat(os.fstat(self.fd), os.stat(self.part)):
-                break
-            os.close(self.fd)
+        self.fd = self._locked(0o666 if mode is None else mode)
         if mode is not None:
             # Neither the umask nor a part that was left behind loosens what a private file allows.
             os.fchmod(self.fd, mode)
+
+    def _locked(self, mode: int) -> int:
+        """Opens the part and locks it. Raises OSError."""
+        while True:
+            # Not through a link, and without waiting for whoever reads a FIFO of that name.
+            fd = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+            try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise FileExistsError(errno.EEXIST, "is in the way and no regular file", self.part)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The other call may have renamed the part between our open and our lock.
+                if os.path.exists(self.part) and os.path.samestat(os.fstat(fd), os.stat(self.part)):
+                    return fd
+            except BlockingIOError:
+                os.close(fd)
+                raise OSError(errno.EBUSY, "another call is writing it", self.part) from None
+            except OSError:
+                os.close(fd)
+                raise
+            os.close(fd)
 
     def begin(self) -> None:
         if not self.begun:

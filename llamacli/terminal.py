@@ -5,9 +5,9 @@ import re
 import threading
 import time
 from contextlib import suppress
-from types import TracebackType
 
 from llamacli.errors import LlamaError
+from llamacli.kinds import Switch
 
 #: C0 other than newline and tab, DEL, C1, and the bidi controls: what can drive or disguise a terminal.
 DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -34,9 +34,9 @@ class Stderr:
     """The only writer to stderr. Notes wait until `adopt` has told whether they are wanted."""
 
     def __init__(self) -> None:
-        self.is_terminal = _isatty(2)
+        self.is_terminal = os.isatty(2)
         self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not _dumb()
-        self.is_colored = self._takes_color and not os.environ.get("LLAMACLI_NO_COLOR")
+        self.is_colored = self._takes_color and os.environ.get("LLAMACLI_NO_COLOR", "0").lower() in Switch.false
         self.is_adopted = self.is_quiet = self.is_verbose = False
         self.spinner = Spinner("")
         self._line_is_open = False
@@ -90,14 +90,14 @@ class Stderr:
         if not text:
             return
         text = self._hidden(text)
+        if not text.endswith("\n"):
+            # It would be drawn over the line that is being written.
+            self.spinner.stop()
         with self.spinner.lock:
             self.spinner.hide()
             break_line = "\n" if prefix and self._line_is_open else ""
             _try_write(break_line + prefix + (escaped(text) if self.is_terminal else text))
             self._line_is_open = not text.endswith("\n")
-        if self._line_is_open:
-            # It would be drawn over the line that is being written.
-            self.spinner.stop()
 
     def _hidden(self, text: str) -> str:
         for secret, mask in self._secrets.items():
@@ -105,7 +105,7 @@ class Stderr:
         return text
 
     def waiting(self, what: str) -> "Spinner":
-        """Returns a spinner, to be entered, that shows what the program waits for where a person looks."""
+        """Returns a spinner, to be started, that shows what the program waits for where a person looks."""
         shown = self.is_terminal and not _dumb() and not self.is_quiet
         self.spinner = Spinner(one_line(what) if shown else "")
         return self.spinner
@@ -129,14 +129,11 @@ class Spinner:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Spinner":
+    def start(self) -> None:
+        """Lets it turn, where there is anything to show."""
         if self.what:
             self._thread = threading.Thread(target=self._spin, daemon=True)
             self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self.stop()
 
     def stop(self) -> None:
         """Ends it and takes its line away; may be called any number of times."""
@@ -159,7 +156,7 @@ class Spinner:
             line = f"{self.FRAMES[frame % 4]} {self.what} {time.monotonic() - start:.0f} s"
             with self.lock:
                 # A line that wraps could not be taken away again.
-                _try_write("\r" + line[: os.get_terminal_size(2).columns - 1] + "\x1b[K")
+                _try_write("\r" + line[: _columns() - 1] + "\x1b[K")
                 self._shown = True
 
 
@@ -181,11 +178,10 @@ def _try_write(text: str) -> None:
         write_all(2, text.encode("utf-8", "backslashreplace"))
 
 
-def _isatty(fd: int) -> bool:
-    try:
-        return os.isatty(fd)
-    except OSError:
-        return False
+def _columns() -> int:
+    with suppress(OSError):
+        return os.get_terminal_size(2).columns or 80
+    return 80
 
 
 def _dumb() -> bool:

@@ -5,6 +5,7 @@ import re
 from typing import Any, TypedDict
 
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import parse_json
 
 
 class Message(TypedDict, total=False):
@@ -60,7 +61,7 @@ def tool_calls(message: Message) -> list[dict[str, Any]]:
 
 def _arguments(text: object) -> object:
     try:
-        return json.loads(text) if isinstance(text, str) else text
+        return parse_json(text) if isinstance(text, str) else text
     except ValueError:
         return text
 

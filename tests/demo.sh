@@ -3,7 +3,7 @@
 set -eu
 file=README.md
 
-if [ -z "${AIMLAPI_API_KEY:-}${AIML_API_KEY:-}${AIMLAPI_KEY:-}${LLAMACLI_KEY_FILE:-}${LLAMACLI_KEY_COMMAND:-}" ]; then
+if llamacli config show -q | grep -q "^key$(printf '\t\t')none$"; then
     echo "No key is set (AIMLAPI_API_KEY), so a stand-in server on this machine answers, not a model." >&2
     address=$(mktemp)
     python -m tests.fake_api >"$address" &

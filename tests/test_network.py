@@ -3,11 +3,13 @@
 import email.utils
 import gzip
 import json
+import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -327,8 +329,60 @@ def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> N
         assert result.err.count("\n") == 1
 
 
+@pytest.fixture
+def socks() -> Iterator[str]:
+    """A SOCKS5 proxy (RFC 1928) that knows CONNECT to an IPv4 address, and its URL."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(262)
+            client.sendall(b"\x05\x00")
+            request = client.recv(262)
+            address, port = socket.inet_ntoa(request[4:8]), int.from_bytes(request[8:10], "big")
+            with socket.create_connection((address, port)) as server:
+                client.sendall(b"\x05\x00\x00\x01" + request[4:10])
+                while ready := select.select([client, server], [], [])[0]:
+                    for end in ready:
+                        if not (data := end.recv(65536)):
+                            return
+                        (server if end is client else client).sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"socks5://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_socks_proxy_is_gone_through_and_clocked_too(
+    world: World, socks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server is on loopback, which no proxy is asked for: the test says that it is not.
+    monkeypatch.setattr("llamacli.client.is_loopback", lambda url: False)
+    result = world.call("ask", "Hi", ALL_PROXY=socks)
+    assert (result.status, result.out) == (0, HELLO + "\n")
+    for behaviour, arguments, status, out in [
+        (stream([event(delta("so far"))], then="cut"), [], 9, "so far\n"),
+        (stream([event(delta("so far"))], then="hang"), ["--timeout", "0.3"], 9, "so far\n"),
+        (stream([event(delta("so far"))], then="hang"), ["--max-time", "0.5"], 9, "so far\n"),
+        (hang, ["--timeout", "0.3", "--retry", "3"], 8, ""),
+    ]:
+        world.api.will(behaviour)
+        world.api.requests.clear()
+        result = world.call("ask", *arguments, "Hi", ALL_PROXY=socks)
+        assert (result.status, result.out) == (status, out), result.err
+        assert len(world.api.requests) == 1
+
+
 def test_a_socks_proxy_without_its_library_says_what_is_missing(world: World) -> None:
-    result = world.call("ask", "--base-url", "https://api.example/v1", "Hi", ALL_PROXY="socks5://127.0.0.1:1")
+    (world.cwd / "socks.py").write_text("raise ImportError\n")
+    path = f"{world.cwd}:{world.env['PYTHONPATH']}"
+    arguments = ["ask", "--base-url", "https://api.example/v1", "Hi"]
+    result = world.run(*arguments, env={"ALL_PROXY": "socks5://127.0.0.1:1", "PYTHONPATH": path})
     assert result.status == 8
     assert "SOCKS" in result.err
     assert result.err.count("\n") == 1

@@ -151,10 +151,11 @@ def test_tool_calls_follow_the_content_a_line_each(world: World) -> None:
     assert world.call("ask", "--no-stream", "Hi").out == line + line.replace("call_1", "call_2")
 
 
-def test_arguments_that_are_no_json_stay_text(world: World) -> None:
-    broken = {**CALL, "function": {"name": "f", "arguments": '{"a": '}}
+@pytest.mark.parametrize("arguments", ['{"a": ', "", "[NaN]", "[" * 100_000, "1e999"])
+def test_arguments_that_are_no_json_stay_text(world: World, arguments: str) -> None:
+    broken = {**CALL, "function": {"name": "f", "arguments": arguments}}
     world.api.will(answer(None, finish="tool_calls", tool_calls=[broken]))
-    assert json.loads(world.call("ask", "Hi").out)["arguments"] == '{"a": '
+    assert json.loads(world.call("ask", "Hi").out)["arguments"] == arguments
 
 
 def test_the_older_function_call_is_a_tool_call(world: World) -> None:
@@ -199,6 +200,16 @@ def test_json_stream_prints_each_chunk_as_it_comes(world: World) -> None:
     assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == HELLO
     assert chunks[0]["object"] == "chat.completion.chunk"
     assert world.api.body["stream"] is True
+
+
+def test_chunks_that_come_together_are_printed_as_they_were_sent(world: World) -> None:
+    first = call_delta('{"a"', id="c", type="function")
+    first["choices"][0]["logprobs"] = {"content": [{"token": "a"}]}
+    second = call_delta(":1}")
+    second["choices"][0]["logprobs"] = {"content": [{"token": "b"}]}
+    world.api.will(stream([event(first) + event(second) + event(delta(finish="tool_calls"))]))
+    lines = world.call("ask", "--json", "--stream", "Hi").out.splitlines()
+    assert [json.loads(line) for line in lines] == [first, second, delta(finish="tool_calls")]
 
 
 def test_json_stays_json_where_the_server_sends_what_is_none(world: World) -> None:

@@ -216,6 +216,7 @@ WHOLE: dict[str, list[bytes]] = {
     "finish on the text": [event(delta("whole", finish="stop"))],
     "null content": [event(delta(role="assistant", content=None)), *streamed("whole")],
     "an empty delta": [event(delta("whole")), event({"choices": [{"finish_reason": "stop"}]})],
+    "empty data": [b"data:\n\n", event(delta("whole")), b"data\n\n", event("[DONE]")],
     "empty ping": [event({}), event(delta("whole")), b"event: ping\ndata: {}\n\n", event("[DONE]")],
     "delta and message": [
         event({"choices": [{**delta("whole")["choices"][0], "message": {"content": "whole"}}]}),

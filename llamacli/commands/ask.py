@@ -1,21 +1,27 @@
 """`llamacli ask`: one question, one answer."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from llamacli import endpoint, outgoing, prompt
+from llamacli import dry, endpoint, prompt
 from llamacli.assembly import Assembly
+from llamacli.display import DisplayOptions, UsageOptions
+from llamacli.dry import DryOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus
 from llamacli.network import NetworkOptions
-from llamacli.outgoing import CHAT, DryOptions, Outgoing
-from llamacli.output import DisplayOptions, Output, OutputFile, OutputOptions, UsageOptions
+from llamacli.outgoing import CHAT, Outgoing
+from llamacli.output import Output, OutputFile, OutputOptions
 from llamacli.params import Params
-from llamacli.prompt import InputOptions
+from llamacli.prompt import DecodingOptions, InputOptions
+from llamacli.terminal import Stderr
 from llamacli.wire import encode, tool_calls
+
+if TYPE_CHECKING:
+    from llamacli.reply import Reply
 
 EXAMPLES = (
     "llamacli ask why is the sky blue",
@@ -27,10 +33,11 @@ EXAMPLES = (
 def ask(
     words: Annotated[list[str] | None, Argument(metavar="[PROMPT]...", show_default=False)],
     given: InputOptions,
+    decoding: DecodingOptions,
     params: Params,
     printed: OutputOptions,
     file: OutputFile,
-    dry: DryOptions,
+    instead: DryOptions,
     shown: UsageOptions,
     display: DisplayOptions,
     server: EndpointOptions,
@@ -46,8 +53,8 @@ def ask(
     messages = prompt.messages(words or [], given, env.inputs)
     in_chunks = printed.json and params.stream is True and params.from_flag("stream")
     body = params.body(messages, stream=_stream(printed.json, in_chunks, params.stream), usage=shown.usage)
-    if dry.dry_run or dry.curl:
-        outgoing.show(Outgoing("POST", CHAT, encode(body), network.request_id), dry, server, file.output, env)
+    if instead.dry_run or instead.curl:
+        dry.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
@@ -57,44 +64,38 @@ def ask(
     with (
         Output(file.output, before=env.stderr.settle) as out,
         Client(where, network, env.stderr) as client,
-        env.stderr.waiting(f"waiting for {where.host}"),
         client.chat(body) as reply,
     ):
-        live = not printed.json and reply.answer.expected == 1
-        for chunks in reply:
-            if shown.reasoning:
-                # Two names for one thing, and some servers send both.
-                thoughts = [reply.answer.take("reasoning_content"), reply.answer.take("reasoning")]
-                env.stderr.write(thoughts[0] or thoughts[1])
-            if in_chunks:
-                for chunk in chunks:
-                    out.document(chunk, line=True)
-            elif live:
-                out.write(reply.answer.take())
-        completion = reply.answer.completion()
-        if not printed.json:
-            _finish(reply.answer, out, live, "\0" if printed.null else "\n")
-        elif completion["choices"] and not in_chunks:
-            out.document(completion)
-        if 0 < (count := len(completion["choices"])) < reply.answer.expected:
-            env.stderr.note(f"{count} of {reply.answer.expected} answers came: the server does not take --n")
-        fault = reply.verdict(printed.allow_truncated)
-        if fault is None or fault.status == ExitStatus.CUT:
-            out.commit()
-        if shown.usage:
-            from llamacli.report import usage_line
-
-            env.stderr.line(usage_line(reply), "2")
-        if fault:
-            raise fault
+        _print(reply, out, printed, in_chunks, env.stderr if shown.reasoning else None)
+        _conclude(reply, out, printed.allow_truncated, shown.usage, env.stderr)
     return ExitStatus.OK
 
 
 def _stream(as_json: bool, in_chunks: bool, given: bool | None) -> bool | None:
     """Returns the value of `stream` to send, None for none: JSON in one piece does without it."""
-    if as_json:
-        return True if in_chunks else False if given is False else None
+    if as_json and not in_chunks:
+        return False if given is False else None
     return given is not False
+
+
+def _print(reply: "Reply", out: Output, printed: OutputOptions, in_chunks: bool, reasoning_to: Stderr | None) -> None:
+    """Prints the answer as it comes, or whole where it is JSON or one of several."""
+    live = not printed.json and reply.answer.expected == 1
+    for chunks in reply:
+        if reasoning_to:
+            # Two names for one thing, and some servers send both.
+            thoughts = [reply.answer.take("reasoning_content"), reply.answer.take("reasoning")]
+            reasoning_to.write(thoughts[0] or thoughts[1])
+        if in_chunks:
+            for chunk in chunks:
+                out.document(chunk, line=True)
+        elif live:
+            out.write(reply.answer.take())
+    completion = reply.answer.completion()
+    if not printed.json:
+        _finish(reply.answer, out, live, "\0" if printed.null else "\n")
+    elif completion["choices"] and not in_chunks:
+        out.document(completion)
 
 
 def _finish(answer: Assembly, out: Output, live: bool, terminator: str) -> None:
@@ -108,3 +109,18 @@ def _finish(answer: Assembly, out: Output, live: bool, terminator: str) -> None:
             out.write("\n".join(json.dumps(call, ensure_ascii=False) for call in calls))
         if content or calls:
             out.end(terminator)
+
+
+def _conclude(reply: "Reply", out: Output, allow_truncated: bool, usage: bool, stderr: Stderr) -> None:
+    """Says what there is to say of a whole reply. Raises LlamaError where it is no complete answer."""
+    if 0 < (count := len(reply.answer.completion()["choices"])) < reply.answer.expected:
+        stderr.note(f"{count} of {reply.answer.expected} answers came: the server does not take --n")
+    fault = reply.verdict(allow_truncated)
+    if fault is None or fault.status == ExitStatus.CUT:
+        out.commit()
+    if usage:
+        from llamacli.report import usage_line
+
+        stderr.line(usage_line(reply), "2")
+    if fault:
+        raise fault

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 from typer import Argument
 
 from llamacli import endpoint
+from llamacli.display import DisplayOptions, UsageOptions
 from llamacli.endpoint import KEY_VARIABLES, EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
-from llamacli.output import DisplayOptions, Output, UsageOptions
+from llamacli.output import Output
 from llamacli.params import Params
 from llamacli.settings import config_folder, write_atomically
 from llamacli.terminal import masked
@@ -137,7 +138,7 @@ def _check(out: Output, params: Params, server: EndpointOptions, network: Networ
     params.max_tokens = 1
     body = params.body([{"role": "user", "content": "Hi"}], stream=None, usage=False)
     start = time.monotonic()
-    with Client(where, network, env.stderr) as client, env.stderr.waiting(f"waiting for {where.host}"):
+    with Client(where, network, env.stderr) as client:
         try:
             with client.chat(body) as reply:
                 for _ in reply:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from typer import Argument
 
 from llamacli import endpoint
+from llamacli.display import DisplayOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
@@ -14,7 +15,7 @@ from llamacli.kinds import Switch
 from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Table
 from llamacli.outgoing import Outgoing
-from llamacli.output import DisplayOptions, Output, OutputFile
+from llamacli.output import Output, OutputFile
 from llamacli.settings import cache_folder, write_atomically
 
 EXAMPLES = (
@@ -57,8 +58,7 @@ def models(
     from llamacli.client import Client
 
     with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
-        with env.stderr.waiting(f"waiting for {where.host}"):
-            document = client.json(Outgoing("GET", "/models"))
+        document = client.json(Outgoing("GET", "/models"))
         found = _models(document)
         if not given.all:
             found = [model for model in found if model.get("type", CHAT_TYPE) == CHAT_TYPE]

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from llamacli import endpoint, outgoing, sse
+from llamacli import dry, endpoint, sse
 from llamacli.assembly import Assembly
+from llamacli.display import DisplayOptions
+from llamacli.dry import DryOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind, Matching, Switch, json_fault, parse_json
+from llamacli.kinds import KeyValue, Kind, Matching, Switch, json_fault, parse_json
 from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Table
-from llamacli.outgoing import CHAT, DryOptions, Outgoing
-from llamacli.output import DisplayOptions, Output, OutputFile
+from llamacli.outgoing import CHAT, Outgoing
+from llamacli.output import Output, OutputFile
 from llamacli.wire import encode
 
 if TYPE_CHECKING:
@@ -33,17 +35,14 @@ EXAMPLES = (
 OWN_HEADERS = {"authorization", "proxy-authorization", "host", "content-length", "transfer-encoding", "connection"}
 
 
-class Field(Kind):
+class Field(KeyValue):
     """KEY=VALUE: true, false, null and numbers are what JSON has them for, anything else is a string."""
 
-    metavar = "KEY=VALUE"
     json = re.compile(r"true|false|null|-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
-    def parse(self, text: str) -> tuple[str, str]:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise ValueError(f"is not {self.metavar}")
-        return key, value
+    def value(self, text: str) -> object:
+        # @FILE is read later, and stdin once.
+        return text
 
 
 class Header(Kind):
@@ -68,7 +67,7 @@ class RawOptions(Table):
     title = "Request"
 
     field: Annotated[
-        list[tuple[str, str]] | None,
+        dict[str, str] | None,
         Flag(
             Field(),
             "Set a key of the body; VALUE is JSON's true, false, null or number, @FILE or text.",
@@ -102,7 +101,7 @@ def raw(
     body: Annotated[str | None, Argument(metavar="[BODY]", show_default=False)],
     given: RawOptions,
     file: OutputFile,
-    dry: DryOptions,
+    instead: DryOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -117,21 +116,17 @@ def raw(
     """
     data = _body(body, given, env)
     method = given.method or ("GET" if given.endpoint and not data else "POST")
-    request = Outgoing(method, given.endpoint or CHAT, data, network.request_id, given.header or ())
-    if dry.dry_run or dry.curl:
-        outgoing.show(request, dry, server, file.output, env)
+    request = Outgoing(method, given.endpoint or CHAT, data, given.header or ())
+    if instead.dry_run or instead.curl:
+        dry.show(request, instead, server, network, file.output, env)
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
     from llamacli.client import Client
     from llamacli.reply import Reply
 
-    with (
-        Output(file.output, before=env.stderr.settle) as out,
-        Client(where, network, env.stderr) as client,
-        env.stderr.waiting(f"waiting for {where.host}"),
-    ):
-        call = client.call(request, streaming=b'"stream"' in (data or b""))
+    with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
+        call = client.call(request, streaming=_streams(data))
         try:
             response = call.send()
         except LlamaError:
@@ -163,7 +158,7 @@ def _body(body: str | None, given: RawOptions, env: Environment) -> bytes | None
             return None
         return _checked(data or b"")
     whole = {} if data is None else _object(data)
-    for key, value in given.field:
+    for key, value in given.field.items():
         whole[key] = _value(value, key, env)
     return encode(whole)
 
@@ -186,6 +181,14 @@ def _checked(data: bytes) -> bytes:
     except (ValueError, RecursionError) as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY is not JSON: {error}", "nothing was sent") from None
     return data
+
+
+def _streams(data: bytes | None) -> bool:
+    """Tells whether a body asks for a stream, which may be silent for less long."""
+    if not data or b'"stream"' not in data:
+        return False
+    document = json.loads(data.decode(), parse_float=str, parse_int=str)
+    return isinstance(document, dict) and document.get("stream") is True
 
 
 def _refuse(constant: str) -> None:
@@ -249,7 +252,7 @@ def _pass_events(reply: "Reply", out: Output, as_received: bool) -> None:
                 if not as_received:
                     out.json_text(event.data + "\n")
                 # Whatever it is, it was printed; it counts only for whether the stream is whole.
-                with suppress(ValueError, AttributeError, TypeError):
+                with suppress(ValueError, RecursionError):
                     reply.answer.add(json.loads(event.data))
     except sse.TooLong:
         raise reply.fault("the server sent an event that is too long") from None

@@ -1,0 +1,65 @@
+"""--dry-run and --curl: to see a request in place of sending it."""
+
+import os
+from typing import Annotated
+
+from llamacli import endpoint
+from llamacli.endpoint import KEY_VARIABLES, EndpointOptions
+from llamacli.environment import Environment
+from llamacli.kinds import Switch
+from llamacli.network import NetworkOptions
+from llamacli.options import Flag, Table
+from llamacli.outgoing import Outgoing
+from llamacli.output import Output
+
+
+class DryOptions(Table):
+    """To see the request in place of sending it."""
+
+    title = "Output"
+
+    dry_run: Annotated[bool, Flag(Switch(), "Print the JSON body and send nothing.")] = False
+    curl: Annotated[bool, Flag(Switch(), "Print the call as a curl command and send nothing.")] = False
+
+
+def show(
+    outgoing: Outgoing,
+    dry: DryOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    path: str | None,
+    env: Environment,
+) -> None:
+    """Prints a request in place of sending it: no key is fetched and nothing leaves the machine."""
+    with Output(path) as out:
+        if dry.curl:
+            with_key = endpoint.would_send_key(server, env)
+            if with_key and not os.environ.get(KEY_VARIABLES[0]):
+                env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
+            url = endpoint.join(server.base_url, outgoing.path)
+            out.write(curl(outgoing, url, network.request_id, with_key))
+        else:
+            out.json_text((outgoing.body or b"").decode())
+        out.end()
+        out.commit()
+
+
+def curl(outgoing: Outgoing, url: str, request_id: str | None, with_key: bool) -> str:
+    """Returns a command for a POSIX shell that puts the same bytes on the wire.
+
+    The body goes through printf, which is built into the shell: an argument of a
+    program holds 128 KiB at most on Linux. The key stays in a variable.
+    """
+    words = ["curl", "-sS", "-N", "-X", outgoing.method, quote(url)]
+    for name, value in outgoing.headers(request_id).items():
+        words += ["-H", quote(f"{name}: {value}")]
+    if with_key:
+        words += ["-H", f'"Authorization: Bearer ${KEY_VARIABLES[0]}"']
+    if not outgoing.body:
+        return " ".join(words)
+    return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
+
+
+def quote(text: str) -> str:
+    """Quotes a word for a POSIX shell: nothing inside of single quotes means anything."""
+    return "'" + text.replace("'", "'\\''") + "'"
