@@ -53,7 +53,7 @@ def build(name: str) -> Any:
     """Returns the command of this name as Typer has built it."""
     module = import_module(f"llamacli.commands.{name}")
     app = typer.Typer(**PLAIN)
-    function = spread(getattr(module, name))
+    function = spread(getattr(module, name), lenient=getattr(module, "LENIENT", False))
     app.command(name, cls=Command, context_settings=SETTINGS)(function)
     command: Any = get_command(app)
     command.tables = function.tables  # type: ignore[attr-defined]

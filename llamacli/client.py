@@ -4,6 +4,7 @@ import os
 import re
 import ssl
 import time
+import zlib
 from contextlib import suppress
 from http.client import IncompleteRead
 from io import BytesIO
@@ -82,7 +83,7 @@ class Client:
         """Sends a request and returns the JSON document that answers it."""
         call = self.call(outgoing, streaming=False)
         with Reply(call, call.send(), Assembly()) as reply:
-            return reply.document(b"", reply.blocks())
+            return reply.document(reply.blocks())
 
     def call(self, outgoing: Outgoing, streaming: bool) -> "Call":
         """Returns a call that is still to be sent."""
@@ -132,6 +133,7 @@ class Call:
 
     def _try(self) -> requests.Response:
         """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
+        self.refusal = None
         left = max(self.options.max_time - self.elapsed, 0.001) if self.options.max_time else float("inf")
         connect_timeout = min(self.options.connect_timeout, left)
         self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence, left)
@@ -207,8 +209,8 @@ class Call:
         body = b"".join(blocks)
         self.refusal = response, body
         words = one_line(error_in(body), 300)
-        if 300 <= code < 400:
-            words = f"a redirect to {response.headers.get('Location', 'nowhere')}, not followed"
+        if 300 <= code < 400 and (location := response.headers.get("Location")):
+            words = f"a redirect to {location}, not followed"
         what = f"{network.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
         server_id = (
             response.headers.get("x-inference-id") or response.headers.get("x-request-id") or request_id_in(body)
@@ -258,7 +260,7 @@ def root_cause(error: BaseException) -> BaseException:
 
 def describe(cause: BaseException) -> str:
     """Says in a few words what went wrong on the line."""
-    if isinstance(cause, DecodeError):
+    if isinstance(cause, (DecodeError, zlib.error)):
         return "its compression is broken"
     # What http.client says of a body that ends too early speaks of its own inside.
     if isinstance(cause, (IncompleteRead, ProtocolError)) or type(cause) is ValueError:

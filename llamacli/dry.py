@@ -33,31 +33,37 @@ def show(
     """Prints a request in place of sending it: no key is fetched and nothing leaves the machine."""
     with Output(path) as out:
         if dry.curl:
+            endpoint.announce(server, env)
             with_key = endpoint.would_send_key(server, env)
             if with_key and not os.environ.get(KEY_VARIABLES[0]):
                 env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
             url = endpoint.join(server.base_url, outgoing.path)
-            out.write(curl(outgoing, url, network.request_id, with_key))
+            out.write(curl(outgoing, url, network, with_key))
         else:
             out.json_text((outgoing.body or b"").decode())
         out.end()
         out.commit()
 
 
-def curl(outgoing: Outgoing, url: str, request_id: str | None, with_key: bool) -> str:
+def curl(outgoing: Outgoing, url: str, network: NetworkOptions, with_key: bool) -> str:
     """Returns a command for a POSIX shell that puts the same bytes on the wire.
 
     The body goes through printf, which is built into the shell: an argument of a
     program holds 128 KiB at most on Linux. The key stays in a variable.
     """
-    words = ["curl", "-sS", "-N", "-X", outgoing.method, quote(url)]
-    for name, value in outgoing.headers(request_id).items():
-        words += ["-H", quote(f"{name}: {value}")]
+    # -g, since curl takes braces and brackets in a URL for patterns.
+    words = ["curl", "-sS", "-N", "-g", "-X", outgoing.method, quote(url)]
+    if endpoint.is_loopback(url):
+        words += ["--noproxy", "'*'"]
+    if network.ca_bundle:
+        words += ["--cacert", quote(network.ca_bundle)]
+    for name, value in outgoing.headers(network.request_id).items():
+        words += ["-H", quote(f"{name}: {value}" if value else f"{name};")]
     if with_key:
         words += ["-H", f'"Authorization: Bearer ${KEY_VARIABLES[0]}"']
-    if not outgoing.body:
-        return " ".join(words)
-    return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
+    if outgoing.body:
+        return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
+    return " ".join([*words, *(["--data-binary", "''"] if outgoing.method != "GET" else [])])
 
 
 def quote(text: str) -> str:

@@ -14,7 +14,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.inputs import run_shell
 from llamacli.kinds import Kind, Path, Switch
 from llamacli.options import Flag, Table
-from llamacli.settings import Settings, Source, config_folder, may_be_taken
+from llamacli.settings import Settings, Source, may_be_taken
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 KEYS_PAGE = "https://aimlapi.com/app/keys"
@@ -78,20 +78,22 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
     Raises LlamaError: key where there is none or it cannot be had, usage where
     sending it there would give it away.
     """
-    origin = _origin(options, env.settings)
-    if origin and origin.stranger:
-        env.stderr.note(f"calling {options.base_url}, as {origin} says")
-        found = _key_of_stranger(options, origin)
-    else:
-        found = find_key(options, env)
+    announce(options, env)
+    try:
+        found = choose_key(options, env)
+    except LlamaError as error:
+        if need_key or error.status != ExitStatus.KEY:
+            raise
+        env.stderr.note(f"{error}; going on without a key")
+        found = None
     key, key_origin = found or (None, "")
     if key is None and need_key and not options.no_key and options.base_url == DEFAULT_BASE_URL:
         raise LlamaError(
             ExitStatus.KEY,
             "no API key",
-            f"make one at {KEYS_PAGE}, then set {KEY_VARIABLES[0]}, in the environment or in {config_folder()}/.env",
+            f"make one at {KEYS_PAGE}, then set {KEY_VARIABLES[0]}, or store it with: llamacli config set-key",
         )
-    if key and options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url):
+    if key and is_readable_on_the_way(options):
         raise LlamaError(
             ExitStatus.USAGE,
             f"the key would go over plain http to {urlsplit(options.base_url).hostname}, readable on the way",
@@ -102,22 +104,40 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
     return Endpoint(options.base_url, key, key_origin)
 
 
+def announce(options: EndpointOptions, env: Environment) -> None:
+    """Says so where it was a stranger who chose the server."""
+    origin = _origin(options, env.settings)
+    if origin and origin.stranger:
+        env.stderr.note(f"calling {options.base_url}, as {origin} says")
+
+
+def choose_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
+    """Returns the key that may go to the server, and where it came from; None where none may or there is none."""
+    origin = _origin(options, env.settings)
+    return _key_of_stranger(options, origin) if origin and origin.stranger else _find_key(options, env)
+
+
+def would_send_key(options: EndpointOptions, env: Environment) -> bool:
+    """Tells whether a call would carry the user's own key, without fetching it."""
+    origin = _origin(options, env.settings)
+    if options.no_key or (origin and origin.stranger) or is_readable_on_the_way(options):
+        return False
+    names = (*KEY_VARIABLES, *FETCHED)
+    held = any(source.values.get(name) for source in env.settings.sources for name in names)
+    return held or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
+
+
+def is_readable_on_the_way(options: EndpointOptions) -> bool:
+    """Tells whether a key would go over plain http to another machine, unasked."""
+    return options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url)
+
+
 def join(base_url: str, path: str) -> str:
     """Returns the URL of a path under a base URL, or from its host's root where the path begins with //."""
     if path.startswith("//"):
         parts = urlsplit(base_url)
         return f"{parts.scheme}://{parts.netloc}{path[1:]}"
     return base_url + path
-
-
-def would_send_key(options: EndpointOptions, env: Environment) -> bool:
-    """Tells whether a call would carry the user's own key, without fetching it."""
-    origin = _origin(options, env.settings)
-    if options.no_key or (origin and origin.stranger):
-        return False
-    names = (*KEY_VARIABLES, *FETCHED)
-    held = any(source.values.get(name) for source in env.settings.sources for name in names)
-    return held or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
 
 
 def is_loopback(url: str) -> bool:
@@ -152,7 +172,7 @@ def _key_of_stranger(options: EndpointOptions, source: Source) -> tuple[str, str
     )
 
 
-def find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
+def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
     """Returns the user's key and where it came from, by the order of the sources; None where there is none.
 
     Raises LlamaError (key) where the one that counts cannot be had.
@@ -193,7 +213,12 @@ def _from_command(command: str, origin: str) -> str:
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
     done = run_shell(command, stdin=stdin, stdout=subprocess.PIPE)
     if done.returncode:
-        raise LlamaError(ExitStatus.KEY, f"the command in {origin} ended with status {done.returncode}")
+        how = (
+            f"ended with status {done.returncode}"
+            if done.returncode > 0
+            else f"was killed by signal {-done.returncode}"
+        )
+        raise LlamaError(ExitStatus.KEY, f"the command in {origin} {how}")
     return done.stdout.decode("utf-8", "replace")
 
 

@@ -10,5 +10,7 @@ class Environment:
 
     def __init__(self, stderr: Stderr) -> None:
         self.stderr = stderr
+        #: Wrong settings are the command's business, and do not end it.
+        self.is_lenient = False
         self.inputs = Inputs(stderr.note)
         self.settings = settings.load(stderr.note)

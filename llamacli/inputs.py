@@ -22,6 +22,8 @@ class Inputs:
         self.note = note
         #: Bytes that are not UTF-8 become U+FFFD.
         self.lossy = False
+        #: The fields of the flags that the command has, for hints that name only what is there.
+        self.flags: frozenset[str] = frozenset()
         self._stdin_taker = ""
 
     @property
@@ -54,7 +56,8 @@ class Inputs:
             self.note("reading the terminal; end the text with Ctrl-D on a line of its own")
         # A regular file is always ready, and epoll would refuse it: select, which is everywhere.
         elif not select.select([0], [], [], PATIENCE)[0]:
-            self.note("waiting for text on stdin; -I/--no-stdin leaves it alone")
+            hint = "; -I/--no-stdin leaves it alone" if "no_stdin" in self.flags else ""
+            self.note(f"waiting for text on stdin{hint}")
         blocks = []
         while block := _read(0):
             blocks.append(block)
@@ -97,7 +100,7 @@ class Inputs:
             raise LlamaError(
                 ExitStatus.USAGE,
                 f"{origin} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, line {line}",
-                "--lossy reads such bytes as U+FFFD",
+                "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent",
             ) from None
 
 

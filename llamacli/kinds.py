@@ -13,6 +13,8 @@ class Kind:
     metavar = "TEXT"
     #: `@FILE` and `@-` are read before `parse` sees the text.
     at_file = False
+    #: `parse` wants the text as the system gave it: the name of a file, or what is decoded later.
+    undecoded = False
     #: The allowed range in words, "" where there is none.
     range = ""
 
@@ -38,6 +40,7 @@ class Path(Kind):
     """The name of a file: bytes for the system, which need not be UTF-8."""
 
     metavar = "FILE"
+    undecoded = True
 
 
 class Switch(Kind):
@@ -149,4 +152,4 @@ def parse_json(text: str) -> object:
 
 def json_fault(error: json.JSONDecodeError) -> str:
     """Says in words where a text stops being JSON."""
-    return f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+    return f"is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"

@@ -60,7 +60,7 @@ def meaning(code: int) -> tuple[ExitStatus, str]:
     """Returns the exit status of an HTTP status that is no success, and what a person can do about it."""
     if code >= 500:
         return ExitStatus.SERVER, "try again later"
-    by_kind = "pass --base-url with the address meant" if code < 400 else "mend the request"
+    by_kind = "name the address meant with --base-url" if code < 400 else "mend the request"
     return MEANINGS.get(code, (ExitStatus.REFUSED, by_kind))
 
 

@@ -8,7 +8,7 @@ from typer import Option
 
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind, Path, Switch, parse_json
+from llamacli.kinds import Kind, Switch, parse_json
 
 
 class Flag(NamedTuple):
@@ -54,8 +54,12 @@ class Table:
     #: Is filled before the others, since it says how to speak of what goes wrong with them.
     comes_first: ClassVar[bool] = False
 
-    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], origins: Mapping[str, str], faults: Mapping[str, LlamaError] | None = None
+    ) -> None:
         vars(self).update(values)
+        #: What is wrong with the values that could not be taken, where a command wants to know rather than to fail.
+        self.faults = faults or {}
         #: Where each value that is no default came from: `--model`, `LLAMACLI_MODEL in the environment`.
         self.origins = origins
 
@@ -84,6 +88,7 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    faults: dict[str, LlamaError] = {}
     for name, flag in table.flags().items():
         raw, origin = given.get(name), "--" + name.replace("_", "-")
         variable = flag.variable(name)
@@ -93,11 +98,16 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
         if raw is None:
             continue
         origins[name] = origin
-        if isinstance(raw, list):
-            values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
-        else:
-            values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
-    made = table(values, origins)
+        try:
+            if isinstance(raw, list):
+                values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
+            else:
+                values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
+        except LlamaError as error:
+            if not env.is_lenient:
+                raise
+            faults[name] = error
+    made = table(values, origins, faults)
     made.filled(env)
     return made
 
@@ -114,7 +124,7 @@ def _split(text: str) -> list[str]:
 def _parse(kind: Kind, text: str, origin: str, env: Environment) -> object:
     if kind.at_file:
         text = env.inputs.at_file(text, origin)
-    elif not isinstance(kind, Path):
+    elif not kind.undecoded:
         text = env.inputs.argument(text, origin)
     try:
         return kind.parse(text)
@@ -127,13 +137,14 @@ Command = Callable[..., ExitStatus]
 Run = Callable[[Environment], ExitStatus]
 
 
-def spread(command: Command) -> Callable[..., Run]:
+def spread(command: Command, lenient: bool = False) -> Callable[..., Run]:
     """Makes a command that takes tables into one whose signature Typer can read.
 
     Each parameter annotated with a Table becomes that table's flags, one annotated
     with Environment disappears, the others stay as they are. Called with what was
     parsed, the result does nothing yet: it returns a function that runs the command
-    in an Environment, so that parsing is over before anything is read or sent.
+    in an Environment, so that parsing is over before anything is read or sent. A
+    lenient one gets its tables with their faults where others would fail.
     """
     signature = inspect.signature(command)
     tables = {p.name: p.annotation for p in signature.parameters.values() if _is_table(p.annotation)}
@@ -141,6 +152,7 @@ def spread(command: Command) -> Callable[..., Run]:
 
     def parsed(**given: Any) -> Run:
         def run(env: Environment) -> ExitStatus:
+            env.is_lenient, env.inputs.flags = lenient, frozenset(given)
             in_order = sorted(tables.items(), key=lambda item: not item[1].comes_first)
             filled = {name: fill(table, given, env) for name, table in in_order}
             return command(**{p.name: given[p.name] for p in operands}, **filled, env=env)

@@ -61,7 +61,8 @@ class Output:
         self._decoder: IncrementalDecoder | None = None
         self._held = ""
         self._last = "\n"
-        self._written = False
+        #: Something was written.
+        self.written = False
 
     def __enter__(self) -> "Output":
         return self
@@ -119,7 +120,7 @@ class Output:
             if self._target:
                 self._target.begin()
             # Before the write, since a signal may come right after it.
-            self._written = True
+            self.written = True
             write_all(self.fd, data)
         except BrokenPipeError:
             raise
@@ -139,7 +140,7 @@ class Output:
             if error is not None:
                 # What ended the answer is told, not that its last newline did not get through either.
                 undone.enter_context(suppress(LlamaError, OSError))
-            if self._written:
+            if self.written:
                 self.end()
         part = self._target.close() if self._target else None
         if part and isinstance(error, LlamaError):

@@ -74,6 +74,23 @@ class Reply:
         in place of streams, and either under any Content-Type. Raises LlamaError
         (broken) where the answer is not whole, (server) where it holds an error.
         """
+        start, blocks = self.opening()
+        if not start:
+            raise self.fault("the server sent an empty body")
+        if start[:1] in b"{[":
+            document = self._added(self._checked(self.document(blocks), False))
+            self._take_time()
+            yield [document]
+        elif STREAM.match(start):
+            for chunks in self._stream(blocks):
+                self._take_time()
+                yield chunks
+        else:
+            words = one_line(error_in(start), 100)
+            raise self.fault("the server sent " + (words if start[:1] == b"<" else f"no answer but '{words}'"))
+
+    def opening(self) -> tuple[bytes, Iterator[bytes]]:
+        """Reads on until it shows what the body is, and returns that much and the whole body again."""
         blocks = self.blocks()
         head = start = b""
         for block in blocks:
@@ -82,21 +99,7 @@ class Reply:
             # Enough to tell a field's name from a word.
             if start[:1] not in b"deir" or len(start) > 6 or b"\n" in start or b"\r" in start:
                 break
-        if not start:
-            raise self.fault("the server sent an empty body")
-        if start[:1] in b"{[":
-            document = self._added(self._checked(self.document(head, blocks), False))
-            self._take_time()
-            yield [document]
-        elif STREAM.match(start):
-            for chunks in self._stream(chain([head], blocks)):
-                self._take_time()
-                yield chunks
-        else:
-            words = one_line(error_in(head), 100)
-            raise self.fault(
-                f"the server sent {words}" if start[:1] == b"<" else f"the server sent no answer but '{words}'"
-            )
+        return start, chain([head], blocks) if head else iter(())
 
     def _take_time(self) -> None:
         self.last_text = time.monotonic()
@@ -156,9 +159,9 @@ class Reply:
             raise self.fault("the server sent malformed JSON") from None
         return self._added(self._checked(chunk, event.name == "error"))
 
-    def document(self, head: bytes, blocks: Iterator[bytes]) -> Any:
-        """Reads a JSON document of which `head` has come. Raises LlamaError (broken) where it is none."""
-        pieces, size = [head], len(head)
+    def document(self, blocks: Iterator[bytes]) -> Any:
+        """Reads a JSON document. Raises LlamaError (broken) where it is none."""
+        pieces, size = [], 0
         for block in blocks:
             pieces.append(block)
             size += len(block)

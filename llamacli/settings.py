@@ -1,5 +1,6 @@
 """Where settings come from: the environment, the working directory's .env, the user's .env, in that order."""
 
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -73,9 +74,14 @@ def _folder(variable: str, default: str) -> Path:
     return Path(os.devnull, "llamacli")
 
 
-def write_atomically(path: Path, data: bytes, mode: int) -> None:
-    """Replaces a file, through a symbolic link if it is one, by a whole new one of this mode. Raises OSError."""
-    target = os.path.realpath(path)
+def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> None:
+    """Replaces a file by a whole new one of this mode; where it is a link, the file that it names or the link.
+
+    Raises OSError, also where a device or a FIFO is in that place.
+    """
+    target = os.path.realpath(path) if follow else str(path)
+    if os.path.lexists(target) and not os.path.islink(target) and not os.path.isfile(target):
+        raise FileExistsError(errno.EEXIST, "it is no regular file", target)
     draft = f"{target}.{os.getpid()}.new"
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
@@ -112,19 +118,26 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _read(path: Path, note: Callable[[str], None], stranger: bool) -> list[Source]:
+    try:
+        return [Source(str(path), parse_env(path.read_bytes()), stranger)]
+    except (OSError, ValueError) as error:
+        note(f"{path} is passed over: {getattr(error, 'strerror', None) or error}")
+        return []
+
+
+def parse_env(content: bytes) -> dict[str, str]:
+    """Returns the names and values of a .env. Raises ValueError, whose text shows nothing of the content."""
+    from io import StringIO
+
     from dotenv.parser import parse_stream
 
     try:
-        with path.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
-    except (OSError, UnicodeDecodeError) as error:
-        # The error's own text could show a piece of the file.
-        note(f"{path} is passed over: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
-        return []
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    bindings = list(parse_stream(StringIO(text)))
     for binding in bindings:
         if binding.error:
-            note(f"{path} is passed over: line {binding.original.line} is not NAME=value")
-            return []
+            raise ValueError(f"line {binding.original.line} is not NAME=value")
     # Values are taken as they stand: interpolation would let ${AIMLAPI_API_KEY} fetch the real key.
-    values = {b.key: b.value for b in bindings if b.key and b.value is not None}
-    return [Source(str(path), values, stranger)]
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}

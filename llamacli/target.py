@@ -70,8 +70,7 @@ class Replacement:
             os.ftruncate(self.fd, 0)
 
     def commit(self) -> None:
-        if not self.begun:
-            return
+        self.begin()
         os.fsync(self.fd)
         os.replace(self.part, self.path)
         self.done = True

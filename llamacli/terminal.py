@@ -19,6 +19,13 @@ def escaped(text: str) -> str:
     return DANGEROUS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def width(text: str) -> int:
+    """Returns the columns that a text takes on a terminal (Unicode Standard Annex 11, combining marks none)."""
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
 def one_line(text: str, limit: int = 600) -> str:
     """Folds a text of unknown origin into one harmless line."""
     folded = escaped(" ".join(text.split()))

@@ -36,7 +36,7 @@ def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
     for name in cli.COMMANDS:
         cli.build(name)
     variables = {flag.variable(name) for table in Table.__subclasses__() for name, flag in table.flags().items()}
-    assert {*variables, "key"} - {None} == set(rows)
+    assert {*variables, "key", "LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND"} - {None} == set(rows)
     assert shown(world).keys() == rows.keys()
 
 
@@ -90,27 +90,72 @@ def test_a_key_is_stored_where_nobody_else_reads(keyless: World) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (
-            "# mine\n\nexport  AIMLAPI_API_KEY = 'old'  # note\nB=\"x\ny\"\n",
-            '# mine\n\nexport  AIMLAPI_API_KEY=KEY  # note\nB="x\ny"\n',
-        ),
-        ("A=1", "A=1\nAIMLAPI_API_KEY=KEY\n"),
-        ("AIMLAPI_API_KEY=old\nA=1\nAIMLAPI_API_KEY=older\n", "AIMLAPI_API_KEY=KEY\nA=1\n"),
-        ("no line of a .env\nAIMLAPI_API_KEY=\n", "no line of a .env\nAIMLAPI_API_KEY=KEY\n"),
-        ("# AIMLAPI_API_KEY=commented\n", "# AIMLAPI_API_KEY=commented\nAIMLAPI_API_KEY=KEY\n"),
-        ("AIMLAPI_API_KEY=old#not-a-comment", "AIMLAPI_API_KEY=KEY\n"),
-        ("\udcff=1\n", "\udcff=1\nAIMLAPI_API_KEY=KEY\n"),
+        ("# mine\n\nexport  NAME = 'old'  # note\nB=\"x\ny\"\n", '# mine\n\nexport  NAME=KEY  # note\nB="x\ny"\n'),
+        ("A=1", "A=1\nNAME=KEY\n"),
+        ("NAME=old\nA=1\nNAME=older\n", "NAME=KEY\nA=1\n"),
+        ("# NAME=commented\n", "# NAME=commented\nNAME=KEY\n"),
+        ("NAME=old#not-a-comment", "NAME=KEY\n"),
+        ("'NAME'=old\nB=2\n", "NAME=KEY\nB=2\n"),
+        ("NAME='old #secret tail'\n", "NAME=KEY\n"),
+        ('NAME="old\n#x" # c\n', "NAME=KEY # c\n"),
+        ("A=1\r\nNAME=old\r\nB=2\r\n", "A=1\r\nNAME=KEY\r\nB=2\r\n"),
+        ("A=1\r\n", "A=1\r\nNAME=KEY\r\n"),
+        ("NAME=\n", "NAME=KEY\n"),
+        ("NAME\n", "NAME=KEY\n"),
+        ("NAMES=1\nMYNAME=2\n", "NAMES=1\nMYNAME=2\nNAME=KEY\n"),
     ],
 )
 def test_all_else_in_the_file_stays(keyless: World, before: str, after: str) -> None:
     path = keyless.config / ".env"
-    path.write_bytes(before.replace("NAME", "AIMLAPI_API_KEY").encode("utf-8", "surrogateescape"))
+    path.write_bytes(before.replace("NAME", "AIMLAPI_API_KEY").encode())
     path.chmod(0o644)
     assert keyless.call("config", "set-key", stdin=KEY).status == 0
-    assert path.read_bytes().decode("utf-8", "surrogateescape") == after.replace("KEY", KEY).replace(
-        f"API_{KEY}", "API_KEY"
-    )
+    assert path.read_bytes().decode() == after.replace("KEY", KEY).replace("NAME", "AIMLAPI_API_KEY")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"garbage line here!\n", b"A='open\n", b"A=\xff\n"])
+def test_a_file_that_no_key_could_be_read_from_is_left_alone(keyless: World, content: bytes) -> None:
+    (keyless.config / ".env").write_bytes(content)
+    result = keyless.call("config", "set-key", "-q", stdin=KEY)
+    assert (result.status, result.out) == (2, "")
+    assert "cannot be read" in result.err
+    assert (keyless.config / ".env").read_bytes() == content
+
+
+def test_a_fifo_in_its_place_is_refused(keyless: World) -> None:
+    os.mkfifo(keyless.config / ".env")
+    result = keyless.run("config", "set-key", stdin=KEY, timeout=10)
+    assert result.status == 74
+    assert "it is no regular file" in result.err
+
+
+def test_a_wrong_setting_is_shown_and_keeps_no_key_from_being_stored(world: World) -> None:
+    (world.cwd / ".env").write_text("LLAMACLI_TEMPERATURE=99\nAIMLAPI_KEY=sk-in-the-folder\n")
+    assert "'99' is out of range" in shown(world)["LLAMACLI_TEMPERATURE"][0]
+    result = world.call("config", "set-key", stdin=KEY, AIMLAPI_API_KEY="")
+    assert result.status == 0
+    assert f"AIMLAPI_KEY in {world.cwd / '.env'} goes before it" in result.err
+    assert world.call("config", "check").status == 2
+
+
+def test_the_key_shown_is_the_one_that_would_be_sent(world: World) -> None:
+    (world.cwd / ".env").write_text(f"AIMLAPI_BASE_URL={world.api.url}\n")
+    assert shown(world, AIMLAPI_BASE_URL="")["key"] == ("", "none")
+    (world.cwd / ".env").write_text("AIMLAPI_BASE_URL=https://evil.example/v1\nAIML_API_KEY=sk-strangers-123\n")
+    assert shown(world, AIMLAPI_BASE_URL="")["key"][0] == "sk-s...-123"
+
+
+def test_what_is_typed_may_be_no_key(keyless: World) -> None:
+    for typed in ("\x04", "\udcff\udcfe-key\n"):
+        with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
+            terminal.until("shown): ")
+            os.write(terminal.master, typed.encode("utf-8", "surrogateescape"))
+            assert terminal.wait() == 3
+    with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
+        terminal.until("shown): ")
+        terminal.type(f"\x1b[200~{KEY}\x1b[201~\n")
+        assert terminal.wait() == 0
 
 
 def test_a_symbolic_link_stays_one(keyless: World, tmp_path: Path) -> None:
@@ -177,6 +222,7 @@ def test_check_makes_one_cheap_call_and_tells_the_latency(world: World) -> None:
         f"{world.api.body['model']} at {world.api.url} answers, with the key sk-c...cdef from "
     )
     assert result.out.endswith(" s\n")
+    assert set(world.api.body) == {"model", "messages", "max_tokens"}
     assert world.api.body["max_tokens"] == 1
     assert len(world.api.requests) == 1
 
@@ -189,6 +235,9 @@ def test_check_makes_one_cheap_call_and_tells_the_latency(world: World) -> None:
         (error(404, "Cannot POST /chat/completions"), ["ROOT"], 4, "the base URL has no /v1: try --base-url"),
         (document(b"<html><title>Hi</title>"), ["ROOT"], 9, "the base URL has no /v1"),
         (error(404, "no such model"), [], 4, "check --model"),
+        (error(400, "bad thing"), ["ROOT"], 4, "mend the request"),
+        (document({"choices": []}), [], 9, "an answer with nothing in it"),
+        (document({}), [], 9, "an answer with nothing in it"),
         (error(503, "busy"), [], 7, "try again later"),
         (text("x"), ["--base-url", "http://127.0.0.1:9/v1"], 8, "Connection refused"),
         (text("x"), ["--base-url", "https://api.aimlapi.com/v1", "NOKEY"], 3, "make one at"),

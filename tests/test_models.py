@@ -1,6 +1,7 @@
 """`models`: the catalogue, for people, pipes and completions."""
 
 import json
+import os
 import stat
 
 from tests.conftest import PROGRAM, World
@@ -68,12 +69,53 @@ def test_the_list_is_kept_for_completions(world: World) -> None:
     world.api.will(document(CATALOGUE))
     world.call("models", "llama")
     kept = world.home / ".cache" / "llamacli" / "models"
-    assert kept.read_text().splitlines()[1] == "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+    # Not the one with an escape in it, which a shell would print.
+    assert kept.read_text() == "meta-llama/Llama-3.3-70B-Instruct-Turbo\n"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     world.call("models", XDG_CACHE_HOME=str(world.cwd / "cache"))
     assert (world.cwd / "cache" / "llamacli" / "models").exists()
     (world.cwd / "blocked").write_text("")
     assert world.call("models", XDG_CACHE_HOME=str(world.cwd / "blocked")).status == 0
+
+
+def test_the_cache_follows_no_link_and_replaces_no_device(world: World) -> None:
+    world.api.will(document(b'{"data": [{"id": "\\ud800x"}, {"id": ""}, {"id": "two words"}, {"id": "ok"}]}'))
+    folder = world.home / ".cache" / "llamacli"
+    folder.mkdir(parents=True)
+    (world.home / "precious").write_text("mine")
+    (folder / "models").symlink_to(world.home / "precious")
+    assert world.call("models").status == 0
+    assert (world.home / "precious").read_text() == "mine"
+    assert (folder / "models").read_text() == "ok\n"
+    (folder / "models").unlink()
+    os.mkfifo(folder / "models")
+    assert world.run("models", timeout=10).status == 0
+    assert stat.S_ISFIFO((folder / "models").stat().st_mode)
+
+
+def test_types_of_another_kind_hide_nothing(world: World) -> None:
+    world.api.will(document({"data": [{"id": "a", "type": "model"}, {"id": "b", "type": None}]}))
+    assert world.call("models").out == "a\t\t\t\nb\t\t\t\n"
+
+
+def test_a_key_that_cannot_be_had_is_not_missed(world: World) -> None:
+    world.api.will(document(CATALOGUE))
+    result = world.call("models", AIMLAPI_API_KEY="", LLAMACLI_KEY_COMMAND="exit 3")
+    assert result.status == 0
+    assert "ended with status 3; going on without a key" in result.err
+
+
+def test_the_servers_own_words_are_told(world: World) -> None:
+    world.api.will(document({"error": {"message": "boom"}}))
+    assert "no list of models: boom" in world.call("models").err
+
+
+def test_wide_characters_do_not_shift_the_columns(world: World) -> None:
+    world.api.will(document({"data": [{"id": "日本語", "owned_by": "x"}, {"id": "abcdef", "owned_by": "x"}]}))
+    with Terminal(world, *PROGRAM, "models") as terminal:
+        terminal.wait()
+    ascii_row, wide_row = terminal.shown.replace("\r", "").splitlines()[-2:]
+    assert ascii_row.index("x") == wide_row.index("x") + 3
 
 
 def test_failures_have_their_statuses(world: World) -> None:

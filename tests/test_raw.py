@@ -59,10 +59,11 @@ def test_a_million_bytes_pass(world: World) -> None:
         ("{'a': 1}", "BODY is not JSON: Expecting property name enclosed in double quotes at line 1 column 2"),
         ('{"a": 1,\n "b" 2}', "at line 2 column 6"),
         ("[NaN]", "NaN is no JSON value"),
-        ('"\x01"', "Invalid control character at"),
+        ('"\x01"', "Invalid control character at line 1 column 2"),
         ("\ufeff{}", "BODY is not JSON"),
-        ("[" * 100_000, "BODY is not JSON"),
-        ("", "BODY is not JSON"),
+        ("[" * 100_000, "BODY is nested too deeply"),
+        ("", "nothing to send: the BODY is empty"),
+        (" \n", "nothing to send: the BODY is empty"),
         ("@missing", "missing: No such file"),
     ],
 )
@@ -76,9 +77,11 @@ def test_what_is_no_json_is_refused_where_it_stands(world: World, body: str, tol
 
 
 def test_bytes_that_are_not_utf8_are_refused(world: World) -> None:
-    result = world.run("raw", stdin=b'"\xff"')
-    assert result.status == 2
-    assert "BODY is not JSON" in result.err
+    for arguments, stdin in [([], b'"\xff"'), ([b'"\xff"'], b""), ([b"-F", b"a=\xff"], b"")]:
+        result = world.run(b"raw", *arguments, stdin=stdin)
+        assert result.status == 2
+        assert "is not UTF-8: byte 0xff" in result.err
+        assert "--lossy" not in result.err
 
 
 def test_fields_make_or_change_a_body(world: World) -> None:
@@ -123,7 +126,9 @@ def test_endpoint_and_method(
     assert (request.method, request.path, request.body) == (method, path, body)
 
 
-@pytest.mark.parametrize("path", ["models", "https://evil.example/x", "/a b", "/a\\b", "/ä", ""])
+@pytest.mark.parametrize(
+    "path", ["models", "https://evil.example/x", "/a b", "/a\\b", "/ä", "", "/{x}", "/[1]", "/a#b"]
+)
 def test_an_endpoint_cannot_lead_elsewhere(world: World, path: str) -> None:
     assert world.call("raw", "--endpoint", path, "{}").status == 2
     assert not world.api.requests
@@ -154,6 +159,47 @@ def test_a_response_is_printed_byte_for_byte(world: World, body: bytes) -> None:
     result = world.call("raw", "{}")
     assert result.status == 0
     assert result.stdout == (body if body.endswith(b"\n") or not body else body + b"\n")
+
+
+def test_a_field_may_hold_any_text_in_any_locale(world: World) -> None:
+    (world.cwd / "é").write_text("from a file")
+    for locale in ("C.UTF-8", "en_US.ISO-8859-1"):
+        world.run("raw", "-F", "x=日本é", "-F", "y=@é", env={"LC_ALL": locale})
+        assert world.api.body == {"x": "日本é", "y": "from a file"}
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
+def test_what_a_response_is_shows_in_its_first_bytes(world: World, kind: str) -> None:
+    world.api.will(document(completion("x"), kind=kind))
+    assert json.loads(world.call("raw", "{}").out) == completion("x")
+    world.api.will(stream(streamed("x"), kind=kind))
+    assert world.call("raw", "{}").out.count("\n") == len(streamed("x")) - 1
+    world.api.will(stream([event(delta("x"))], kind=kind))
+    assert world.call("raw", "{}").status == 9
+    assert world.call("raw", "--sse", "{}").status == 9
+
+
+def test_a_deep_answer_is_an_answer(world: World) -> None:
+    world.api.will(document(b"[" * 50_000 + b"]" * 50_000))
+    assert world.call("raw", "{}").status == 0
+
+
+def test_an_empty_answer_replaces_the_file(world: World) -> None:
+    (world.cwd / "out").write_text("old")
+    world.api.will(document(b""))
+    assert world.call("raw", "-o", "out", "{}").status == 0
+    assert (world.cwd / "out").read_text() == ""
+
+
+def test_an_earlier_failures_body_is_not_the_last_ones(world: World) -> None:
+    world.api.will(error(503, "first", headers=[("Retry-After", "0")]), raw(b"", "reset"))
+    result = world.call("raw", "--retry", "1", "{}")
+    assert (result.status, result.out) == (8, "")
+
+
+def test_repeated_headers_are_shown_each(world: World) -> None:
+    world.api.will(raw(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\n{}"))
+    assert "Set-Cookie: a=1\nSet-Cookie: b=2\n" in world.call("raw", "-i", "{}").out
 
 
 def test_include_prints_the_head_first(world: World) -> None:
@@ -307,6 +353,33 @@ def test_curl_of_raw(world: World) -> None:
     assert request.headers["x-a"] == "it's"
     sent_by_curl(world, world.call("raw", "--curl", "--endpoint", "/models").out)
     assert (world.api.requests[1].method, world.api.requests[1].path) == ("GET", "/v1/models")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--endpoint", "/a?q=%7Bx%7D&r=a,b", "{}"], ["-H", "X-B:", "{}"], ["-X", "POST", "--endpoint", "/x"]]
+)
+def test_curl_is_the_same_call_in_odd_cases_too(world: World, arguments: list[str]) -> None:
+    world.api.will(answer())
+    world.call("raw", *arguments)
+    command = world.call("raw", "--curl", *arguments).out
+    # Which no call to loopback goes through.
+    world.env["http_proxy"] = "http://127.0.0.1:9"
+    sent_by_curl(world, command)
+    ours, theirs = world.api.requests
+    assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
+    for name in ("x-b", "content-length"):
+        assert ours.headers.get(name) == theirs.headers.get(name)
+
+
+def test_curl_keeps_to_the_rules_of_trust(world: World) -> None:
+    assert "Authorization" not in world.call("ask", "--curl", "--base-url", "http://o.example/v1", "Hi").out
+    assert "Authorization" in world.call("ask", "--curl", "--base-url", "http://o.example", "--allow-http", "Hi").out
+    (world.cwd / ".env").write_text("AIMLAPI_BASE_URL=https://evil.example/v1\n")
+    result = world.call("ask", "--curl", "Hi", AIMLAPI_BASE_URL="")
+    assert "Authorization" not in result.out
+    assert "calling https://evil.example/v1, as " in result.err
+    result = world.call("ask", "--curl", "--base-url", world.api.url, "Hi", AIMLAPI_API_KEY="", AIML_API_KEY=KEY)
+    assert "takes the key from AIMLAPI_API_KEY, which is not set here" in result.err
 
 
 def test_curl_names_the_key_only_where_it_would_be_sent(world: World) -> None:

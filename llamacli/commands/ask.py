@@ -116,7 +116,8 @@ def _conclude(reply: "Reply", out: Output, allow_truncated: bool, usage: bool, s
     if 0 < (count := len(reply.answer.completion()["choices"])) < reply.answer.expected:
         stderr.note(f"{count} of {reply.answer.expected} answers came: the server does not take --n")
     fault = reply.verdict(allow_truncated)
-    if fault is None or fault.status == ExitStatus.CUT:
+    # A cut that left nothing is no reason to empty the old file.
+    if fault is None or (fault.status == ExitStatus.CUT and out.written):
         out.commit()
     if usage:
         from llamacli.report import usage_line

@@ -10,14 +10,15 @@ from typer import Argument
 
 from llamacli import endpoint
 from llamacli.display import DisplayOptions, UsageOptions
-from llamacli.endpoint import KEY_VARIABLES, EndpointOptions
+from llamacli.endpoint import FETCHED, KEY_VARIABLES, EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
 from llamacli.output import Output
 from llamacli.params import Params
-from llamacli.settings import config_folder, write_atomically
+from llamacli.settings import config_folder, parse_env, write_atomically
 from llamacli.terminal import masked
+from llamacli.wire import encode
 
 EXAMPLES = (
     "llamacli config show",
@@ -25,6 +26,8 @@ EXAMPLES = (
     "llamacli config check",
 )
 ACTIONS = ("show", "set-key", "check")
+#: A wrong setting is shown, and does not keep a key from being stored.
+LENIENT = True
 
 
 def config(
@@ -43,26 +46,35 @@ def config(
     no terminal, and stores it in the user's .env. `check` makes the cheapest real call
     and says in plain words what it found; its exit status is that of the call.
     """
-    if action not in (None, *ACTIONS):
+    action = env.inputs.argument(action or "show", "the action")
+    if action not in ACTIONS:
         raise LlamaError(ExitStatus.USAGE, f"no action '{action}'", f"there is {', '.join(ACTIONS)}")
+    tables = [server, params, network, shown, display]
     with Output(None, before=env.stderr.settle) as out:
         if action == "set-key":
             _set_key(out, env)
         elif action == "check":
-            _check(out, params, server, network, env)
+            for fault in [fault for table in tables for fault in table.faults.values()]:
+                raise fault
+            _check(out, params.model, server, network, env)
         else:
-            _show(out, [server, params, network, shown, display], env)
+            _show(out, server, tables, env)
     return ExitStatus.OK
 
 
-def _show(out: Output, tables: list[Any], env: Environment) -> None:
+def _show(out: Output, server: EndpointOptions, tables: list[Any], env: Environment) -> None:
     """Prints NAME, value and source of each setting, aligned on a terminal and tab-separated in a pipe."""
-    rows = [("key", *_key(tables[0], env))]
+    rows = [("key", *_key(server, env))]
+    for variable in FETCHED:
+        found = env.settings.find(variable, stranger=False)
+        # A command may hold a secret itself.
+        value = "" if not found else found[0] if variable.endswith("FILE") else "(set)"
+        rows.append((variable, value, f"{variable} in {found[1]}" if found else "default"))
     for table in tables:
         for name, flag in table.flags().items():
-            if flag.variable(name):
-                value = getattr(table, name)
-                rows.append((flag.variable(name), _text(value), table.origins.get(name, "default")))
+            if variable := flag.variable(name):
+                value = str(table.faults[name]) if name in table.faults else _text(getattr(table, name))
+                rows.append((variable, value, table.origins.get(name, "default")))
     rows = [(name, " ".join(value.split()), origin) for name, value, origin in rows]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, origin in rows:
@@ -73,85 +85,118 @@ def _show(out: Output, tables: list[Any], env: Environment) -> None:
 
 
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
-    """Returns the key, masked, and its source; a key that cannot be had is said so in its place."""
+    """Returns the key that a call would carry, masked, and its source; or why there is none."""
     try:
-        found = endpoint.find_key(server, env)
+        found = endpoint.choose_key(server, env)
     except LlamaError as error:
         return str(error), "error"
     return (masked(found[0]), found[1]) if found else ("", "none")
 
 
 def _text(value: object) -> str:
-    from llamacli.wire import encode
-
     return "" if value is None else value if isinstance(value, str) else encode(value).decode()
 
 
 def _set_key(out: Output, env: Environment) -> None:
-    typed = os.isatty(0)
-    key = getpass("API key (it is not shown): ") if typed else env.inputs.stdin("config set-key")
-    key = endpoint.checked_key(key, "the prompt" if typed else "stdin")
+    key = _ask_for_key() if os.isatty(0) else env.inputs.stdin("config set-key")
+    key = endpoint.checked_key(key, "the prompt" if os.isatty(0) else "stdin")
     env.stderr.hide(key)
     path = config_folder() / ".env"
     try:
         os.makedirs(path.parent, mode=0o700, exist_ok=True)
         os.chmod(path.parent, 0o700)
-        write_atomically(path, _with_key(path.read_bytes() if path.exists() else b"", key), 0o600)
+        # A device or a FIFO in its place is not waited for, and refused below.
+        content = path.read_bytes() if path.is_file() else b""
+        write_atomically(path, with_key(content, key, str(path)), 0o600, follow=True)
     except OSError as error:
         raise LlamaError(ExitStatus.OUTPUT, f"cannot write {path}: {error.strerror}") from None
     out.write(f"stored {masked(key)} in {path}\n")
-    for variable in KEY_VARIABLES:
-        if os.environ.get(variable):
-            env.stderr.note(f"{variable} in the environment goes before it")
+    for source in env.settings.sources:
+        if source.name == str(path):
+            break
+        for variable in (*KEY_VARIABLES, *FETCHED):
+            if source.values.get(variable) and not (source.stranger and variable in FETCHED):
+                env.stderr.note(f"{variable} in {source} goes before it")
 
 
-def _with_key(content: bytes, key: str) -> bytes:
-    """Returns a .env's content with the key in it, and every other line as it was."""
+def _ask_for_key() -> str:
+    try:
+        typed = getpass("API key (it is not shown): ")
+    except (EOFError, UnicodeError) as error:
+        fault = "was not given" if isinstance(error, EOFError) else "holds a character that no key has"
+        raise LlamaError(ExitStatus.KEY, f"the key {fault}") from None
+    # What a terminal puts around pasted text.
+    return typed.removeprefix("\x1b[200~").removesuffix("\x1b[201~")
+
+
+def with_key(content: bytes, key: str, name: str) -> bytes:
+    """Returns a .env's content with the key in it, and every other line as it was.
+
+    Raises LlamaError (usage) where the file holds something for which the key could not be read again.
+    """
+    try:
+        parse_env(content)
+    except ValueError as error:
+        raise LlamaError(ExitStatus.USAGE, f"{name} cannot be read: {error}", "mend it first") from None
+    # A value that begins with a quote, say, would be read as a quoted one.
+    plain = re.fullmatch(r"[\w.:/+=@%-]+", key)
+    value = key if plain else "'" + key.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    end = "\r\n" if b"\r\n" in content else "\n"
+    kept, is_there = [], False
+    for line in _bindings(content):
+        if match := LINE.fullmatch(line):
+            line = "" if is_there else f"{match['before'] or ''}{KEY_VARIABLES[0]}={value}{match['comment'] or ''}{end}"
+            is_there = True
+        kept.append(line)
+    if not is_there:
+        kept.append(("" if not content or content.endswith(b"\n") else end) + f"{KEY_VARIABLES[0]}={value}{end}")
+    made = "".join(kept).encode()
+    if parse_env(made).get(KEY_VARIABLES[0]) != key:
+        raise LlamaError(ExitStatus.USAGE, f"{name} cannot hold the key beside what it holds", "write it there by hand")
+    return made
+
+
+#: A binding of the key, whole: what stands before it, its value in any form, and a comment after it.
+LINE = re.compile(
+    rf"""(?P<before>\s*(?:export\s+)?)(?:'{KEY_VARIABLES[0]}'|{KEY_VARIABLES[0]})[^\S\n]*
+    (?:=[^\S\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s'"][^\n]*?|))?(?P<comment>[^\S\n]+\#[^\r\n]*)?\s*""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _bindings(content: bytes) -> list[str]:
+    """Cuts a .env into its bindings, comments and blank lines, each as it stands."""
     from io import StringIO
 
     from dotenv.parser import parse_stream
 
-    name, kept, is_there = KEY_VARIABLES[0], [], False
-    # A value that begins with a quote, say, would be read as a quoted one.
-    quoted = key if re.fullmatch(r"[\w.:/+=@%-]+", key) else "'" + key.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    for binding in parse_stream(StringIO(content.decode("utf-8", "surrogateescape"))):
-        text = binding.original.string
-        if binding.key == name and not binding.error:
-            # An `export` before it and a comment after it are the user's and stay.
-            before, after = text[: text.index(name)], re.search(r"(\s+#[^\n]*)?\n?$", text)
-            text = "" if is_there else f"{before}{name}={quoted}{(after and after[1]) or ''}\n"
-            is_there = True
-        kept.append(text)
-    whole = "".join(kept)
-    if not is_there:
-        whole += ("" if not whole or whole.endswith("\n") else "\n") + f"{name}={quoted}\n"
-    return whole.encode("utf-8", "surrogateescape")
+    return [binding.original.string for binding in parse_stream(StringIO(content.decode()))]
 
 
-def _check(out: Output, params: Params, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
+def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
     where = endpoint.resolve(server, env)
 
     from llamacli.client import Client
 
     if "retry" not in network.origins:
         network.retry = 0
-    params.max_tokens = 1
-    body = params.body([{"role": "user", "content": "Hi"}], stream=None, usage=False)
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     start = time.monotonic()
     with Client(where, network, env.stderr) as client:
         try:
             with client.chat(body) as reply:
                 for _ in reply:
                     pass
+            if not reply.answer.has_choices:
+                raise reply.fault("the server sent an answer with nothing in it")
         except LlamaError as error:
             raise _explained(error, where.base_url) from None
     key = f"the key {masked(where.key)} from {where.key_origin}" if where.key else "no key"
-    seconds = time.monotonic() - start
-    out.write(f"{params.model} at {where.base_url} answers, with {key}, in {seconds:.2f} s\n")
+    out.write(f"{model} at {where.base_url} answers, with {key}, in {time.monotonic() - start:.2f} s\n")
 
 
 def _explained(error: LlamaError, base_url: str) -> LlamaError:
     """Adds what is most likely wrong, where the call alone cannot know it."""
-    if error.status in (ExitStatus.REFUSED, ExitStatus.BROKEN) and "/v1" not in base_url:
+    if ("404" in error.what or "HTML" in error.what) and "/v1" not in base_url:
         error.todo = f"the base URL has no /v1: try --base-url {base_url}/v1"
     return error

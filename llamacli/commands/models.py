@@ -17,6 +17,8 @@ from llamacli.options import Flag, Table
 from llamacli.outgoing import Outgoing
 from llamacli.output import Output, OutputFile
 from llamacli.settings import cache_folder, write_atomically
+from llamacli.terminal import escaped, width
+from llamacli.wire import error_message
 
 EXAMPLES = (
     "llamacli models llama",
@@ -59,17 +61,22 @@ def models(
 
     with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
         document = client.json(Outgoing("GET", "/models"))
-        found = _models(document)
+        listed = found = _models(document)
+        # Another server's types mean something else, and hide nothing.
+        if not given.all and any(model.get("type") == CHAT_TYPE for model in listed):
+            found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not given.all:
-            found = [model for model in found if model.get("type", CHAT_TYPE) == CHAT_TYPE]
             _remember([model["id"] for model in found])
-        found = [model for model in found if (filter or "").lower() in _searched(model)]
+        wanted = env.inputs.argument(filter or "", "FILTER").lower()
+        found = [model for model in found if wanted in _searched(model)]
         if given.json:
             out.document({**document, "data": found})
         else:
             _print(found, out)
         if not found:
-            env.stderr.note(f"{where.base_url} offers no model" + (f" with '{filter}'" if filter else ""))
+            what = f" with '{wanted}'" if wanted else ""
+            hint = "" if given.all or not listed else "; --all shows more than those for chat"
+            env.stderr.note(f"{where.base_url} offers no model{what}{hint}")
         out.commit()
     return ExitStatus.OK
 
@@ -78,7 +85,8 @@ def _models(document: Any) -> list[dict[str, Any]]:
     """Returns the models of a list document, sorted by id, each with its own fields, of which servers have few."""
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list):
-        raise LlamaError(ExitStatus.BROKEN, "the server sent no list of models", "check --base-url")
+        words = f": {told}" if (told := error_message(document)) else ""
+        raise LlamaError(ExitStatus.BROKEN, f"the server sent no list of models{words}", "check --base-url")
     named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
 
@@ -99,14 +107,17 @@ def _print(found: list[dict[str, Any]], out: Output) -> None:
     # A tab or a newline in a name would make another column or row.
     cells = [[" ".join(str(cell or "").split()) for cell in _row(model)] for model in found]
     if out.is_terminal and cells:
-        cells.insert(0, list(COLUMNS))
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in cells
-        ]
+        cells = [[escaped(cell) for cell in row] for row in [list(COLUMNS), *cells]]
+        widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(_padded, row, widths, (False, False, True, True))).rstrip() for row in cells]
     else:
         lines = ["\t".join(row) for row in cells]
     out.write("".join(line + "\n" for line in lines))
+
+
+def _padded(cell: str, columns: int, to_the_right: bool) -> str:
+    space = " " * (columns - width(cell))
+    return space + cell if to_the_right else cell + space
 
 
 def _row(model: dict[str, Any]) -> list[Any]:
@@ -122,6 +133,8 @@ def _row(model: dict[str, Any]) -> list[Any]:
 
 def _remember(ids: list[str]) -> None:
     """Keeps the ids where the shells' completions find them; no list is worth a failure."""
+    # A shell would take any other id for several words, or for a command to the terminal.
+    kept = "".join(f"{id}\n" for id in ids if id and id.isprintable() and " " not in id)
     with suppress(OSError):
         os.makedirs(cache_folder(), mode=0o700, exist_ok=True)
-        write_atomically(cache_folder() / "models", "".join(f"{id}\n" for id in ids).encode(), 0o600)
+        write_atomically(cache_folder() / "models", kept.encode(), 0o600, follow=False)

@@ -1,7 +1,9 @@
 """`llamacli raw`: a JSON body in, the API's JSON out, and nothing in between."""
 
 import json
+import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +40,7 @@ OWN_HEADERS = {"authorization", "proxy-authorization", "host", "content-length",
 class Field(KeyValue):
     """KEY=VALUE: true, false, null and numbers are what JSON has them for, anything else is a string."""
 
+    undecoded = True
     json = re.compile(r"true|false|null|-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
     def value(self, text: str) -> object:
@@ -78,7 +81,7 @@ class RawOptions(Table):
     endpoint: Annotated[
         str | None,
         Flag(
-            Matching("PATH", r"/[!-\[\]-~]*", "a path that begins with /"),
+            Matching("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
             f"Call this path under the base URL, from the host's root after // (default {CHAT}).",
         ),
     ] = None
@@ -110,9 +113,11 @@ def raw(
     """Send a JSON body and print the API's JSON.
 
     BODY is JSON text, @FILE, or - for stdin, which is read too where there is neither
-    BODY nor field. It is checked to be JSON and sent byte for byte; the response's
-    body is printed byte for byte. Of a stream each event's data is printed as a line,
-    but for the [DONE] at its end. A 2xx ends with 0 whatever the answer says.
+    BODY nor field, but for a GET: that is what --endpoint alone asks for. It is
+    checked to be JSON and sent byte for byte; with -F it is written anew, its numbers
+    as doubles. The response's body is printed byte for byte, and of a stream each
+    event's data as a line, but for the [DONE] at its end. A 2xx ends with 0 whatever
+    the answer says.
     """
     data = _body(body, given, env)
     method = given.method or ("GET" if given.endpoint and not data else "POST")
@@ -134,9 +139,8 @@ def raw(
                 _print(out, given.include, *call.refusal)
             raise
         _print(out, given.include, response, b"")
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         with Reply(call, response, Assembly()) as reply:
-            _pass_on(reply, kind, out, given.sse)
+            _pass_on(reply, out, given.sse)
         out.end()
         out.commit()
     return ExitStatus.OK
@@ -154,9 +158,11 @@ def _body(body: str | None, given: RawOptions, env: Environment) -> bytes | None
         body = "-"
     data = None if body is None else _given(body, env)
     if not given.field:
-        if not data and given.endpoint:
+        if data and data.strip():
+            return _checked(data)
+        if given.endpoint:
             return None
-        return _checked(data or b"")
+        raise LlamaError(ExitStatus.USAGE, "nothing to send: the BODY is empty", "give JSON")
     whole = {} if data is None else _object(data)
     for key, value in given.field.items():
         whole[key] = _value(value, key, env)
@@ -165,10 +171,13 @@ def _body(body: str | None, given: RawOptions, env: Environment) -> bytes | None
 
 def _given(body: str, env: Environment) -> bytes:
     if body in ("-", "@-"):
-        return env.inputs.stdin_bytes("BODY")
-    if body.startswith("@"):
-        return env.inputs.file_bytes(body[1:])
-    return env.inputs.argument(body, "BODY").encode()
+        data, origin = env.inputs.stdin_bytes("BODY"), "stdin"
+    elif body.startswith("@"):
+        data, origin = env.inputs.file_bytes(body[1:]), body[1:]
+    else:
+        data, origin = os.fsencode(body), "BODY"
+    env.inputs.text(data, origin)
+    return data
 
 
 def _checked(data: bytes) -> bytes:
@@ -178,7 +187,9 @@ def _checked(data: bytes) -> bytes:
         json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY {json_fault(error)}", "nothing was sent") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise LlamaError(ExitStatus.USAGE, "BODY is nested too deeply to be checked") from None
+    except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY is not JSON: {error}", "nothing was sent") from None
     return data
 
@@ -219,31 +230,36 @@ def _print(out: Output, include: bool, response: "requests.Response", body: byte
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
         lines = [f"HTTP/{version} {response.status_code} {response.reason or ''}".rstrip()]
-        lines += [f"{name}: {value}" for name, value in response.headers.items()]
+        lines += [f"{name}: {value}" for name, value in response.raw.headers.items()]
         out.write("\n".join([*lines, "", ""]))
     out.verbatim(body)
     if body:
         out.end()
 
 
-def _pass_on(reply: "Reply", kind: str, out: Output, as_received: bool) -> None:
+def _pass_on(reply: "Reply", out: Output, as_received: bool) -> None:
     """Prints a response's body as it comes. Raises LlamaError (broken) where it is cut short."""
-    if kind == "text/event-stream":
-        return _pass_events(reply, out, as_received)
-    blocks = []
-    for block in reply.blocks():
+    from llamacli.reply import STREAM
+
+    start, blocks = reply.opening()
+    if STREAM.match(start):
+        return _pass_events(reply, blocks, out, as_received)
+    # Only JSON shows by itself where it ends.
+    is_json = start[:1] in b"{[" and "json" in reply.headers.get("content-type", "json")
+    kept = []
+    for block in blocks:
         out.verbatim(block)
-        if kind == "application/json":
-            blocks.append(block)
-    if blocks and not _is_json(b"".join(blocks)):
+        if is_json:
+            kept.append(block)
+    if start and is_json and not _is_json(b"".join(kept)):
         raise reply.fault("the server sent malformed or incomplete JSON")
     return None
 
 
-def _pass_events(reply: "Reply", out: Output, as_received: bool) -> None:
+def _pass_events(reply: "Reply", blocks: Iterator[bytes], out: Output, as_received: bool) -> None:
     decoder = sse.Decoder()
     try:
-        for block in reply.blocks():
+        for block in blocks:
             if as_received:
                 out.verbatim(block)
             for event in decoder.feed(block):
@@ -263,6 +279,9 @@ def _pass_events(reply: "Reply", out: Output, as_received: bool) -> None:
 def _is_json(data: bytes) -> bool:
     try:
         json.loads(data.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        # Too deep to be checked, and no less an answer.
+        return True
+    except ValueError:
         return False
     return True
