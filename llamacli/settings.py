@@ -118,26 +118,10 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _read(path: Path, note: Callable[[str], None], stranger: bool) -> list[Source]:
+    from llamacli import envfile
+
     try:
-        return [Source(str(path), parse_env(path.read_bytes()), stranger)]
+        return [Source(str(path), envfile.values(path.read_bytes()), stranger)]
     except (OSError, ValueError) as error:
         note(f"{path} is passed over: {getattr(error, 'strerror', None) or error}")
         return []
-
-
-def parse_env(content: bytes) -> dict[str, str]:
-    """Returns the names and values of a .env. Raises ValueError, whose text shows nothing of the content."""
-    from io import StringIO
-
-    from dotenv.parser import parse_stream
-
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-    bindings = list(parse_stream(StringIO(text)))
-    for binding in bindings:
-        if binding.error:
-            raise ValueError(f"line {binding.original.line} is not NAME=value")
-    # Values are taken as they stand: interpolation would let ${AIMLAPI_API_KEY} fetch the real key.
-    return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}

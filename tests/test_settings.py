@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from llamacli import envfile
 from tests.conftest import World
 from tests.fake_api import KEY, FakeApi
 
@@ -346,3 +349,27 @@ def test_the_key_is_nowhere_but_in_the_header(world: World) -> None:
     assert KEY not in world.api.requests[-1].body.decode()
     for path in [*world.cwd.rglob("*"), *world.home.rglob("*")]:
         assert path.is_dir() or KEY not in path.read_text()
+
+
+# The format
+
+ASSIGNED = ["A=1", "export B='x y' # note", "E=a#b", "F='it\\'s'", 'D="two\nlines"']
+NAMED = ["NAME=old", "export NAME = 'o#ld' # keep", "'NAME'=quoted", "NAME"]
+LINES = st.sampled_from([*ASSIGNED, *NAMED, '# C="d"', "", "  ", '"x', "N AME=1"])
+VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+
+
+@given(st.lists(LINES, max_size=6), VALUES)
+def test_a_value_that_is_put_into_a_file_comes_back_and_moves_no_other(lines: list[str], value: str) -> None:
+    content = "\n".join(lines).encode()
+    try:
+        before = envfile.values(content)
+    except ValueError:
+        with pytest.raises(ValueError, match="is not NAME=value"):
+            envfile.with_value(content, "NAME", value)
+        return
+    made = envfile.with_value(content, "NAME", value)
+    assert envfile.values(made) == {**before, "NAME": value}
+    assert [line for line in lines if line.startswith("#")] == [
+        line for line in made.decode().splitlines() if line.startswith("#")
+    ]

@@ -1,14 +1,13 @@
 """`llamacli config`: the settings and where each came from; a key to be stored; a connection to be tried."""
 
 import os
-import re
 import time
 from getpass import getpass
 from typing import Annotated, Any
 
 from typer import Argument
 
-from llamacli import endpoint
+from llamacli import endpoint, envfile
 from llamacli.display import DisplayOptions, UsageOptions
 from llamacli.endpoint import FETCHED, KEY_VARIABLES, EndpointOptions
 from llamacli.environment import Environment
@@ -16,7 +15,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
 from llamacli.output import Output
 from llamacli.params import Params
-from llamacli.settings import config_folder, parse_env, write_atomically
+from llamacli.settings import config_folder, write_atomically
 from llamacli.terminal import masked
 from llamacli.wire import encode
 
@@ -107,7 +106,9 @@ def _set_key(out: Output, env: Environment) -> None:
         os.chmod(path.parent, 0o700)
         # A device or a FIFO in its place is not waited for, and refused below.
         content = path.read_bytes() if path.is_file() else b""
-        write_atomically(path, with_key(content, key, str(path)), 0o600, follow=True)
+        write_atomically(path, envfile.with_value(content, KEY_VARIABLES[0], key), 0o600, follow=True)
+    except ValueError as error:
+        raise LlamaError(ExitStatus.USAGE, f"{path} cannot hold the key: {error}", "mend it first") from None
     except OSError as error:
         raise LlamaError(ExitStatus.OUTPUT, f"cannot write {path}: {error.strerror}") from None
     out.write(f"stored {masked(key)} in {path}\n")
@@ -127,50 +128,6 @@ def _ask_for_key() -> str:
         raise LlamaError(ExitStatus.KEY, f"the key {fault}") from None
     # What a terminal puts around pasted text.
     return typed.removeprefix("\x1b[200~").removesuffix("\x1b[201~")
-
-
-def with_key(content: bytes, key: str, name: str) -> bytes:
-    """Returns a .env's content with the key in it, and every other line as it was.
-
-    Raises LlamaError (usage) where the file holds something for which the key could not be read again.
-    """
-    try:
-        parse_env(content)
-    except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"{name} cannot be read: {error}", "mend it first") from None
-    # A value that begins with a quote, say, would be read as a quoted one.
-    plain = re.fullmatch(r"[\w.:/+=@%-]+", key)
-    value = key if plain else "'" + key.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    end = "\r\n" if b"\r\n" in content else "\n"
-    kept, is_there = [], False
-    for line in _bindings(content):
-        if match := LINE.fullmatch(line):
-            line = "" if is_there else f"{match['before'] or ''}{KEY_VARIABLES[0]}={value}{match['comment'] or ''}{end}"
-            is_there = True
-        kept.append(line)
-    if not is_there:
-        kept.append(("" if not content or content.endswith(b"\n") else end) + f"{KEY_VARIABLES[0]}={value}{end}")
-    made = "".join(kept).encode()
-    if parse_env(made).get(KEY_VARIABLES[0]) != key:
-        raise LlamaError(ExitStatus.USAGE, f"{name} cannot hold the key beside what it holds", "write it there by hand")
-    return made
-
-
-#: A binding of the key, whole: what stands before it, its value in any form, and a comment after it.
-LINE = re.compile(
-    rf"""(?P<before>\s*(?:export\s+)?)(?:'{KEY_VARIABLES[0]}'|{KEY_VARIABLES[0]})[^\S\n]*
-    (?:=[^\S\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s'"][^\n]*?|))?(?P<comment>[^\S\n]+\#[^\r\n]*)?\s*""",
-    re.VERBOSE | re.DOTALL,
-)
-
-
-def _bindings(content: bytes) -> list[str]:
-    """Cuts a .env into its bindings, comments and blank lines, each as it stands."""
-    from io import StringIO
-
-    from dotenv.parser import parse_stream
-
-    return [binding.original.string for binding in parse_stream(StringIO(content.decode()))]
 
 
 def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
@@ -197,6 +154,7 @@ def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOpt
 
 def _explained(error: LlamaError, base_url: str) -> LlamaError:
     """Adds what is most likely wrong, where the call alone cannot know it."""
-    if ("404" in error.what or "HTML" in error.what) and "/v1" not in base_url:
+    # The rest of the text may hold anything: a request id, the server's words.
+    if (error.what.startswith("404 ") or "an HTML page" in error.what) and "/v1" not in base_url:
         error.todo = f"the base URL has no /v1: try --base-url {base_url}/v1"
     return error
