@@ -17,6 +17,7 @@ COMMANDS = {
     "raw": "Send a JSON body and print the API's JSON.",
     "models": "List the models that the server offers.",
     "config": "Show the settings, store a key, try the connection.",
+    "help": "Print help on a command, or on exit-codes, environment, files.",
 }
 
 

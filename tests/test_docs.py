@@ -61,7 +61,7 @@ def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> N
     script = f"[ -e .git/HEAD ] || git init -q .; set -o pipefail; {command}" if "git" in command else command
     result = folder.shell(script)
     assert (result.status, re.sub(r"llamacli: \d+ tokens.*\n|[<>*] .*\n", "", result.err.replace(NOTE, ""))) == (0, "")
-    if any(word in command for word in ("--help", "--dry-run", "--curl", "config show", "set-key")):
+    if any(word in command for word in ("--help", "--dry-run", "--curl", "config show", "set-key", "llamacli help")):
         return
     assert len(folder.api.requests) == (2 if "while read" in command else 1)
 
@@ -128,6 +128,37 @@ def test_every_flag_has_a_long_form_of_its_own_and_a_sentence(name: str) -> None
             assert flag.help[0].isupper()
             assert flag.help.endswith((".", ")."))
     assert len(forms) == len(set(forms))
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_prints_what_the_flag_does(world: World, name: str) -> None:
+    assert world.run("help", name).out == world.run(name, "--help").out
+    assert world.run("help").out == world.run("--help").out
+
+
+def test_help_prints_the_tables(world: World) -> None:
+    shown = world.run("help", "exit-codes")
+    assert (shown.status, shown.err) == (0, "")
+    for status in ExitStatus:
+        assert re.search(rf"^{status.value} +{re.escape(status.meaning.split()[0])}", shown.out, re.MULTILINE)
+    variables = world.run("help", "environment").out
+    for name in cli.COMMANDS:
+        for table in cli.build(name).tables:
+            for field, flag in table.flags().items():
+                assert (flag.variable(field) or "LLAMACLI_KEY_FILE") in variables
+    files = world.run("help", "files").out
+    assert str(world.home / ".config" / "llamacli" / ".env") in files
+    for topic in ("environment", "files"):
+        for columns in ("50", "80", "200"):
+            lines = world.run("help", topic, env={"COLUMNS": columns}).out.splitlines()
+            # A path stands alone on a line of its own length.
+            assert max(len(line) for line in lines if "/llamacli/" not in line) <= int(columns)
+
+
+def test_help_on_nothing_that_exists_is_2(world: World) -> None:
+    result = world.run("help", "exit-code")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("llamacli: no help on 'exit-code'; there is ask, raw,")
 
 
 def test_version_goes_to_stdout(world: World) -> None:
