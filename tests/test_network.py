@@ -3,9 +3,11 @@
 import email.utils
 import gzip
 import json
+import os
 import select
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ import pytest
 import trustme
 
 from llamacli import network
-from tests.conftest import Result, World
+from tests.conftest import PROGRAM, Result, World
 from tests.fake_api import (
     HELLO,
     KEY,
@@ -451,6 +453,40 @@ def test_a_compressed_stream_is_read_as_it_comes(world: World) -> None:
 
     world.api.will(squeezed)
     assert world.call("ask", "Hi").out == "squeezed\n"
+
+
+def test_a_chunk_is_not_kept_back_for_the_rest_of_the_next(world: World) -> None:
+    seen = threading.Event()
+    first, second = event(delta("first ")), event(delta("second", finish="stop"))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    together = head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (first, second)) + b"0\r\n\r\n"
+    # The second is cut at each place that matters: in its size, before its data, inside of it, before its end.
+    whole = len(head) + len(first) + 6
+    for place in (whole - 2, whole, whole + 1, whole + 4, whole + 40, len(together) - 6, len(together) - 1):
+        seen.clear()
+
+        def halves(handler: Handler, place: int = place) -> None:
+            handler.wfile.write(together[:place])
+            handler.wfile.flush()
+            seen.wait(10)
+            handler.wfile.write(together[place:])
+
+        world.api.will(halves)
+        with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], env=world.env, stdout=subprocess.PIPE) as running:
+            assert running.stdout
+            assert os.read(running.stdout.fileno(), 6) == b"first "
+            seen.set()
+            assert running.stdout.read() == b"second\n"
+        assert running.returncode == 0
+
+
+def test_chunks_of_any_size_come_out_whole_and_in_order(world: World) -> None:
+    texts = ["x" * size for size in (1, 2, 9000, 1, 70_000, 3, 200_000, 1)] + [f"{number} " for number in range(3000)]
+    world.api.will(stream([*(event(delta(piece)) for piece in texts), event("[DONE]")]))
+    assert world.call("ask", "Hi").out == "".join(texts) + "\n"
+    data = b"".join(streamed("a b c d"))
+    world.api.will(stream([data[at : at + 3] for at in range(0, len(data), 3)]))
+    assert world.call("ask", "Hi").out == "a b c d\n"
 
 
 def test_a_compressed_document_is_read(world: World) -> None:
