@@ -53,6 +53,14 @@ class Assembly:
         choice = self._choices.get(0)
         return choice.take(key) if choice else ""
 
+    def take_reasoning(self) -> str:
+        """Returns what has come of the first choice's reasoning since the last call.
+
+        It goes by two names, and some servers send the same text under both.
+        """
+        texts = self._choices[0].texts if 0 in self._choices else {}
+        return self.take("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
+
     def text(self, index: int) -> str:
         """Returns all that has come of a choice's content."""
         return "".join(self._choices[index].texts.get("content", ())) if index in self._choices else ""

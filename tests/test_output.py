@@ -163,9 +163,13 @@ def test_the_older_function_call_is_a_tool_call(world: World) -> None:
     assert json.loads(world.call("ask", "Hi").out) == {"id": None, "name": "f", "arguments": {}}
 
 
-def test_reasoning_is_shown_on_stderr_where_it_is_wanted(world: World) -> None:
-    chunks = [delta(reasoning_content="Let me "), delta(reasoning="think."), delta("42"), delta(finish="stop")]
-    world.api.will(stream(map(event, chunks)))
+@pytest.mark.parametrize("names", [["reasoning_content"], ["reasoning"], ["reasoning", "reasoning_content"]])
+@pytest.mark.parametrize("together", [True, False])
+def test_reasoning_is_shown_on_stderr_where_it_is_wanted(world: World, names: list[str], together: bool) -> None:
+    thoughts: list[dict[str, Any]] = [dict.fromkeys(names, piece) for piece in ("Let me ", "think.")]
+    chunks = [delta(**{"reasoning_content": "", **thought}) for thought in thoughts]
+    events = [*map(event, chunks), event(delta("42")), event(delta(finish="stop"))]
+    world.api.will(stream([b"".join(events)] if together else events, pause=0.05))
     assert world.call("ask", "Hi").err == ""
     result = world.call("ask", "--reasoning", "Hi")
     assert (result.out, result.err) == ("42\n", "Let me think.\n")

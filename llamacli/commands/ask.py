@@ -83,9 +83,7 @@ def _print(reply: "Reply", out: Output, printed: OutputOptions, in_chunks: bool,
     live = not printed.json and reply.answer.expected == 1
     for chunks in reply:
         if reasoning_to:
-            # Two names for one thing, and some servers send both.
-            thoughts = [reply.answer.take("reasoning_content"), reply.answer.take("reasoning")]
-            reasoning_to.write(thoughts[0] or thoughts[1])
+            reasoning_to.write(reply.answer.take_reasoning())
         if in_chunks:
             for chunk in chunks:
                 out.document(chunk, line=True)
