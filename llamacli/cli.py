@@ -33,9 +33,6 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """The commands, of which only the one that is called is imported and built."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
-
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return build(cmd_name) if cmd_name in COMMANDS else None
 

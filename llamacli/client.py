@@ -119,8 +119,9 @@ class Call:
                     raise failure.error from None
                 if self.elapsed + wait > end:
                     if failure.after:
+                        # Whichever it was: --retry-max-time or --max-time.
                         failure.error.todo = (
-                            f"the server asks to wait {failure.after:.0f} s, longer than --retry-max-time"
+                            f"the server asks to wait {failure.after:.0f} s, more than the limits allow"
                         )
                     raise failure.error from None
                 self.stderr.note(f"{failure.error.what}; retry {attempt + 1} of {self.options.retry} in {wait:.1f} s")

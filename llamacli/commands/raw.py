@@ -119,7 +119,7 @@ def raw(
     event's data as a line, but for the [DONE] at its end. A 2xx ends with 0 whatever
     the answer says.
     """
-    data = _body(body, given, env)
+    data, streaming = _body(body, given, env)
     method = given.method or ("GET" if given.endpoint and not data else "POST")
     request = Outgoing(method, given.endpoint or CHAT, data, given.header or ())
     if instead.dry_run or instead.curl:
@@ -131,7 +131,7 @@ def raw(
     from llamacli.reply import Reply
 
     with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
-        call = client.call(request, streaming=_streams(data))
+        call = client.call(request, streaming=streaming)
         try:
             response = call.send()
         except LlamaError:
@@ -146,27 +146,27 @@ def raw(
     return ExitStatus.OK
 
 
-def _body(body: str | None, given: RawOptions, env: Environment) -> bytes | None:
-    """Returns the bytes to send, None where the request has no body."""
+def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
+    """Returns the bytes to send, None where the request has no body, and whether they ask for a stream."""
     if body is None and not given.field:
         if given.method == "GET" or (given.endpoint and not given.method):
-            return None
+            return None, False
         if not env.inputs.stdin_is_piped():
             if given.endpoint:
-                return None
+                return None, False
             raise LlamaError(ExitStatus.USAGE, "nothing to send", "give a BODY, -F, or JSON on stdin")
         body = "-"
     data = None if body is None else _given(body, env)
     if not given.field:
         if data and data.strip():
-            return _checked(data)
+            return data, _asks_for_stream(_checked(data))
         if given.endpoint:
-            return None
+            return None, False
         raise LlamaError(ExitStatus.USAGE, "nothing to send: the BODY is empty", "give JSON")
     whole = {} if data is None else _object(data)
     for key, value in given.field.items():
         whole[key] = _value(value, key, env)
-    return encode(whole)
+    return encode(whole), _asks_for_stream(whole)
 
 
 def _given(body: str, env: Environment) -> bytes:
@@ -180,25 +180,21 @@ def _given(body: str, env: Environment) -> bytes:
     return data
 
 
-def _checked(data: bytes) -> bytes:
-    """Returns the bytes as they are, once they are known to be JSON. Numbers of any size and precision are."""
+def _checked(data: bytes) -> object:
+    """Returns the value that the bytes are JSON for, its numbers as text. Raises LlamaError (usage)."""
     try:
-        # Kept as text, since neither a double nor Python's limit on digits has a say in what is sent.
-        json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
+        # Neither a double nor Python's limit on digits has a say in what is sent.
+        return json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY {json_fault(error)}", "nothing was sent") from None
     except RecursionError:
         raise LlamaError(ExitStatus.USAGE, "BODY is nested too deeply to be checked") from None
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY is not JSON: {error}", "nothing was sent") from None
-    return data
 
 
-def _streams(data: bytes | None) -> bool:
-    """Tells whether a body asks for a stream, which may be silent for less long."""
-    if not data or b'"stream"' not in data:
-        return False
-    document = json.loads(data.decode(), parse_float=str, parse_int=str)
+def _asks_for_stream(document: object) -> bool:
+    # A stream may be silent for less long.
     return isinstance(document, dict) and document.get("stream") is True
 
 
@@ -207,8 +203,9 @@ def _refuse(constant: str) -> None:
 
 
 def _object(data: bytes) -> dict[str, object]:
+    _checked(data)
     try:
-        whole = parse_json(_checked(data).decode())
+        whole = parse_json(data.decode())
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY {error}", "send it without -F, as it stands") from None
     if not isinstance(whole, dict):
