@@ -14,8 +14,10 @@ from llamacli.options import Run, spread
 #: Every command with its one-line help. Each lives in a module of its name in llamacli.commands.
 COMMANDS = {
     "ask": "Ask one question and print the answer.",
+    "chat": "Hold a conversation.",
     "raw": "Send a JSON body and print the API's JSON.",
     "models": "List the models that the server offers.",
+    "sessions": "List, show or remove saved conversations.",
     "config": "Show the settings, store a key, try the connection.",
     "help": "Print help on a command, or on exit-codes, environment, files.",
 }

@@ -43,7 +43,7 @@ class Retryable(Exception):
 
 
 class Client:
-    """Calls one endpoint, with a spinner until something comes; lets its connections go when it is left."""
+    """Calls one endpoint, again and again over one connection where that stays; lets it go when it is left."""
 
     def __init__(self, endpoint: Endpoint, options: NetworkOptions, stderr: Stderr) -> None:
         self.endpoint, self.options, self.stderr = endpoint, options, stderr
@@ -57,11 +57,9 @@ class Client:
         self.session.verify = self._certificates()
 
     def __enter__(self) -> "Client":
-        self.stderr.waiting(f"waiting for {self.endpoint.host}").start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self.stderr.settle()
         self.session.close()
 
     def _certificates(self) -> str | bool:
@@ -109,6 +107,18 @@ class Call:
         self.proxy = urlsplit(select_proxy(self.url, self.proxies) or "").hostname
 
     def send(self) -> requests.Response:
+        """Returns the response, a 2xx, with a spinner turning until it has something to show.
+
+        Raises LlamaError where there is none, after as many tries as the options allow.
+        """
+        self.stderr.waiting(f"waiting for {self.client.endpoint.host}").start()
+        try:
+            return self._send()
+        except BaseException:
+            self.stderr.settle()
+            raise
+
+    def _send(self) -> requests.Response:
         for attempt in count():
             try:
                 return self._try()

@@ -9,7 +9,7 @@ from llamacli import PROGRAM
 from llamacli.endpoint import KEY_VARIABLES
 from llamacli.errors import ExitStatus
 from llamacli.options import Table
-from llamacli.settings import cache_folder, config_folder
+from llamacli.settings import cache_folder, config_folder, state_folder
 
 ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
 #: Columns that the flags take; a longer one has its help on the next line.
@@ -45,7 +45,7 @@ def command_help(command: Any, ctx: Any) -> str:
     operands = [param.make_metavar(ctx) for param in command.params if param.param_type_name == "argument"]
     summary, _, rest = (command.help or "").partition("\n\n")
     blocks = [
-        f"Usage: {ctx.command_path} [OPTION]... {' '.join(operands)}".rstrip(),
+        textwrap.fill(f"Usage: {ctx.command_path} [OPTION]... {' '.join(operands)}".rstrip(), width),
         textwrap.fill(summary, width),
         textwrap.fill(" ".join(rest.split()), width),
     ]
@@ -102,6 +102,8 @@ def files(tables: Sequence[type[Table]]) -> str:
             (f"{config_folder()}/.env", "The user's settings and key; mode 0600."),
             (f"{config_folder()}/roles/NAME.md", "A system message, for --role NAME."),
             (".env", "Settings of the working directory, as far as they are trusted; see the README."),
+            (f"{state_folder()}/sessions/NAME.jsonl", "A conversation, a message a line; mode 0600."),
+            (f"{state_folder()}/history", "What was typed in chats; mode 0600."),
             (f"{cache_folder()}/models", "The ids that `models` has listed, for completions."),
             ("FILE.part", "What came of a broken answer to -o FILE."),
         ]
@@ -123,6 +125,7 @@ OTHER_VARIABLES = {
     "NO_COLOR": "Use no colour; nor with TERM=dumb.",
     "VISUAL": "The editor of --edit, else EDITOR, else vi.",
     "XDG_CONFIG_HOME": "The folder of llamacli/.env and llamacli/roles, by default ~/.config.",
+    "XDG_STATE_HOME": "The folder of llamacli/sessions and llamacli/history, by default ~/.local/state.",
     "XDG_CACHE_HOME": "The folder of llamacli/models, by default ~/.cache.",
 }
 

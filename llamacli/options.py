@@ -35,11 +35,16 @@ class Flag(NamedTuple):
 
     def declarations(self, name: str) -> list[str]:
         """Returns the flag's names as Typer wants them, the long one first."""
-        long = "--" + name.replace("_", "-")
+        long = long_form(name)
         if isinstance(self.kind, Switch) and self.env:
             opposite = long.replace("--no-", "--") if name.startswith("no_") else long.replace("--", "--no-", 1)
             long = f"{long}/{opposite}"
         return [long, *self.also, *filter(None, [self.short])]
+
+
+def long_form(name: str) -> str:
+    """Returns the flag of a field; a field whose name is a word of Python's ends with an underscore."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 class Table:
@@ -90,7 +95,7 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
     origins: dict[str, str] = {}
     faults: dict[str, LlamaError] = {}
     for name, flag in table.flags().items():
-        raw, origin = given.get(name), "--" + name.replace("_", "-")
+        raw, origin = given.get(name), long_form(name)
         variable = flag.variable(name)
         if raw is None and variable and (found := env.settings.find(variable, flag.stranger)):
             text, source = found
@@ -99,10 +104,7 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
             continue
         origins[name] = origin
         try:
-            if isinstance(raw, list):
-                values[name] = flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
-            else:
-                values[name] = raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
+            values[name] = value(flag, raw, origin, env)
         except LlamaError as error:
             if not env.is_lenient:
                 raise
@@ -110,6 +112,13 @@ def fill(table: type[AnyTable], given: dict[str, Any], env: Environment) -> AnyT
     made = table(values, origins, faults)
     made.filled(env)
     return made
+
+
+def value(flag: Flag, raw: Any, origin: str, env: Environment) -> Any:
+    """Returns what a flag's text means, a list of texts where it is repeated. Raises LlamaError (usage)."""
+    if isinstance(raw, list):
+        return flag.kind.join([_parse(flag.kind, text, origin, env) for text in raw])
+    return raw if isinstance(raw, bool) else _parse(flag.kind, raw, origin, env)
 
 
 def _split(text: str) -> list[str]:

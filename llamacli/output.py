@@ -40,13 +40,14 @@ class OutputOptions(Table):
 class Output:
     """Where the answer goes. On a terminal what could drive it is shown escaped, elsewhere bytes pass verbatim.
 
-    `before` is called ahead of each write. Use it in a `with`: `commit` says that the answer is complete, and leaving
-    without it leaves a line that ends, or a file beside the old one.
+    `before` is called ahead of each write, `stdout` is the descriptor to write to without a path. Use it in a `with`:
+    `commit` says that the answer is complete, and leaving without it leaves a line that ends, or a file beside the
+    old one.
     """
 
-    def __init__(self, path: str | None, before: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: str | None, before: Callable[[], None] = lambda: None, stdout: int = 1) -> None:
         self._before = before
-        self.name, self.fd = "stdout", 1
+        self.name, self.fd = "stdout", stdout
         self._target: Target | None = None
         try:
             if path is not None and path not in ("-", "/dev/stdout"):

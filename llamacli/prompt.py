@@ -49,26 +49,44 @@ class DecodingOptions(Table):
 def messages(words: list[str], options: InputOptions, inputs: Inputs) -> list[Message]:
     """Returns the messages to send.
 
+    Raises LlamaError (usage) where there is nothing to ask or an input cannot be
+    read as UTF-8.
+    """
+    before = system(options, inputs)
+    asked: list[Message] = [{"role": "user", "content": checked(content(words, options, inputs))}]
+    return [{"role": "system", "content": before}, *asked] if before else asked
+
+
+def content(words: list[str], options: InputOptions, inputs: Inputs) -> str:
+    """Returns what is asked, "" where that is nothing.
+
     The prompt is the words joined by one space. Files and then stdin follow it,
     parts separated by one blank line; stdin's text goes where the prompt holds
-    `{stdin}` instead. Raises LlamaError (usage) where there is nothing to ask or an
-    input cannot be read as UTF-8.
+    `{stdin}` instead. Raises LlamaError (usage).
     """
-    system = _system(options, inputs)
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
     if options.edit:
-        prompt = _edited(prompt, inputs)
-    files = [f'<file name="{_name(path)}">\n{inputs.file(path)}\n</file>' for path in options.file or []]
+        prompt = edited(prompt, inputs)
+    files = [attachment(path, inputs) for path in options.file or []]
     stdin = _stdin(words, options, inputs)
     if stdin is not None and STDIN in prompt:
         prompt, stdin = prompt.replace(STDIN, stdin), None
-    content = "\n\n".join(part for part in (prompt, *files, stdin) if part)
-    if not content.strip():
+    text = "\n\n".join(part for part in (prompt, *files, stdin) if part)
+    return text if text.strip() else ""
+
+
+def checked(text: str) -> str:
+    """Returns what is asked. Raises LlamaError (usage) where that is nothing."""
+    if not text:
         raise LlamaError(
             ExitStatus.USAGE, "nothing to ask", "give a prompt, pipe text in, or see 'llamacli ask --help'"
         )
-    asked: list[Message] = [{"role": "user", "content": content}]
-    return [{"role": "system", "content": system}, *asked] if system else asked
+    return text
+
+
+def attachment(path: str, inputs: Inputs) -> str:
+    """Returns a file's text as the model is shown it. Raises LlamaError (usage)."""
+    return f'<file name="{_name(path)}">\n{inputs.file(path)}\n</file>'
 
 
 def _stdin(words: list[str], options: InputOptions, inputs: Inputs) -> str | None:
@@ -82,7 +100,8 @@ def _stdin(words: list[str], options: InputOptions, inputs: Inputs) -> str | Non
     return inputs.stdin("the prompt")
 
 
-def _system(options: InputOptions, inputs: Inputs) -> str | None:
+def system(options: InputOptions, inputs: Inputs) -> str | None:
+    """Returns the system message that is asked for, None where none is. Raises LlamaError (usage)."""
     if options.role is None:
         return options.system
     if options.system is not None:
@@ -107,7 +126,7 @@ def _name(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _edited(prompt: str, inputs: Inputs) -> str:
+def edited(prompt: str, inputs: Inputs) -> str:
     """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes."""
     import shlex
     import shutil

@@ -57,6 +57,7 @@ class Reply:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self._call.stderr.settle()
         self._call.progress.close()
         self._response.close()
         if kind is None:

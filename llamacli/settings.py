@@ -62,6 +62,11 @@ def cache_folder() -> Path:
     return _folder("XDG_CACHE_HOME", "~/.cache")
 
 
+def state_folder() -> Path:
+    """Returns $XDG_STATE_HOME/llamacli, by default ~/.local/state/llamacli."""
+    return _folder("XDG_STATE_HOME", "~/.local/state")
+
+
 def _folder(variable: str, default: str) -> Path:
     """Finds a folder as the XDG Base Directory Specification has it, which ignores a relative path.
 

@@ -8,7 +8,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.output import Output, OutputOptions
 from llamacli.params import Params
 from llamacli.terminal import Stderr
-from llamacli.wire import Message, tool_calls
+from llamacli.wire import Message, cost, tool_calls
 
 if TYPE_CHECKING:
     from llamacli.assembly import Assembly
@@ -21,6 +21,9 @@ class Answer(NamedTuple):
 
     message: Message
     fault: LlamaError | None
+    #: What the server told of tokens and USD.
+    usage: dict[str, Any]
+    cost: float | None
 
 
 class Turn:
@@ -28,11 +31,17 @@ class Turn:
 
     def __init__(self, params: Params, printed: OutputOptions, shown: UsageOptions, stderr: Stderr) -> None:
         self.params, self.printed, self.shown, self.stderr = params, printed, shown, stderr
-        self.in_chunks = printed.json and params.stream is True and params.from_flag("stream")
+        #: A conversation counts its tokens, whether they are shown or not.
+        self.counts = shown.usage
+
+    @property
+    def in_chunks(self) -> bool:
+        """Tells whether each chunk is printed as a line: only the flag asks for that."""
+        return self.printed.json and self.params.stream is True and self.params.from_flag("stream")
 
     def body(self, messages: list[Message]) -> dict[str, Any]:
         """Returns the request body for these messages. Raises LlamaError (usage)."""
-        return self.params.body(messages, stream=self._stream(), usage=self.shown.usage)
+        return self.params.body(messages, stream=self._stream(), usage=self.counts or self.shown.usage)
 
     def _stream(self) -> bool | None:
         """Returns the value of `stream` to send, None for none: JSON in one piece does without it."""
@@ -79,7 +88,9 @@ class Turn:
             self.stderr.line(usage_line(reply), "2")
         if fault and not is_kept:
             raise fault
-        return Answer(choices[0].get("message") or {}, fault)
+        completion: Any = reply.answer.completion()
+        usage = told if isinstance(told := completion.get("usage"), dict) else {}
+        return Answer(choices[0].get("message") or {}, fault, usage, cost(completion, reply.headers))
 
 
 def _finish(answer: "Assembly", out: Output, live: bool, terminator: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import parse_json
@@ -66,6 +66,16 @@ def _arguments(text: object) -> object:
         return text
 
 
+#: What an assistant's message may carry in a request, of all that one in an answer holds.
+KEPT = ("content", "refusal", "tool_calls", "function_call")
+
+
+def kept(message: Message) -> Message:
+    """Returns an answer's message as it can be sent back: what is null or empty would be refused by some servers."""
+    parts: dict[str, Any] = {key: message[key] for key in KEPT if message.get(key)}  # type: ignore[literal-required]
+    return cast("Message", {"role": message.get("role") or "assistant", "content": None, **parts})
+
+
 def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
     """Says what keeps a whole completion from being a complete answer, None where nothing does.
 
@@ -88,6 +98,19 @@ def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError
     if not all(message.get("content") or tool_calls(message) for message in messages) or not messages:
         return LlamaError(ExitStatus.BROKEN, "the server sent an answer with nothing in it", "try again")
     return None
+
+
+#: How servers say that a request is longer than the model's context.
+TOO_LONG = re.compile(
+    r"context.{0,9}(length|window|size)|too (long|large)|reduce the length|tokens?.{0,40}(exceed|maximum|must be <=)"
+    r"|(exceed|maximum).{0,40}tokens?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def tells_too_long(words: str) -> bool:
+    """Tells whether a server's refusal says that the messages are too long for the model."""
+    return bool(TOO_LONG.search(words))
 
 
 def cost(completion: Completion, headers: dict[str, str]) -> float | None:

@@ -26,6 +26,10 @@ def folder(world: World) -> World:
         (world.cwd / name).write_text("some words\nand more\n")
     (world.cwd / "body.json").write_text(json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}))
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
+    sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
+    sessions.mkdir(parents=True)
+    said = [{"role": "user", "content": "What does this do?"}, {"role": "assistant", "content": "Nothing."}]
+    (sessions / "review.jsonl").write_text("".join(json.dumps(message) + "\n" for message in said))
     (world.config / "roles").mkdir()
     (world.config / "roles" / "pirate.md").write_text("Talk like a pirate.")
     editor = world.cwd / "editor"
@@ -63,7 +67,9 @@ def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> N
     assert (result.status, re.sub(r"llamacli: \d+ tokens.*\n|[<>*] .*\n", "", result.err.replace(NOTE, ""))) == (0, "")
     if any(word in command for word in ("--help", "--dry-run", "--curl", "config show", "set-key", "llamacli help")):
         return
-    assert len(folder.api.requests) == (2 if "while read" in command else 1)
+    if re.match(r"llamacli sessions[^|]*$", command):
+        return
+    assert len(folder.api.requests) == (2 if "while read" in command or "&&" in command else 1)
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
@@ -158,7 +164,7 @@ def test_help_prints_the_tables(world: World) -> None:
 def test_help_on_nothing_that_exists_is_2(world: World) -> None:
     result = world.run("help", "exit-code")
     assert (result.status, result.out) == (2, "")
-    assert result.err.startswith("llamacli: no help on 'exit-code'; there is ask, raw,")
+    assert result.err.startswith("llamacli: no help on 'exit-code'; there is ask, chat, raw,")
 
 
 def test_version_goes_to_stdout(world: World) -> None:

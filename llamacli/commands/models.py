@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from typer import Argument
 
-from llamacli import endpoint
+from llamacli import columns, endpoint
 from llamacli.display import DisplayOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
@@ -17,7 +17,6 @@ from llamacli.options import Flag, Table
 from llamacli.outgoing import Outgoing
 from llamacli.output import Output, OutputFile
 from llamacli.settings import cache_folder, write_atomically
-from llamacli.terminal import escaped, width
 from llamacli.wire import error_message
 
 EXAMPLES = (
@@ -72,7 +71,7 @@ def models(
         if given.json:
             out.document({**document, "data": found})
         else:
-            _print(found, out)
+            columns.show([_row(model) for model in found], out, COLUMNS, right=(2, 3))
         if not found:
             what = f" with '{wanted}'" if wanted else ""
             hint = "" if given.all or not listed else "; --all shows more than those for chat"
@@ -101,23 +100,6 @@ def _searched(model: dict[str, Any]) -> str:
     words = [model["id"], *(aliases if isinstance(aliases, list) else [])]
     words += [_info(model).get("name"), *_row(model)[1:2]]
     return "\n".join(str(word) for word in words if word).lower()
-
-
-def _print(found: list[dict[str, Any]], out: Output) -> None:
-    # A tab or a newline in a name would make another column or row.
-    cells = [[" ".join(str(cell or "").split()) for cell in _row(model)] for model in found]
-    if out.is_terminal and cells:
-        cells = [[escaped(cell) for cell in row] for row in [list(COLUMNS), *cells]]
-        widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(map(_padded, row, widths, (False, False, True, True))).rstrip() for row in cells]
-    else:
-        lines = ["\t".join(row) for row in cells]
-    out.write("".join(line + "\n" for line in lines))
-
-
-def _padded(cell: str, columns: int, to_the_right: bool) -> str:
-    space = " " * (columns - width(cell))
-    return space + cell if to_the_right else cell + space
 
 
 def _row(model: dict[str, Any]) -> list[Any]:

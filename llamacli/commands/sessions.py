@@ -1,0 +1,108 @@
+"""`llamacli sessions`: the conversations that are saved."""
+
+import os
+import time
+from typing import Annotated
+
+from typer import Argument
+
+from llamacli import columns, session
+from llamacli.display import DisplayOptions
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Switch
+from llamacli.options import Flag, Table
+from llamacli.output import Output
+from llamacli.session import Session, checked_name, path_of, sent
+from llamacli.transcript import text, transcript
+
+EXAMPLES = (
+    "llamacli sessions",
+    "llamacli sessions show review",
+    "llamacli sessions show review --json | jq '{messages: .}' | llamacli raw -F model=gpt-4o-mini -",
+)
+ACTIONS = ("list", "show", "rm")
+COLUMNS = ("SESSION", "TURNS", "AGE", "FIRST WORDS")
+#: Characters of the first message in the list.
+FIRST = 60
+#: Seconds in a unit of age, from the longest on.
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+class SessionsOptions(Table):
+    """How a conversation is shown."""
+
+    title = "Output"
+
+    json: Annotated[bool, Flag(Switch(), "Print the messages of `show` as a JSON array, as `raw` takes them.")] = False
+
+
+def sessions(
+    action: Annotated[str | None, Argument(metavar="[list|show|rm]", show_default=False)],
+    names: Annotated[list[str] | None, Argument(metavar="[NAME]...", show_default=False)],
+    given: SessionsOptions,
+    display: DisplayOptions,
+    env: Environment,
+) -> ExitStatus:
+    """List, show or remove saved conversations.
+
+    `list` (the default) prints name, turns, age and first words of each, the one that
+    was used last first; in a pipe tabs separate them and the age is in seconds. `show`
+    prints one conversation, `rm` removes those that are named.
+    """
+    action = env.inputs.argument(action or "list", "the action")
+    if action not in ACTIONS:
+        raise LlamaError(ExitStatus.USAGE, f"no action '{action}'", f"there is {', '.join(ACTIONS)}")
+    names = [checked_name(env.inputs.argument(name, "NAME"), "NAME") for name in names or []]
+    if (action == "list") == bool(names) or (action == "show" and len(names) > 1):
+        wanted = {"list": "takes no NAME", "show": "wants the NAME of one session", "rm": "wants the NAME of a session"}
+        raise LlamaError(ExitStatus.USAGE, f"'sessions {action}' {wanted[action]}", "'llamacli sessions' lists them")
+    if given.json and action != "show":
+        raise LlamaError(ExitStatus.USAGE, f"--json is for 'sessions show', not {action}")
+    for name in names:
+        if not os.path.lexists(path_of(name)):
+            raise _missing(name)
+    with Output(None, before=env.stderr.settle) as out:
+        if action == "list":
+            columns.show([_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2))
+        elif action == "show":
+            entries = Session(names[0]).entries()
+            if given.json:
+                out.document(sent(entries))
+            else:
+                transcript(entries, out)
+        else:
+            _remove(names)
+    return ExitStatus.OK
+
+
+def _row(name: str, for_a_person: bool, env: Environment) -> list[object]:
+    try:
+        asked = [entry for entry in Session(name).entries() if entry["role"] == "user"]
+        age = int(max(0, time.time() - os.stat(path_of(name)).st_mtime))
+    except (LlamaError, OSError) as error:
+        env.stderr.note(str(error))
+        return [name, "?", "?", ""]
+    words = " ".join(text(asked[0]).split()) if asked else ""
+    return [name, len(asked), _age(age) if for_a_person else age, words[:FIRST]]
+
+
+def _age(seconds: int) -> str:
+    """Returns an age in its longest unit: 3 d, 5 h, 12 min."""
+    return next((f"{seconds // length} {unit}" for unit, length in UNITS if seconds >= length), "now")
+
+
+def _remove(names: list[str]) -> None:
+    for name in names:
+        try:
+            os.unlink(path_of(name))
+        except OSError as error:
+            raise LlamaError(ExitStatus.OUTPUT, f"cannot remove {path_of(name)}: {error.strerror}") from None
+
+
+def _missing(name: str) -> LlamaError:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, session.names(), n=1)
+    hint = f"did you mean '{close[0]}'?" if close else "'llamacli sessions' lists those that there are"
+    return LlamaError(ExitStatus.USAGE, f"no session '{name}'", hint)

@@ -1,0 +1,153 @@
+"""A conversation: the turns so far, and one more at a time."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+from llamacli import login
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Integer, Matching, Switch
+from llamacli.options import Flag, Table
+from llamacli.output import Output
+from llamacli.session import NAME, NAME_WORDS, Entry, Session, sent, turn_of, with_system
+from llamacli.terminal import Stderr
+from llamacli.turn import Answer, Turn
+from llamacli.wire import kept, tells_too_long
+
+if TYPE_CHECKING:
+    from llamacli.client import Client
+
+
+class SessionOptions(Table):
+    """Which conversation goes on, and how."""
+
+    title = "Conversation"
+
+    session: Annotated[
+        str | None, Flag(Matching("NAME", NAME.pattern, NAME_WORDS), "Go on with this session, or begin it.", "-S")
+    ] = None
+    continue_: Annotated[bool, Flag(Switch(), "Go on with the last session of this login session.", "-c")] = False
+    interactive: Annotated[
+        bool, Flag(Switch(), "Take a first turn from PROMPT and stdin, and then go on at the terminal.", "-i")
+    ] = False
+    no_save: Annotated[bool, Flag(Switch(), "Write nothing down.")] = False
+    keep_turns: Annotated[int | None, Flag(Integer(0), "Send only the system message and this many earlier turns.")] = (
+        None
+    )
+
+
+class Conversation:
+    """Takes turns in a session.
+
+    `system` is the system message that is wanted from the next turn on, None for
+    the one that is there, "" for none.
+    """
+
+    def __init__(self, session: Session, held: SessionOptions, turn: Turn, stderr: Stderr) -> None:
+        self.session, self.held, self.turn, self.stderr = session, held, turn, stderr
+        self.system: str | None = None
+        #: What the server told of the turns that were taken here.
+        self.total = Total()
+
+    def body(self, content: str, without: object = None) -> dict[str, Any]:
+        """Returns the request of the next turn. `without` is the id of a turn that it takes the place of."""
+        entries = self._entries(without)
+        entries = with_system(entries, self._new_system(entries))
+        body = self.turn.body(sent([*self._limited(entries), {"role": "user", "content": content}]))
+        if isinstance(body.get("n"), int) and body["n"] > 1:
+            raise LlamaError(ExitStatus.USAGE, "--n above 1 has no place in a conversation", "ask for one answer")
+        return body
+
+    def take(self, content: str, client: "Client", out: Output, without: object = None) -> Answer:
+        """Takes the next turn: asks, prints, saves.
+
+        Raises LlamaError, and then the conversation is as it was, also on disk; a cut
+        answer is kept and its fault returned.
+        """
+        entries = self._entries(without)
+        system = self._new_system(entries)
+        body = self.body(content, without)
+        if (sent_turns := len(_starts(body["messages"])) - 1) < (turns := len(_starts(entries))):
+            self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
+        try:
+            answer = self.turn.take(body, client, out)
+        except LlamaError as error:
+            raise self._explained(error, body["messages"]) from None
+        self.total.add(answer)
+        turn = self._written(content, answer, body)
+        if turn:
+            self.session.save(turn, system, without)
+            self.system = None
+        return answer
+
+    def last_turn(self) -> list[Entry]:
+        """Returns the entries of the last turn: from the last message of the user's on."""
+        entries = self.session.entries()
+        starts = _starts(entries)
+        return entries[starts[-1] :] if starts else []
+
+    def _entries(self, without: object) -> list[Entry]:
+        entries = self.session.entries()
+        return entries if without is None else [entry for entry in entries if turn_of(entry) != without]
+
+    def _new_system(self, entries: list[Entry]) -> Entry | None:
+        """Returns the system message to be put in, None where the one that is there stays."""
+        there = entries[0]["content"] if entries and entries[0]["role"] == "system" else ""
+        return None if self.system is None or self.system == there else {"role": "system", "content": self.system}
+
+    def _limited(self, entries: list[Entry]) -> list[Entry]:
+        """Leaves out the earlier turns beyond the limit."""
+        starts, count = _starts(entries), self.held.keep_turns
+        if count is None or len(starts) <= count:
+            return entries
+        system = entries[:1] if entries[0]["role"] == "system" else []
+        return system + (entries[starts[-count] :] if count else [])
+
+    def _written(self, content: str, answer: Answer, body: dict[str, Any]) -> list[Entry]:
+        """Returns the turn as it is saved, nothing where there is no answer to keep."""
+        message = kept(answer.message)
+        if len(message) == 2 and not message["content"]:
+            return []
+        meta = {"turn": uuid4().hex[:12], "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "login": login.current()}
+        told = {"model": body.get("model"), "usage": answer.usage}
+        return [
+            {"role": "user", "content": content, "meta": meta},
+            {**message, "meta": {**meta, **{key: value for key, value in told.items() if value}}},
+        ]
+
+    def _explained(self, error: LlamaError, messages: list[Any]) -> LlamaError:
+        """Says how long the conversation is, where that is why the server refused it."""
+        if error.status != ExitStatus.REFUSED or len(messages) < 3 or not tells_too_long(error.what):
+            return error
+        turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
+        what = f"{turns} turns of {size} characters are too long for the model: {error.what}"
+        return LlamaError(error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /reset)")
+
+
+class Total:
+    """What several turns have taken together."""
+
+    def __init__(self) -> None:
+        self.turns = self.tokens_in = self.tokens_out = 0
+        self.cost: float | None = None
+
+    def add(self, answer: Answer) -> None:
+        self.turns += 1
+        self.tokens_in += _count(answer.usage, "prompt_tokens")
+        self.tokens_out += _count(answer.usage, "completion_tokens")
+        if answer.cost is not None:
+            self.cost = (self.cost or 0) + answer.cost
+
+    def __str__(self) -> str:
+        cost = "" if self.cost is None else f", ${self.cost:.6f}"
+        return f"{self.turns} turns here: {self.tokens_in} tokens in, {self.tokens_out} out{cost}"
+
+
+def _starts(entries: list[Any]) -> list[int]:
+    """Returns where the turns begin: at each message of the user's."""
+    return [number for number, entry in enumerate(entries) if entry.get("role") == "user"]
+
+
+def _count(usage: dict[str, Any], key: str) -> int:
+    count = usage.get(key)
+    return count if isinstance(count, int) else 0

@@ -1,0 +1,150 @@
+"""Lines that a person types: editing by readline, a history, Tab, messages of several lines."""
+
+import json
+import os
+import readline
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from llamacli.errors import Stopped
+
+#: Opens and closes a message of several lines.
+FENCE = '"""'
+#: Entries of the history that are read back.
+REMEMBERED = 1000
+
+
+class Interrupted(Exception):
+    """Ctrl-C while a line was typed. `was_empty` tells whether there was anything to throw away."""
+
+    def __init__(self, was_empty: bool) -> None:
+        super().__init__(was_empty)
+        self.was_empty = was_empty
+
+
+class Lines:
+    """Reads messages from the terminal on descriptors 0 and 1.
+
+    `complete` returns what a line may be completed to: whole lines. Without a
+    `history` nothing is kept beyond the call.
+    """
+
+    def __init__(self, history: Path | None, complete: Callable[[str], list[str]]) -> None:
+        self._history, self._complete = history, complete
+        self._found: list[str] = []
+        # What is typed is UTF-8, whatever the locale says, and the descriptors may lead elsewhere than at the start.
+        sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        readline.set_auto_history(False)
+        readline.set_completer(self._next)
+        readline.set_completer_delims(" ")
+        if "libedit" in (readline.__doc__ or ""):
+            readline.parse_and_bind("bind ^I rl_complete")
+        else:
+            readline.parse_and_bind("tab: complete")
+            # A newline that is pasted does not send the line.
+            readline.parse_and_bind("set enable-bracketed-paste on")
+        self._load()
+        #: The number of the call of input() that waits now, 0 between two.
+        self._waiting = 0
+        self._calls = count(1)
+        threading.Thread(target=self._repeat_signals, args=(_wakeups(),), daemon=True).start()
+
+    def read(self) -> str:
+        """Returns the next message. Raises EOFError after Ctrl-D, Interrupted after Ctrl-C."""
+        text = self._line("> ")
+        if text.strip() == FENCE:
+            text = self._block()
+        if text.strip():
+            self.remember(text)
+        return text
+
+    def remember(self, text: str) -> None:
+        """Puts a text where the arrow keys find it."""
+        _add(text)
+        if not self._history:
+            return
+        # A history is worth no failure.
+        with suppress(OSError):
+            os.makedirs(self._history.parent, mode=0o700, exist_ok=True)
+            fd = os.open(self._history, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with open(fd, "wb") as file:
+                file.write(json.dumps(text).encode() + b"\n")
+
+    def _line(self, prompt: str) -> str:
+        self._waiting = next(self._calls)
+        try:
+            return input(prompt)
+        except Stopped as stopped:
+            if stopped.number != signal.SIGINT:
+                raise
+            raise Interrupted(was_empty=not readline.get_line_buffer()) from None
+        finally:
+            self._waiting = 0
+
+    def _repeat_signals(self, wakeups: int) -> None:
+        """Sends a signal again that came while readline was not waiting, and would be heard with the next key only."""
+        while number := os.read(wakeups, 1):
+            call = self._waiting
+            time.sleep(0.1)
+            # One that was heard has ended the call by raising Stopped.
+            if call and call == self._waiting:
+                signal.pthread_kill(threading.main_thread().ident or 0, number[0])
+
+    def _block(self) -> str:
+        """Returns the lines up to the one that closes the message, or Ctrl-D."""
+        lines: list[str] = []
+        try:
+            while (line := self._line(". ")).strip() != FENCE:
+                lines.append(line)
+        except EOFError:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+        except Interrupted:
+            raise Interrupted(was_empty=False) from None
+        return "\n".join(lines)
+
+    def _load(self) -> None:
+        if not self._history:
+            return
+        with suppress(OSError):
+            entries = self._history.read_bytes().splitlines()
+            for entry in entries[-REMEMBERED:]:
+                with suppress(ValueError, RecursionError):
+                    if isinstance(text := json.loads(entry), str):
+                        _add(text)
+            if len(entries) > 2 * REMEMBERED:
+                from llamacli.settings import write_atomically
+
+                kept = b"".join(entry + b"\n" for entry in entries[-REMEMBERED:])
+                write_atomically(self._history, kept, 0o600, follow=True)
+
+    def _next(self, word: str, number: int) -> str | None:
+        """Is asked by readline for one candidate after the other; each takes the place of the line's last word."""
+        if number == 0:
+            line = readline.get_line_buffer()[: readline.get_endidx()]
+            start = len(line) - len(word)
+            try:
+                self._found = [whole[start:] for whole in self._complete(line)]
+            except OSError:
+                self._found = []
+        return self._found[number] if number < len(self._found) else None
+
+
+def _wakeups() -> int:
+    """Returns a descriptor from which the number of each signal can be read that has come."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    return reader
+
+
+def _add(text: str) -> None:
+    # Readline takes what the locale can encode; the bytes are to be UTF-8 in any locale.
+    readline.add_history(os.fsdecode(text.encode("utf-8", "replace")))

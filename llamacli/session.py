@@ -1,0 +1,279 @@
+"""A conversation on disk: JSON Lines, one message of the API a line, safe against kill -9 and a second writer."""
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.settings import state_folder, write_atomically
+from llamacli.wire import Message
+
+#: The form of a session's name: always a safe file name, and never one that hides.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
+SUFFIX = ".jsonl"
+
+#: A message as a line holds it: the API's own keys, and `meta`, which is never sent.
+Entry = dict[str, Any]
+
+
+def folder() -> Path:
+    """Returns the folder of the sessions."""
+    return state_folder() / "sessions"
+
+
+def checked_name(name: str, origin: str) -> str:
+    """Returns a name that is one. Raises LlamaError (usage)."""
+    if not NAME.fullmatch(name):
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is no name of a session", f"give {NAME_WORDS}")
+    return name
+
+
+def sent(entries: list[Entry]) -> list[Message]:
+    """Returns the messages as the API wants them."""
+    return [cast("Message", {key: value for key, value in entry.items() if key != "meta"}) for entry in entries]
+
+
+def turn_of(entry: Entry) -> object:
+    """Returns the id of the turn that an entry was written with, None where another program wrote it."""
+    meta = entry.get("meta")
+    return meta.get("turn") if isinstance(meta, dict) else None
+
+
+class Session:
+    """One conversation: its entries are read anew for each turn, since the file is what is true.
+
+    Without a name it has none until its first turn is there; with `is_saved` False
+    nothing is ever written.
+    """
+
+    def __init__(self, name: str | None, *, is_saved: bool = True) -> None:
+        self.name, self.is_saved = name, is_saved
+        self._entries: list[Entry] = []
+        if name is not None and not is_saved:
+            self._entries = self._read()
+
+    @property
+    def path(self) -> Path:
+        return path_of(self.name or "")
+
+    def entries(self) -> list[Entry]:
+        """Returns all complete turns, the system message first where there is one.
+
+        Raises LlamaError (usage) where the file cannot be read as a session.
+        """
+        if self.is_saved and self.name is not None:
+            return self._read()
+        return list(self._entries)
+
+    def prepare(self) -> None:
+        """Makes the folder. Raises LlamaError (output) where a turn could not be saved, before one is paid for."""
+        if not self.is_saved:
+            return
+        try:
+            os.makedirs(folder(), mode=0o700, exist_ok=True)
+            if not os.access(folder(), os.W_OK | os.X_OK):
+                raise PermissionError(13, os.strerror(13))
+            if self.name is not None and self.path.exists() and not os.access(self.path, os.W_OK):
+                raise PermissionError(13, os.strerror(13), str(self.path))
+        except OSError as error:
+            what = f"cannot save a conversation in {error.filename or folder()}: {error.strerror}"
+            raise LlamaError(ExitStatus.OUTPUT, what, "--no-save keeps nothing") from None
+
+    def save(self, turn: list[Entry], system: Entry | None = None, without: object = None) -> None:
+        """Saves a complete turn, whole or not at all; an empty one only takes another away.
+
+        `system` takes the place of the system message, and `without` is the id of a
+        turn that goes. What a second writer has added meanwhile stays. Raises
+        LlamaError (output).
+        """
+
+        def changed(entries: list[Entry]) -> list[Entry]:
+            rest = entries if without is None else [entry for entry in entries if turn_of(entry) != without]
+            return with_system(rest, system) + turn
+
+        with self._changing() as file:
+            if file is None:
+                self._entries = changed(self._entries)
+                return
+            entries, end = _parse(file.read(), self.path)
+            if without is None and (system is None or not entries):
+                file.append(_lines(changed([])), end)
+            else:
+                write_atomically(self.path, _lines(changed(entries)), 0o600, follow=True)
+
+    def save_as(self, name: str) -> None:
+        """Goes on under another name; a name that the program gave goes, one that the user gave keeps its turns.
+
+        Raises LlamaError: usage where the name is taken, output where it cannot be written.
+        """
+        old, entries = self.name, self.entries()
+        is_temporary = self.is_saved and old is not None and TIME_NAME.fullmatch(old)
+        try:
+            os.makedirs(folder(), mode=0o700, exist_ok=True)
+            with _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL) as file:
+                file.append(_lines(entries), 0)
+            if is_temporary:
+                os.unlink(path_of(old or ""))
+        except FileExistsError:
+            raise LlamaError(ExitStatus.USAGE, f"there is a session '{name}' already", "give another name") from None
+        except OSError as error:
+            raise _cannot_write(path_of(name), error) from None
+        self.name, self.is_saved = name, True
+
+    def _read(self) -> list[Entry]:
+        try:
+            return _parse(self.path.read_bytes(), self.path)[0]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise LlamaError(ExitStatus.USAGE, f"{self.path}: {error.strerror}", "nothing was sent") from None
+
+    @contextmanager
+    def _changing(self) -> Iterator["_LockedFile | None"]:
+        """Holds the file under its lock; None where there is nothing to be written."""
+        if not self.is_saved:
+            yield None
+            return
+        path = folder() if self.name is None else self.path
+        try:
+            os.makedirs(folder(), mode=0o700, exist_ok=True)
+            with self._opened() as file:
+                yield file
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+
+    def _opened(self) -> "_LockedFile":
+        if self.name is not None:
+            return _LockedFile(self.path, os.O_CREAT)
+        for name in _time_names():
+            with suppress(FileExistsError):
+                file = _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL)
+                self.name = name
+                return file
+        raise AssertionError("the names never end")
+
+
+def with_system(entries: list[Entry], system: Entry | None) -> list[Entry]:
+    """Returns the entries with this system message, as they are where it is None; one without content is none."""
+    if system is None:
+        return list(entries)
+    rest = entries[1:] if entries and entries[0].get("role") == "system" else list(entries)
+    return [system, *rest] if system.get("content") else rest
+
+
+def names() -> list[str]:
+    """Returns the names of all sessions, the one that was used last first. Raises LlamaError (usage)."""
+    try:
+        with os.scandir(folder()) as found:
+            files = [file for file in found if file.name.endswith(SUFFIX) and NAME.fullmatch(file.name[: -len(SUFFIX)])]
+            ages = {file.name[: -len(SUFFIX)]: file.stat().st_mtime_ns for file in files if file.is_file()}
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise LlamaError(ExitStatus.USAGE, f"{folder()}: {error.strerror}") from None
+    return sorted(ages, key=lambda name: (-ages[name], name))
+
+
+def path_of(name: str) -> Path:
+    """Returns the file of the session of this name."""
+    return folder() / f"{name}{SUFFIX}"
+
+
+#: The names that are given where the user gives none.
+TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
+
+
+def _time_names() -> Iterator[str]:
+    now, number = time.strftime("%Y-%m-%d-%H%M%S"), 1
+    yield now
+    while True:
+        number += 1
+        yield f"{now}-{number}"
+
+
+def _cannot_write(path: Path, error: OSError) -> LlamaError:
+    return LlamaError(ExitStatus.OUTPUT, f"the turn could not be saved in {path}: {error.strerror}")
+
+
+def _lines(entries: list[Entry]) -> bytes:
+    text = "".join(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries)
+    # A lone surrogate of JSON's can only be kept as the escape that it was.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _parse(data: bytes, path: Path) -> tuple[list[Entry], int]:
+    """Returns the entries of the complete turns and the offset where these end.
+
+    A writer that was killed leaves a torn line, or a user's message without its
+    answer, at the end: neither counts. Raises LlamaError (usage) for any other line
+    that is no message.
+    """
+    entries: list[tuple[Entry, int]] = []
+    end = 0
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        start, end = end, end + len(line)
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if isinstance(entry, dict) and isinstance(entry.get("role"), str):
+            entries.append((entry, start))
+        elif end == len(data) and not line.endswith(b"\n"):
+            end = start
+            break
+        else:
+            raise LlamaError(ExitStatus.USAGE, f"{path}: line {number} is no message", "mend it, or remove the session")
+    while entries and entries[-1][0].get("role") == "user" and turn_of(entries[-1][0]) is not None:
+        end = entries.pop()[1]
+    return [entry for entry, _ in entries], end
+
+
+class _LockedFile:
+    """A session's file, held by its lock. Raises OSError."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self.path = path
+        while True:
+            self.fd = os.open(path, os.O_RDWR | flags, 0o600)
+            try:
+                fcntl.flock(self.fd, fcntl.LOCK_EX)
+                # While this one waited, another may have replaced or removed the file.
+                if os.path.exists(path) and os.path.samestat(os.fstat(self.fd), os.stat(path)):
+                    return
+            except BaseException:
+                os.close(self.fd)
+                raise
+            os.close(self.fd)
+
+    def __enter__(self) -> "_LockedFile":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self.fd)
+
+    def read(self) -> bytes:
+        with open(self.fd, "rb", closefd=False) as file:
+            return file.read()
+
+    def append(self, data: bytes, end: int) -> None:
+        """Writes after the first `end` bytes, all or nothing."""
+        os.ftruncate(self.fd, end)
+        if end and os.pread(self.fd, 1, end - 1) != b"\n":
+            data = b"\n" + data
+        try:
+            written = os.pwrite(self.fd, data, end)
+            if written < len(data):
+                os.pwrite(self.fd, data[written:], end + written)
+            os.fsync(self.fd)
+        except BaseException:
+            os.ftruncate(self.fd, end)
+            raise

@@ -1,0 +1,217 @@
+"""THE table of the commands that a chat at the terminal knows, each beginning with a slash."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from llamacli import columns, prompt
+from llamacli.conversation import SessionOptions
+from llamacli.display import DisplayOptions, UsageOptions
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import AtFile, Switch
+from llamacli.network import NetworkOptions
+from llamacli.options import Flag, Table, long_form, value
+from llamacli.output import OutputOptions
+from llamacli.params import Params
+from llamacli.session import Entry, Session, checked_name, turn_of
+from llamacli.settings import cache_folder
+from llamacli.transcript import transcript
+from llamacli.wire import encode
+
+if TYPE_CHECKING:
+    from llamacli.repl import Repl
+
+
+class Leave(Exception):
+    """The conversation is over."""
+
+
+class Slash(NamedTuple):
+    """One command: `operand` stands for what may follow it, `do` is handed what does."""
+
+    operand: str
+    help: str
+    do: Callable[["Repl", str], None]
+    #: Returns what the operand may be completed to.
+    candidates: Callable[[str], list[str]] = lambda typed: []
+
+
+def _help(repl: "Repl", operand: str) -> None:
+    rows = [(f"{name} {command.operand}".rstrip(), command.help) for name, command in COMMANDS.items()]
+    columns.show([*rows, ('"""', "Begin or end a message of several lines.")], repl.screen)
+
+
+def _exit(repl: "Repl", operand: str) -> None:
+    raise Leave
+
+
+def _reset(repl: "Repl", operand: str) -> None:
+    talk = repl.conversation
+    old, entries = talk.session, talk.session.entries()
+    if talk.system is None and entries and entries[0]["role"] == "system":
+        talk.system = entries[0]["content"]
+    talk.session = Session(None, is_saved=old.is_saved)
+    where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
+    repl.env.stderr.note(f"a new conversation{where}")
+
+
+def _undo(repl: "Repl", operand: str) -> None:
+    last = _last_turn(repl)
+    repl.conversation.session.save([], without=turn_of(last[0]))
+    repl.unanswered = last[0]["content"]
+    repl.env.stderr.note("took the last turn back; /edit changes its message, /retry asks it again")
+
+
+def _retry(repl: "Repl", operand: str) -> None:
+    if repl.unanswered:
+        return repl.ask(repl.unanswered)
+    last = _last_turn(repl)
+    # The old answer stands until there is a new one.
+    return repl.ask(last[0]["content"], without=turn_of(last[0]))
+
+
+def _last_turn(repl: "Repl") -> list[Entry]:
+    last = repl.conversation.last_turn()
+    if not last:
+        raise LlamaError(ExitStatus.USAGE, "there is no turn yet")
+    if turn_of(last[0]) is None:
+        raise LlamaError(ExitStatus.USAGE, "the last turn was not written by llamacli", "it stays as it is")
+    return last
+
+
+def _edit(repl: "Repl", operand: str) -> None:
+    repl.edit(operand)
+
+
+def _system(repl: "Repl", operand: str) -> None:
+    repl.conversation.system = str(value(Flag(AtFile(), ""), operand, "/system", repl.env))
+    repl.env.stderr.note("the next turn has " + ("this system message" if operand else "no system message"))
+
+
+def _model(repl: "Repl", operand: str) -> None:
+    if operand:
+        repl.conversation.turn.params.model = operand
+    repl.env.stderr.note(f"the model is {repl.conversation.turn.params.model}")
+
+
+def _set(repl: "Repl", operand: str) -> None:
+    import shlex
+
+    try:
+        flag, *texts = shlex.split(operand) or [""]
+    except ValueError as error:
+        raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
+    if not flag:
+        rows = [(name[2:], getattr(table, field)) for table in repl.tables for name, field in _settable(type(table))]
+        return columns.show([(name, encode(there).decode()) for name, there in rows if there is not None], repl.screen)
+    wanted = "--" + flag.lstrip("-").replace("_", "-")
+    for table in repl.tables:
+        for name, field in _settable(type(table)):
+            if wanted in (name, "--no-" + name[2:]) or flag == table.flags()[field].short:
+                _put(repl, table, field, texts or (["false"] if wanted != name and flag[:2] == "no" else []))
+                return repl.set_anew()
+    raise LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
+
+
+def _settable(table: type[Table]) -> Iterator[tuple[str, str]]:
+    """Yields the long name and the field of each flag that can be set between two turns."""
+    for field in table.flags():
+        if field not in ("session", "continue_", "interactive", "no_save"):
+            yield long_form(field), field
+
+
+def _put(repl: "Repl", table: Table, field: str, texts: list[str]) -> None:
+    """Gives a field the value that the texts mean, or its default where there are none."""
+    flag, name = table.flags()[field], long_form(field)
+    if not texts and isinstance(flag.kind, Switch):
+        texts = ["true"]
+    if texts:
+        raw = texts if flag.many else " ".join(texts)
+        vars(table)[field] = value(flag, raw, f"/set {name[2:]}", repl.env)
+        table.origins = {**table.origins, field: name}
+    else:
+        vars(table).pop(field, None)
+        table.origins = {key: origin for key, origin in table.origins.items() if key != field}
+    table.filled(repl.env)
+    there = getattr(table, field)
+    repl.env.stderr.note(f"{name[2:]} is " + ("the server's default" if there is None else encode(there).decode()))
+
+
+def _file(repl: "Repl", operand: str) -> None:
+    if not operand:
+        raise LlamaError(ExitStatus.USAGE, "/file wants the PATH of a file")
+    text = prompt.attachment(os.path.expanduser(operand), repl.env.inputs)
+    repl.attached.append(text)
+    repl.env.stderr.note(f"{operand} goes with the next message")
+
+
+def _save(repl: "Repl", operand: str) -> None:
+    repl.conversation.session.save_as(checked_name(operand, "/save"))
+    repl.env.stderr.note(f"saved as {operand}")
+
+
+def _show(repl: "Repl", operand: str) -> None:
+    transcript(repl.conversation.session.entries(), repl.screen)
+
+
+def _usage(repl: "Repl", operand: str) -> None:
+    repl.screen.write(f"{repl.conversation.total}\n")
+
+
+def _models(typed: str) -> list[str]:
+    """Returns the models that were listed last."""
+    with open(cache_folder() / "models", encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
+
+
+def _flags(typed: str) -> list[str]:
+    flag, blank, _ = typed.partition(" ")
+    found = {name[2:]: table.flags()[field] for table in SETTABLE for name, field in _settable(table)}
+    if not blank:
+        return [f"{name} " for name in found]
+    return [f"{flag} {choice}" for choice in ("true", "false")] if isinstance(found[flag].kind, Switch) else []
+
+
+def _paths(typed: str) -> list[str]:
+    """Returns the files and folders that a path, which may hold blanks and begin with ~, can go on with."""
+    folder, _, _ = typed.rpartition("/")
+    folder += "/" if "/" in typed else ""
+    with os.scandir(os.path.expanduser(folder) or ".") as found:
+        return sorted(f"{folder}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found)
+
+
+COMMANDS = {
+    "/help": Slash("", "List these commands.", _help),
+    "/exit": Slash("", "Leave, as Ctrl-D does.", _exit),
+    "/reset": Slash("", "Begin a new conversation; the old one stays saved.", _reset),
+    "/undo": Slash("", "Take the last turn back.", _undo),
+    "/retry": Slash("", "Ask the last message again; a new answer takes the old one's place.", _retry),
+    "/edit": Slash("[TEXT]", "Write a message in $VISUAL or $EDITOR, from TEXT or what has no answer yet.", _edit),
+    "/system": Slash("[TEXT]", "Change the system message; TEXT, @FILE, or nothing for none.", _system),
+    "/model": Slash("[NAME]", "Ask this model from now on.", _model, _models),
+    "/set": Slash(
+        "[FLAG [VALUE]]", "Set a flag of llamacli chat; without VALUE a switch is on, others unset.", _set, _flags
+    ),
+    "/file": Slash("PATH", "Add a file to the next message.", _file, _paths),
+    "/save": Slash("NAME", "Save the conversation under this name, and go on there.", _save),
+    "/show": Slash("", "Print the conversation.", _show),
+    "/usage": Slash("", "Print the tokens and the cost of the turns taken here.", _usage),
+}
+#: The tables whose flags /set takes.
+SETTABLE: tuple[type[Table], ...] = (
+    Params,
+    SessionOptions,
+    OutputOptions,
+    UsageOptions,
+    DisplayOptions,
+    NetworkOptions,
+)
+
+
+def completions(line: str) -> list[str]:
+    """Returns the lines that one which begins with a slash may be completed to. Raises OSError."""
+    name, blank, typed = line.partition(" ")
+    if not blank:
+        return [f"{command} " for command in COMMANDS if command.startswith(name or "/")] if line else []
+    found = COMMANDS[name].candidates(typed) if name in COMMANDS else []
+    return [f"{name} {candidate}" for candidate in found if candidate.startswith(typed)]
