@@ -121,7 +121,7 @@ class Conversation:
             return error
         turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
         what = f"{turns} turns of {size} characters are too long for the model: {error.what}"
-        return LlamaError(error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /reset)")
+        return LlamaError(error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /set keep-turns N, /reset)")
 
 
 class Total:

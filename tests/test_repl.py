@@ -336,7 +336,7 @@ def test_a_conversation_that_is_too_long_is_told_how_long_it_is(world: World) ->
     with Chat(world) as chat:
         chat.say("one\r", "Hello. It's nice")
         world.api.will(document(refused, status=400))
-        chat.say("two\r", "begin anew (in a chat: /reset)")
+        chat.say("two\r", "begin anew (in a chat: /set keep-turns N, /reset)")
         assert "llamacli: 2 turns of 101 characters are too long for the model: 400 Bad Request" in chat.shown
         assert too_long in chat.shown
         world.api.will(text("Short."))
