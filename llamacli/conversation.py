@@ -1,6 +1,5 @@
 """A conversation: the turns so far, and one more at a time."""
 
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
@@ -53,7 +52,10 @@ class Conversation:
         """Returns the request of the next turn. `without` is the id of a turn that it takes the place of."""
         entries = self._entries(without)
         entries = with_system(entries, self._new_system(entries))
-        body = self.turn.body(sent([*self._limited(entries), {"role": "user", "content": content}]))
+        messages = sent([*self._limited(entries), {"role": "user", "content": content}])
+        body = self.turn.body(messages)
+        if body["messages"] is not messages:
+            raise LlamaError(ExitStatus.USAGE, "--param messages has no place in a conversation", "use ask or raw")
         if isinstance(body.get("n"), int) and body["n"] > 1:
             raise LlamaError(ExitStatus.USAGE, "--n above 1 has no place in a conversation", "ask for one answer")
         return body
@@ -92,7 +94,7 @@ class Conversation:
 
     def _new_system(self, entries: list[Entry]) -> Entry | None:
         """Returns the system message to be put in, None where the one that is there stays."""
-        there = entries[0]["content"] if entries and entries[0]["role"] == "system" else ""
+        there = entries[0].get("content") if entries and entries[0]["role"] == "system" else ""
         return None if self.system is None or self.system == there else {"role": "system", "content": self.system}
 
     def _limited(self, entries: list[Entry]) -> list[Entry]:
@@ -100,15 +102,14 @@ class Conversation:
         starts, count = _starts(entries), self.held.keep_turns
         if count is None or len(starts) <= count:
             return entries
-        system = entries[:1] if entries[0]["role"] == "system" else []
-        return system + (entries[starts[-count] :] if count else [])
+        return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
     def _written(self, content: str, answer: Answer, body: dict[str, Any]) -> list[Entry]:
         """Returns the turn as it is saved, nothing where there is no answer to keep."""
         message = kept(answer.message)
         if len(message) == 2 and not message["content"]:
             return []
-        meta = {"turn": uuid4().hex[:12], "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "login": login.current()}
+        meta = {"turn": uuid4().hex[:12], "time": login.now(), "login": login.current()}
         told = {"model": body.get("model"), "usage": answer.usage}
         return [
             {"role": "user", "content": content, "meta": meta},
@@ -121,7 +122,9 @@ class Conversation:
             return error
         turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
         what = f"{turns} turns of {size} characters are too long for the model: {error.what}"
-        return LlamaError(error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /set keep-turns N, /reset)")
+        return LlamaError(
+            error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /set keep-turns N, /reset)"
+        )
 
 
 class Total:

@@ -1,6 +1,7 @@
 """Lines that a person types: editing by readline, a history, Tab, messages of several lines."""
 
 import json
+import locale
 import os
 import readline
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from llamacli.errors import Stopped
 
@@ -28,6 +30,13 @@ class Interrupted(Exception):
         self.was_empty = was_empty
 
 
+class Typed(NamedTuple):
+    """A message; one of several lines is meant as it stands, and no command."""
+
+    text: str
+    is_block: bool
+
+
 class Lines:
     """Reads messages from the terminal on descriptors 0 and 1.
 
@@ -35,12 +44,17 @@ class Lines:
     `history` nothing is kept beyond the call.
     """
 
+    #: When a signal was heard last, by the monotonic clock.
+    heard = 0.0
+
     def __init__(self, history: Path | None, complete: Callable[[str], list[str]]) -> None:
         self._history, self._complete = history, complete
         self._found: list[str] = []
         # What is typed is UTF-8, whatever the locale says, and the descriptors may lead elsewhere than at the start.
         sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        # input() does without none of the three, and 2 may have been closed.
+        sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
         readline.set_auto_history(False)
         readline.set_completer(self._next)
         readline.set_completer_delims(" ")
@@ -56,14 +70,14 @@ class Lines:
         self._calls = count(1)
         threading.Thread(target=self._repeat_signals, args=(_wakeups(),), daemon=True).start()
 
-    def read(self) -> str:
+    def read(self) -> Typed:
         """Returns the next message. Raises EOFError after Ctrl-D, Interrupted after Ctrl-C."""
         text = self._line("> ")
-        if text.strip() == FENCE:
+        if is_block := text.strip() == FENCE:
             text = self._block()
         if text.strip():
             self.remember(text)
-        return text
+        return Typed(text, is_block)
 
     def remember(self, text: str) -> None:
         """Puts a text where the arrow keys find it."""
@@ -90,23 +104,20 @@ class Lines:
 
     def _repeat_signals(self, wakeups: int) -> None:
         """Sends a signal again that came while readline was not waiting, and would be heard with the next key only."""
-        while number := os.read(wakeups, 1):
-            call = self._waiting
+        while numbers := os.read(wakeups, 999):
+            call, came = self._waiting, time.monotonic()
             time.sleep(0.1)
-            # One that was heard has ended the call by raising Stopped.
-            if call and call == self._waiting:
-                signal.pthread_kill(threading.main_thread().ident or 0, number[0])
+            # One that was heard has ended the call by raising Stopped; a moment before, it has ended something else.
+            if call and call == self._waiting and self.heard < came - 0.1:
+                signal.pthread_kill(threading.main_thread().ident or 0, numbers[-1])
 
     def _block(self) -> str:
-        """Returns the lines up to the one that closes the message, or Ctrl-D."""
+        """Returns the lines up to the one that closes the message. Raises Interrupted after Ctrl-C or Ctrl-D."""
         lines: list[str] = []
         try:
             while (line := self._line(". ")).strip() != FENCE:
                 lines.append(line)
-        except EOFError:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-        except Interrupted:
+        except (EOFError, Interrupted):
             raise Interrupted(was_empty=False) from None
         return "\n".join(lines)
 
@@ -114,6 +125,8 @@ class Lines:
         if not self._history:
             return
         with suppress(OSError):
+            if not self._history.is_file():
+                return
             entries = self._history.read_bytes().splitlines()
             for entry in entries[-REMEMBERED:]:
                 with suppress(ValueError, RecursionError):
@@ -128,10 +141,10 @@ class Lines:
     def _next(self, word: str, number: int) -> str | None:
         """Is asked by readline for one candidate after the other; each takes the place of the line's last word."""
         if number == 0:
-            line = readline.get_line_buffer()[: readline.get_endidx()]
-            start = len(line) - len(word)
+            before = readline.get_line_buffer()[: readline.get_endidx()]
+            line, start = _as_utf8(before), len(_as_utf8(before)) - len(_as_utf8(word))
             try:
-                self._found = [whole[start:] for whole in self._complete(line)]
+                self._found = [_as_locale(whole[start:]) for whole in self._complete(line)]
             except OSError:
                 self._found = []
         return self._found[number] if number < len(self._found) else None
@@ -146,5 +159,15 @@ def _wakeups() -> int:
 
 
 def _add(text: str) -> None:
-    # Readline takes what the locale can encode; the bytes are to be UTF-8 in any locale.
-    readline.add_history(os.fsdecode(text.encode("utf-8", "replace")))
+    # NUL ends a line of C's.
+    readline.add_history(_as_locale(text.replace("\0", "")))
+
+
+def _as_locale(text: str) -> str:
+    """Returns what Python's readline, which encodes by the C library's locale, makes UTF-8 bytes of."""
+    return text.encode("utf-8", "replace").decode(locale.nl_langinfo(locale.CODESET), "surrogateescape")
+
+
+def _as_utf8(text: str) -> str:
+    """Returns the text whose UTF-8 bytes readline has decoded by the C library's locale."""
+    return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode("utf-8", "replace")

@@ -78,9 +78,7 @@ def content(words: list[str], options: InputOptions, inputs: Inputs) -> str:
 def checked(text: str) -> str:
     """Returns what is asked. Raises LlamaError (usage) where that is nothing."""
     if not text:
-        raise LlamaError(
-            ExitStatus.USAGE, "nothing to ask", "give a prompt, pipe text in, or see 'llamacli ask --help'"
-        )
+        raise LlamaError(ExitStatus.USAGE, "nothing to ask", "give a prompt, pipe text in, or see --help")
     return text
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from llamacli.conversation import Conversation
 from llamacli.endpoint import Endpoint
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.lines import Interrupted, Lines
+from llamacli.lines import Interrupted, Lines, Typed
 from llamacli.network import NetworkOptions
 from llamacli.options import Table
 from llamacli.output import Output
@@ -44,8 +45,9 @@ class Repl:
         self._endpoint, self._network = endpoint, network
         self._client: Client | None = None
         conversation.turn.counts = True
-        #: What was asked last without an answer: for /retry and /edit.
+        #: What was asked last without an answer, and the turn whose place it would take: for /retry and /edit.
         self.unanswered = ""
+        self.in_place_of: object = None
         #: Files that go with the next message, as the model is shown them.
         self.attached: list[str] = []
 
@@ -57,7 +59,9 @@ class Repl:
         self._loading = threading.Thread(target=_load_client, daemon=True)
         self._loading.start()
         if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            signal.signal(signal.SIGINT, _interrupt)
+            signal.signal(signal.SIGINT, self._interrupt)
+        # It would leave the terminal as readline has set it.
+        signal.signal(signal.SIGQUIT, self._interrupt)
         session = self.conversation.session
         if session.is_saved:
             self._do(session.prepare)
@@ -68,7 +72,7 @@ class Repl:
             self._do(lambda: self.ask(first))
         while True:
             try:
-                text = self._lines.read()
+                typed = self._lines.read()
             except Interrupted as interrupted:
                 self.screen.write("\n")
                 if interrupted.was_empty:
@@ -80,11 +84,16 @@ class Repl:
                 self.screen.write("\n")
                 break
             else:
-                if not self._do(lambda: self._handle(text)):  # noqa: B023
+                if not self._do(lambda: self._handle(typed)):  # noqa: B023
                     break
         if session.is_saved and session.name and self.conversation.total.turns:
             self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
         return ExitStatus.OK
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Ends what is being done, and for Ctrl-C not the program."""
+        Lines.heard = time.monotonic()
+        raise Stopped(number)
 
     def _greet(self) -> None:
         turns = len([entry for entry in self.conversation.session.entries() if entry["role"] == "user"])
@@ -108,39 +117,46 @@ class Repl:
             self.env.stderr.note("stopped; the conversation is as it was")
         return True
 
-    def _handle(self, text: str) -> None:
+    def _handle(self, typed: Typed) -> None:
+        text = typed.text
         if not text.strip():
             return
         name, _, operand = text.strip().partition(" ")
-        if not text.startswith("/") or "\n" in text:
+        if typed.is_block or not text.startswith("/") or "\n" in text:
             self.ask(text)
         elif name in COMMANDS:
+            if operand and not COMMANDS[name].operand:
+                raise LlamaError(ExitStatus.USAGE, f"{name} takes nothing after it", "/help lists what does")
             COMMANDS[name].do(self, operand.strip())
         else:
             todo = "/help lists them; a message that begins with / wants a space in front"
             raise LlamaError(ExitStatus.USAGE, f"no command {name}", todo)
 
     def ask(self, text: str, without: object = None) -> None:
-        """Takes a turn. Raises LlamaError or Stopped, and keeps the message for /retry."""
+        """Takes a turn. Raises LlamaError or Stopped, and then message and files are kept for another try."""
         content = "\n\n".join([text, *self.attached])
-        self.attached = []
-        self.unanswered = content
+        self.unanswered, self.in_place_of = text, without
         self._loading.join()
         with Output(None, before=self.env.stderr.settle, stdout=self._stdout) as out:
             answer = self.conversation.take(content, self._connected(), out, without)
-        self.unanswered = ""
+        self.forget()
         if self.conversation.turn.shown.usage and self.conversation.total.turns > 1:
             self.env.stderr.line(str(self.conversation.total), "2")
         if answer.fault:
             raise answer.fault
 
+    def forget(self) -> None:
+        """Has nothing left that waits for an answer."""
+        self.unanswered, self.in_place_of, self.attached = "", None, []
+
     def edit(self, text: str) -> None:
         """Lets the user write a message in the editor, and asks it."""
+        without = None if text else self.in_place_of
         text = prompt.edited(text or self.unanswered, self.env.inputs)
         if not text.strip():
             raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
         self._lines.remember(text)
-        self.ask(text)
+        self.ask(text, without)
 
     def set_anew(self) -> None:
         """Lets the next turn find what /set has changed, the client's own settings too."""
@@ -176,8 +192,3 @@ def _take_terminal() -> int:
 def _load_client() -> None:
     """Imports what the first call needs while the user is still typing."""
     import llamacli.client  # noqa: F401
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ends what is being done, and not the program."""
-    raise Stopped(number)

@@ -1,9 +1,11 @@
 """A conversation on disk: JSON Lines, one message of the API a line, safe against kill -9 and a second writer."""
 
+import errno
 import fcntl
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +14,7 @@ from typing import Any, cast
 
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.settings import state_folder, write_atomically
-from llamacli.wire import Message
+from llamacli.wire import Message, encode, tool_calls
 
 #: The form of a session's name: always a safe file name, and never one that hides.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -36,8 +38,26 @@ def checked_name(name: str, origin: str) -> str:
 
 
 def sent(entries: list[Entry]) -> list[Message]:
-    """Returns the messages as the API wants them."""
-    return [cast("Message", {key: value for key, value in entry.items() if key != "meta"}) for entry in entries]
+    """Returns the messages as the API wants them.
+
+    It refuses calls of tools that no tool's message answers: they are sent as what
+    they read like.
+    """
+    messages = [{key: value for key, value in entry.items() if key != "meta"} for entry in entries]
+    for message, following in zip(messages, [*messages[1:], {}], strict=True):
+        if message.get("tool_calls") and following.get("role") != "tool":
+            message["content"] = text(message)
+            del message["tool_calls"]
+    return cast("list[Message]", messages)
+
+
+def text(entry: Entry) -> str:
+    """Returns what a message says: its content, and its tool calls, a line each."""
+    content = entry.get("content")
+    if isinstance(content, list):
+        content = "\n".join(str(part.get("text", "")) for part in content)
+    calls = [encode(call).decode() for call in tool_calls(cast("Message", entry))]
+    return "\n".join(filter(None, [content, entry.get("refusal"), *calls]))
 
 
 def turn_of(entry: Entry) -> object:
@@ -55,6 +75,7 @@ class Session:
 
     def __init__(self, name: str | None, *, is_saved: bool = True) -> None:
         self.name, self.is_saved = name, is_saved
+        #: What was there when it was looked at last, should somebody take the file away.
         self._entries: list[Entry] = []
         if name is not None and not is_saved:
             self._entries = self._read()
@@ -69,7 +90,7 @@ class Session:
         Raises LlamaError (usage) where the file cannot be read as a session.
         """
         if self.is_saved and self.name is not None:
-            return self._read()
+            self._entries = self._read()
         return list(self._entries)
 
     def prepare(self) -> None:
@@ -99,28 +120,35 @@ class Session:
             return with_system(rest, system) + turn
 
         with self._changing() as file:
-            if file is None:
-                self._entries = changed(self._entries)
-                return
-            entries, end = _parse(file.read(), self.path)
-            if without is None and (system is None or not entries):
-                file.append(_lines(changed([])), end)
-            else:
-                write_atomically(self.path, _lines(changed(entries)), 0o600, follow=True)
+            there, end = _parse(file.read(), self.path) if file else ([], 0)
+            # It may be new, or was taken away since the turn began.
+            entries = changed(there or self._entries)
+            if file and not there:
+                file.append(_lines(entries), 0)
+            elif file and without is None and system is None:
+                file.append(_lines(turn), end)
+            elif file and entries:
+                write_atomically(self.path, _lines(entries), 0o600, follow=True)
+            elif file:
+                os.unlink(self.path)
+            self._entries = entries
 
     def save_as(self, name: str) -> None:
         """Goes on under another name; a name that the program gave goes, one that the user gave keeps its turns.
 
         Raises LlamaError: usage where the name is taken, output where it cannot be written.
         """
-        old, entries = self.name, self.entries()
-        is_temporary = self.is_saved and old is not None and TIME_NAME.fullmatch(old)
+        entries = self.entries()
         try:
             os.makedirs(folder(), mode=0o700, exist_ok=True)
-            with _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL) as file:
-                file.append(_lines(entries), 0)
-            if is_temporary:
-                os.unlink(path_of(old or ""))
+            if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries:
+                with _LockedFile(self.path, os.O_CREAT):
+                    # Not by os.rename, which would take the place of a session of that name.
+                    os.link(self.path, path_of(name))
+                    os.unlink(self.path)
+            else:
+                with _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL) as file:
+                    file.append(_lines(entries), 0)
         except FileExistsError:
             raise LlamaError(ExitStatus.USAGE, f"there is a session '{name}' already", "give another name") from None
         except OSError as error:
@@ -129,9 +157,10 @@ class Session:
 
     def _read(self) -> list[Entry]:
         try:
-            return _parse(self.path.read_bytes(), self.path)[0]
+            with open(_opened(self.path, os.O_RDONLY), "rb") as file:
+                return _parse(file.read(), self.path)[0]
         except FileNotFoundError:
-            return []
+            return self._entries
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"{self.path}: {error.strerror}", "nothing was sent") from None
 
@@ -141,15 +170,14 @@ class Session:
         if not self.is_saved:
             yield None
             return
-        path = folder() if self.name is None else self.path
         try:
             os.makedirs(folder(), mode=0o700, exist_ok=True)
-            with self._opened() as file:
+            with self._locked() as file:
                 yield file
         except OSError as error:
-            raise _cannot_write(path, error) from None
+            raise _cannot_write(folder() if self.name is None else self.path, error) from None
 
-    def _opened(self) -> "_LockedFile":
+    def _locked(self) -> "_LockedFile":
         if self.name is not None:
             return _LockedFile(self.path, os.O_CREAT)
         for name in _time_names():
@@ -172,13 +200,21 @@ def names() -> list[str]:
     """Returns the names of all sessions, the one that was used last first. Raises LlamaError (usage)."""
     try:
         with os.scandir(folder()) as found:
-            files = [file for file in found if file.name.endswith(SUFFIX) and NAME.fullmatch(file.name[: -len(SUFFIX)])]
-            ages = {file.name[: -len(SUFFIX)]: file.stat().st_mtime_ns for file in files if file.is_file()}
+            there = [file.name[: -len(SUFFIX)] for file in found if file.name.endswith(SUFFIX)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"{folder()}: {error.strerror}") from None
+    ages = {name: age for name in there if NAME.fullmatch(name) and (age := used(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
+
+
+def used(name: str) -> float | None:
+    """Returns when a session was written last, in seconds since the epoch; None where it is no file."""
+    with suppress(OSError):
+        status = os.stat(path_of(name))
+        return status.st_mtime if stat.S_ISREG(status.st_mode) else None
+    return None
 
 
 def path_of(name: str) -> Path:
@@ -225,7 +261,7 @@ def _parse(data: bytes, path: Path) -> tuple[list[Entry], int]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
-        if isinstance(entry, dict) and isinstance(entry.get("role"), str):
+        if _is_message(entry):
             entries.append((entry, start))
         elif end == len(data) and not line.endswith(b"\n"):
             end = start
@@ -237,13 +273,39 @@ def _parse(data: bytes, path: Path) -> tuple[list[Entry], int]:
     return [entry for entry, _ in entries], end
 
 
+def _is_message(entry: Any) -> bool:
+    """Tells whether a line's value has the form of the API's messages, as far as it is looked into here."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("role"), str):
+        return False
+    content, calls = entry.get("content"), entry.get("tool_calls") or []
+    if not isinstance(calls, list):
+        return False
+    parts = content if isinstance(content, list) else []
+    # A call without its function would not be one.
+    functions = [call.get("function") if isinstance(call, dict) else None for call in calls]
+    return (
+        isinstance(content, (str, list, type(None)))
+        and isinstance(entry.get("refusal"), (str, type(None)))
+        and all(isinstance(each, dict) for each in [*parts, *functions])
+    )
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Opens a regular file. Raises OSError, also where the path is that of a FIFO, which would keep us waiting."""
+    fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return fd
+
+
 class _LockedFile:
     """A session's file, held by its lock. Raises OSError."""
 
     def __init__(self, path: Path, flags: int) -> None:
         self.path = path
         while True:
-            self.fd = os.open(path, os.O_RDWR | flags, 0o600)
+            self.fd = _opened(path, os.O_RDWR | flags)
             try:
                 fcntl.flock(self.fd, fcntl.LOCK_EX)
                 # While this one waited, another may have replaced or removed the file.
@@ -276,4 +338,7 @@ class _LockedFile:
             os.fsync(self.fd)
         except BaseException:
             os.ftruncate(self.fd, end)
+            if not end:
+                # An empty session is none.
+                os.unlink(self.path)
             raise

@@ -73,7 +73,9 @@ def _folder(variable: str, default: str) -> Path:
     Without a home, or with a relative one, the path is one that cannot exist: a
     relative one would be in the working directory, and a stranger's.
     """
-    for base in (os.environ.get(variable, ""), os.path.expanduser(default)):
+    # An empty HOME would be expanded to the root.
+    home = os.path.expanduser(default) if os.environ.get("HOME") != "" else ""
+    for base in (os.environ.get(variable, ""), home):
         if os.path.isabs(base):
             return Path(base, "llamacli")
     return Path(os.devnull, "llamacli")

@@ -13,8 +13,9 @@ from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Table, long_form, value
 from llamacli.output import OutputOptions
 from llamacli.params import Params
-from llamacli.session import Entry, Session, checked_name, turn_of
+from llamacli.session import Entry, Session, checked_name, text, turn_of
 from llamacli.settings import cache_folder
+from llamacli.terminal import one_line
 from llamacli.transcript import transcript
 from llamacli.wire import encode
 
@@ -50,7 +51,8 @@ def _reset(repl: "Repl", operand: str) -> None:
     old, entries = talk.session, talk.session.entries()
     if talk.system is None and entries and entries[0]["role"] == "system":
         talk.system = entries[0]["content"]
-    talk.session = Session(None, is_saved=old.is_saved)
+    talk.session = Session(None, is_saved=not talk.held.no_save)
+    repl.forget()
     where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
     repl.env.stderr.note(f"a new conversation{where}")
 
@@ -58,16 +60,17 @@ def _reset(repl: "Repl", operand: str) -> None:
 def _undo(repl: "Repl", operand: str) -> None:
     last = _last_turn(repl)
     repl.conversation.session.save([], without=turn_of(last[0]))
-    repl.unanswered = last[0]["content"]
-    repl.env.stderr.note("took the last turn back; /edit changes its message, /retry asks it again")
+    repl.unanswered, repl.in_place_of = text(last[0]), None
+    words = one_line(repl.unanswered, 40)
+    repl.env.stderr.note(f"took '{words}' and its answer back; /edit changes it, /retry asks it again")
 
 
 def _retry(repl: "Repl", operand: str) -> None:
     if repl.unanswered:
-        return repl.ask(repl.unanswered)
+        return repl.ask(repl.unanswered, repl.in_place_of)
     last = _last_turn(repl)
     # The old answer stands until there is a new one.
-    return repl.ask(last[0]["content"], without=turn_of(last[0]))
+    return repl.ask(text(last[0]), without=turn_of(last[0]))
 
 
 def _last_turn(repl: "Repl") -> list[Entry]:
@@ -107,9 +110,12 @@ def _set(repl: "Repl", operand: str) -> None:
     wanted = "--" + flag.lstrip("-").replace("_", "-")
     for table in repl.tables:
         for name, field in _settable(type(table)):
-            if wanted in (name, "--no-" + name[2:]) or flag == table.flags()[field].short:
-                _put(repl, table, field, texts or (["false"] if wanted != name and flag[:2] == "no" else []))
-                return repl.set_anew()
+            if wanted == "--no-" + name[2:] and not texts and isinstance(table.flags()[field].kind, Switch):
+                texts = ["false"]
+            elif wanted != name and flag != table.flags()[field].short:
+                continue
+            _put(repl, table, field, texts)
+            return repl.set_anew()
     raise LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
 
 
@@ -140,8 +146,7 @@ def _put(repl: "Repl", table: Table, field: str, texts: list[str]) -> None:
 def _file(repl: "Repl", operand: str) -> None:
     if not operand:
         raise LlamaError(ExitStatus.USAGE, "/file wants the PATH of a file")
-    text = prompt.attachment(os.path.expanduser(operand), repl.env.inputs)
-    repl.attached.append(text)
+    repl.attached.append(prompt.attachment(os.path.expanduser(operand), repl.env.inputs))
     repl.env.stderr.note(f"{operand} goes with the next message")
 
 

@@ -116,6 +116,38 @@ def test_what_is_kept_of_an_answer_can_be_sent_back(world: World) -> None:
     assert {key for key in entries(world, "y")[1] if key != "meta"} == {"role", "content"}
 
 
+def test_a_call_of_a_tool_that_nothing_answers_is_sent_as_text(world: World) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
+    world.api.will(answer(None, finish="tool_calls", tool_calls=[call]))
+    chat(world, "-S", "x", "Weather?")
+    chat(world, "-S", "x", "It rains.")
+    assert world.api.body["messages"][1] == {
+        "role": "assistant",
+        "content": '{"id":"c","name":"get_weather","arguments":{"city":"Rome"}}',
+    }
+    # Where a tool's message answers it, it is sent as it is.
+    lines = entries(world, "x")[:2]
+    lines.append({"role": "tool", "tool_call_id": "c", "content": "rain"})
+    (folder(world) / "y.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chat(world, "-S", "y", "And?")
+    assert world.api.body["messages"][1]["tool_calls"] == [call]
+
+
+def test_continue_finds_its_own_turn_among_others_and_behind_a_torn_line(world: World) -> None:
+    program = " ".join(PROGRAM)
+    script = (
+        f"{program} chat -I -S old one; sleep 1; {program} chat -I -S shared two;"
+        f"printf '{{' >>{folder(world)}/shared.jsonl;"
+        f"setsid {program} chat -I -S shared three; setsid {program} chat -I -S old four;"
+        f" {program} chat -I -c five; {program} sessions show shared --json"
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], start_new_session=True, env=world.env, capture_output=True, check=False
+    )
+    messages = json.loads(done.stdout.splitlines()[-1])
+    assert [m["content"] for m in messages if m["role"] == "user"] == ["two", "three", "five"], done.stderr
+
+
 def test_continue_goes_on_with_the_last_one_of_this_login_session(world: World) -> None:
     one = {"start_new_session": True, "env": world.env, "capture_output": True, "check": False}
     program = " ".join(PROGRAM)
@@ -183,6 +215,7 @@ def test_a_name_that_is_no_safe_file_name_is_2(world: World, name: str) -> None:
     [
         (["-S", "x", "-c", "Hi"], "--session and --continue both name a session"),
         (["-n", "2", "Hi"], "--n above 1 has no place in a conversation"),
+        (["-p", 'messages="x"', "Hi"], "--param messages has no place in a conversation"),
         (["-p", "n=2", "Hi"], "--n above 1 has no place in a conversation"),
         (["--keep-turns", "-1", "Hi"], "--keep-turns: '-1' is out of range"),
         ([], "nothing to ask"),

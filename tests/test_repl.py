@@ -92,7 +92,7 @@ def test_a_whole_conversation(world: World) -> None:
         second = [("user", 'line one\n\n"quoted" line three'), ("assistant", "The second answer.")]
         assert said(world) == [*first, *second, ("user", "a third question")]
         assert all("meta" not in message for message in world.api.body["messages"])
-        chat.say("/undo\r", "took the last turn back")
+        chat.say("/undo\r", "and its answer back")
         chat.say("/save kept\r", "saved as kept")
         world.api.will(text("The fourth answer."))
         chat.say("a fourth question\r", "The fourth answer.")
@@ -195,6 +195,99 @@ def test_a_signal_ends_it(world: World) -> None:
             assert chat.wait() == -number
 
 
+def test_ctrl_c_that_was_heard_is_not_repeated_at_the_next_prompt(world: World) -> None:
+    with Chat(world) as chat:
+        for _ in range(5):
+            world.api.will(HALF)
+            chat.say("to be stopped\r", "half an answer", ready=False)
+            chat.say("\x03", "stopped")
+            world.api.will(text("Whole."))
+            chat.say("not to be lost\r", "Whole.")
+            time.sleep(0.15)
+        chat.leave()
+        assert "leaves\r" not in chat.shown.partition("/help")[2].partition("leaves")[2]
+
+
+def test_retry_that_fails_still_takes_the_old_answers_place(world: World) -> None:
+    world.api.will(text("Old."))
+    with Chat(world, "-S", "work") as chat:
+        chat.say("a question\r", "Old.")
+        world.api.will(HALF)
+        chat.say("/retry\r", "half an answer", ready=False)
+        chat.say("\x03", "stopped")
+        assert saved(world, "work") == [("user", "a question"), ("assistant", "Old.")]
+        world.api.will(text("New."))
+        chat.say("/retry\r", "New.")
+        assert saved(world, "work") == [("user", "a question"), ("assistant", "New.")]
+
+
+def test_a_session_that_is_renamed_or_removed_under_a_chat_is_not_lost_to_it(world: World) -> None:
+    with Chat(world) as chat:
+        chat.say("one\r", "Hello. It's nice")
+        [name] = names(world)
+        with Chat(world, "-S", name) as other:
+            other.say("two\r", "Hello. It's nice")
+            chat.say("/save kept\r", "saved as kept")
+            assert names(world) == ["kept"]
+            assert world.run("sessions", "rm", "kept").status == 0
+            other.say("three\r", "Hello. It's nice")
+            assert [content for role, content in said(world) if role == "user"] == ["one", "two", "three"]
+        chat.say("four\r", "Hello. It's nice")
+        assert [content for role, content in said(world) if role == "user"] == ["one", "two", "four"]
+    assert [content for role, content in saved(world, "kept") if role == "user"] == ["one", "two", "four"]
+
+
+def test_no_save_holds_after_save_and_reset(world: World) -> None:
+    with Chat(world, "--no-save") as chat:
+        chat.say("one\r", "Hello. It's nice")
+        chat.say("/save kept\r", "saved as kept")
+        chat.say("/reset\r", "a new conversation")
+        chat.say("two\r", "Hello. It's nice")
+        chat.leave()
+    assert names(world) == ["kept"]
+
+
+def test_a_block_is_no_command_and_ctrl_d_throws_it_away(world: World) -> None:
+    with Chat(world) as chat:
+        for typed in ('"""', "/exit"):
+            chat.say(f"{typed}\r")
+        chat.say('"""\r', "Hello. It's nice")
+        assert said(world) == [("user", "/exit")]
+        chat.say('"""\r')
+        chat.say("never sent\r")
+        chat.say("\x04")
+        chat.leave()
+    assert len(world.api.requests) == 1
+
+
+def test_files_wait_for_an_answer_and_operands_are_not_passed_over(world: World) -> None:
+    (world.cwd / "file").write_text("its text")
+    with Chat(world) as chat:
+        chat.say("/file file\r", "file goes with the next message")
+        world.api.will(error(500, "no luck"))
+        chat.say("look\r", "no luck")
+        world.api.will(text("Seen."))
+        chat.say("look again\r", "Seen.")
+        assert said(world)[-1][1].startswith("look again\n\n<file name=")
+        chat.say("/undo 3\r", "/undo takes nothing after it")
+        chat.say("/set no-stream true\r", "/set: no flag 'no-stream'")
+        chat.say("/set no-stream\r", "stream is false")
+
+
+def test_a_closed_stderr_is_no_fault(world: World) -> None:
+    with Chat(world, command=f"{' '.join(CHAT)} 2>&-") as chat:
+        chat.say("Hi\r", "Hello. It's nice")
+        chat.leave()
+
+
+def test_ctrl_backslash_leaves_the_terminal_as_it_was(world: World) -> None:
+    with Chat(world, command=f"{' '.join(CHAT)}; stty -a") as chat:
+        chat.type("\x1c")
+        assert chat.wait() == 0
+        assert " icanon" in chat.shown
+        assert " echo " in chat.shown
+
+
 def test_pasted_newlines_do_not_send_the_line(world: World) -> None:
     with Chat(world) as chat:
         chat.type("\x1b[200~one\ntwo\x1b[201~")
@@ -219,10 +312,17 @@ def test_the_history_is_kept_with_its_newlines(world: World) -> None:
         assert said(world) == [("user", "one\ntwo")]
 
 
-def test_a_message_is_utf8_whatever_the_locale_says(world: World) -> None:
-    with Chat(world, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0") as chat:
+@pytest.mark.parametrize(
+    "locale",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"LC_ALL": "C"}, {"LC_ALL": "xx_YY.UTF-8"}],
+)
+def test_a_message_is_utf8_whatever_the_locale_says(world: World, locale: dict[str, str]) -> None:
+    with Chat(world, **locale) as chat:
         chat.say("h\u00e9 \u4e2d\r", "Hello. It's nice")
         assert said(world) == [("user", "h\u00e9 \u4e2d")]
+        # From the history it comes back as the same bytes.
+        chat.say("\x1b[A\r", "Hello. It's nice")
+        assert said(world)[-1] == ("user", "h\u00e9 \u4e2d")
 
 
 def test_set_changes_what_is_sent(world: World) -> None:
@@ -285,7 +385,7 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
         chat.say("/edit some text\r", "3 turns here")
         assert said(world) == [look, ("assistant", "Two."), ("user", "some text edited")]
         assert saved(world, "first")[0] == look
-        chat.say("/undo\r", "took the last turn back")
+        chat.say("/undo\r", "and its answer back")
         chat.say("/edit\r", "4 turns here")
         assert said(world)[-1] == ("user", "some text edited edited")
         chat.say("/usage\r", "4 turns here: 268 tokens in, 184 out, $0.000492")
@@ -325,6 +425,8 @@ def test_tab_completes_commands_flags_files_and_models(world: World) -> None:
             for part in typed.split("|"):
                 chat.say(part + "\t", part, ready=False)
             chat.after(0, completed)
+            # Two in a moment count as one.
+            time.sleep(0.2)
             chat.say("\x03")
         chat.say("just text\t\r", "Hello. It's nice")
         assert said(world) == [("user", "just text")]

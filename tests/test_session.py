@@ -1,6 +1,7 @@
 """A conversation on disk: what it holds, and that neither a kill nor a second writer harms it."""
 
 import json
+import os
 import random
 import signal
 import stat
@@ -93,7 +94,22 @@ def test_a_file_that_is_torn_anywhere_holds_every_turn_before_that(cut: int) -> 
     )
 
 
-@pytest.mark.parametrize("line", [b"no JSON\n", b"[1]\n", b'{"content": "no role"}\n', b'{"role": 1}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no JSON\n",
+        b"[1]\n",
+        b'{"content": "no role"}\n',
+        b'{"role": 1}\n',
+        b"\xff\n",
+        b'{"role": "user", "content": 7}\n',
+        b'{"role": "user", "content": ["x"]}\n',
+        b'{"role": "assistant", "tool_calls": "x"}\n',
+        b'{"role": "assistant", "tool_calls": ["x"]}\n',
+        b'{"role": "assistant", "tool_calls": [{"function": "x"}]}\n',
+        b'{"role": "assistant", "refusal": 1}\n',
+    ],
+)
 def test_any_other_line_that_is_no_message_is_told(state: Path, line: bytes) -> None:
     state.mkdir(parents=True)
     (state / "bad.jsonl").write_bytes(b'{"role": "user", "content": "x"}\n' + line + b'{"role": "assistant"}\n')
@@ -126,6 +142,37 @@ def test_a_full_disk_leaves_the_session_as_it_was(world: World) -> None:
     assert done.stdout.decode() == HELLO + "\n"
     assert b"could not be saved in" in done.stderr
     assert path.read_bytes() == before
+
+
+def test_a_save_that_fails_leaves_no_empty_session(world: World) -> None:
+    for arguments in ("-S named", ""):
+        result = world.shell(f"(ulimit -f 0; llamacli chat -I {arguments} Hi 2>&1) | cat; exit ${{PIPESTATUS[0]}}")
+        assert result.status == 74
+        assert world.run("sessions").out == ""
+
+
+def test_what_is_no_regular_file_is_told_and_not_waited_for(world: World) -> None:
+    folder = world.home / ".local" / "state" / "llamacli" / "sessions"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "fifo.jsonl")
+    (folder / "loop.jsonl").symlink_to("loop.jsonl")
+    (folder / "folder.jsonl").mkdir()
+    for name in ("fifo", "loop", "folder"):
+        for arguments in (["sessions", "show", name], ["chat", "-I", "-S", name, "Hi"]):
+            result = world.run(*arguments)
+            assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert world.run("chat", "-I", "-S", "good", "Hi").status == 0
+    assert world.run("sessions").out.startswith("good\t1\t")
+
+
+def test_an_undone_session_is_gone_and_can_begin_anew(state: Path) -> None:
+    session = Session("work")
+    session.save(turn(1))
+    session.save([], without="id-1")
+    assert not (state / "work.jsonl").exists()
+    assert session.entries() == []
+    session.save(turn(2))
+    assert session.entries() == turn(2)
 
 
 def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:

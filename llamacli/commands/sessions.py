@@ -13,8 +13,8 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Switch
 from llamacli.options import Flag, Table
 from llamacli.output import Output
-from llamacli.session import Session, checked_name, path_of, sent
-from llamacli.transcript import text, transcript
+from llamacli.session import Session, checked_name, path_of, sent, text
+from llamacli.transcript import transcript
 
 EXAMPLES = (
     "llamacli sessions",
@@ -93,7 +93,7 @@ def _age(seconds: int) -> str:
 
 
 def _remove(names: list[str]) -> None:
-    for name in names:
+    for name in dict.fromkeys(names):
         try:
             os.unlink(path_of(name))
         except OSError as error:
