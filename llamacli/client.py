@@ -5,6 +5,7 @@ import re
 import ssl
 import time
 import zlib
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.client import IncompleteRead
 from io import BytesIO
@@ -68,12 +69,17 @@ class Client:
             raise LlamaError(ExitStatus.USAGE, f"no certificates at {path}", "mend --ca-bundle or REQUESTS_CA_BUNDLE")
         return path or True
 
-    def chat(self, body: dict[str, Any]) -> "Reply":
+    def when_sent(self, act: Callable[[], None]) -> None:
+        """Has something done each time that a request is sent and the server's turn begins."""
+        self.adapter.when_sent = act
+
+    def chat(self, body: dict[str, Any], final: Collection[int] = ()) -> "Reply":
         """Posts a body to /chat/completions and returns the reply, whose answer is still to be read.
 
-        Raises LlamaError with the status of whatever kept the server from a 2xx.
+        `final` holds HTTP statuses after which it is not tried again. Raises LlamaError
+        with the status of whatever kept the server from a 2xx.
         """
-        call = self.call(Outgoing("POST", CHAT, encode(body)), streaming=body.get("stream") is True)
+        call = self.call(Outgoing("POST", CHAT, encode(body)), streaming=body.get("stream") is True, final=final)
         answers = body.get("n")
         return Reply(call, call.send(), Assembly(answers if isinstance(answers, int) else 1))
 
@@ -83,9 +89,9 @@ class Client:
         with Reply(call, call.send(), Assembly()) as reply:
             return reply.document(reply.blocks())
 
-    def call(self, outgoing: Outgoing, streaming: bool) -> "Call":
+    def call(self, outgoing: Outgoing, streaming: bool, final: Collection[int] = ()) -> "Call":
         """Returns a call that is still to be sent."""
-        return Call(self, outgoing, self.options.timeout or SILENCE[streaming])
+        return Call(self, outgoing, self.options.timeout or SILENCE[streaming], final)
 
 
 class Call:
@@ -96,9 +102,9 @@ class Call:
     #: The latest response that was no 2xx, and its body.
     refusal: tuple[requests.Response, bytes] | None = None
 
-    def __init__(self, client: Client, outgoing: Outgoing, silence: float) -> None:
+    def __init__(self, client: Client, outgoing: Outgoing, silence: float, final: Collection[int] = ()) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
-        self.outgoing, self.silence = outgoing, silence
+        self.outgoing, self.silence, self.final = outgoing, silence, final
         self.request_id = self.options.request_id or str(uuid4())
         self.url = join(client.endpoint.base_url, outgoing.path)
         self.started = time.monotonic()
@@ -228,7 +234,8 @@ class Call:
         )
         status, todo = network.meaning(code)
         failure = self.fault(status, what, todo, server_id)
-        if code not in network.RETRIED:
+        failure.http_status = code
+        if code not in network.RETRIED or code in self.final:
             return failure
         return Retryable(failure, network.retry_after(response.headers.get("Retry-After")))
 

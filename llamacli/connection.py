@@ -5,6 +5,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPResponse
@@ -86,6 +87,8 @@ class Adapter(HTTPAdapter):
     """requests' adapter with connections that keep to a Progress. Set `progress` before each call."""
 
     progress: Progress
+    #: Is called each time that a request has been sent, before the response is waited for.
+    when_sent: Callable[[], None] = staticmethod(lambda: None)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -165,6 +168,7 @@ class _Response(HTTPResponse):
         self.fp = BufferedReader(self._counted, 1 << 16)
 
     def begin(self) -> None:
+        self._adapter.when_sent()
         if self.fp.peek(1):
             self._adapter.progress.begun = True
         super().begin()

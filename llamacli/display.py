@@ -13,6 +13,9 @@ class UsageOptions(Table):
     title = "Display"
 
     usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
+    markdown: Annotated[
+        bool, Flag(Switch(), "Render the answer as Markdown, where stdout is a terminal.", env=True)
+    ] = False
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
 
 

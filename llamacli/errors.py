@@ -7,7 +7,8 @@ class ExitStatus(enum.IntEnum):
     """How a call ended, as the shell sees it.
 
     The meanings are part of the interface: scripts branch on them, and the
-    README prints this table. Where several fit, WITHHELD goes before CUT.
+    README prints this table. Where several fit, WITHHELD goes before MISFIT, and that
+    before CUT.
     """
 
     meaning: str
@@ -18,7 +19,8 @@ class ExitStatus(enum.IntEnum):
         member.meaning = meaning
         return member
 
-    OK = 0, "a complete answer was printed"
+    OK = 0, "a complete answer was printed (--yes-no: yes)"
+    NO = 1, "--yes-no: the answer is no; nothing else ends with 1"
     USAGE = 2, "usage: a bad flag or value, nothing to ask, an input that cannot be read or is not UTF-8"
     KEY = 3, "no key, a key file or key command that fails, or the key was refused (401)"
     REFUSED = 4, "the request was refused (400, 404, 413, 422 and other 4xx; a redirect)"
@@ -29,6 +31,7 @@ class ExitStatus(enum.IntEnum):
     BROKEN = 9, "broken answer: anything that goes wrong after the response began"
     CUT = 10, "the answer was cut at the token limit (--allow-truncated makes it 0)"
     WITHHELD = 11, "the answer was withheld: content filter, or a refusal"
+    MISFIT = 12, "the answer does not fit --choice, --yes-no, --schema or --extract"
     FAULT = 70, "a fault in llamacli itself"
     OUTPUT = 74, "the output could not be written (full disk, closed descriptor)"
     HANGUP = 129, "stopped by SIGHUP"
@@ -58,6 +61,8 @@ class LlamaError(Exception):
         self.status = status
         self.what = what
         self.todo = todo
+        #: The status of the HTTP response that it tells of, None where it tells of something else.
+        self.http_status: int | None = None
 
     def __str__(self) -> str:
         return "; ".join(filter(None, (self.what, self.todo)))

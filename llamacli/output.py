@@ -85,10 +85,10 @@ class Output:
         if terminator == "\0" or self._last not in "\n\0":
             self._put(terminator)
 
-    def document(self, value: object, *, line: bool = False) -> None:
+    def document(self, value: object, *, line: bool = False, terminator: str = "\n") -> None:
         """Writes a JSON value: indented on a terminal, else, or as one of several, in one line."""
         indent = 2 if self.is_terminal and not line else None
-        self._put(_dump(value, indent, self.is_terminal) + "\n")
+        self._put(_dump(value, indent, self.is_terminal) + terminator)
 
     def json_text(self, text: str) -> None:
         """Writes JSON as it stands; on a terminal with JSON's own escapes for what could drive it."""
@@ -105,6 +105,11 @@ class Output:
         else:
             self._last = chr(data[-1])
             self._put_bytes(data)
+
+    def draw(self, text: str) -> None:
+        """Writes lines that llamacli has drawn for a terminal, control sequences and all."""
+        self._put(text)
+        self._last = "\n"
 
     def _put(self, text: str) -> None:
         self._last = text[-1]

@@ -66,7 +66,11 @@ class Reply:
     def verdict(self, allow_truncated: bool) -> LlamaError | None:
         """Says what keeps a whole reply from being a complete answer, None where nothing does."""
         found = verdict(self.answer.completion(), allow_truncated)
-        return self._call.fault(found.status, found.what, found.todo) if found else None
+        return self.named(found) if found else None
+
+    def named(self, found: LlamaError) -> LlamaError:
+        """Makes the error name the request that it came of."""
+        return self._call.fault(found.status, found.what, found.todo)
 
     def __iter__(self) -> Iterator[list[Chunk]]:
         """Yields the chunks as they come, those that came together in one list; a whole completion is one chunk.

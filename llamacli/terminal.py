@@ -42,7 +42,9 @@ class Stderr:
 
     def __init__(self) -> None:
         self.is_terminal = os.isatty(2)
-        self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not _dumb()
+        self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not is_dumb()
+        #: Neither --no-color nor its default in the environment says otherwise.
+        self.wants_color = True
         self.is_colored = self._takes_color and os.environ.get("LLAMACLI_NO_COLOR", "0").lower() in Switch.false
         self.is_adopted = self.is_quiet = self.is_verbose = False
         self.spinner = Spinner("")
@@ -53,6 +55,7 @@ class Stderr:
     def adopt(self, *, quiet: bool, verbose: bool, color: bool) -> None:
         """Is told what the user wants to see, and shows or drops the notes so far."""
         self.is_adopted, self.is_quiet, self.is_verbose = True, quiet, verbose
+        self.wants_color = color
         self.is_colored = self._takes_color and color
         self.flush()
 
@@ -113,7 +116,7 @@ class Stderr:
 
     def waiting(self, what: str) -> "Spinner":
         """Returns a spinner, to be started, that shows what the program waits for where a person looks."""
-        shown = self.is_terminal and not _dumb() and not self.is_quiet
+        shown = self.is_terminal and not is_dumb() and not self.is_quiet
         self.spinner = Spinner(one_line(what) if shown else "")
         return self.spinner
 
@@ -191,5 +194,6 @@ def _columns() -> int:
     return 80
 
 
-def _dumb() -> bool:
+def is_dumb() -> bool:
+    """Tells a terminal that obeys no escape sequence."""
     return os.environ.get("TERM") == "dumb"

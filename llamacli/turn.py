@@ -1,38 +1,57 @@
 """One turn: what a request holds beside its messages, and how its answer is printed as it comes."""
 
 import json
+import os
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llamacli.display import UsageOptions
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.fit import FitOptions
 from llamacli.output import Output, OutputOptions
 from llamacli.params import Params
-from llamacli.terminal import Stderr
-from llamacli.wire import Message, cost, tool_calls
+from llamacli.terminal import Stderr, is_dumb
+from llamacli.wire import Completion, Message, cost, tool_calls, usage
 
 if TYPE_CHECKING:
-    from llamacli.assembly import Assembly
     from llamacli.client import Client
+    from llamacli.fitting import Fitting
+    from llamacli.markdown import Page
     from llamacli.reply import Reply
 
 
 class Answer(NamedTuple):
-    """What a turn has brought. `fault` is the one that leaves an answer worth keeping: it is cut."""
+    """What a turn has brought: the message to keep, and the exit status that it stands for.
+
+    `fault` is the one that leaves an answer worth keeping: it is cut.
+    """
 
     message: Message
     fault: LlamaError | None
-    #: What the server told of tokens and USD.
+    #: What the server told of tokens and USD, all requests of the turn together.
     usage: dict[str, Any]
     cost: float | None
+    status: ExitStatus = ExitStatus.OK
 
 
 class Turn:
     """How turns are taken: made once from the options of a call, then taken once or, in a conversation, often."""
 
-    def __init__(self, params: Params, printed: OutputOptions, shown: UsageOptions, stderr: Stderr) -> None:
+    def __init__(
+        self,
+        params: Params,
+        printed: OutputOptions,
+        shown: UsageOptions,
+        stderr: Stderr,
+        fit: FitOptions | None = None,
+    ) -> None:
+        """Raises LlamaError (usage) where two forms are asked for."""
         self.params, self.printed, self.shown, self.stderr = params, printed, shown, stderr
         #: A conversation counts its tokens, whether they are shown or not.
         self.counts = shown.usage
+        self.fitting = fit.fitting() if fit else None
+        self.extracts = fit is not None and fit.extract
 
     @property
     def in_chunks(self) -> bool:
@@ -41,36 +60,110 @@ class Turn:
 
     def body(self, messages: list[Message]) -> dict[str, Any]:
         """Returns the request body for these messages. Raises LlamaError (usage)."""
-        return self.params.body(messages, stream=self._stream(), usage=self.counts or self.shown.usage)
+        body = self.params.body(messages, stream=self._stream(), usage=self.counts or self.shown.usage)
+        if not self.fitting:
+            return body
+        if self.in_chunks:
+            what = f"--json --stream prints an answer before {self.fitting.form.flag} has checked it"
+            raise LlamaError(ExitStatus.USAGE, what, "drop --stream")
+        return self.fitting.body(body)
 
     def _stream(self) -> bool | None:
-        """Returns the value of `stream` to send, None for none: JSON in one piece does without it."""
+        """Returns the value of `stream` to send, None for none: JSON in one piece does without it.
+
+        So does an answer that is checked before it is printed: of all that servers
+        can do wrong with a call of a function, most comes of its stream.
+        """
+        if self.fitting:
+            return self.params.stream
         if self.printed.json and not self.in_chunks:
             return False if self.params.stream is False else None
         return self.params.stream is not False
 
     def take(self, body: dict[str, Any], client: "Client", out: Output) -> Answer:
         """Sends a body and prints the answer. Raises LlamaError where it is neither complete nor cut."""
+        if self.fitting:
+            return self._take_fitted(self.fitting, body, client, out)
+        if self._renders(out):
+            from llamacli import markdown
+
+            client.when_sent(markdown.prepare)
         with client.chat(body) as reply:
             self._print(reply, out)
             return self._conclude(reply, out)
 
+    def _take_fitted(self, fitting: "Fitting", body: dict[str, Any], client: "Client", out: Output) -> Answer:
+        """Asks until the answer fits, and prints it then."""
+        replies: list[Reply] = []
+
+        def send(body: dict[str, Any], final: Collection[int]) -> Completion:
+            with client.chat(body, final) as reply:
+                for _ in reply:
+                    self._show_reasoning(reply)
+                replies.append(reply)
+                return reply.answer.completion()
+
+        found = fitting.ask(body, send, self.stderr.note, self.printed.allow_truncated)
+        terminator = "\0" if self.printed.null else "\n"
+        if self.printed.json:
+            if replies[-1].answer.completion().get("choices"):
+                out.document(replies[-1].answer.completion())
+        elif found.content is not None and fitting.form.is_json:
+            out.document(found.value, terminator=terminator)
+        elif found.content is not None:
+            out.write(found.content)
+            out.end(terminator)
+        fault = replies[-1].named(found.fault) if found.fault else None
+        return self._end(fault, replies, out, {"role": "assistant", "content": found.content}, found.status)
+
     def _print(self, reply: "Reply", out: Output) -> None:
         """Prints the answer as it comes, or whole where it is JSON or one of several."""
-        live = not self.printed.json and reply.answer.expected == 1
-        for chunks in reply:
-            if self.shown.reasoning:
-                self.stderr.write(reply.answer.take_reasoning())
-            if self.in_chunks:
-                for chunk in chunks:
-                    out.document(chunk, line=True)
-            elif live:
-                out.write(reply.answer.take())
+        live = not self.printed.json and not self.extracts and reply.answer.expected == 1
+        with self._page(out) if live else nullcontext(out) as page:
+            for chunks in reply:
+                self._show_reasoning(reply, page)
+                if self.in_chunks:
+                    for chunk in chunks:
+                        out.document(chunk, line=True)
+                elif live:
+                    page.write(reply.answer.take())
         completion = reply.answer.completion()
-        if not self.printed.json:
-            _finish(reply.answer, out, live, "\0" if self.printed.null else "\n")
-        elif completion["choices"] and not self.in_chunks:
-            out.document(completion)
+        if self.printed.json:
+            if completion["choices"] and not self.in_chunks:
+                out.document(completion)
+        elif not self.extracts:
+            self._finish(reply, out, live)
+
+    def _renders(self, out: Output) -> bool:
+        return self.shown.markdown and out.is_terminal and not (is_dumb() or self.printed.json or self.extracts)
+
+    def _page(self, out: Output) -> AbstractContextManager["Page | Output"]:
+        """Returns what a content is written to: a page that renders it, or the output itself."""
+        if not self._renders(out):
+            return nullcontext(out)
+        from llamacli.markdown import Page
+
+        return Page(out, color=self.stderr.wants_color and not os.environ.get("NO_COLOR"))
+
+    def _show_reasoning(self, reply: "Reply", page: "Page | Output | None" = None) -> None:
+        if self.shown.reasoning and (text := reply.answer.take_reasoning()):
+            if page is not None and not isinstance(page, Output):
+                page.hide()
+            self.stderr.write(text)
+
+    def _finish(self, reply: "Reply", out: Output, live: bool) -> None:
+        """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each."""
+        for choice in reply.answer.completion()["choices"]:
+            content = reply.answer.text(choice.get("index") or 0)
+            calls = tool_calls(choice.get("message") or {})
+            if not live:
+                with self._page(out) as page:
+                    page.write(content)
+            if calls:
+                out.end()
+                out.write("\n".join(json.dumps(call, ensure_ascii=False) for call in calls))
+            if content or calls:
+                out.end("\0" if self.printed.null else "\n")
 
     def _conclude(self, reply: "Reply", out: Output) -> Answer:
         """Says what there is to say of a whole reply, and raises what keeps it from being an answer."""
@@ -78,29 +171,49 @@ class Turn:
         if 0 < len(choices) < reply.answer.expected:
             self.stderr.note(f"{len(choices)} of {reply.answer.expected} answers came: the server does not take --n")
         fault = reply.verdict(self.printed.allow_truncated)
+        if self.extracts and (fault is None or fault.status == ExitStatus.CUT):
+            fault = self._extract(reply, out, is_complete=fault is None) or fault
+        message: Message = (choices[0].get("message") or {}) if choices else {}
+        return self._end(fault, [reply], out, message)
+
+    def _extract(self, reply: "Reply", out: Output, is_complete: bool) -> LlamaError | None:
+        """Prints the first code block of each answer, or nothing and says that one has none."""
+        from llamacli.extract import first_block
+
+        choices = reply.answer.completion()["choices"]
+        blocks = [first_block(reply.answer.text(choice.get("index") or 0), is_complete) for choice in choices]
+        found = [block for block in blocks if block is not None]
+        if len(found) < len(blocks):
+            what = "the answer holds no fenced code block" + ("" if is_complete else " that is whole, and it was cut")
+            todo = "ask for one, or leave --extract out" if is_complete else "raise --max-tokens"
+            return reply.named(LlamaError(ExitStatus.MISFIT, what, todo))
+        if not self.printed.json:
+            for block in found:
+                out.write(block)
+                out.end("\0" if self.printed.null else "\n")
+        return None
+
+    def _end(
+        self,
+        fault: LlamaError | None,
+        replies: "list[Reply]",
+        out: Output,
+        message: Message,
+        status: ExitStatus = ExitStatus.OK,
+    ) -> Answer:
+        """Keeps what is worth keeping, shows the usage, and raises what leaves no answer."""
         is_kept = fault is None or fault.status == ExitStatus.CUT
         # A cut that left nothing is no reason to empty the old file.
         if fault is None or (is_kept and out.written):
             out.commit()
+        completions = [reply.answer.completion() for reply in replies]
+        costs = [cost(completion, reply.headers) for completion, reply in zip(completions, replies, strict=True)]
+        spent = sum(told) if (told := [each for each in costs if each is not None]) else None
+        answer = Answer(message, fault, usage(completions), spent, status)
         if self.shown.usage:
             from llamacli.report import usage_line
 
-            self.stderr.line(usage_line(reply), "2")
+            self.stderr.line(usage_line(replies, answer.usage, answer.cost), "2")
         if fault and not is_kept:
             raise fault
-        completion: Any = reply.answer.completion()
-        usage = told if isinstance(told := completion.get("usage"), dict) else {}
-        return Answer(choices[0].get("message") or {}, fault, usage, cost(completion, reply.headers))
-
-
-def _finish(answer: "Assembly", out: Output, live: bool, terminator: str) -> None:
-    """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each."""
-    for choice in answer.completion()["choices"]:
-        content, calls = answer.text(choice.get("index") or 0), tool_calls(choice.get("message") or {})
-        if not live:
-            out.write(content)
-        if calls:
-            out.end()
-            out.write("\n".join(json.dumps(call, ensure_ascii=False) for call in calls))
-        if content or calls:
-            out.end(terminator)
+        return answer

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
 from llamacli.errors import ExitStatus, LlamaError
@@ -111,6 +112,15 @@ TOO_LONG = re.compile(
 def tells_too_long(words: str) -> bool:
     """Tells whether a server's refusal says that the messages are too long for the model."""
     return bool(TOO_LONG.search(words))
+
+
+def usage(completions: Sequence[Completion]) -> dict[str, Any]:
+    """Returns what the server told of tokens; of several completions the sums, {} where it told nothing."""
+    told: list[Any] = [each for completion in completions if isinstance(each := completion.get("usage"), dict)]
+    if len(told) < 2:
+        return told[0] if told else {}
+    keys = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {key: sum(each[key] for each in told if isinstance(each.get(key), int)) for key in keys}
 
 
 def cost(completion: Completion, headers: dict[str, str]) -> float | None:

@@ -5,18 +5,24 @@ import re
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llamacli import cli
 from llamacli.errors import ExitStatus
 from tests.conftest import World
-from tests.fake_api import HELLO, MODEL, Handler, delta, document, event, respond, stream
+from tests.fake_api import HELLO, MODEL, Handler, completion, delta, document, event, respond, stream, text
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "llamacli" in line]
+
+
+def example(schema: dict[str, Any]) -> object:
+    """Returns a value that fits a simple schema."""
+    return schema["enum"][0] if "enum" in schema else {"string": "x", "integer": 3, "array": ["x"]}[schema["type"]]
 
 
 @pytest.fixture
@@ -25,6 +31,7 @@ def folder(world: World) -> World:
     for name in ("main.py", "test.py", "notes.txt", "words.txt", "review.txt", "README.md"):
         (world.cwd / name).write_text("some words\nand more\n")
     (world.cwd / "body.json").write_text(json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}))
+    (world.cwd / "person.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}')
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
     sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
     sessions.mkdir(parents=True)
@@ -42,8 +49,15 @@ def folder(world: World) -> World:
             return document({"data": [{"id": "llama"}]})(handler)
         if handler.asked.path == "/v2/billing":
             return document({"current_balance": 1.5})(handler)
+        if "greets" in handler.asked.json["messages"][-1].get("content", ""):
+            return text("```sh\necho hello\n```")(handler)
         if "tools" not in handler.asked.json:
             return respond(handler)
+        function = handler.asked.json["tools"][0]["function"]
+        if function["name"] == "give_answer":
+            given = {name: example(schema) for name, schema in function["parameters"]["properties"].items()}
+            whole = {"name": "give_answer", "arguments": json.dumps(given)}
+            return document(completion(None, "tool_calls", tool_calls=[{"id": "c", "function": whole}]))(handler)
         call = {"index": 0, "id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
         return stream([event(delta(tool_calls=[call])), event(delta(finish="tool_calls"))])(handler)
 

@@ -374,6 +374,7 @@ def test_a_broken_installation_is_70_and_not_1(world: World) -> None:
 #: Where each status is reached, for whoever adds one.
 REACHED = {
     ExitStatus.OK: test_whole_answers_in_all_their_forms,
+    ExitStatus.NO: "tests/test_fit.py",
     ExitStatus.USAGE: test_usage_errors_are_one_line_that_names_what_is_wrong,
     ExitStatus.KEY: test_each_http_status_has_its_exit_status,
     ExitStatus.REFUSED: test_each_http_status_has_its_exit_status,
@@ -384,6 +385,7 @@ REACHED = {
     ExitStatus.BROKEN: test_what_goes_wrong_after_the_response_began_is_9,
     ExitStatus.CUT: test_cut_and_withheld_answers,
     ExitStatus.WITHHELD: test_cut_and_withheld_answers,
+    ExitStatus.MISFIT: "tests/test_fit.py",
     ExitStatus.FAULT: test_a_fault_is_70_and_tells_how_to_see_more,
     ExitStatus.OUTPUT: "tests/test_output.py",
     ExitStatus.HANGUP: "tests/test_signals.py",

@@ -10,6 +10,7 @@ from llamacli.dry import DryOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus
+from llamacli.fit import FitOptions
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.output import Output, OutputFile, OutputOptions
@@ -22,6 +23,8 @@ EXAMPLES = (
     "llamacli ask why is the sky blue",
     "git diff | llamacli ask 'Write a commit message for:'",
     "llamacli ask -f main.py -f test.py 'Why does the test fail?'",
+    "llamacli ask --choice bug,feature,question 'What is this?' <notes.txt",
+    "llamacli ask --schema 'name, age int, tags [str]' 'Who is it?' <notes.txt",
 )
 
 
@@ -32,6 +35,7 @@ def ask(
     params: Params,
     printed: OutputOptions,
     file: OutputFile,
+    fit: FitOptions,
     instead: DryOptions,
     shown: UsageOptions,
     display: DisplayOptions,
@@ -46,7 +50,7 @@ def ask(
     {stdin}. Nothing but the answer is printed on stdout.
     """
     messages = prompt.messages(words or [], given, env.inputs)
-    turn = Turn(params, printed, shown, env.stderr)
+    turn = Turn(params, printed, shown, env.stderr, fit)
     body = turn.body(messages)
     if instead.dry_run or instead.curl:
         dry.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
@@ -60,4 +64,4 @@ def ask(
         answer = turn.take(body, client, out)
         if answer.fault:
             raise answer.fault
-    return ExitStatus.OK
+    return answer.status

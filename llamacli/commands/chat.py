@@ -12,6 +12,7 @@ from llamacli.dry import DryOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.fit import FitOptions
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.output import Output, OutputFile, OutputOptions
@@ -36,6 +37,7 @@ def chat(
     params: Params,
     printed: OutputOptions,
     file: OutputFile,
+    fit: FitOptions,
     instead: DryOptions,
     shown: UsageOptions,
     display: DisplayOptions,
@@ -50,7 +52,7 @@ def chat(
     prints it. Turns are saved as JSON Lines, under the name that -S gives or else the
     time; -c goes on with the last one. A turn that fails leaves nothing behind.
     """
-    conversation = Conversation(_session(held), held, Turn(params, printed, shown, env.stderr), env.stderr)
+    conversation = Conversation(_session(held), held, Turn(params, printed, shown, env.stderr, fit), env.stderr)
     conversation.system = prompt.system(given, env.inputs)
     content = prompt.content(words or [], given, env.inputs)
     has_prompt = bool(content or words or given.file or given.edit)
@@ -77,7 +79,7 @@ def chat(
         answer = conversation.take(content, client, out)
         if answer.fault:
             raise answer.fault
-    return ExitStatus.OK
+    return answer.status
 
 
 def _session(held: SessionOptions) -> Session:

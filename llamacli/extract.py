@@ -1,0 +1,44 @@
+"""Finds fenced code blocks (CommonMark 0.31, section 4.5), wherever CommonMark lets them stand."""
+
+import re
+from itertools import zip_longest
+
+LINE_END = re.compile(r"\r\n|\n|\r")
+FENCE = re.compile(r"(`{3,}|~{3,})([^\n]*)")
+
+
+def first_block(text: str, is_complete: bool = True) -> str | None:
+    """Returns what stands inside of the first fenced code block, None where there is none.
+
+    A block that is still open where the text ends counts only where the text is
+    complete. Raw HTML counts as text, so that a block inside of it is found.
+    """
+    # Not before there is an answer, since it takes as long to import as to ask.
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False})
+    parser.core.ruler.disable("inline")
+    for token in parser.parse(text):
+        if token.type != "fence" or token.map is None:
+            continue
+        start, end = token.map
+        # The last line lacks its newline where the text ends without one.
+        inside = token.content.removesuffix("\n").split("\n") if token.content else []
+        is_open = end - start < len(inside) + 2 and end >= len(LINE_END.split(text.rstrip()))
+        if is_open and not is_complete:
+            return None
+        # The parser makes every line end a newline.
+        ends = LINE_END.findall(text)[start + 1 : start + 1 + len(inside)]
+        return "".join(line + end for line, end in zip_longest(inside, ends, fillvalue=""))
+    return None
+
+
+def unfenced(text: str) -> str | None:
+    """Returns the inside of a text that is one fenced code block from its first line to its last, else None."""
+    first, *inside = text.split("\n")
+    opening = FENCE.fullmatch(first.strip())
+    if not opening or not inside or (opening[1][0] == "`" and "`" in opening[2]):
+        return None
+    closing = FENCE.fullmatch(inside.pop().strip())
+    is_closed = closing and not closing[2] and closing[1].startswith(opening[1])
+    return "\n".join(inside) if is_closed else None
