@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llamacli import columns, prompt
 from llamacli.conversation import SessionOptions
 from llamacli.display import DisplayOptions, UsageOptions
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.fit import FitOptions
 from llamacli.kinds import AtFile, Switch
 from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Table, long_form, value
@@ -106,7 +107,7 @@ def _set(repl: "Repl", operand: str) -> None:
         raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
     if not flag:
         rows = [(name[2:], getattr(table, field)) for table in repl.tables for name, field in _settable(type(table))]
-        return columns.show([(name, encode(there).decode()) for name, there in rows if there is not None], repl.screen)
+        return columns.show([(name, _told(there)) for name, there in rows if there is not None], repl.screen)
     wanted = "--" + flag.lstrip("-").replace("_", "-")
     for table in repl.tables:
         for name, field in _settable(type(table)):
@@ -129,6 +130,7 @@ def _settable(table: type[Table]) -> Iterator[tuple[str, str]]:
 def _put(repl: "Repl", table: Table, field: str, texts: list[str]) -> None:
     """Gives a field the value that the texts mean, or its default where there are none."""
     flag, name = table.flags()[field], long_form(field)
+    before = dict(vars(table))
     if not texts and isinstance(flag.kind, Switch):
         texts = ["true"]
     if texts:
@@ -139,8 +141,21 @@ def _put(repl: "Repl", table: Table, field: str, texts: list[str]) -> None:
         vars(table).pop(field, None)
         table.origins = {key: origin for key, origin in table.origins.items() if key != field}
     table.filled(repl.env)
+    try:
+        repl.conversation.turn.adopt()
+    except LlamaError:
+        vars(table).clear()
+        vars(table).update(before)
+        raise
     there = getattr(table, field)
-    repl.env.stderr.note(f"{name[2:]} is " + ("the server's default" if there is None else encode(there).decode()))
+    repl.env.stderr.note(f"{name[2:]} is {_told(there)}")
+
+
+def _told(there: Any) -> str:
+    """Returns a flag's value as JSON."""
+    # A schema is shown as the document that it is; its class is not worth its import.
+    there = getattr(there, "document", there)
+    return "not set" if there is None else encode(there).decode()
 
 
 def _file(repl: "Repl", operand: str) -> None:
@@ -204,6 +219,7 @@ COMMANDS = {
 }
 #: The tables whose flags /set takes.
 SETTABLE: tuple[type[Table], ...] = (
+    FitOptions,
     Params,
     SessionOptions,
     OutputOptions,

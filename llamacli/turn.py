@@ -50,8 +50,13 @@ class Turn:
         self.params, self.printed, self.shown, self.stderr = params, printed, shown, stderr
         #: A conversation counts its tokens, whether they are shown or not.
         self.counts = shown.usage
-        self.fitting = fit.fitting() if fit else None
-        self.extracts = fit is not None and fit.extract
+        self._fit = fit
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Takes over what form the answers are to have. Raises LlamaError (usage) where that is two."""
+        self.fitting = self._fit.fitting() if self._fit else None
+        self.extracts = self._fit is not None and self._fit.extract
 
     @property
     def in_chunks(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROGRAM, World
-from tests.fake_api import delta, document, error, event, stream, text
+from tests.fake_api import answer, delta, document, error, event, stream, text
 from tests.terminal import Terminal
 
 CHAT = [*PROGRAM, "chat"]
@@ -39,11 +39,11 @@ class Chat(Terminal):
         self.after(before, *answers, *([READY] if ready else []))
 
     def after(self, before: int, *answers: str) -> None:
-        for answer in answers:
+        for wanted in answers:
             end = time.monotonic() + 10
-            while (place := self.shown.find(answer, before)) < 0:
-                assert time.monotonic() < end, f"{answer!r} never came, but {self.shown[before:]!r}"
-                assert self.read(0.1) or answer in self.shown, f"ended without {answer!r}: {self.shown!r}"
+            while (place := self.shown.find(wanted, before)) < 0:
+                assert time.monotonic() < end, f"{wanted!r} never came, but {self.shown[before:]!r}"
+                assert self.read(0.1) or wanted in self.shown, f"ended without {wanted!r}: {self.shown!r}"
             before = place
 
     def leave(self) -> None:
@@ -346,19 +346,35 @@ def test_set_changes_what_is_sent(world: World) -> None:
             "stream_options": {"include_usage": True},
             "key": 1,
         }
-        chat.say("/set temperature\r", "temperature is the server's default")
+        chat.say("/set temperature\r", "temperature is not set")
         chat.say("/set temperature 9\r", "/set temperature: '9' is out of range")
         chat.say("/set nonsense 9\r", "/set: no flag 'nonsense'")
         chat.say("/set stop 'END\r", "/set: No closing quotation")
         chat.say("/set retry 0\r", "retry is 0")
         chat.say("/set n 2\r", "n is 2")
         chat.say("again\r", "--n above 1 has no place in a conversation")
-        chat.say("/set n\r", "n is the server's default")
+        chat.say("/set n\r", "n is not set")
         chat.say("/set\r", "top-p                0.3")
         count = len(world.api.requests)
         chat.say("again\r", "Hello. It's nice")
         assert len(world.api.requests) == count + 1
         assert "temperature" not in world.api.body
+
+
+def test_a_form_of_answers_is_set_and_taken_back(world: World) -> None:
+    with Chat(world) as chat:
+        chat.say("/set choice yes,no\r", 'choice is ["yes","no"]')
+        world.api.will(answer("Yes."))
+        chat.say("Well?\r", "\ryes\r")
+        assert world.api.body["tool_choice"]["type"] == "function"
+        chat.say("/set schema 'name, age int'\r", "--choice and --schema each ask for a form of their own")
+        chat.say("/set choice\r", "choice is not set")
+        chat.say("/set schema 'name, age int'\r", 'schema is {"type":"object"')
+        chat.say("/set schema\r", "schema is not set")
+        world.api.will(text("Plain."))
+        chat.say("And?\r", "Plain.")
+        assert said(world) == [("user", "Well?"), ("assistant", "yes"), ("user", "And?")]
+        assert "tools" not in world.api.body
 
 
 def test_system_file_edit_retry_reset_and_usage(world: World) -> None:

@@ -64,7 +64,7 @@ def chat(
 
         from llamacli.repl import Repl
 
-        tables = (params, held, printed, shown, display, network)
+        tables = (params, held, printed, fit, shown, display, network)
         return Repl(conversation, where, network, tables, env).run(content)
     body = conversation.body(prompt.checked(content))
     if instead.dry_run or instead.curl:
