@@ -35,12 +35,14 @@ SILENCE = {True: 120.0, False: 600.0}
 
 
 class Retryable(Exception):
-    """A failure after which the same request may be sent again. `after`: seconds that the server asks to wait."""
+    """A failure after which the same request may be sent again.
 
-    def __init__(self, error: LlamaError, after: float | None = None) -> None:
+    `after`: seconds that the server asks to wait. `code`: the HTTP status, 0 where there was no response.
+    """
+
+    def __init__(self, error: LlamaError, after: float | None = None, code: int = 0) -> None:
         super().__init__(str(error))
-        self.error = error
-        self.after = after
+        self.error, self.after, self.code = error, after, code
 
 
 class Client:
@@ -56,11 +58,16 @@ class Client:
         self.session.mount("http://", self.adapter)
         self.session.headers["User-Agent"] = f"llamacli/{__version__}"
         self.session.verify = self._certificates()
+        self._routes: dict[str, tuple[dict[str, str], str | None]] = {}
 
     def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets the connections go."""
         self.session.close()
 
     def _certificates(self) -> str | bool:
@@ -89,9 +96,19 @@ class Client:
         with Reply(call, call.send(), Assembly()) as reply:
             return reply.document(reply.blocks())
 
-    def call(self, outgoing: Outgoing, streaming: bool, final: Collection[int] = ()) -> "Call":
-        """Returns a call that is still to be sent."""
-        return Call(self, outgoing, self.options.timeout or SILENCE[streaming], final)
+    def call(
+        self, outgoing: Outgoing, streaming: bool, final: Collection[int] = (), request_id: str | None = None
+    ) -> "Call":
+        """Returns a call that is still to be sent, under a new id where none is given."""
+        return Call(self, outgoing, self.options.timeout or SILENCE[streaming], final, request_id)
+
+    def route(self, url: str) -> tuple[dict[str, str], str | None]:
+        """Returns the proxies for a URL, and the name of the one that will be taken."""
+        if url not in self._routes:
+            # Requests would send even localhost, and the key with it, to a proxy.
+            proxies = {} if is_loopback(url) else get_environ_proxies(url)
+            self._routes[url] = proxies, urlsplit(select_proxy(url, proxies) or "").hostname
+        return self._routes[url]
 
 
 class Call:
@@ -101,16 +118,23 @@ class Call:
     progress: Progress
     #: The latest response that was no 2xx, and its body.
     refusal: tuple[requests.Response, bytes] | None = None
+    #: How often it was sent.
+    tries = 0
 
-    def __init__(self, client: Client, outgoing: Outgoing, silence: float, final: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        client: Client,
+        outgoing: Outgoing,
+        silence: float,
+        final: Collection[int] = (),
+        request_id: str | None = None,
+    ) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
         self.outgoing, self.silence, self.final = outgoing, silence, final
-        self.request_id = self.options.request_id or str(uuid4())
+        self.request_id = request_id or self.options.request_id or str(uuid4())
         self.url = join(client.endpoint.base_url, outgoing.path)
         self.started = time.monotonic()
-        # Requests would send even localhost, and the key with it, to a proxy.
-        self.proxies = {} if is_loopback(self.url) else get_environ_proxies(self.url)
-        self.proxy = urlsplit(select_proxy(self.url, self.proxies) or "").hostname
+        self.proxies, self.proxy = client.route(self.url)
 
     def send(self) -> requests.Response:
         """Returns the response, a 2xx, with a spinner turning until it has something to show.
@@ -127,7 +151,7 @@ class Call:
     def _send(self) -> requests.Response:
         for attempt in count():
             try:
-                return self._try()
+                return self.attempt()
             except Retryable as failure:
                 wait = failure.after if failure.after is not None else network.backoff(attempt)
                 end = min(self.options.retry_max_time, self.options.max_time or float("inf"))
@@ -148,9 +172,19 @@ class Call:
     def elapsed(self) -> float:
         return time.monotonic() - self.started
 
-    def _try(self) -> requests.Response:
+    def attempt(self) -> requests.Response:
         """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
+        try:
+            return self._attempt()
+        except Retryable as failure:
+            # The server has let go of an idle connection, which tells nothing about the call.
+            if failure.code or not self.progress.is_reused:
+                raise
+        return self._attempt()
+
+    def _attempt(self) -> requests.Response:
         self.refusal = None
+        self.tries += 1
         left = max(self.options.max_time - self.elapsed, 0.001) if self.options.max_time else float("inf")
         connect_timeout = min(self.options.connect_timeout, left)
         self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence, left)
@@ -237,7 +271,7 @@ class Call:
         failure.http_status = code
         if code not in network.RETRIED or code in self.final:
             return failure
-        return Retryable(failure, network.retry_after(response.headers.get("Retry-After")))
+        return Retryable(failure, network.retry_after(response.headers.get("Retry-After")), code)
 
     def fault(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError:
         """Makes an error that names the request, so that the provider's logs can be searched for it."""
@@ -245,11 +279,15 @@ class Call:
         return LlamaError(status, f"{what} (request id {self.request_id}{theirs})", todo)
 
     def _show_request(self, request: requests.PreparedRequest) -> None:
+        if not self.stderr.is_verbose:
+            return
         self.stderr.verbose(f"> {request.method} {request.url}")
         for name, value in request.headers.items():
             self.stderr.verbose(f"> {name}: {value}")
 
     def _show_response(self, response: requests.Response) -> None:
+        if not self.stderr.is_verbose:
+            return
         self.stderr.verbose(f"< {network.reason(response.status_code)}")
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")

@@ -1,5 +1,6 @@
 """One connection under a clock: how far a call got, and limits that hold for names and slow drips too."""
 
+import os
 import queue
 import re
 import socket
@@ -31,12 +32,15 @@ class Progress:
     def __init__(self, connect_timeout: float, silence: float, limit: float) -> None:
         self.connect_timeout, self.silence = connect_timeout, silence
         self.connected = False
+        #: The connection is one that an earlier call has left open.
+        self.is_reused = False
         #: A byte of the response has come.
         self.begun = False
         #: A clock has ended the call.
         self.was_cut = False
         self._end = time.monotonic() + limit
         self._handle: socket.socket | None = None
+        self._kept: socket.socket | None = None
         self._timer: threading.Timer | None = None
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
@@ -44,6 +48,11 @@ class Progress:
         # TLS takes over the socket's descriptor, hence a duplicate of it.
         self._handle = sock.dup()
         self._cut_after(seconds)
+
+    def reusing(self, sock: socket.socket) -> None:
+        """Takes note that the call goes over a connection that was there already."""
+        self.is_reused, self._kept = True, sock
+        self.ready()
 
     def ready(self) -> None:
         """Takes note that the connection is there; from now on the limit of the whole call counts."""
@@ -58,6 +67,9 @@ class Progress:
         self._stop_clock()
         left = min(self._end - time.monotonic(), seconds)
         if left < float("inf"):
+            if self._kept and not self._handle:
+                # Not before it is needed, which for most calls of a batch is never.
+                self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
             self._timer = threading.Timer(max(left, 0), self._cut)
             self._timer.daemon = True
             self._timer.start()
@@ -78,6 +90,7 @@ class Progress:
     def close(self) -> None:
         """Stops the clock and forgets the socket."""
         self._stop_clock()
+        self._kept = None
         if self._handle:
             self._handle.close()
             self._handle = None
@@ -150,6 +163,16 @@ class _Clocked(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         self._adapter.progress.ready()
+        self._allow_silence()
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            if not self._adapter.progress.connected:
+                self._adapter.progress.reusing(self.sock)
+            self._allow_silence()
+        super().putrequest(*args, **kwargs)
+
+    def _allow_silence(self) -> None:
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
         self.sock.settimeout(self._adapter.progress.silence)
 

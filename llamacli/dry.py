@@ -1,6 +1,7 @@
 """--dry-run and --curl: to see a request in place of sending it."""
 
 import os
+from collections.abc import Iterable
 from typing import Annotated
 
 from llamacli import endpoint
@@ -31,17 +32,31 @@ def show(
     env: Environment,
 ) -> None:
     """Prints a request in place of sending it: no key is fetched and nothing leaves the machine."""
+    show_all([outgoing], dry, server, network, path, env)
+
+
+def show_all(
+    requests: Iterable[Outgoing],
+    dry: DryOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    path: str | None,
+    env: Environment,
+) -> None:
+    """Prints each request on a line of its own, as it comes."""
     with Output(path) as out:
         if dry.curl:
             endpoint.announce(server, env)
             with_key = endpoint.would_send_key(server, env)
             if with_key and not os.environ.get(KEY_VARIABLES[0]):
                 env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
-            url = endpoint.join(server.base_url, outgoing.path)
-            out.write(curl(outgoing, url, network, with_key))
-        else:
-            out.json_text((outgoing.body or b"").decode())
-        out.end()
+        for outgoing in requests:
+            if dry.curl:
+                url = endpoint.join(server.base_url, outgoing.path)
+                out.write(curl(outgoing, url, network, with_key))
+            else:
+                out.json_text((outgoing.body or b"").decode())
+            out.end()
         out.commit()
 
 

@@ -32,6 +32,7 @@ class ExitStatus(enum.IntEnum):
     CUT = 10, "the answer was cut at the token limit (--allow-truncated makes it 0)"
     WITHHELD = 11, "the answer was withheld: content filter, or a refusal"
     MISFIT = 12, "the answer does not fit --choice, --yes-no, --schema or --extract"
+    FAILED = 13, "batch: some items failed, or a cap stopped it"
     FAULT = 70, "a fault in llamacli itself"
     OUTPUT = 74, "the output could not be written (full disk, closed descriptor)"
     HANGUP = 129, "stopped by SIGHUP"

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from llamacli.errors import ExitStatus, LlamaError, Stopped
@@ -41,27 +41,33 @@ class Inputs:
 
     def stdin_bytes(self, taker: str) -> bytes:
         """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error."""
+        self.take_stdin(taker)
+        return b"".join(self.stdin_blocks())
+
+    def take_stdin(self, taker: str) -> None:
+        """Says what wants stdin. Raises LlamaError (usage) where something else has taken it."""
         if self._stdin_taker:
             raise LlamaError(
                 ExitStatus.USAGE, f"stdin was read for {self._stdin_taker} already", f"give {taker} another way"
             )
         self._stdin_taker = taker
+
+    def stdin_blocks(self) -> Iterator[bytes]:
+        """Yields what comes on stdin, as it comes. Raises LlamaError (usage)."""
         try:
-            return self._read_stdin()
+            yield from self._read_stdin()
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"stdin cannot be read: {error.strerror}") from None
 
-    def _read_stdin(self) -> bytes:
+    def _read_stdin(self) -> Iterator[bytes]:
         if os.isatty(0):
             self.note("reading the terminal; end the text with Ctrl-D on a line of its own")
         # A regular file is always ready, and epoll would refuse it: select, which is everywhere.
         elif not select.select([0], [], [], PATIENCE)[0]:
             hint = "; -I/--no-stdin leaves it alone" if "no_stdin" in self.flags else ""
             self.note(f"waiting for text on stdin{hint}")
-        blocks = []
         while block := _read(0):
-            blocks.append(block)
-        return b"".join(blocks)
+            yield block
 
     def file(self, path: str) -> str:
         """Reads a file's text, whole and as it stands; `-` is stdin."""

@@ -104,6 +104,19 @@ class Matching(Kind):
         return text
 
 
+class OneOf(Kind):
+    """One of a few words."""
+
+    def __init__(self, *values: str) -> None:
+        super().__init__("|".join(values))
+        self.values = values
+
+    def parse(self, text: str) -> str:
+        if text not in self.values:
+            raise ValueError(f"is none of {', '.join(self.values)}")
+        return text
+
+
 class KeyValue(Kind):
     """`KEY=VALUE` with VALUE read as JSON where it is JSON, else as a string; repeated, an object."""
 

@@ -1,21 +1,16 @@
 """Runs the program: the one place where errors and signals become exit statuses."""
 
 import os
-import signal
 import sys
 import traceback
-from types import FrameType
 from typing import Any, NoReturn
 
 import typer
 
-from llamacli import cli
+from llamacli import cli, signals
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.terminal import Stderr
-
-#: The signals that end a call, after what is open has been put in order.
-SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +26,7 @@ def main(arguments: list[str]) -> int:
             raise
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
-        _catch_signals()
+        signals.catch()
         return run(Environment(stderr))
     except LlamaError as error:
         stderr.error(error)
@@ -61,7 +56,7 @@ def run() -> NoReturn:
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:
-        _die(stopped.number)
+        signals.die(stopped.number)
     # Nothing is left to be flushed, and taking the interpreter down in order takes longer than an answer's last byte.
     os._exit(status)
 
@@ -81,27 +76,6 @@ def _keep_standard_descriptors() -> None:
     if sys.stdout is None:
         # Python has none where 1 was closed, and Typer would print into the void.
         sys.stdout = os.fdopen(1, "w", closefd=False)
-
-
-def _catch_signals() -> None:
-    """Makes the signals end the call in order. One that is ignored (nohup, a background job) stays ignored."""
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    # The second one is not waited for.
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
-    raise Stopped(number)
-
-
-def _die(number: int) -> NoReturn:
-    """Ends by the signal itself: an exit status of 130 would not stop a shell's loop."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    os._exit(128 + number)
 
 
 def _usage(error: typer.TyperException) -> LlamaError:

@@ -106,6 +106,7 @@ def files(tables: Sequence[type[Table]]) -> str:
             (f"{state_folder()}/history", "What was typed in chats; mode 0600."),
             (f"{cache_folder()}/models", "The ids that `models` has listed, for completions."),
             ("FILE.part", "What came of a broken answer to -o FILE."),
+            ("FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),
         ]
     )
 

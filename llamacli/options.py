@@ -78,8 +78,9 @@ class Table:
     @classmethod
     def flags(cls) -> dict[str, Flag]:
         """Returns the flags by the names of their fields, in the order in which the help shows them."""
-        annotations = inspect.get_annotations(cls)
-        return {name: hint.__metadata__[0] for name, hint in annotations.items() if hasattr(hint, "__metadata__")}
+        # A table that builds on another one has that one's flags first.
+        hints = [hint for base in reversed(cls.__mro__) for hint in inspect.get_annotations(base).items()]
+        return {name: hint.__metadata__[0] for name, hint in hints if hasattr(hint, "__metadata__")}
 
 
 AnyTable = TypeVar("AnyTable", bound=Table)

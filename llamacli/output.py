@@ -88,7 +88,7 @@ class Output:
     def document(self, value: object, *, line: bool = False, terminator: str = "\n") -> None:
         """Writes a JSON value: indented on a terminal, else, or as one of several, in one line."""
         indent = 2 if self.is_terminal and not line else None
-        self._put(_dump(value, indent, self.is_terminal) + terminator)
+        self._put(dump(value, indent, self.is_terminal) + terminator)
 
     def json_text(self, text: str) -> None:
         """Writes JSON as it stands; on a terminal with JSON's own escapes for what could drive it."""
@@ -159,7 +159,8 @@ def _failure(name: str, error: OSError) -> LlamaError:
     return LlamaError(ExitStatus.OUTPUT, f"cannot write {name}: {error.strerror}{where}")
 
 
-def _dump(value: object, indent: int | None, for_terminal: bool) -> str:
+def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
+    """Returns a value as JSON text, whatever is in it: the answers of others are."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:

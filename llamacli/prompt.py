@@ -18,8 +18,8 @@ from llamacli.wire import Message
 STDIN = "{stdin}"
 
 
-class InputOptions(Table):
-    """What is asked beside the words of the prompt."""
+class ContextOptions(Table):
+    """What every question comes with."""
 
     title = "Input"
 
@@ -30,6 +30,11 @@ class InputOptions(Table):
     file: Annotated[
         list[str] | None, Flag(Path(), "Add this file after the prompt, in front of stdin's text.", "-f", many=True)
     ] = None
+
+
+class InputOptions(ContextOptions):
+    """What is asked beside the words of the prompt."""
+
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
     no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", also=("--ignore-stdin",))] = False
 
@@ -98,7 +103,7 @@ def _stdin(words: list[str], options: InputOptions, inputs: Inputs) -> str | Non
     return inputs.stdin("the prompt")
 
 
-def system(options: InputOptions, inputs: Inputs) -> str | None:
+def system(options: ContextOptions, inputs: Inputs) -> str | None:
     """Returns the system message that is asked for, None where none is. Raises LlamaError (usage)."""
     if options.role is None:
         return options.system

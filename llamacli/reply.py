@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPException
 from itertools import chain
 from types import TracebackType
@@ -26,6 +27,8 @@ MAX_BODY = 64 << 20
 STREAM = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
 #: Seconds that a stream may go on for after every choice has finished: usage and [DONE] may follow, or nothing.
 LINGER = 5.0
+#: Seconds to wait for the end of a body whose answer is there: a new connection takes about as long.
+DRAIN = 0.1
 #: What requests, urllib3 and http.client raise when a connection or a response fails.
 FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, UnicodeError)
 
@@ -105,6 +108,13 @@ class Reply:
             if start[:1] not in b"deir" or len(start) > 6 or b"\n" in start or b"\r" in start:
                 break
         return start, chain([head], blocks) if head else iter(())
+
+    def drain(self) -> None:
+        """Reads what may follow the end of the answer, for a moment, so that its connection can be kept."""
+        self._call.progress.finishing(DRAIN)
+        with suppress(*FAILURES):
+            while self._response.raw.read1(BLOCK):
+                pass
 
     def _take_time(self) -> None:
         self.last_text = time.monotonic()

@@ -83,7 +83,7 @@ class Stderr:
     def verbose(self, text: str) -> None:
         """Writes a line of --verbose."""
         if self.is_verbose:
-            self.write(one_line(self._hidden(text)) + "\n")
+            self.write(one_line(self.hidden(text)) + "\n")
 
     def error(self, error: LlamaError) -> None:
         """Writes the one line of a failure."""
@@ -93,13 +93,13 @@ class Stderr:
     def line(self, text: str, style: str) -> None:
         """Writes `llamacli: text` as one line, the name in an SGR style where there is colour."""
         prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
-        self.write(one_line(self._hidden(text)) + "\n", prefix)
+        self.write(one_line(self.hidden(text)) + "\n", prefix)
 
     def write(self, text: str, prefix: str = "") -> None:
         """Writes text, harmless and without secrets."""
         if not text:
             return
-        text = self._hidden(text)
+        text = self.hidden(text)
         if not text.endswith("\n"):
             # It would be drawn over the line that is being written.
             self.spinner.stop()
@@ -109,16 +109,22 @@ class Stderr:
             _try_write(break_line + prefix + (escaped(text) if self.is_terminal else text))
             self._line_is_open = not text.endswith("\n")
 
-    def _hidden(self, text: str) -> str:
+    def hidden(self, text: str) -> str:
+        """Returns a text with the keys in it masked."""
         for secret, mask in self._secrets.items():
             text = text.replace(secret, mask)
         return text
 
     def waiting(self, what: str) -> "Spinner":
         """Returns a spinner, to be started, that shows what the program waits for where a person looks."""
-        shown = self.is_terminal and not is_dumb() and not self.is_quiet
-        self.spinner = Spinner(one_line(what) if shown else "")
-        return self.spinner
+        return self.watch(Spinner(one_line(what)))
+
+    def watch(self, spinner: "Spinner") -> "Spinner":
+        """Takes a spinner, to be started; where nobody would see it, it stays away."""
+        if not self.is_terminal or is_dumb() or self.is_quiet:
+            spinner.what = ""
+        self.spinner = spinner
+        return spinner
 
     def settle(self) -> None:
         """Ends the spinner and a line of reasoning: the answer goes on."""
@@ -163,11 +169,15 @@ class Spinner:
         start, frame = time.monotonic(), 0
         while not self._over.wait(0.1 if frame else 0.5):
             frame += 1
-            line = f"{self.FRAMES[frame % 4]} {self.what} {time.monotonic() - start:.0f} s"
+            # A line that wraps could not be taken away again.
+            line = self.line(frame, time.monotonic() - start, _columns() - 1)
             with self.lock:
-                # A line that wraps could not be taken away again.
-                _try_write("\r" + line[: _columns() - 1] + "\x1b[K")
+                _try_write("\r" + line + "\x1b[K")
                 self._shown = True
+
+    def line(self, frame: int, seconds: float, columns: int) -> str:
+        """Returns what is shown after so many frames and seconds, no wider than the columns."""
+        return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -12,7 +12,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import Process, Queue
 from pathlib import Path
 
@@ -99,6 +100,60 @@ def first_token(program: str, env: dict[str, str], sent: Queue[float]) -> None:
     print(f"{'a token through the pipe: median, worst':<44} {median:7.1f} ms {worst:7.1f} ms")
 
 
+EXECUTOR = """
+import sys, threading, requests
+from concurrent.futures import ThreadPoolExecutor
+local = threading.local()
+def ask(line):
+    if not hasattr(local, "session"):
+        local.session = requests.Session()
+    body = {"model": "m", "messages": [{"role": "user", "content": line}]}
+    response = local.session.post("URL/chat/completions", json=body, headers={"Authorization": "Bearer key"})
+    return response.json()["choices"][0]["message"]["content"]
+with ThreadPoolExecutor(JOBS) as executor:
+    for content in executor.map(ask, [line.rstrip("\\n") for line in sys.stdin]):
+        print(content)
+"""
+
+
+def batches(program: str, python: str, env: dict[str, str]) -> None:
+    """Measures `batch`: its rate against the ideal and against a bare executor, its manners, its memory."""
+    with quick_api(0.1) as url:
+        taken = run_batch([program, "batch", "-q", "-j", "50"], 2000, {**env, "AIMLAPI_BASE_URL": url})[0]
+        print(f"{'2,000 items of 100 ms, -j 50: share of the ideal':<52} {4 / taken:7.1%}", flush=True)
+    with quick_api(0.1, 20) as url:
+        there = {**env, "AIMLAPI_BASE_URL": url}
+        of_20, of_100 = (run_batch([program, "batch", "-q", "-j", jobs], 1000, there)[0] for jobs in ("20", "100"))
+        print(f"{'20 allowed at once, 1,000 of 100 ms: -j 100 / -j 20':<52} {of_100 / of_20:7.2f}", flush=True)
+    with quick_api(0) as url:
+        there = {**env, "AIMLAPI_BASE_URL": url}
+        bare = [python, "-c", EXECUTOR.replace("URL", url).replace("JOBS", "8")]
+        ours = [program, "batch", "-q", "--plain"]
+        ratios = [run_batch(ours, 2000, there)[0] / run_batch(bare, 2000, there)[0] for _ in range(6)][1:]
+        print(f"{'no latency: time / that of a bare executor':<52} {statistics.median(ratios):7.2f}", flush=True)
+        few, many = run_batch(ours, 2_000, there)[1], run_batch(ours, 200_000, there)[1]
+        print(f"{'peak memory, 200,000 lines / 2,000':<52} {many / few:7.2f}", flush=True)
+
+
+def run_batch(command: list[str], count: int, env: dict[str, str]) -> tuple[float, int]:
+    """Pipes so many lines through, and returns the seconds and the peak memory in KB."""
+    with subprocess.Popen(["seq", str(count)], stdout=subprocess.PIPE) as source:
+        begun = time.perf_counter()
+        running = subprocess.Popen(command, env=env, stdin=source.stdout, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(running.pid, 0)
+    assert status == 0
+    return time.perf_counter() - begun, usage.ru_maxrss
+
+
+@contextmanager
+def quick_api(delay: float, allowed: int = 1 << 30) -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.quick_api", str(delay), str(allowed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield server.stdout.readline().strip()
+        server.kill()
+
+
 def start(target: Callable[..., None], *extra: Queue[float]) -> tuple[Process, str]:
     address: Queue[str] = Queue()
     server = Process(target=target, args=(address, *extra), daemon=True)
@@ -127,6 +182,7 @@ def main() -> None:
     server, url = start(drip, sent)
     first_token(program, {**env, "AIMLAPI_BASE_URL": url}, sent)
     server.kill()
+    batches(program, python, env)
 
 
 if __name__ == "__main__":

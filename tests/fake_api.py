@@ -44,12 +44,18 @@ class Handler(BaseHTTPRequestHandler):
     """Hands each request to the server's next behaviour."""
 
     protocol_version = "HTTP/1.1"
+    #: Else a kept connection waits 40 ms for an acknowledgement between headers and body.
+    disable_nagle_algorithm = True
     server: Server
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.asked = Request(self.command, self.path, headers, self.rfile.read(length))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # A client that was killed in the middle has asked nothing.
+            raise ConnectionError
+        self.asked = Request(self.command, self.path, headers, body)
         self.server.api.requests.append(self.asked)
         self.server.api.behaviour()(self)
 
@@ -63,6 +69,12 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None: ...
+
+    @property
+    def prompt(self) -> str:
+        """The content of the request's last message."""
+        content: str = self.asked.json["messages"][-1]["content"]
+        return content
 
     def reply(
         self,
@@ -232,6 +244,16 @@ def respond(handler: Handler) -> None:
 def answer(content: str | None = HELLO, **more: Any) -> Behaviour:
     """Answers with a completion in one piece."""
     return document(completion(content, **more))
+
+
+def echo(handler: Handler) -> None:
+    """Answers a prompt with `re: PROMPT`."""
+    answer(f"re: {handler.prompt}")(handler)
+
+
+def by_prompt(other: Behaviour = echo, **behaviours: Behaviour) -> Behaviour:
+    """Behaves as the prompt's name says, and otherwise as with any."""
+    return lambda handler: behaviours.get(handler.prompt, other)(handler)
 
 
 def document(value: object, status: int = 200, kind: str = "application/json") -> Behaviour:

@@ -32,6 +32,8 @@ def folder(world: World) -> World:
         (world.cwd / name).write_text("some words\nand more\n")
     (world.cwd / "body.json").write_text(json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}))
     (world.cwd / "person.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}')
+    (world.cwd / "cities.csv").write_text("name,country\nRome,Italy\nOslo,Norway\n")
+    (world.cwd / "questions.jsonl").write_text('{"id": 1, "prompt": "Why?"}\n{"id": 2, "prompt": "When?"}\n')
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
     sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
     sessions.mkdir(parents=True)
@@ -72,18 +74,23 @@ EXAMPLES = [line for name in cli.COMMANDS for line in cli.build(name).epilog.spl
 
 @pytest.mark.parametrize("command", [*COMMANDS, *EXAMPLES])
 def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> None:
-    if missing := [tool for tool in ("jq", "git") if f"{tool} " in command and not shutil.which(tool)]:
+    if missing := [tool for tool in ("jq", "git", "parallel") if f"{tool} " in command and not shutil.which(tool)]:
         pytest.skip(f"{missing[0]} is not installed")
     command = command.replace("pass show aimlapi", "echo sk-12345678")
     command = command.replace("http://localhost:8080/v1", folder.api.url)
+    # No other machine is here, but `:` is parallel's name for this one.
+    command = command.replace("parallel", "parallel --will-cite").replace("host1,host2", ":").replace("1000", "250")
     script = f"[ -e .git/HEAD ] || git init -q .; set -o pipefail; {command}" if "git" in command else command
     result = folder.shell(script)
-    assert (result.status, re.sub(r"llamacli: \d+ tokens.*\n|[<>*] .*\n", "", result.err.replace(NOTE, ""))) == (0, "")
+    notes = r"llamacli: \d+ (tokens|answered).*\n|[<>*] .*\n"
+    assert (result.status, re.sub(notes, "", result.err.replace(NOTE, ""))) == (0, "")
     if any(word in command for word in ("--help", "--dry-run", "--curl", "config show", "set-key", "llamacli help")):
         return
     if re.match(r"llamacli sessions[^|]*$", command):
         return
-    assert len(folder.api.requests) == (2 if "while read" in command or "&&" in command else 1)
+    many = 250 if "seq" in command else 2
+    several = "while read" in command or "&&" in command or "batch" in command
+    assert len(folder.api.requests) == (many if several else 1)
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")

@@ -386,6 +386,7 @@ REACHED = {
     ExitStatus.CUT: test_cut_and_withheld_answers,
     ExitStatus.WITHHELD: test_cut_and_withheld_answers,
     ExitStatus.MISFIT: "tests/test_fit.py",
+    ExitStatus.FAILED: "tests/test_batch_output.py",
     ExitStatus.FAULT: test_a_fault_is_70_and_tells_how_to_see_more,
     ExitStatus.OUTPUT: "tests/test_output.py",
     ExitStatus.HANGUP: "tests/test_signals.py",

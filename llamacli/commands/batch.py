@@ -1,0 +1,143 @@
+"""`llamacli batch`: one question for each line or record, in parallel."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+from typer import Argument
+
+from llamacli import dry, endpoint
+from llamacli.display import DisplayOptions
+from llamacli.dry import DryOptions
+from llamacli.endpoint import EndpointOptions
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.items import ItemOptions, Items
+from llamacli.network import NetworkOptions
+from llamacli.outgoing import CHAT, Outgoing
+from llamacli.output import Output
+from llamacli.pace import PaceOptions
+from llamacli.params import Params
+from llamacli.prompt import ContextOptions, DecodingOptions
+from llamacli.questions import Questions
+from llamacli.rows import RowOptions, Stream
+from llamacli.template import Template
+from llamacli.wire import encode
+
+EXAMPLES = (
+    "llamacli batch 'Translate to German: {}' <words.txt",
+    "llamacli batch -o out.jsonl --resume 'Is {name} in {country}?' cities.csv",
+    "llamacli batch --plain -j 20 - questions.jsonl >answers.txt",
+)
+#: Statuses of failures that may have passed by the next call.
+PASSING = (ExitStatus.RATE, ExitStatus.SERVER, ExitStatus.NETWORK, ExitStatus.BROKEN)
+
+
+def batch(
+    template: Annotated[str | None, Argument(metavar="[TEMPLATE]", show_default=False)],
+    files: Annotated[list[str] | None, Argument(metavar="[FILE]...", show_default=False)],
+    given: ItemOptions,
+    context: ContextOptions,
+    decoding: DecodingOptions,
+    printed: RowOptions,
+    limits: PaceOptions,
+    params: Params,
+    instead: DryOptions,
+    display: DisplayOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    env: Environment,
+) -> ExitStatus:
+    """Ask one question for each line or record, in parallel.
+
+    The items are the lines of stdin or of the FILEs, or the records of JSON Lines, CSV
+    and TSV. TEMPLATE holds {} for the item or {name} for a field, {{ and }} for braces;
+    where it holds neither, the item follows it. Without one, or with -, a line is the
+    prompt, and of a record its prompt, its messages, or its body (OpenAI's batch input
+    format). Each answer is a line of JSON: index, id (the record's custom_id or id), key
+    (a digest of the request), input, content, finish_reason, usage, seconds, attempts,
+    error (null, or status and message), and tool_calls where there are any; with -n
+    above 1 content and finish_reason are lists. A status of 13 says that some failed.
+    The first Ctrl-C lets the calls in flight finish.
+    """
+    _check(template, files, printed)
+    asked = None if template in (None, "-") else Template(env.inputs.argument(template or "", "TEMPLATE"))
+    questions = Questions(asked, context, params, env.inputs)
+    items = Items(files or [], given.input, asked, env.inputs)
+    if instead.dry_run or instead.curl:
+        return _show(items, questions, limits, instead, server, network, printed.output, env)
+    where = endpoint.resolve(server, env)
+
+    # Not before all is known to be sendable: nothing takes longer to import than requests.
+    from llamacli.batch import Batch
+    from llamacli.journal import Journal
+
+    def run(sink: Stream | Journal) -> ExitStatus:
+        Batch(items, questions, sink, limits, network, where, env.stderr, printed.allow_truncated).run()
+        return ExitStatus.OK
+
+    if printed.output and not printed.plain and _is_file(printed.output):
+        return run(
+            Journal(printed.output, printed.resume or printed.retry_failed, _keeps(printed), not printed.unordered)
+        )
+    with Output(printed.output) as out:
+        terminator = ("\0" if printed.null else "\n") if printed.plain else None
+        return run(Stream(out, env.stderr, not printed.unordered, terminator))
+
+
+def _check(template: str | None, files: list[str] | None, printed: RowOptions) -> None:
+    """Raises LlamaError (usage) where operands and flags make no sense together."""
+    if template not in (None, "-") and not files and os.path.exists(template or ""):
+        what = f"'{template}' is a file, and a lone operand is the template"
+        raise LlamaError(ExitStatus.USAGE, what, f"its lines are the prompts with: batch - {template}")
+    if printed.null and not printed.plain:
+        raise LlamaError(ExitStatus.USAGE, "--null ends contents, which --plain prints", "give both, or neither")
+    resuming = "--resume" if printed.resume else "--retry-failed" if printed.retry_failed else ""
+    path = printed.output
+    if resuming and (not path or printed.plain or not _is_file(path)):
+        raise LlamaError(ExitStatus.USAGE, f"{resuming} needs a file of rows to go on with", "name it with -o FILE")
+    if path and printed.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
+        todo = "remove it, or name another file; only rows can be resumed, without --plain"
+        raise LlamaError(ExitStatus.USAGE, f"{path} holds something already", todo)
+
+
+def _is_file(path: str) -> bool:
+    """Tells a file that can be put in order from a pipe, a device or stdout."""
+    is_special = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    return path != "-" and not path.startswith("/dev/") and not is_special
+
+
+def _keeps(printed: RowOptions) -> Callable[[int | None], bool]:
+    """Returns what tells by a row's error status, None for no error, whether it is done."""
+    again = {ExitStatus.USAGE, ExitStatus.KEY, ExitStatus.CREDITS, *PASSING}
+    return lambda status: status is None or not (printed.retry_failed or status in again)
+
+
+def _show(
+    items: Items,
+    questions: Questions,
+    limits: PaceOptions,
+    instead: DryOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    path: str | None,
+    env: Environment,
+) -> ExitStatus:
+    """Prints the requests in place of sending them. Raises LlamaError where some items make none."""
+    failed = 0
+    number, shards = limits.shard or (1, 1)
+
+    def requests() -> Iterator[Outgoing]:
+        nonlocal failed
+        for item in items:
+            try:
+                if item.index % shards == number - 1:
+                    yield Outgoing("POST", CHAT, encode(questions.body(item)))
+            except LlamaError as fault:
+                env.stderr.note(str(fault))
+                failed += 1
+
+    dry.show_all(requests(), instead, server, network, path, env)
+    if failed:
+        raise LlamaError(ExitStatus.FAILED, f"{failed} items make no request", "the notes say why, without -q")
+    return ExitStatus.OK

@@ -1,0 +1,69 @@
+"""A stand-in for the API that answers thousands of calls a second: one thread, no checks, no faults but 429."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+class Server(asyncio.Protocol):
+    """Answers each prompt with `re: PROMPT` after a delay; refuses what is more than `allowed` at once."""
+
+    in_flight = 0
+    refused = 0
+
+    def __init__(self, delay: float, allowed: int) -> None:
+        self.delay, self.allowed = delay, allowed
+        self.data = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        while (end := self.data.find(b"\r\n\r\n")) >= 0:
+            head = self.data[:end].lower()
+            size = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+            if len(self.data) < end + 4 + size:
+                return
+            body, self.data = self.data[end + 4 : end + 4 + size], self.data[end + 4 + size :]
+            self.asked(body)
+
+    def asked(self, body: bytes) -> None:
+        if Server.in_flight >= self.allowed:
+            Server.refused += 1
+            return self.send(b"429 Too Many Requests", {"message": "Too Many Requests"})
+        Server.in_flight += 1
+        prompt = json.loads(body)["messages"][-1]["content"]
+        if self.delay:
+            asyncio.get_running_loop().call_later(self.delay, self.answer, prompt)
+        else:
+            self.answer(prompt)
+        return None
+
+    def answer(self, prompt: str) -> None:
+        Server.in_flight -= 1
+        message = {"role": "assistant", "content": f"re: {prompt}"}
+        choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        self.send(b"200 OK", {"id": "1", "object": "chat.completion", "choices": choices, "usage": usage})
+
+    def send(self, status: bytes, document: object) -> None:
+        body = json.dumps(document).encode()
+        self.transport.write(HEAD % (status, len(body)) + body)
+
+
+async def main(delay: float, allowed: int) -> None:
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Server(delay, allowed), "127.0.0.1", 0, backlog=1024
+    )
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1 << 30))
