@@ -120,6 +120,7 @@ class Call:
     refusal: tuple[requests.Response, bytes] | None = None
     #: How often it was sent.
     tries = 0
+    _has_spinner = False
 
     def __init__(
         self,
@@ -141,12 +142,18 @@ class Call:
 
         Raises LlamaError where there is none, after as many tries as the options allow.
         """
+        self._has_spinner = True
         self.stderr.waiting(f"waiting for {self.client.endpoint.host}").start()
         try:
             return self._send()
         except BaseException:
-            self.stderr.settle()
+            self.settle()
             raise
+
+    def settle(self) -> None:
+        """Ends the spinner, where this call has begun one: the bar of a batch is not its to end."""
+        if self._has_spinner:
+            self.stderr.settle()
 
     def _send(self) -> requests.Response:
         for attempt in count():

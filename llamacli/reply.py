@@ -40,6 +40,8 @@ class AnyCall(Protocol):
     progress: Progress
     stderr: Stderr
 
+    def settle(self) -> None: ...
+
     def lost(self, error: BaseException) -> Exception: ...
 
     def fault(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
@@ -60,7 +62,7 @@ class Reply:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self._call.stderr.settle()
+        self._call.settle()
         self._call.progress.close()
         self._response.close()
         if kind is None:
