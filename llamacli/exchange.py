@@ -87,7 +87,7 @@ class Exchange:
 
     def _try(self, client: Client, outgoing: Outgoing, body: dict[str, Any], request_id: str) -> Completion:
         streaming = body.get("stream") is True
-        call = self._call = client.call(outgoing, streaming, request_id)
+        call = self._call = client.call(outgoing, streaming, request_id=request_id)
         answers = body.get("n")
         try:
             with Reply(call, call.attempt(), Assembly(answers if isinstance(answers, int) else 1)) as reply:
