@@ -93,8 +93,10 @@ class Batch:
                 stopped = signalled
                 self._finish_in_flight()
         except BaseException:
-            with suppress(LlamaError, OSError):
-                self._close(False)
+            # A reader that does not read must not keep a signal from ending the program.
+            closing = threading.Thread(target=self._abandon, daemon=True)
+            closing.start()
+            closing.join(1)
             raise
         self._close(self._is_complete)
         self._conclude(stopped)
@@ -106,6 +108,10 @@ class Batch:
         if self.pool.in_flight:
             self.stderr.note(f"finishing {self.pool.in_flight} in flight; Ctrl-C again stops at once")
         self.pool.wait()
+
+    def _abandon(self) -> None:
+        with suppress(LlamaError, OSError):
+            self._close(False)
 
     def _close(self, is_complete: bool) -> None:
         self.stderr.settle()

@@ -199,7 +199,7 @@ def test_no_command_is_short_help_on_stderr(world: World) -> None:
     result = world.run()
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith("Usage: llamacli COMMAND")
-    assert len(result.err.splitlines()) < 25
+    assert len(result.err.splitlines()) < 30
     for arguments in (["-h"], ["--help"]):
         shown = world.run(*arguments)
         assert (shown.status, shown.out, shown.err) == (0, result.err, "")
