@@ -150,8 +150,10 @@ def quick_api(delay: float, allowed: int = 1 << 30) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.quick_api", str(delay), str(allowed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
-        yield server.stdout.readline().strip()
-        server.kill()
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
 
 
 def start(target: Callable[..., None], *extra: Queue[float]) -> tuple[Process, str]:
