@@ -1,6 +1,8 @@
 # make demo   asks a question about a real file: the API where a key is set, else the stand-in server
 # make test   runs every test
 # make lint   runs the linter, the formatter's check and the type checker
+# make completions  makes the completions, the man page and .env.example anew, from the program's tables
+# make install PREFIX=/usr/local DESTDIR=  installs program, completions and man page; make uninstall removes them
 # make bench  measures what the README claims
 # Each sets up its own environment in .venv; nothing but Python 3.10 or newer and make is needed.
 
@@ -8,7 +10,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format completions install uninstall bench clean
+
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 demo: $(VENV)/run.done
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh
@@ -24,6 +29,15 @@ lint: $(VENV)/test.done
 format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+completions: $(VENV)/run.done
+	$(BIN)/python -m llamacli.generated .
+
+install: $(VENV)/run.done
+	@sh tests/install.sh "$(BIN)/python" "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	@sh tests/install.sh --remove "$(DESTDIR)" "$(PREFIX)"
 
 # Measured is what a user installs: an editable install starts slower.
 bench: $(VENV)/test.done

@@ -20,6 +20,8 @@ COMMANDS = {
     "models": "List the models that the server offers.",
     "sessions": "List, show or remove saved conversations.",
     "config": "Show the settings, store a key, try the connection.",
+    "completion": "Print the completion of a shell: bash, zsh or fish.",
+    "man": "Print the man page.",
     "help": "Print help on a command, or on exit-codes, environment, files.",
 }
 
@@ -28,9 +30,9 @@ class Command(TyperCommand):
     """A command whose help is grouped like the tables of its flags."""
 
     def get_help(self, ctx: Any) -> str:
-        from llamacli.manual import command_help
+        from llamacli import catalog, manual
 
-        return command_help(self, ctx)
+        return manual.command_help(catalog.read(self.name or "", self))
 
 
 class Group(TyperGroup):
@@ -58,6 +60,7 @@ def build(name: str) -> Any:
     app.command(name, cls=Command, context_settings=SETTINGS)(function)
     command: Any = get_command(app)
     command.tables = function.tables  # type: ignore[attr-defined]
+    command.operands = function.operands  # type: ignore[attr-defined]
     command.epilog = "\n".join(module.EXAMPLES)
     return command
 

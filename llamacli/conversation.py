@@ -23,7 +23,12 @@ class SessionOptions(Table):
     title = "Conversation"
 
     session: Annotated[
-        str | None, Flag(Matching("NAME", NAME.pattern, NAME_WORDS), "Go on with this session, or begin it.", "-S")
+        str | None,
+        Flag(
+            Matching("NAME", NAME.pattern, NAME_WORDS, completes="session"),
+            "Go on with this session, or begin it.",
+            "-S",
+        ),
     ] = None
     continue_: Annotated[bool, Flag(Switch(), "Go on with the last session of this login session.", "-c")] = False
     interactive: Annotated[

@@ -53,9 +53,16 @@ class EndpointOptions(Table):
         "in the file that LLAMACLI_KEY_FILE names, or what the command LLAMACLI_KEY_COMMAND prints."
     )
 
-    base_url: Annotated[str, Flag(BaseUrl(), "Call this server.", env="AIMLAPI_BASE_URL", stranger=True)] = (
-        DEFAULT_BASE_URL
-    )
+    base_url: Annotated[
+        str,
+        Flag(
+            BaseUrl(),
+            "Call this server.",
+            env="AIMLAPI_BASE_URL",
+            stranger=True,
+            example="llamacli ask --base-url http://localhost:8080/v1 hello",
+        ),
+    ] = DEFAULT_BASE_URL
     key_file: Annotated[str | None, Flag(Path(), "Read the key from this file.")] = None
     no_key: Annotated[bool, Flag(Switch(), "Send no key.")] = False
     allow_http: Annotated[bool, Flag(Switch(), "Send the key over plain http to other hosts than this one.")] = False

@@ -17,10 +17,23 @@ class Kind:
     undecoded = False
     #: The allowed range in words, "" where there is none.
     range = ""
+    #: Fixed words that a shell offers for it.
+    values: tuple[str, ...] = ()
+    #: What else a shell offers: "file", "model", "role", "session", or "field" for a file after KEY=@.
+    completes = ""
 
-    def __init__(self, metavar: str = "") -> None:
+    def __init__(self, metavar: str = "", *, values: tuple[str, ...] = (), completes: str = "") -> None:
+        if values:
+            self.values, self.metavar = values, "|".join(values)
+        if completes:
+            self.completes = completes
         if metavar:
             self.metavar = metavar
+
+    @property
+    def hint(self) -> str:
+        """What help says of the range."""
+        return self.range
 
     def parse(self, text: str) -> object:
         return text
@@ -41,6 +54,7 @@ class Path(Kind):
 
     metavar = "FILE"
     undecoded = True
+    completes = "file"
 
 
 class Switch(Kind):
@@ -85,6 +99,13 @@ class Number(Kind):
         return value
 
 
+class Seconds(Number):
+    """A time that may be as long as anybody would want, so that its range is worth no words."""
+
+    metavar = "SECONDS"
+    hint = ""
+
+
 class Integer(Number):
     metavar = "N"
     noun = "an integer"
@@ -92,10 +113,14 @@ class Integer(Number):
 
 
 class Matching(Kind):
-    """A text of one form, given as a regular expression and in words."""
+    """A text of one form, given as a regular expression and in words for who gets it wrong."""
 
-    def __init__(self, metavar: str, form: str, words: str) -> None:
-        super().__init__(metavar)
+    hint = ""
+
+    def __init__(
+        self, metavar: str, form: str, words: str, *, values: tuple[str, ...] = (), completes: str = ""
+    ) -> None:
+        super().__init__(metavar, values=values, completes=completes)
         self.form, self.range = re.compile(form), words
 
     def parse(self, text: str) -> str:

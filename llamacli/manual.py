@@ -3,17 +3,26 @@
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from llamacli import PROGRAM
-from llamacli.endpoint import KEY_VARIABLES
+from llamacli.catalog import Command, Entry, entries
+from llamacli.endpoint import FETCHED, KEY_VARIABLES
 from llamacli.errors import ExitStatus
 from llamacli.options import Table
-from llamacli.settings import cache_folder, config_folder, state_folder
+from llamacli.settings import CACHE, CONFIG, STATE, Folder
 
 ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
+ABOUT = (
+    "Asks a chat model from the shell: text in, the answer out, and an exit status to trust. "
+    "Standard output is the answer and nothing else; what there is to say about it goes to standard error. "
+    "It talks to the AI/ML API, and to every other OpenAI-compatible server."
+)
+ORDER = (
+    "A setting comes from its flag, else from the environment, else from the working directory's .env, else from the "
+    "user's .env, else it has its default."
+)
 #: Columns that the flags take; a longer one has its help on the next line.
-FLAGS = 30
+FLAGS = 31
 
 
 def program_help(commands: Mapping[str, str]) -> str:
@@ -39,44 +48,44 @@ More: {PROGRAM} help exit-codes, help environment, help files.
 {ISSUES}"""
 
 
-def command_help(command: Any, ctx: Any) -> str:
+def command_help(command: Command) -> str:
     """Returns a command's help: usage, what it does, its flags by table, examples."""
-    width = max(50, min(shutil.get_terminal_size().columns, 100))
-    operands = [param.make_metavar(ctx) for param in command.params if param.param_type_name == "argument"]
-    summary, _, rest = (command.help or "").partition("\n\n")
+    width = columns()
+    operands = " ".join(operand.metavar for operand in command.operands)
     blocks = [
-        textwrap.fill(f"Usage: {ctx.command_path} [OPTION]... {' '.join(operands)}".rstrip(), width),
-        textwrap.fill(summary, width),
-        textwrap.fill(" ".join(rest.split()), width),
+        filled(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  "),
+        filled(command.summary),
+        filled(command.text),
     ]
     groups: dict[str, list[str]] = {}
-    for param in command.get_params(ctx):
-        if param.param_type_name == "option":
-            groups.setdefault(param.rich_help_panel or "Help", []).append(_row(param, width))
+    for entry in command.entries:
+        groups.setdefault(entry.table.title, []).append(_row(entry, width))
     notes = {table.title: table.note for table in command.tables if table.note}
     for title, rows in groups.items():
-        note = (
-            [textwrap.fill(notes[title], width, initial_indent="  ", subsequent_indent="  ")]
-            if notes.get(title)
-            else []
-        )
+        note = [filled("  " + notes[title], indent="  ")] if title in notes else []
         blocks.append("\n".join([f"{title}:", *rows, *note]))
-    blocks.append("\n".join(["Examples:", *(f"  {line}" for line in (command.epilog or "").splitlines())]))
-    blocks.append(textwrap.fill(ISSUES, width))
+    blocks.append("\n".join(["Examples:", *(f"  {line}" for line in command.examples)]))
+    blocks.append(filled(ISSUES))
     return "\n\n".join(filter(None, blocks))
 
 
-def _row(param: Any, width: int) -> str:
-    short = [name for name in param.opts if not name.startswith("--")]
-    long = [name for name in param.opts if name.startswith("--")]
-    if any(other.startswith("--no-") for other in param.secondary_opts):
-        long[0] = long[0].replace("--", "--[no-]", 1)
-    names = (", ".join(short) + ", " if short else "    ") + ", ".join(long)
-    left = f"  {names} {param.metavar or ''}".rstrip()
-    help = textwrap.wrap(param.help or "", width - FLAGS, break_on_hyphens=False)
-    if len(left) > FLAGS - 2:
-        return "\n".join([left, *(" " * FLAGS + line for line in help)])
-    return "\n".join([f"{left:<{FLAGS}}{help[0]}", *(" " * FLAGS + line for line in help[1:])])
+def columns() -> int:
+    """Returns how wide help is: as the terminal, but neither too wide to be read nor too narrow for a flag."""
+    return max(36, min(shutil.get_terminal_size().columns, 100))
+
+
+def filled(text: str, indent: str = "") -> str:
+    """Returns a paragraph that is no wider than help; `indent` stands before all lines but the first."""
+    return textwrap.fill(text, columns(), subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _row(entry: Entry, width: int) -> str:
+    # On a narrow terminal the help stands below the flag.
+    left, label = FLAGS if width >= 60 else 8, f"  {entry.label}"
+    help = textwrap.wrap(entry.text, width - left, break_on_hyphens=False)
+    if len(label) > left - 2:
+        return "\n".join([label, *(" " * left + line for line in help)])
+    return "\n".join([f"{label:<{left}}{help[0]}", *(" " * left + line for line in help[1:])])
 
 
 def exit_codes(tables: Sequence[type[Table]]) -> str:
@@ -86,29 +95,59 @@ def exit_codes(tables: Sequence[type[Table]]) -> str:
 
 def environment(tables: Sequence[type[Table]]) -> str:
     """Returns the table of variables: those of the commands' flags, and the others that are read."""
-    own = {}
-    for table in tables:
-        for name, flag in table.flags().items():
-            if variable := flag.variable(name):
-                own[variable] = f"{flag.declarations(name)[0].split('/')[0]}: {flag.help}"
-    keys = dict.fromkeys(KEY_VARIABLES, "The key; the first that is set counts.")
-    return _rows(list((keys | OTHER_VARIABLES | own).items()))
+    return _rows(environment_rows(tables))
+
+
+def environment_rows(tables: Sequence[type[Table]]) -> list[tuple[str, str]]:
+    """Returns all variables with what they do."""
+    own = {variable: f"{entry.long}: {entry.flag.help}" for variable, entry in variables(tables).items()}
+    return list((KEYS | own | OTHER_VARIABLES).items())
+
+
+def variables(tables: Sequence[type[Table]]) -> dict[str, Entry]:
+    """Returns the flags that have a default in the environment, by its name."""
+    found = [entry for table in tables for entry in entries(table)]
+    return {name: entry for entry in found if (name := entry.flag.variable(entry.field))}
+
+
+def example_env(tables: Sequence[type[Table]]) -> str:
+    """Returns a .env that names every setting, each in a comment of its own."""
+    own = variables(tables)
+    trusted = {name: entry for name, entry in own.items() if not entry.flag.stranger}
+    plain = {name: entry for name, entry in own.items() if entry.flag.stranger}
+    parts = [
+        "# Settings of llamacli: take the # from a line to set it, here or in ~/.config/llamacli/.env.",
+        "# Made by `make completions` from the program's own tables; what is changed here is lost.",
+        "",
+        "# The key; the first that is set counts.",
+        *(f"#{name}=" for name in KEY_VARIABLES),
+        "",
+        *(line for name, entry in plain.items() for line in _setting(name, entry)),
+        "# What follows counts in ~/.config/llamacli/.env and in the environment, not in a working directory's .env,",
+        "# which may be a stranger's.",
+        "",
+        *(line for name in FETCHED for line in (f"# {KEYS[name]}", f"#{name}=", "")),
+        *(line for name, entry in trusted.items() for line in _setting(name, entry)),
+        "# Read from the environment alone, not from a .env:",
+        *(f"# {name}: {text}" for name, text in OTHER_VARIABLES.items()),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _setting(name: str, entry: Entry) -> list[str]:
+    default = getattr(entry.table, entry.field, None)
+    value = "" if default is None else str(int(default) if isinstance(default, bool) else default)
+    return [f"# {entry.long}: {entry.text}", f"#{name}={value}", ""]
 
 
 def files(tables: Sequence[type[Table]]) -> str:
     """Returns the table of files."""
-    return _rows(
-        [
-            (f"{config_folder()}/.env", "The user's settings and key; mode 0600."),
-            (f"{config_folder()}/roles/NAME.md", "A system message, for --role NAME."),
-            (".env", "Settings of the working directory, as far as they are trusted; see the README."),
-            (f"{state_folder()}/sessions/NAME.jsonl", "A conversation, a message a line; mode 0600."),
-            (f"{state_folder()}/history", "What was typed in chats; mode 0600."),
-            (f"{cache_folder()}/models", "The ids that `models` has listed, for completions."),
-            ("FILE.part", "What came of a broken answer to -o FILE."),
-            ("FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),
-        ]
-    )
+    return _rows(file_rows(lambda folder: str(folder.path())))
+
+
+def file_rows(where: Callable[[Folder], str]) -> list[tuple[str, str]]:
+    """Returns all files with what they are; `where` says how to write a folder."""
+    return [(f"{where(folder)}/{name}" if folder else name, text) for folder, name, text in FILES]
 
 
 #: What `help` knows beside the commands.
@@ -117,26 +156,42 @@ TOPICS: dict[str, Callable[[Sequence[type[Table]]], str]] = {
     "environment": environment,
     "files": files,
 }
-OTHER_VARIABLES = {
+#: The variables that hold a key, or say where it is.
+KEYS = {
+    **dict.fromkeys(KEY_VARIABLES, "The key; the first that is set counts."),
     "LLAMACLI_KEY_FILE": "Read the key from this file.",
     "LLAMACLI_KEY_COMMAND": "Run this command; what it prints is the key.",
+}
+#: Those that are no setting of llamacli's, and count in the environment alone.
+OTHER_VARIABLES = {
     "LLAMACLI_DEBUG": "Show the traceback of a fault in llamacli itself.",
     "REQUESTS_CA_BUNDLE": "Trust these certificates, where no flag says otherwise; also CURL_CA_BUNDLE.",
     "HTTPS_PROXY": "Go through this proxy, but for loopback; also HTTP_PROXY, ALL_PROXY, NO_PROXY.",
     "NO_COLOR": "Use no colour; nor with TERM=dumb.",
     "VISUAL": "The editor of --edit, else EDITOR, else vi.",
-    "XDG_CONFIG_HOME": "The folder of llamacli/.env and llamacli/roles, by default ~/.config.",
-    "XDG_STATE_HOME": "The folder of llamacli/sessions and llamacli/history, by default ~/.local/state.",
-    "XDG_CACHE_HOME": "The folder of llamacli/models, by default ~/.cache.",
+    CONFIG.variable: f"The folder of llamacli/.env and llamacli/roles, by default ~/{CONFIG.default}.",
+    STATE.variable: f"The folder of llamacli/sessions and llamacli/history, by default ~/{STATE.default}.",
+    CACHE.variable: f"The folder of llamacli/models, by default ~/{CACHE.default}.",
 }
+#: The files, by the folder of which llamacli has a part, None where it is no such.
+FILES: tuple[tuple[Folder | None, str, str], ...] = (
+    (CONFIG, ".env", "The user's settings and key; mode 0600."),
+    (CONFIG, "roles/NAME.md", "A system message, for --role NAME."),
+    (None, ".env", "Settings of the working directory, as far as they are trusted; see the README."),
+    (STATE, "sessions/NAME.jsonl", "A conversation, a message a line; mode 0600."),
+    (STATE, "history", "What was typed in chats; mode 0600."),
+    (CACHE, "models", "The ids that `models` has listed, for completions."),
+    (None, "FILE.part", "What came of a broken answer to -o FILE."),
+    (None, "FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),
+)
 
 
 def _rows(rows: list[tuple[str, str]]) -> str:
-    columns = max(50, min(shutil.get_terminal_size().columns, 100))
+    wide = columns()
     left = min(max(len(name) for name, _ in rows), 34) + 2
     lines = []
     for name, text in rows:
-        first, *more = textwrap.wrap(text, columns - left, break_on_hyphens=False)
+        first, *more = textwrap.wrap(text, wide - left, break_on_hyphens=False)
         lines += [f"{name:<{left}}{first}"] if len(name) < left else [name, " " * left + first]
         lines += [" " * left + line for line in more]
     return "\n".join(lines)

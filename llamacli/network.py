@@ -4,12 +4,12 @@ from time import time
 from typing import Annotated
 
 from llamacli.errors import ExitStatus
-from llamacli.kinds import Integer, Matching, Number, Path
+from llamacli.kinds import Integer, Matching, Path, Seconds
 from llamacli.options import Flag, Table
 
 #: Statuses that another try may mend: the request timed out, came too early or too often, or the server failed.
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-SECONDS = Number(0.001, 1_000_000, metavar="SECONDS")
+SECONDS = Seconds(0.001, 1_000_000)
 
 
 class NetworkOptions(Table):
@@ -22,14 +22,10 @@ class NetworkOptions(Table):
         float | None,
         Flag(SECONDS, "Allow the server this long a silence (default 120 while streaming, else 600).", env=True),
     ] = None
-    connect_timeout: Annotated[
-        float, Flag(SECONDS, "Allow this long for connecting, names and all addresses together.", env=True)
-    ] = 10
+    connect_timeout: Annotated[float, Flag(SECONDS, "Allow this long for connecting.", env=True)] = 10
     max_time: Annotated[float | None, Flag(SECONDS, "Allow this long for the whole call.", env=True)] = None
     retry: Annotated[int, Flag(Integer(0), "Try again this often after a failure that may pass.", env=True)] = 5
-    retry_max_time: Annotated[
-        float, Flag(Number(0, 1_000_000, metavar="SECONDS"), "Start no further try after this long.", env=True)
-    ] = 120
+    retry_max_time: Annotated[float, Flag(Seconds(0, 1_000_000), "Start no try after this long.", env=True)] = 120
     request_id: Annotated[
         str | None,
         Flag(

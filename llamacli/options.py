@@ -2,9 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
 
-from typer import Option
+from typer import Argument, Option
 
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
@@ -26,6 +26,8 @@ class Flag(NamedTuple):
     env: bool | str = False
     #: May be set by a working directory's .env, which a stranger may have written.
     stranger: bool = False
+    #: A command that shows its use in the man page, where a sentence does not do.
+    example: str = ""
 
     def variable(self, name: str) -> str | None:
         """Returns the environment variable that gives the field `name` its default, if any does."""
@@ -45,6 +47,17 @@ class Flag(NamedTuple):
 def long_form(name: str) -> str:
     """Returns the flag of a field; a field whose name is a word of Python's ends with an underscore."""
     return "--" + name.rstrip("_").replace("_", "-")
+
+
+class Operand(NamedTuple):
+    """A word of the command line that is no flag; one whose type is a list takes all that follow too."""
+
+    kind: Kind
+
+    def metavar(self, hint: object) -> str:
+        """Returns how help writes an operand of this type: `NAME`, `[NAME]`, `[NAME]...`."""
+        name = f"[{self.kind.metavar}]" if _is_optional(hint) else self.kind.metavar
+        return name + ("..." if takes_many(hint) else "")
 
 
 class Table:
@@ -169,19 +182,34 @@ def spread(command: Command, lenient: bool = False) -> Callable[..., Run]:
 
         return run
 
-    flat = [_optional(p).replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in operands]
+    flat = [_typer_operand(p) for p in operands]
     for table in tables.values():
         flat += [_typer_parameter(table, name, flag) for name, flag in table.flags().items()]
     parsed.__signature__ = signature.replace(parameters=flat, return_annotation=Run)  # type: ignore[attr-defined]
     parsed.__annotations__ = {p.name: p.annotation for p in flat}
     parsed.__doc__ = command.__doc__
     parsed.tables = tuple(tables.values())  # type: ignore[attr-defined]
+    parsed.operands = tuple(p.annotation for p in operands)  # type: ignore[attr-defined]
     return parsed
 
 
-def _optional(operand: inspect.Parameter) -> inspect.Parameter:
+def _typer_operand(operand: inspect.Parameter) -> inspect.Parameter:
+    hint, own = get_args(operand.annotation)
+    default = None if _is_optional(hint) else inspect.Parameter.empty
+    argument = Argument(metavar=own.metavar(hint), show_default=False)
+    return inspect.Parameter(
+        operand.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, argument]
+    )
+
+
+def takes_many(hint: object) -> bool:
+    """Tells whether an operand of this type takes all words that follow."""
+    return any(get_origin(part) is list for part in (hint, *get_args(hint)))
+
+
+def _is_optional(hint: object) -> bool:
     # A type that allows None says that the operand may be left out.
-    return operand.replace(default=None) if type(None) in get_args(get_args(operand.annotation)[0]) else operand
+    return type(None) in get_args(hint)
 
 
 def _is_table(annotation: object) -> bool:
@@ -191,17 +219,16 @@ def _is_table(annotation: object) -> bool:
 def _typer_parameter(table: type[Table], name: str, flag: Flag) -> inspect.Parameter:
     # Typer is given text to split, not types: one parser (`fill`) serves flags and environment alike.
     text: Any = bool if isinstance(flag.kind, Switch) else list[str] if flag.many else str
-    option = Option(
-        *flag.declarations(name), help=_help(table, name, flag), metavar=flag.kind.metavar, rich_help_panel=table.title
-    )
+    option = Option(*flag.declarations(name), help=flag.help, metavar=flag.kind.metavar, rich_help_panel=table.title)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[text | None, option]
     )
 
 
-def _help(table: type[Table], name: str, flag: Flag) -> str:
+def described(table: type[Table], name: str, flag: Flag) -> str:
+    """Returns a flag's help with its range and its default."""
     default = getattr(table, name, None)
-    notes = [flag.kind.range, "repeatable" if flag.many else ""]
+    notes = [flag.kind.hint, "repeatable" if flag.many else ""]
     if default is not None and not isinstance(default, (bool, list, dict, tuple)):
         notes.append(f"default {default}")
     extra = ", ".join(filter(None, notes))

@@ -23,7 +23,13 @@ class OutputFile(Table):
     title = "Output"
 
     output: Annotated[
-        str | None, Flag(Path(), "Write the answer to this file, which is replaced when it is complete.", "-o")
+        str | None,
+        Flag(
+            Path(),
+            "Write the answer to this file, which is replaced when it is complete.",
+            "-o",
+            example="llamacli ask -o summary.md 'Summarise:' <notes.txt",
+        ),
     ] = None
 
 

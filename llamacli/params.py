@@ -89,7 +89,7 @@ class Params(Table):
     title = "Request"
     note = "Each has a default in the environment: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
 
-    model: Annotated[str, plain(Kind("MODEL"), "Ask this model.", "-m")] = DEFAULT_MODEL
+    model: Annotated[str, plain(Kind("MODEL", completes="model"), "Ask this model.", "-m")] = DEFAULT_MODEL
     max_tokens: Annotated[int | None, plain(Integer(1), "Cut the answer after this many tokens.")] = None
     temperature: Annotated[float | None, plain(Number(0, 2), "Sample with this temperature.", "-t")] = None
     top_p: Annotated[float | None, plain(Number(0.01, 1), "Sample from this share of probability mass.")] = None
@@ -98,26 +98,59 @@ class Params(Table):
         float | None, plain(Number(0.001, 0.999), "Drop tokens less likely than this share of the likeliest.")
     ] = None
     n: Annotated[int | None, plain(Integer(1), "Ask for this many answers.", "-n")] = None
-    stop: Annotated[list[str] | None, plain(Stop(), "Stop where this text would come; at most 4.", many=True)] = None
+    stop: Annotated[
+        list[str] | None,
+        plain(
+            Stop(),
+            "Stop where this text would come; at most 4.",
+            many=True,
+            example="llamacli ask --stop END --stop '. ' tell me a story",
+        ),
+    ] = None
     seed: Annotated[int | None, plain(Integer(1), "Sample repeatably.")] = None
     frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalise tokens by how often they came.")] = None
     presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalise tokens that came at all.")] = None
     repetition_penalty: Annotated[float | None, plain(Number(), "Penalise repetition by this factor.")] = None
     logit_bias: Annotated[
-        dict[str, float] | None, parameter(Bias(), "Make a token more or less likely.", many=True)
+        dict[str, float] | None,
+        parameter(
+            Bias(),
+            "Make a token more or less likely.",
+            many=True,
+            example="llamacli ask --logit-bias 1734=-100 --logit-bias 42=5 hello",
+        ),
     ] = None
     logprobs: Annotated[bool | None, plain(Switch(), "Ask for log probabilities (see them with --json).")] = None
     top_logprobs: Annotated[
-        int | None, plain(Integer(0, 20), "Ask for the likeliest tokens at each place; needs --logprobs.")
+        int | None,
+        plain(
+            Integer(0, 20),
+            "Ask for the likeliest tokens at each place; needs --logprobs.",
+            example="llamacli ask --json --logprobs --top-logprobs 3 hello",
+        ),
     ] = None
-    tools: Annotated[list[dict[str, Any]] | None, parameter(Tools(), "Offer these tools; JSON or @FILE.")] = None
+    tools: Annotated[
+        list[dict[str, Any]] | None,
+        parameter(
+            Tools(), "Offer these tools; JSON or @FILE.", example="llamacli ask --tools @tools.json 'Weather in Rome?'"
+        ),
+    ] = None
     tool_choice: Annotated[
         str | dict[str, Any] | None,
-        parameter(ToolChoice(), "Choose tools: none, auto, required, a function's name, JSON or @FILE."),
+        parameter(
+            ToolChoice(),
+            "Choose tools: none, auto, required, a function's name, JSON or @FILE.",
+            example="llamacli ask --tools @tools.json --tool-choice get_weather 'Weather in Rome?'",
+        ),
     ] = None
     parallel_tool_calls: Annotated[bool | None, plain(Switch(), "Allow several tool calls at once.")] = None
     prediction: Annotated[
-        dict[str, Any] | None, parameter(Prediction(), "Tell what the answer will mostly be; TEXT or @FILE.")
+        dict[str, Any] | None,
+        parameter(
+            Prediction(),
+            "Tell what the answer will mostly be; TEXT or @FILE.",
+            example="llamacli ask --prediction @main.py -f main.py 'Rename x to y:'",
+        ),
     ] = None
     echo: Annotated[bool | None, plain(Switch(), "Have the prompt repeated in the answer.")] = None
     stream: Annotated[
@@ -125,7 +158,13 @@ class Params(Table):
     ] = None
     param: Annotated[
         dict[str, Any] | None,
-        parameter(KeyValue(), "Put any key into the body, unchecked and last; VALUE is JSON or text.", "-p", many=True),
+        parameter(
+            KeyValue(),
+            "Put any key into the body, unchecked and last; VALUE is JSON or text.",
+            "-p",
+            many=True,
+            example="llamacli ask -p reasoning_effort=low -p top_a=0.2 hello",
+        ),
     ] = None
 
     def body(self, messages: list[Any], *, stream: bool | None, usage: bool) -> dict[str, Any]:

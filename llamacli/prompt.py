@@ -23,12 +23,28 @@ class ContextOptions(Table):
 
     title = "Input"
 
-    system: Annotated[str | None, Flag(AtFile(), "Put this system message first; TEXT or @FILE.", "-s")] = None
+    system: Annotated[
+        str | None,
+        Flag(
+            AtFile(),
+            "Put this system message first; TEXT or @FILE.",
+            "-s",
+            example="llamacli ask -s @review.txt -f main.py",
+        ),
+    ] = None
     role: Annotated[
-        str | None, Flag(Kind("NAME"), "Take the system message from roles/NAME.md in the config folder.", "-r")
+        str | None,
+        Flag(Kind("NAME", completes="role"), "Take the system message from roles/NAME.md in the config folder.", "-r"),
     ] = None
     file: Annotated[
-        list[str] | None, Flag(Path(), "Add this file after the prompt, in front of stdin's text.", "-f", many=True)
+        list[str] | None,
+        Flag(
+            Path(),
+            "Add this file after the prompt, in front of stdin's text.",
+            "-f",
+            many=True,
+            example="llamacli ask -f main.py -f test.py 'What did I miss?'",
+        ),
     ] = None
 
 

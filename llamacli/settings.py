@@ -5,6 +5,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from llamacli import PROGRAM
 
 
 class Source:
@@ -52,33 +55,45 @@ def load(note: Callable[[str], None]) -> Settings:
     return Settings(sources, note)
 
 
+class Folder(NamedTuple):
+    """A folder of the user's, of which llamacli has a part, as the XDG Base Directory Specification has it."""
+
+    variable: str
+    #: Below the home directory.
+    default: str
+
+    def path(self) -> Path:
+        """Returns llamacli's part. A relative path in the variable is ignored, as the specification wants it.
+
+        Without a home, or with a relative one, the path is one that cannot exist: a
+        relative one would be in the working directory, and a stranger's.
+        """
+        # An empty HOME would be expanded to the root.
+        home = os.path.expanduser(f"~/{self.default}") if os.environ.get("HOME") != "" else ""
+        for base in (os.environ.get(self.variable, ""), home):
+            if os.path.isabs(base):
+                return Path(base, PROGRAM)
+        return Path(os.devnull, PROGRAM)
+
+
+CONFIG = Folder("XDG_CONFIG_HOME", ".config")
+CACHE = Folder("XDG_CACHE_HOME", ".cache")
+STATE = Folder("XDG_STATE_HOME", ".local/state")
+
+
 def config_folder() -> Path:
     """Returns $XDG_CONFIG_HOME/llamacli, by default ~/.config/llamacli."""
-    return _folder("XDG_CONFIG_HOME", "~/.config")
+    return CONFIG.path()
 
 
 def cache_folder() -> Path:
     """Returns $XDG_CACHE_HOME/llamacli, by default ~/.cache/llamacli."""
-    return _folder("XDG_CACHE_HOME", "~/.cache")
+    return CACHE.path()
 
 
 def state_folder() -> Path:
     """Returns $XDG_STATE_HOME/llamacli, by default ~/.local/state/llamacli."""
-    return _folder("XDG_STATE_HOME", "~/.local/state")
-
-
-def _folder(variable: str, default: str) -> Path:
-    """Finds a folder as the XDG Base Directory Specification has it, which ignores a relative path.
-
-    Without a home, or with a relative one, the path is one that cannot exist: a
-    relative one would be in the working directory, and a stranger's.
-    """
-    # An empty HOME would be expanded to the root.
-    home = os.path.expanduser(default) if os.environ.get("HOME") != "" else ""
-    for base in (os.environ.get(variable, ""), home):
-        if os.path.isabs(base):
-            return Path(base, "llamacli")
-    return Path(os.devnull, "llamacli")
+    return STATE.path()
 
 
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> None:

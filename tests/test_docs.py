@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llamacli import cli
+from llamacli import catalog, cli
 from llamacli.errors import ExitStatus
 from tests.conftest import World
 from tests.fake_api import HELLO, MODEL, Handler, completion, delta, document, event, respond, stream, text
@@ -23,6 +23,10 @@ COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "llamacli
 def example(schema: dict[str, Any]) -> object:
     """Returns a value that fits a simple schema."""
     return schema["enum"][0] if "enum" in schema else {"string": "x", "integer": 3, "array": ["x"]}[schema["type"]]
+
+
+def has(tool: str) -> bool:
+    return shutil.which(tool) is not None
 
 
 @pytest.fixture
@@ -39,6 +43,8 @@ def folder(world: World) -> World:
     sessions.mkdir(parents=True)
     said = [{"role": "user", "content": "What does this do?"}, {"role": "assistant", "content": "Nothing."}]
     (sessions / "review.jsonl").write_text("".join(json.dumps(message) + "\n" for message in said))
+    for path in (".zfunc", ".config/fish/completions"):
+        (world.home / path).mkdir(parents=True)
     (world.config / "roles").mkdir()
     (world.config / "roles" / "pirate.md").write_text("Talk like a pirate.")
     editor = world.cwd / "editor"
@@ -69,12 +75,25 @@ def folder(world: World) -> World:
 
 #: What `config set-key` says on a machine whose key is in the environment already.
 NOTE = "llamacli: AIMLAPI_API_KEY in the environment goes before it\n"
-EXAMPLES = [line for name in cli.COMMANDS for line in cli.build(name).epilog.splitlines()]
+ALL = catalog.commands()
+EXAMPLES = [line for command in ALL for line in command.examples]
+SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.entries if e.flag.example)
+#: What sends nothing.
+LOCAL = (
+    "--help",
+    "--dry-run",
+    "--curl",
+    "config show",
+    "set-key",
+    "llamacli help",
+    "llamacli man",
+    "llamacli completion",
+)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *EXAMPLES])
-def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> None:
-    if missing := [tool for tool in ("jq", "git", "parallel") if f"{tool} " in command and not shutil.which(tool)]:
+@pytest.mark.parametrize("command", dict.fromkeys([*COMMANDS, *EXAMPLES, *SHOWN]))
+def test_every_command_of_readme_help_and_man_page_runs(folder: World, command: str) -> None:
+    if missing := [tool for tool in ("jq", "git", "man", "mandoc", "parallel") if f"{tool} " in f"{command} " and not has(tool)]:
         pytest.skip(f"{missing[0]} is not installed")
     command = command.replace("pass show aimlapi", "echo sk-12345678")
     command = command.replace("http://localhost:8080/v1", folder.api.url)
@@ -84,7 +103,7 @@ def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> N
     result = folder.shell(script)
     notes = r"llamacli: \d+ (tokens|answered).*\n|[<>*] .*\n"
     assert (result.status, re.sub(notes, "", result.err.replace(NOTE, ""))) == (0, "")
-    if any(word in command for word in ("--help", "--dry-run", "--curl", "config show", "set-key", "llamacli help")):
+    if any(word in command for word in LOCAL):
         return
     if re.match(r"llamacli sessions[^|]*$", command):
         return
@@ -93,7 +112,7 @@ def test_every_command_of_readme_and_help_runs(folder: World, command: str) -> N
     assert len(folder.api.requests) == (many if several else 1)
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.skipif(not has("jq"), reason="jq is not installed")
 def test_the_script_block_runs_as_a_whole(folder: World) -> None:
     block = next(block for block in BLOCKS if "case $?" in block)
     result = folder.shell(block)
@@ -111,7 +130,7 @@ def test_the_readmes_table_of_statuses_is_the_programs() -> None:
 
 def test_the_readmes_map_of_the_code_is_the_code() -> None:
     table = README[README.index("## The code") :]
-    named = set(re.findall(r"`([a-z/]+\.py)`", table))
+    named = set(re.findall(r"`([a-z/_]+\.py)`", table))
     there = {str(path.relative_to(ROOT / "llamacli")) for path in (ROOT / "llamacli").rglob("*.py")}
     assert named | {"__init__.py", "__main__.py", "commands/__init__.py"} == there
 

@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from typer import Argument
-
 from llamacli import dry, endpoint, prompt
 from llamacli.display import DisplayOptions, UsageOptions
 from llamacli.dry import DryOptions
@@ -11,7 +9,9 @@ from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus
 from llamacli.fit import FitOptions
+from llamacli.kinds import Kind
 from llamacli.network import NetworkOptions
+from llamacli.options import Operand
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.output import Output, OutputFile, OutputOptions
 from llamacli.params import Params
@@ -29,7 +29,7 @@ EXAMPLES = (
 
 
 def ask(
-    words: Annotated[list[str] | None, Argument(metavar="[PROMPT]...", show_default=False)],
+    words: Annotated[list[str] | None, Operand(Kind("PROMPT"))],
     given: InputOptions,
     decoding: DecodingOptions,
     params: Params,

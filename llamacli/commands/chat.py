@@ -3,8 +3,6 @@
 import os
 from typing import Annotated
 
-from typer import Argument
-
 from llamacli import dry, endpoint, prompt
 from llamacli.conversation import Conversation, SessionOptions
 from llamacli.display import DisplayOptions, UsageOptions
@@ -13,7 +11,9 @@ from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.fit import FitOptions
+from llamacli.kinds import Kind
 from llamacli.network import NetworkOptions
+from llamacli.options import Operand
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.output import Output, OutputFile, OutputOptions
 from llamacli.params import Params
@@ -30,7 +30,7 @@ EXAMPLES = (
 
 
 def chat(
-    words: Annotated[list[str] | None, Argument(metavar="[PROMPT]...", show_default=False)],
+    words: Annotated[list[str] | None, Operand(Kind("PROMPT"))],
     held: SessionOptions,
     given: InputOptions,
     decoding: DecodingOptions,

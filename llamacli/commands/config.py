@@ -5,14 +5,14 @@ import time
 from getpass import getpass
 from typing import Annotated, Any
 
-from typer import Argument
-
 from llamacli import endpoint, envfile
 from llamacli.display import DisplayOptions, UsageOptions
 from llamacli.endpoint import FETCHED, KEY_VARIABLES, EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Kind
 from llamacli.network import NetworkOptions
+from llamacli.options import Operand
 from llamacli.output import Output
 from llamacli.params import Params
 from llamacli.settings import config_folder, write_atomically
@@ -30,7 +30,7 @@ LENIENT = True
 
 
 def config(
-    action: Annotated[str | None, Argument(metavar="[show|set-key|check]", show_default=False)],
+    action: Annotated[str | None, Operand(Kind(values=ACTIONS))],
     params: Params,
     shown: UsageOptions,
     display: DisplayOptions,

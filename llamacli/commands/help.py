@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from typer import Argument
-
-from llamacli import PROGRAM
 from llamacli.display import DisplayOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Kind
+from llamacli.options import Operand
 from llamacli.output import Output
 
 EXAMPLES = (
@@ -17,8 +16,21 @@ EXAMPLES = (
 )
 
 
+class Topic(Kind):
+    """What there is help on."""
+
+    metavar = "TOPIC"
+
+    @property
+    def values(self) -> tuple[str, ...]:  # type: ignore[override]
+        from llamacli.cli import COMMANDS
+        from llamacli.manual import TOPICS
+
+        return (*COMMANDS, *TOPICS)
+
+
 def help(
-    topic: Annotated[str | None, Argument(metavar="[TOPIC]", show_default=False)],
+    topic: Annotated[str | None, Operand(Topic())],
     display: DisplayOptions,
     env: Environment,
 ) -> ExitStatus:
@@ -26,16 +38,14 @@ def help(
 
     Without a topic it prints what `llamacli --help` does.
     """
-    from llamacli import manual
+    from llamacli import catalog, manual
     from llamacli.cli import COMMANDS, build
 
     wanted = env.inputs.argument(topic or "", "the topic")
     if not wanted:
         text = manual.program_help(COMMANDS)
     elif wanted in COMMANDS:
-        command = build(wanted)
-        with command.make_context(f"{PROGRAM} {wanted}", [], resilient_parsing=True) as ctx:
-            text = manual.command_help(command, ctx)
+        text = manual.command_help(catalog.command(wanted))
     elif wanted in manual.TOPICS:
         text = manual.TOPICS[wanted]([table for name in COMMANDS for table in build(name).tables])
     else:

@@ -4,16 +4,14 @@ import os
 from contextlib import suppress
 from typing import Annotated, Any
 
-from typer import Argument
-
 from llamacli import columns, endpoint
 from llamacli.display import DisplayOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Switch
+from llamacli.kinds import Kind, Switch
 from llamacli.network import NetworkOptions
-from llamacli.options import Flag, Table
+from llamacli.options import Flag, Operand, Table
 from llamacli.outgoing import Outgoing
 from llamacli.output import Output, OutputFile
 from llamacli.settings import cache_folder, write_atomically
@@ -40,7 +38,7 @@ class ModelsOptions(Table):
 
 
 def models(
-    filter: Annotated[str | None, Argument(metavar="[FILTER]", show_default=False)],
+    filter: Annotated[str | None, Operand(Kind("FILTER"))],
     given: ModelsOptions,
     file: OutputFile,
     display: DisplayOptions,

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument
-
 from llamacli import dry, endpoint, sse
 from llamacli.assembly import Assembly
 from llamacli.display import DisplayOptions
@@ -16,9 +14,9 @@ from llamacli.dry import DryOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import KeyValue, Kind, Matching, Switch, json_fault, parse_json
+from llamacli.kinds import AtFile, KeyValue, Kind, Matching, Switch, json_fault, parse_json
 from llamacli.network import NetworkOptions
-from llamacli.options import Flag, Table
+from llamacli.options import Flag, Operand, Table
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.output import Output, OutputFile
 from llamacli.wire import encode
@@ -41,6 +39,7 @@ class Field(KeyValue):
     """KEY=VALUE: true, false, null and numbers are what JSON has them for, anything else is a string."""
 
     undecoded = True
+    completes = "field"
     json = re.compile(r"true|false|null|-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
     def value(self, text: str) -> object:
@@ -73,9 +72,10 @@ class RawOptions(Table):
         dict[str, str] | None,
         Flag(
             Field(),
-            "Set a key of the body; VALUE is JSON's true, false, null or number, @FILE or text.",
+            "Set a key of the body: true, false, null, a number, @FILE or text.",
             "-F",
             many=True,
+            example="llamacli raw -F max_tokens=10 -F temperature=0 @body.json",
         ),
     ] = None
     endpoint: Annotated[
@@ -83,17 +83,23 @@ class RawOptions(Table):
         Flag(
             Matching("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
             f"Call this path under the base URL, from the host's root after // (default {CHAT}).",
+            example="llamacli raw --endpoint //v2/billing",
         ),
     ] = None
     method: Annotated[
         str | None,
         Flag(
-            Matching("METHOD", r"[A-Z]{1,20}", "a method in capitals"),
+            Matching(
+                "METHOD", r"[A-Z]{1,20}", "a method in capitals", values=("GET", "POST", "PUT", "PATCH", "DELETE")
+            ),
             "Use this method (default POST, or GET where an endpoint is named and there is no body).",
             "-X",
         ),
     ] = None
-    header: Annotated[list[tuple[str, str]] | None, Flag(Header(), "Add this header.", "-H", many=True)] = None
+    header: Annotated[
+        list[tuple[str, str]] | None,
+        Flag(Header(), "Add this header.", "-H", many=True, example="llamacli raw -H 'X-Tag: nightly' @body.json"),
+    ] = None
     include: Annotated[bool, Flag(Switch(), "Print the response's status and headers first.", "-i")] = False
     sse: Annotated[
         bool, Flag(Switch(), "Print a stream as it was received, in place of each event's data as a line.")
@@ -101,7 +107,7 @@ class RawOptions(Table):
 
 
 def raw(
-    body: Annotated[str | None, Argument(metavar="[BODY]", show_default=False)],
+    body: Annotated[str | None, Operand(AtFile("BODY"))],
     given: RawOptions,
     file: OutputFile,
     instead: DryOptions,

@@ -4,14 +4,12 @@ import os
 import time
 from typing import Annotated
 
-from typer import Argument
-
 from llamacli import columns, session
 from llamacli.display import DisplayOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Switch
-from llamacli.options import Flag, Table
+from llamacli.kinds import Kind, Switch
+from llamacli.options import Flag, Operand, Table
 from llamacli.output import Output
 from llamacli.session import Session, checked_name, path_of, sent, text
 from llamacli.transcript import transcript
@@ -38,8 +36,8 @@ class SessionsOptions(Table):
 
 
 def sessions(
-    action: Annotated[str | None, Argument(metavar="[list|show|rm]", show_default=False)],
-    names: Annotated[list[str] | None, Argument(metavar="[NAME]...", show_default=False)],
+    action: Annotated[str | None, Operand(Kind(values=ACTIONS))],
+    names: Annotated[list[str] | None, Operand(Kind("NAME", completes="session"))],
     given: SessionsOptions,
     display: DisplayOptions,
     env: Environment,

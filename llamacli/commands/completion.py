@@ -1,0 +1,40 @@
+"""`llamacli completion`: the script that completes llamacli's commands and flags in a shell."""
+
+import os
+from typing import Annotated
+
+from llamacli import catalog, completions
+from llamacli.display import DisplayOptions
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.kinds import Kind
+from llamacli.options import Operand
+from llamacli.output import Output
+
+EXAMPLES = (
+    'eval "$(llamacli completion bash)"',
+    "llamacli completion zsh >~/.zfunc/_llamacli",
+    "llamacli completion fish >~/.config/fish/completions/llamacli.fish",
+)
+SHELLS = tuple(completions.SHELLS)
+
+
+def completion(
+    shell: Annotated[str | None, Operand(Kind(values=SHELLS))],
+    display: DisplayOptions,
+    env: Environment,
+) -> ExitStatus:
+    """Print the completion of a shell: bash, zsh or fish.
+
+    Without SHELL it is the one that $SHELL names. The script is plain text that
+    needs no Python at a Tab; it knows commands, flags, values, files, roles, sessions
+    and the models that `llamacli models` has listed. In ~/.bashrc the first example
+    does; for zsh the folder must be in fpath before compinit runs.
+    """
+    wanted = env.inputs.argument(shell or os.path.basename(os.environ.get("SHELL", "")), "the shell")
+    if wanted not in SHELLS:
+        what = f"no completion for '{wanted}'" if wanted else "no shell is named, and SHELL is not set"
+        raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(SHELLS)}")
+    with Output(None) as out:
+        out.verbatim(completions.SHELLS[wanted](catalog.commands()).encode())
+    return ExitStatus.OK

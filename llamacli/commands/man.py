@@ -1,0 +1,25 @@
+"""`llamacli man`: the man page."""
+
+from llamacli.display import DisplayOptions
+from llamacli.environment import Environment
+from llamacli.errors import ExitStatus
+from llamacli.output import Output
+
+EXAMPLES = (
+    "llamacli man | man -l -",
+    "llamacli man >llamacli.1",
+    "llamacli man | mandoc -T utf8 | less",
+)
+
+
+def man(display: DisplayOptions, env: Environment) -> ExitStatus:
+    """Print the man page.
+
+    It is roff source for man: all commands, flags, exit statuses, variables and files.
+    Where llamacli was installed with its man page, `man llamacli` shows it too.
+    """
+    from llamacli import catalog, manpage
+
+    with Output(None) as out:
+        out.verbatim(manpage.page(catalog.commands()).encode())
+    return ExitStatus.OK

@@ -1,0 +1,81 @@
+"""The completions of the shells: plain scripts made from the program's tables, so that no Tab starts Python."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from llamacli import PROGRAM
+from llamacli.catalog import Command, Entry
+from llamacli.kinds import Kind
+from llamacli.settings import CACHE, CONFIG, STATE, Folder
+
+HEAD = "Made by `make completions` from the program's own tables; what is changed here is lost."
+
+
+class Listing(NamedTuple):
+    """Where the names of one sort are: the files of a folder that end so, or the lines of a file."""
+
+    folder: Folder
+    name: str
+    #: What the names of files end with; "" where the names are lines of a file.
+    suffix: str
+
+
+#: For each `Kind.completes` that stands for names; "file" and "field" are the shell's own matter.
+LISTINGS = {
+    "model": Listing(CACHE, "models", ""),
+    "role": Listing(CONFIG, "roles", ".md"),
+    "session": Listing(STATE, "sessions", ".jsonl"),
+}
+
+
+def sort(kind: Kind) -> str:
+    """Returns in a word what a shell offers beside the fixed words: "@" for a file after @, "text" for nothing."""
+    return "@" if kind.at_file else kind.completes or "text"
+
+
+def value(entry: Entry) -> str:
+    """Returns what a flag's value is: its sort and the fixed words; "" for a flag that takes none."""
+    kind = entry.flag.kind
+    return " ".join([sort(kind), *kind.values]) if entry.takes_value else ""
+
+
+def forms(command: Command) -> list[str]:
+    """Returns the names of all flags of a command."""
+    return [form for entry in command.entries for form in entry.forms]
+
+
+def quoted(text: str) -> str:
+    """Quotes a word for a POSIX shell or zsh, where it needs it."""
+    plain = text and all(character.isalnum() or character in "-_./@" for character in text)
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def base(folder: Folder) -> str:
+    """Returns the default folder in a shell's double quotes."""
+    return f"$HOME/{folder.default}"
+
+
+def bash(commands: Sequence[Command]) -> str:
+    """Returns the script for bash."""
+    from llamacli.complete_bash import script
+
+    return script(commands)
+
+
+def zsh(commands: Sequence[Command]) -> str:
+    """Returns the script for zsh."""
+    from llamacli.complete_zsh import script
+
+    return script(commands)
+
+
+def fish(commands: Sequence[Command]) -> str:
+    """Returns the script for fish."""
+    from llamacli.complete_fish import script
+
+    return script(commands)
+
+
+#: The shells, and where each script is kept in the repository.
+SHELLS: dict[str, Callable[[Sequence[Command]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+FILES = {"bash": f"{PROGRAM}.bash", "zsh": f"_{PROGRAM}", "fish": f"{PROGRAM}.fish"}

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Installs program, completions and man page, or removes them: install.sh PYTHON DESTDIR PREFIX; --remove for PYTHON
+#
+# The program and what it needs go into PREFIX/lib/llamacli, where no other package sees them, with a launcher in
+# PREFIX/bin. DESTDIR stands before every path that is written, and in no file.
+set -eu
+python=$1 destdir=${2%/} prefix=${3%/}
+mark='Made by make install of llamacli.'
+
+fail() {
+    echo "make: $1" >&2
+    exit 1
+}
+
+case $prefix in
+/*) ;;
+*) fail "PREFIX=$prefix is not absolute" ;;
+esac
+shares='bash-completion/completions/llamacli zsh/site-functions/_llamacli fish/vendor_completions.d/llamacli.fish
+    man/man1/llamacli.1'
+
+# What is written lies below DESTDIR: the program, and a list of the folders that were not there before.
+place() {
+    root=$destdir$prefix
+    lib=$root/lib/llamacli
+    folders=$lib/folders
+}
+
+# Makes a folder below DESTDIR, and notes which ones were not there.
+make_folder() {
+    [ -d "$destdir$1" ] && return
+    make_folder "$(dirname "$1")"
+    mkdir "$destdir$1"
+    made="$made$1
+"
+}
+
+remove() {
+    if [ ! -f "$folders" ]; then
+        echo "make: nothing in $root was installed by make install" >&2
+        return
+    fi
+    made=$(sort -r "$folders")
+    rm -rf "${lib:?}"
+    for share in $shares; do rm -f "$root/share/$share"; done
+    if grep -qs "$mark" "$root/bin/llamacli"; then rm -f "$root/bin/llamacli"; fi
+    # Those that others have put something into stay.
+    printf '%s\n' "$made" | while IFS= read -r folder; do rmdir "$destdir$folder" 2>/dev/null || :; done
+}
+
+if [ "$python" = --remove ]; then
+    place
+    remove
+    exit
+fi
+
+umask 022
+if [ -n "$destdir" ]; then mkdir -p "$destdir" && destdir=$(cd "$destdir" && pwd); fi
+place
+if [ -e "$lib" ] && [ ! -f "$folders" ]; then fail "$lib is there already, and not by make install"; fi
+if [ -e "$root/bin/llamacli" ] && ! grep -qs "$mark" "$root/bin/llamacli"; then
+    fail "$root/bin/llamacli is there already, and not by make install"
+fi
+base=$("$python" -c 'import sys; print(sys._base_executable)')
+
+made=
+make_folder "$prefix/bin"
+make_folder "$prefix/lib/llamacli"
+for share in $shares; do make_folder "$prefix/share/$(dirname "$share")"; done
+# First of all, so that what breaks off can be removed.
+printf %s "$made" >>"$folders"
+
+find "$lib" -mindepth 1 -maxdepth 1 ! -name folders -exec rm -rf {} +
+"$python" -m pip install -q --disable-pip-version-check --no-compile --no-warn-script-location --target "$lib" .
+# These are for an environment of its own, or say where the sources lay.
+rm -rf "${lib:?}/bin" "${lib:?}/share" "$lib"/*.dist-info/direct_url.json
+"$base" -m compileall -q -s "$destdir" --invalidation-mode unchecked-hash "$lib"
+
+cat >"$root/bin/llamacli" <<END
+#!$base
+# $mark
+import os
+import sys
+
+prefix = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(prefix, "lib", "llamacli"))
+
+from llamacli.__main__ import program
+
+program()
+END
+chmod 755 "$root/bin/llamacli"
+for share in $shares; do
+    case $share in
+    bash*) file=llamacli.bash ;;
+    man*) file=llamacli.1 ;;
+    *) file=${share##*/} ;;
+    esac
+    cp "completions/$file" "$root/share/$share"
+    chmod 644 "$root/share/$share"
+done
+echo "installed $prefix/bin/llamacli"
