@@ -882,13 +882,15 @@ function __llamacli_listed
         case role
             set -l folder $XDG_CONFIG_HOME
             string match -q '/*' -- $folder; or set folder "$HOME/.config"
-            set -l names (string match -rv '[[:cntrl:]]' -- $folder/llamacli/roles/*.md)
-            string replace -r '^.*/(.*)\.md$' '$1' -- $names
+            set -l paths $folder/llamacli/roles/*.md
+            set -q paths[1]; and string match -rv '[[:cntrl:]]' -- $paths \
+                | string replace -r '^.*/(.*)\.md$' '$1'
         case session
             set -l folder $XDG_STATE_HOME
             string match -q '/*' -- $folder; or set folder "$HOME/.local/state"
-            set -l names (string match -rv '[[:cntrl:]]' -- $folder/llamacli/sessions/*.jsonl)
-            string replace -r '^.*/(.*)\.jsonl$' '$1' -- $names
+            set -l paths $folder/llamacli/sessions/*.jsonl
+            set -q paths[1]; and string match -rv '[[:cntrl:]]' -- $paths \
+                | string replace -r '^.*/(.*)\.jsonl$' '$1'
     end
 end
 
@@ -909,7 +911,7 @@ end
 # Prints what a value may be: $argv[1] stands before it, $argv[2] is what is there of it, then sort and fixed words.
 function __llamacli_value
     set -l lead $argv[1]
-    set -l text $argv[2]
+    set -l text (string replace -r '^[\'"]' '' -- $argv[2])
     switch $argv[3]
         case @
             if string match -q '@*' -- $text

@@ -23,7 +23,7 @@ end
 # Prints what a value may be: $argv[1] stands before it, $argv[2] is what is there of it, then sort and fixed words.
 function __llamacli_value
     set -l lead $argv[1]
-    set -l text $argv[2]
+    set -l text (string replace -r '^[\'"]' '' -- $argv[2])
     switch $argv[3]
         case @
             if string match -q '@*' -- $text
@@ -210,9 +210,11 @@ def _listed() -> Iterator[str]:
         yield f"            string match -q '/*' -- $folder; or set folder \"{base(listing.folder)}\""
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
-            yield f"            set -l names (string match -rv '[[:cntrl:]]' -- {path}/*{listing.suffix})"
             pattern = listing.suffix.replace(".", "\\.")
-            yield f"            string replace -r '^.*/(.*){pattern}$' '$1' -- $names"
+            yield f"            set -l paths {path}/*{listing.suffix}"
+            # Without a word to look at it would wait for stdin.
+            yield "            set -q paths[1]; and string match -rv '[[:cntrl:]]' -- $paths \\"
+            yield f"                | string replace -r '^.*/(.*){pattern}$' '$1'"
         else:
             yield f"            if test -r {path}; and test -f {path}"
             yield f"                string match -rv '[[:cntrl:]]' <{path}"

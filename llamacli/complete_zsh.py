@@ -17,6 +17,11 @@ _llamacli_at() {
     fi
 }
 
+# The name of an operand that is any text. Beside the flags it would keep the only one that fits from being filled in.
+_llamacli_text() {
+    [[ $words[CURRENT] == -* ]] || _message -e texts $1
+}
+
 # A file after KEY=@.
 _llamacli_field() {
     compset -P '*=@' && _files
@@ -96,7 +101,10 @@ def _specs(entry: Entry) -> Iterator[str]:
 
 
 def _place(place: Place, number: int) -> str:
-    return quoted(f"{'*' if place.many else number}:{_colons(place.kind.metavar)}:{_action(place.kind)}")
+    name, action = place.kind.metavar, _action(place.kind)
+    return quoted(
+        f"{'*' if place.many else number}:{_colons(name)}:{f' _llamacli_text {name}' if action == ' ' else action}"
+    )
 
 
 def _action(kind: Kind) -> str:
