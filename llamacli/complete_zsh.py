@@ -129,8 +129,10 @@ def _colons(text: str) -> str:
 def _names() -> Iterator[str]:
     yield "# The names of one sort, which are files of a folder, or lines of a file."
     yield "_llamacli_names() {"
-    yield "    local folder expl"
+    yield "    local folder expl start="
     yield "    local -a names"
+    yield "    # Of thousands of files only those that fit are taken."
+    yield "    [[ $PREFIX == *[^A-Za-z0-9._-]* ]] || start=$PREFIX"
     yield "    case $1 in"
     for name, listing in LISTINGS.items():
         yield f"    {name})"
@@ -138,12 +140,11 @@ def _names() -> Iterator[str]:
         yield f'        [[ $folder == /* ]] || folder="{base(listing.folder)}"'
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
-            yield f"        names=({path}/*{listing.suffix}(N:t))"
-            yield f"        names=(${{names%{listing.suffix}}})"
+            yield f"        names=({path}/$start*{listing.suffix}(NoN:t:r))"
         else:
             yield f'        [[ -r {path} && -f {path} ]] && names=(${{(f)"$(<{path})"}})'
         yield "        ;;"
     yield "    esac"
-    yield "    names=(${names:#*[[:cntrl:]]*})"
+    yield "    [[ $names != *[[:cntrl:]]* ]] || names=(${names:#*[[:cntrl:]]*})"
     yield "    _wanted names expl $1 compadd -a names"
     yield "}"

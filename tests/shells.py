@@ -49,7 +49,7 @@ llamacli() {{ printf '%s\\0' "$@" >$OUT; }}
 compadd() {{
     local -a found
     if [[ $collecting == 1 && " $* " != *" -"[OAD]" "* ]]; then
-        builtin compadd -O found "$@"
+        [[ ! $COLLECT ]] || builtin compadd -O found "$@"
         (($#found)) && print -rl -- $IPREFIX${{^found}} >>$LOG
     fi
     builtin compadd "$@"
@@ -120,7 +120,8 @@ class Shell:
             "OUT": str(self.out),
             "LINES_FILE": str(self.lines),
             "LC_ALL": "C.UTF-8",
-            "HISTFILE": "/dev/null",
+            "HISTFILE": "/dev/null",  # Empty where what zsh offers is timed, and not collected.
+            "COLLECT": "1",
         }
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llamacli.kinds import Kind, Number, Switch
 from llamacli.params import Params
 from tests.conftest import World
 from tests.fake_api import RANGES
@@ -56,16 +57,28 @@ BAD: dict[str, list[str]] = {
     "tool_choice": ["{", '{"a": NaN}', "two words", '"auto"', "", "x" * 65],
     "param": ["x", "=1", "x=1e400"],
 }
-SWITCHES = ["logprobs", "parallel_tool_calls", "echo"]
 FLAGS = Params.flags()
+#: What has tests of its own below.
+SPECIAL = {"stream", "top_logprobs", "param"}
+SWITCHES = [name for name, flag in FLAGS.items() if isinstance(flag.kind, Switch) and name not in SPECIAL]
+
+
+def of_kind(kind: Kind) -> list[tuple[list[str], Any]]:
+    """Returns what is typed and sent for a parameter without a row above: any value that its kind takes."""
+    typed = str(next((bound for bound in (kind.low, kind.high) if bound), 1)) if isinstance(kind, Number) else "text"
+    return [([typed], kind.parse(typed))]
+
+
+GOOD |= {name: of_kind(flag.kind) for name, flag in FLAGS.items() if name not in {*GOOD, *SWITCHES, *SPECIAL}}
 
 
 def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def test_every_parameter_is_tested_here() -> None:
-    assert set(FLAGS) == {*GOOD, *SWITCHES, "stream", "top_logprobs", "param"}
+def test_the_rows_are_those_of_the_table() -> None:
+    assert set(FLAGS) == {*GOOD, *SWITCHES, *SPECIAL}
+    assert set(BAD) < set(FLAGS)
 
 
 @pytest.mark.parametrize(("name", "given", "sent"), [(name, *case) for name in GOOD for case in GOOD[name]])
