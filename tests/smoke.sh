@@ -2,7 +2,6 @@
 # A short look at an installed program: smoke.sh PATH-TO-LLAMACLI
 set -eu
 program=$(realpath "$1")
-python=$(dirname "$program")/python
 repository=$(cd "$(dirname "$0")/.." && pwd)
 
 check() {
@@ -13,7 +12,7 @@ check() {
 }
 
 address=$(mktemp)
-PYTHONPATH=$repository "$python" -m tests.fake_api >"$address" &
+PYTHONPATH=$repository python3 -m tests.fake_api >"$address" &
 server=$!
 trap 'kill "$server"; rm -f "$address"' EXIT
 until [ -s "$address" ]; do sleep 0.1; done

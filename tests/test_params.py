@@ -63,13 +63,16 @@ SPECIAL = {"stream", "top_logprobs", "param"}
 SWITCHES = [name for name, flag in FLAGS.items() if isinstance(flag.kind, Switch) and name not in SPECIAL]
 
 
-def of_kind(kind: Kind) -> list[tuple[list[str], Any]]:
+def of_kind(kind: Kind, many: bool) -> list[tuple[list[str], Any]]:
     """Returns what is typed and sent for a parameter without a row above: any value that its kind takes."""
     typed = str(next((bound for bound in (kind.low, kind.high) if bound), 1)) if isinstance(kind, Number) else "text"
-    return [([typed], kind.parse(typed))]
+    value = kind.parse(typed)
+    return [([typed], kind.join([value]) if many else value)]
 
 
-GOOD |= {name: of_kind(flag.kind) for name, flag in FLAGS.items() if name not in {*GOOD, *SWITCHES, *SPECIAL}}
+GOOD |= {
+    name: of_kind(flag.kind, flag.many) for name, flag in FLAGS.items() if name not in {*GOOD, *SWITCHES, *SPECIAL}
+}
 
 
 def flag(name: str) -> str:
