@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -84,7 +85,6 @@ source {script}
 while read -l line
     echo $line
     set -l found (complete -C $line)
-    echo "us $CMD_DURATION"
     printf '%s\\n' $found
     echo .
 end <$LINES_FILE
@@ -131,7 +131,10 @@ class Shell:
         return mark.read_text() if mark.exists() else ""
 
     def offers(self, *lines: str) -> dict[str, set[str]]:
-        """Returns for each line what the shell offers at its end; `times` are the milliseconds that each took."""
+        """Returns for each line what the shell offers at its end; `times` are the milliseconds that each took.
+
+        fish does not tell them, and zsh only without collecting what it offers, which takes as long again.
+        """
         self.log.write_text("")
         self.lines.write_text("".join(f"{line}\n" for line in lines))
         told = {"bash": self._bash, "zsh": self._zsh, "fish": self._fish}[self.name](lines)
@@ -144,6 +147,22 @@ class Shell:
         assert told.count("\n.\n") == len(lines)
         assert not self.started
         return found
+
+    def spent(self, line: str, runs: int) -> tuple[float, float]:
+        """Returns the median and the longest of the milliseconds that the shell takes to say what it offers."""
+        self.times = []
+        if self.name != "fish":
+            self.offers(*[line] * (runs + 1))
+            times = self.times[1:]
+        else:
+            # fish tells no time of its own: what one more Tab adds to a run of it counts.
+            starts = []
+            for count in (1, 1 + runs):
+                start = time.perf_counter()
+                self.offers(*[line] * count)
+                starts.append((time.perf_counter() - start) * 1000)
+            times = [(starts[1] - starts[0]) / runs]
+        return statistics.median(times), max(times)
 
     def _bash(self, lines: tuple[str, ...]) -> str:
         with self._terminal() as terminal:

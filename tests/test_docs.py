@@ -139,7 +139,7 @@ def test_the_readmes_map_of_the_code_is_the_code() -> None:
 def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) -> None:
     command = cli.build(name)
     examples = command.epilog.splitlines()
-    for columns in (80, 60, 120):
+    for columns in (80, 40, 60, 120):
         result = world.run(name, "--help", env={"COLUMNS": str(columns)})
         assert (result.status, result.err) == (0, "")
         assert world.run(name, "-h", env={"COLUMNS": str(columns)}).out == result.out
@@ -157,6 +157,24 @@ def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) ->
     assert "issue tracker" in result.out
     assert len(examples) >= 3
     assert command.help.startswith(cli.COMMANDS[name])
+
+
+GROUPS = ["Input", "Request", "Output", "Display", "Server and key", "Network", "Help"]
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_is_grouped_and_gives_a_flag_a_line_or_two(world: World, name: str) -> None:
+    shown = world.run("help", name, env={"COLUMNS": "80"}).out
+    titles = [title for title in re.findall(r"^(\w[\w ]*):$", shown, re.MULTILINE) if title != "Examples"]
+    known = [title for title in titles if title in GROUPS]
+    assert known == sorted(known, key=GROUPS.index)
+    assert len(titles) == len(set(titles))
+    flags = shown[shown.index(f"\n{titles[0]}:\n") : shown.index("\nExamples:")]
+    for row in re.split(r"\n(?=  {1,5} *-)", flags)[1:]:
+        # A blank line, a heading or a note ends a flag's own lines.
+        lines = re.match(r".*(?:\n {31}.*)*", row)
+        assert lines is not None
+        assert lines[0].count("\n") < 2, lines[0]
 
 
 def test_help_does_not_fail_on_a_narrow_terminal(world: World) -> None:
