@@ -875,22 +875,22 @@ function __llamacli_listed
     switch $argv[1]
         case model
             set -l folder $XDG_CACHE_HOME
-            string match -q '/*' -- $folder; or set folder "$HOME/.cache"
+            string match -q '/*' -- "$folder"; or set folder "$HOME/.cache"
             if test -r $folder/llamacli/models; and test -f $folder/llamacli/models
                 string match -rv '[[:cntrl:]]' <$folder/llamacli/models
             end
         case role
             set -l folder $XDG_CONFIG_HOME
-            string match -q '/*' -- $folder; or set folder "$HOME/.config"
-            set -l paths $folder/llamacli/roles/*.md
-            set -q paths[1]; and string match -rv '[[:cntrl:]]' -- $paths \
-                | string replace -r '^.*/(.*)\.md$' '$1'
+            string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
+            set -l paths $folder/llamacli/roles/$argv[2]*.md
+            set -q paths[1]; or set paths $folder/llamacli/roles/*.md
+            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
         case session
             set -l folder $XDG_STATE_HOME
-            string match -q '/*' -- $folder; or set folder "$HOME/.local/state"
-            set -l paths $folder/llamacli/sessions/*.jsonl
-            set -q paths[1]; and string match -rv '[[:cntrl:]]' -- $paths \
-                | string replace -r '^.*/(.*)\.jsonl$' '$1'
+            string match -q '/*' -- "$folder"; or set folder "$HOME/.local/state"
+            set -l paths $folder/llamacli/sessions/$argv[2]*.jsonl
+            set -q paths[1]; or set paths $folder/llamacli/sessions/*.jsonl
+            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.jsonl$' '$1' -- $paths
     end
 end
 
@@ -926,7 +926,7 @@ function __llamacli_value
                 __llamacli_files "$lead$cut[1]=@" "$cut[2]"
             end
         case '*'
-            set -l names (__llamacli_listed $argv[3])
+            set -l names (__llamacli_listed $argv[3] "$text")
             set -q names[1]; and printf '%s\n' "$lead"$names
     end
     set -q argv[4]; and printf '%s\n' "$lead"$argv[4..-1]

@@ -38,7 +38,7 @@ function __llamacli_value
                 __llamacli_files "$lead$cut[1]=@" "$cut[2]"
             end
         case '*'
-            set -l names (__llamacli_listed $argv[3])
+            set -l names (__llamacli_listed $argv[3] "$text")
             set -q names[1]; and printf '%s\n' "$lead"$names
     end
     set -q argv[4]; and printf '%s\n' "$lead"$argv[4..-1]
@@ -207,14 +207,15 @@ def _listed() -> Iterator[str]:
         variable = listing.folder.variable
         yield f"        case {name}"
         yield f"            set -l folder ${variable}"
-        yield f"            string match -q '/*' -- $folder; or set folder \"{base(listing.folder)}\""
+        yield f"            string match -q '/*' -- \"$folder\"; or set folder \"{base(listing.folder)}\""
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
             pattern = listing.suffix.replace(".", "\\.")
-            yield f"            set -l paths {path}/*{listing.suffix}"
+            # Of thousands of files only those that fit are looked at; where none does, fish looks for what resembles it.
+            yield f"            set -l paths {path}/$argv[2]*{listing.suffix}"
+            yield f"            set -q paths[1]; or set paths {path}/*{listing.suffix}"
             # Without a word to look at it would wait for stdin.
-            yield "            set -q paths[1]; and string match -rv '[[:cntrl:]]' -- $paths \\"
-            yield f"                | string replace -r '^.*/(.*){pattern}$' '$1'"
+            yield f"            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*){pattern}$' '$1' -- $paths"
         else:
             yield f"            if test -r {path}; and test -f {path}"
             yield f"                string match -rv '[[:cntrl:]]' <{path}"

@@ -145,6 +145,6 @@ def _names() -> Iterator[str]:
             yield f'        [[ -r {path} && -f {path} ]] && names=(${{(f)"$(<{path})"}})'
         yield "        ;;"
     yield "    esac"
-    yield "    [[ $names != *[[:cntrl:]]* ]] || names=(${names:#*[[:cntrl:]]*})"
+    yield "    [[ ${(j::)names} != *[[:cntrl:]]* ]] || names=(${names:#*[[:cntrl:]]*})"
     yield "    _wanted names expl $1 compadd -a names"
     yield "}"
