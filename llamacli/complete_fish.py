@@ -207,11 +207,11 @@ def _listed() -> Iterator[str]:
         variable = listing.folder.variable
         yield f"        case {name}"
         yield f"            set -l folder ${variable}"
-        yield f"            string match -q '/*' -- \"$folder\"; or set folder \"{base(listing.folder)}\""
+        yield f'            string match -q \'/*\' -- "$folder"; or set folder "{base(listing.folder)}"'
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
             pattern = listing.suffix.replace(".", "\\.")
-            # Of thousands of files only those that fit are looked at; where none does, fish looks for what resembles it.
+            # Of thousands of files only those that fit are looked at; where none does, all that may resemble it.
             yield f"            set -l paths {path}/$argv[2]*{listing.suffix}"
             yield f"            set -q paths[1]; or set paths {path}/*{listing.suffix}"
             # Without a word to look at it would wait for stdin.

@@ -21,31 +21,30 @@ ORDER = (
     "A setting comes from its flag, else from the environment, else from the working directory's .env, else from the "
     "user's .env, else it has its default."
 )
+EXAMPLES = (
+    "llamacli ask why is the sky blue",
+    "git diff | llamacli ask 'Write a commit message for:'",
+    "llamacli chat -S review 'What does this do?' <main.py",
+)
 #: Columns that the flags take; a longer one has its help on the next line.
 FLAGS = 31
 
 
 def program_help(commands: Mapping[str, str]) -> str:
     """Returns the program's help: what it is, its commands, how to begin."""
-    rows = "\n".join(f"  {name:<12}{help}" for name, help in commands.items())
-    return f"""Usage: {PROGRAM} COMMAND [OPTION]... [OPERAND]...
-
-Asks a chat model from the shell: text in, the answer out, and an exit status to trust.
-
-Commands:
-{rows}
-
-Options:
-  -h, --help  Print help, also after a command.
-  --version   Print the version.
-
-Examples:
-  {PROGRAM} ask why is the sky blue
-  git diff | {PROGRAM} ask 'Write a commit message for:'
-
-The key is read from $AIMLAPI_API_KEY.
-More: {PROGRAM} help exit-codes, help environment, help files.
-{ISSUES}"""
+    rows = [_beside(f"  {name}", help, 14) for name, help in commands.items()]
+    blocks = [
+        f"Usage: {PROGRAM} COMMAND [OPTION]... [OPERAND]...",
+        filled(ABOUT.partition(". ")[0] + "."),
+        "\n".join(["Commands:", *rows]),
+        "\n".join(["Examples:", *(f"  {line}" for line in EXAMPLES)]),
+        filled(
+            f"-h prints help, also after a command, and --version the version. "
+            f"More: {PROGRAM} help exit-codes, help environment, help files. "
+            f"The key is read from ${KEY_VARIABLES[0]}. {ISSUES}"
+        ),
+    ]
+    return "\n\n".join(blocks)
 
 
 def command_help(command: Command) -> str:
@@ -81,11 +80,15 @@ def filled(text: str, indent: str = "") -> str:
 
 def _row(entry: Entry, width: int) -> str:
     # On a narrow terminal the help stands below the flag.
-    left, label = FLAGS if width >= 60 else 8, f"  {entry.label}"
-    help = textwrap.wrap(entry.text, width - left, break_on_hyphens=False)
+    return _beside(f"  {entry.label}", entry.text, FLAGS if width >= 60 else 8)
+
+
+def _beside(label: str, text: str, left: int) -> str:
+    """Returns a label and its text in two columns; a label that is too long has a line of its own."""
+    lines = textwrap.wrap(text, columns() - left, break_on_hyphens=False)
     if len(label) > left - 2:
-        return "\n".join([label, *(" " * left + line for line in help)])
-    return "\n".join([f"{label:<{left}}{help[0]}", *(" " * left + line for line in help[1:])])
+        return "\n".join([label, *(" " * left + line for line in lines)])
+    return "\n".join([f"{label:<{left}}{lines[0]}", *(" " * left + line for line in lines[1:])])
 
 
 def exit_codes(tables: Sequence[type[Table]]) -> str:
@@ -187,11 +190,5 @@ FILES: tuple[tuple[Folder | None, str, str], ...] = (
 
 
 def _rows(rows: list[tuple[str, str]]) -> str:
-    wide = columns()
-    left = min(max(len(name) for name, _ in rows), 34) + 2
-    lines = []
-    for name, text in rows:
-        first, *more = textwrap.wrap(text, wide - left, break_on_hyphens=False)
-        lines += [f"{name:<{left}}{first}"] if len(name) < left else [name, " " * left + first]
-        lines += [" " * left + line for line in more]
-    return "\n".join(lines)
+    left = min(max(len(name) for name, _ in rows), 34, columns() // 2) + 2
+    return "\n".join(_beside(name, text, left) for name, text in rows)

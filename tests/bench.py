@@ -19,11 +19,10 @@ from multiprocessing import Process, Queue
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from llamacli import completions
+from llamacli import catalog, completions
 from tests.conftest import World
 from tests.fake_api import FakeApi, Handler, answer, delta, event, stream, text
 from tests.shells import Shell
-from tests.test_completions import COMMANDS
 
 RUNS = 15
 CHUNKS = 20_000
@@ -174,9 +173,16 @@ def tabs() -> None:
             for number in range(10_000):
                 (sessions / f"session-{number}.jsonl").touch()
             (cache / "models").write_text("".join(f"vendor{number % 20}/model-{number}\n" for number in range(400)))
-            shell = Shell(name, World(api, home, work), completions.SHELLS[name](COMMANDS))
+            shell = Shell(name, World(api, home, work), completions.SHELLS[name](catalog.commands()))
             shell.env["COLLECT"] = ""
-            for line in ("ask ", "ask --", "ask -m ", "ask --model=vendor1/", "talks show ", "talks show session-99"):
+            for line in (
+                "ask ",
+                "ask --",
+                "ask -m ",
+                "ask --model=vendor1/",
+                "sessions show ",
+                "sessions show session-99",
+            ):
                 spent = shell.spent(f"llamacli {line}", RUNS)
                 print(f"{f'a Tab in {name} after {line!r}: median, worst':<60} {spent[0]:7.1f} ms {spent[1]:7.1f} ms")
 

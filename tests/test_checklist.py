@@ -92,6 +92,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "output.test_kill_9_leaves_the_old_file",
         "output.test_a_private_file_stays_private_whatever_part_was_left",
         "config.test_a_key_is_stored_where_nobody_else_reads",
+        "session.test_a_session_holds_a_line_a_message_and_is_private",
+        "session.test_a_kill_at_any_moment_leaves_a_session_with_every_completed_turn",
     ),
     "the key is in no argument, log, error or file": (
         "settings.test_the_key_is_nowhere_but_in_the_header",

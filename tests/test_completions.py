@@ -7,25 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from llamacli import catalog, completions
-from llamacli.catalog import Command, Entry, Place
+from llamacli.catalog import Command, Entry
 from llamacli.kinds import Kind
 from tests.conftest import World
 from tests.shells import FILES, Shell, files_in
 
 SHELLS = list(completions.SHELLS)
-#: A command whose operands are an action and then names of what is stored.
-TALKS = Command(
-    "talks",
-    "Show talks: all of them, or one.",
-    "",
-    (),
-    (
-        Place("[list|show|rm]", Kind(values=("list", "show", "rm")), False),
-        Place("[NAME]...", Kind("NAME", completes="session"), True),
-    ),
-    (),
-)
-COMMANDS = [*catalog.commands(), TALKS]
+COMMANDS = catalog.commands()
 MODELS = {"llama-3.3", "meta-llama/Llama-3.3-70B", "gemma:2b"}
 ROLES = {"pirate", "code review"}
 SESSIONS = {"monday", "tuesday.2"}
@@ -161,9 +149,9 @@ CASES = [
     ("llamacli ask hello 2>note", {"notes.txt"}),
     ("llamacli ask <notes.txt --seed 1 --se", set()),
     ("echo x; llamacli ask -m ll", {"llama-3.3"}),
-    ("echo x | llamacli talks r", {"rm"}),
-    ("llamacli talks rm mon", {"monday"}),
-    ("llamacli talks rm monday tue", {"tuesday.2"}),
+    ("echo x | llamacli sessions r", {"rm"}),
+    ("llamacli sessions rm mon", {"monday"}),
+    ("llamacli sessions rm monday tue", {"tuesday.2"}),
 ]
 LEADS = (
     "--model=gemma:",
@@ -220,11 +208,11 @@ def test_a_hostile_name_arrives_as_it_is_and_does_nothing(shell: Shell) -> None:
     (world.cwd / HOSTILE).write_text("")
     assert shell.types("llamacli ask -m host") == ["ask", "-m", HOSTILE]
     assert shell.types("llamacli ask --role=host") == ["ask", f"--role={HOSTILE}"]
-    assert shell.types("llamacli talks show host") == ["talks", "show", HOSTILE]
+    assert shell.types("llamacli sessions show host") == ["sessions", "show", HOSTILE]
     assert shell.types("llamacli ask -s @host") == ["ask", "-s", f"@{HOSTILE}"]
     assert shell.types("llamacli ask -f host") == ["ask", "-f", HOSTILE]
     assert not (world.cwd / "pwned").exists()
-    assert "new" not in str(shell.offers("llamacli talks show new"))[40:]
+    assert "new" not in str(shell.offers("llamacli sessions show new"))[40:]
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
@@ -245,9 +233,9 @@ def test_what_is_typed_becomes_the_argument_that_was_meant(shell: Shell) -> None
 def test_many_names_are_offered_each(shell: Shell) -> None:
     for number in range(3000):
         (sessions(shell.world) / f"s{number}.jsonl").write_text("")
-    found = shell.offers("llamacli talks show ", "llamacli talks show s2999")
-    assert found["llamacli talks show "] == SESSIONS | {f"s{number}" for number in range(3000)}
-    assert found["llamacli talks show s2999"] == {"s2999"}
+    found = shell.offers("llamacli sessions show ", "llamacli sessions show s2999")
+    assert found["llamacli sessions show "] == SESSIONS | {f"s{number}" for number in range(3000)}
+    assert found["llamacli sessions show s2999"] == {"s2999"}
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
@@ -256,7 +244,7 @@ def test_the_xdg_folders_are_honoured_where_they_are_absolute(shell: Shell) -> N
     (other / "sessions").mkdir(parents=True)
     (other / "sessions" / "friday.jsonl").write_text("")
     (other / "models").write_text("m1\nm2")
-    names = ("llamacli talks show ", "llamacli ask -m ")
+    names = ("llamacli sessions show ", "llamacli ask -m ")
     shell.env |= {"XDG_STATE_HOME": str(other.parent), "XDG_CACHE_HOME": str(other.parent)}
     assert list(shell.offers(*names).values()) == [{"friday"}, {"m1", "m2"}]
     shell.env |= {"XDG_STATE_HOME": "else where", "XDG_CACHE_HOME": "."}
@@ -266,5 +254,5 @@ def test_the_xdg_folders_are_honoured_where_they_are_absolute(shell: Shell) -> N
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
 def test_nothing_stored_is_nothing_offered(shell: Shell) -> None:
     shell.env |= {f"XDG_{name}_HOME": "/nonexistent" for name in ("STATE", "CACHE", "CONFIG")}
-    found = shell.offers("llamacli talks show ", "llamacli ask -m ", "llamacli ask -r ")
+    found = shell.offers("llamacli sessions show ", "llamacli ask -m ", "llamacli ask -r ")
     assert all(names == set() for names in found.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llamacli import catalog, cli
+from llamacli import catalog, cli, manual
 from llamacli.errors import ExitStatus
 from tests.conftest import World
 from tests.fake_api import HELLO, MODEL, Handler, completion, delta, document, event, respond, stream, text
@@ -76,7 +76,7 @@ def folder(world: World) -> World:
 #: What `config set-key` says on a machine whose key is in the environment already.
 NOTE = "llamacli: AIMLAPI_API_KEY in the environment goes before it\n"
 ALL = catalog.commands()
-EXAMPLES = [line for command in ALL for line in command.examples]
+EXAMPLES = [*manual.EXAMPLES, *(line for command in ALL for line in command.examples)]
 SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.entries if e.flag.example)
 #: What sends nothing.
 LOCAL = (
@@ -237,6 +237,7 @@ def test_no_command_is_short_help_on_stderr(world: World) -> None:
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith("Usage: llamacli COMMAND")
     assert len(result.err.splitlines()) < 30
+    assert max(map(len, result.err.splitlines())) <= 80
     for arguments in (["-h"], ["--help"]):
         shown = world.run(*arguments)
         assert (shown.status, shown.out, shown.err) == (0, result.err, "")

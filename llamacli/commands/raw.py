@@ -31,6 +31,8 @@ EXAMPLES = (
     "llamacli ask --dry-run --json 'Hello' | llamacli raw | jq -r '.choices[0].message.content'",
     "llamacli raw --endpoint /models | jq -r '.data[].id'",
 )
+#: Those that a shell offers; a server may have others.
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Headers that say whose call this is and where it goes, or that frame the body: those are not to be replaced.
 OWN_HEADERS = {"authorization", "proxy-authorization", "host", "content-length", "transfer-encoding", "connection"}
 
@@ -89,9 +91,7 @@ class RawOptions(Table):
     method: Annotated[
         str | None,
         Flag(
-            Matching(
-                "METHOD", r"[A-Z]{1,20}", "a method in capitals", values=("GET", "POST", "PUT", "PATCH", "DELETE")
-            ),
+            Matching("METHOD", r"[A-Z]{1,20}", "a method in capitals", values=METHODS),
             "Use this method (default POST, or GET where an endpoint is named and there is no body).",
             "-X",
         ),
