@@ -166,6 +166,71 @@ _llamacli_flag() {
         -h | --help) forms='-h --help' ;;
         esac
         ;;
+    batch)
+        case $1 in
+        --input) forms=--input value='text lines jsonl csv tsv' ;;
+        -s | --system) forms='-s --system' value=@ ;;
+        -r | --role) forms='-r --role' value=role ;;
+        -f | --file) forms='-f --file' value=file again=1 ;;
+        --lossy) forms=--lossy ;;
+        -m | --model) forms='-m --model' value=model ;;
+        --max-tokens) forms=--max-tokens value=text ;;
+        -t | --temperature) forms='-t --temperature' value=text ;;
+        --top-p) forms=--top-p value=text ;;
+        --top-k) forms=--top-k value=text ;;
+        --min-p) forms=--min-p value=text ;;
+        -n | --n) forms='-n --n' value=text ;;
+        --stop) forms=--stop value=text again=1 ;;
+        --seed) forms=--seed value=text ;;
+        --frequency-penalty) forms=--frequency-penalty value=text ;;
+        --presence-penalty) forms=--presence-penalty value=text ;;
+        --repetition-penalty) forms=--repetition-penalty value=text ;;
+        --logit-bias) forms=--logit-bias value=text again=1 ;;
+        --logprobs | --no-logprobs) forms='--logprobs --no-logprobs' ;;
+        --top-logprobs) forms=--top-logprobs value=text ;;
+        --tools) forms=--tools value=@ ;;
+        --tool-choice) forms=--tool-choice value='@ none auto required' ;;
+        --parallel-tool-calls | --no-parallel-tool-calls) forms='--parallel-tool-calls --no-parallel-tool-calls' ;;
+        --prediction) forms=--prediction value=@ ;;
+        --echo | --no-echo) forms='--echo --no-echo' ;;
+        --stream | --no-stream) forms='--stream --no-stream' ;;
+        -p | --param) forms='-p --param' value=text again=1 ;;
+        --choice) forms=--choice value=text again=1 ;;
+        --yes-no) forms=--yes-no ;;
+        --schema) forms=--schema value=@ ;;
+        --fit-retries) forms=--fit-retries value=text ;;
+        -x | --extract) forms='-x --extract' ;;
+        -o | --output) forms='-o --output' value=file ;;
+        --resume) forms=--resume ;;
+        --retry-failed) forms=--retry-failed ;;
+        --plain) forms=--plain ;;
+        -0 | --null) forms='-0 --null' ;;
+        --unordered) forms=--unordered ;;
+        --allow-truncated) forms=--allow-truncated ;;
+        -j | --jobs) forms='-j --jobs' value=text ;;
+        --rpm) forms=--rpm value=text ;;
+        --max-cost) forms=--max-cost value=text ;;
+        --fail-fast) forms=--fail-fast ;;
+        --shard) forms=--shard value=text ;;
+        --dry-run) forms=--dry-run ;;
+        --curl) forms=--curl ;;
+        -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
+        -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
+        --no-color | --color) forms='--no-color --color' ;;
+        --base-url) forms=--base-url value=text ;;
+        --key-file) forms=--key-file value=file ;;
+        --no-key) forms=--no-key ;;
+        --allow-http) forms=--allow-http ;;
+        --timeout) forms=--timeout value=text ;;
+        --connect-timeout) forms=--connect-timeout value=text ;;
+        --max-time) forms=--max-time value=text ;;
+        --retry) forms=--retry value=text ;;
+        --retry-max-time) forms=--retry-max-time value=text ;;
+        --request-id) forms=--request-id value=text ;;
+        --ca-bundle) forms=--ca-bundle value=file ;;
+        -h | --help) forms='-h --help' ;;
+        esac
+        ;;
     models)
         case $1 in
         -a | --all) forms='-a --all' ;;
@@ -276,6 +341,7 @@ _llamacli_flags() {
     ask) all='-s --system -r --role -f --file -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role -f --file -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     raw) all='-F --field --endpoint -X --method -H --header -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
+    batch) all='--input -s --system -r --role -f --file --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     sessions) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help' ;;
     config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
@@ -299,12 +365,14 @@ _llamacli_operand() {
     ask:*) _llamacli_value '' text ;;
     chat:*) _llamacli_value '' text ;;
     raw:1) _llamacli_value '' @ ;;
+    batch:1) _llamacli_value '' text ;;
+    batch:*) _llamacli_value '' file ;;
     models:1) _llamacli_value '' text ;;
     sessions:1) _llamacli_value '' text list show rm ;;
     sessions:*) _llamacli_value '' session ;;
     config:1) _llamacli_value '' text show set-key check ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;
-    help:1) _llamacli_value '' text ask chat raw models sessions config completion man help exit-codes environment files ;;
+    help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help exit-codes environment files ;;
     esac
 }
 
@@ -530,7 +598,7 @@ _llamacli() {
         given=$word
         _llamacli_flags
     elif [[ ! $command ]]; then
-        _llamacli_value '' text ask chat raw models sessions config completion man help
+        _llamacli_value '' text ask chat raw batch models sessions config completion man help
     else
         _llamacli_operand
     fi

@@ -391,6 +391,170 @@ function __llamacli_flag --no-scope-shadowing
                 case -h --help
                     set forms -h --help
             end
+        case batch
+            switch $argv[1]
+                case --input
+                    set forms --input
+                    set value text lines jsonl csv tsv
+                case -s --system
+                    set forms -s --system
+                    set value @
+                case -r --role
+                    set forms -r --role
+                    set value role
+                case -f --file
+                    set forms -f --file
+                    set value file
+                case --lossy
+                    set forms --lossy
+                case -m --model
+                    set forms -m --model
+                    set value model
+                case --max-tokens
+                    set forms --max-tokens
+                    set value text
+                case -t --temperature
+                    set forms -t --temperature
+                    set value text
+                case --top-p
+                    set forms --top-p
+                    set value text
+                case --top-k
+                    set forms --top-k
+                    set value text
+                case --min-p
+                    set forms --min-p
+                    set value text
+                case -n --n
+                    set forms -n --n
+                    set value text
+                case --stop
+                    set forms --stop
+                    set value text
+                case --seed
+                    set forms --seed
+                    set value text
+                case --frequency-penalty
+                    set forms --frequency-penalty
+                    set value text
+                case --presence-penalty
+                    set forms --presence-penalty
+                    set value text
+                case --repetition-penalty
+                    set forms --repetition-penalty
+                    set value text
+                case --logit-bias
+                    set forms --logit-bias
+                    set value text
+                case --logprobs --no-logprobs
+                    set forms --logprobs --no-logprobs
+                case --top-logprobs
+                    set forms --top-logprobs
+                    set value text
+                case --tools
+                    set forms --tools
+                    set value @
+                case --tool-choice
+                    set forms --tool-choice
+                    set value @ none auto required
+                case --parallel-tool-calls --no-parallel-tool-calls
+                    set forms --parallel-tool-calls --no-parallel-tool-calls
+                case --prediction
+                    set forms --prediction
+                    set value @
+                case --echo --no-echo
+                    set forms --echo --no-echo
+                case --stream --no-stream
+                    set forms --stream --no-stream
+                case -p --param
+                    set forms -p --param
+                    set value text
+                case --choice
+                    set forms --choice
+                    set value text
+                case --yes-no
+                    set forms --yes-no
+                case --schema
+                    set forms --schema
+                    set value @
+                case --fit-retries
+                    set forms --fit-retries
+                    set value text
+                case -x --extract
+                    set forms -x --extract
+                case -o --output
+                    set forms -o --output
+                    set value file
+                case --resume
+                    set forms --resume
+                case --retry-failed
+                    set forms --retry-failed
+                case --plain
+                    set forms --plain
+                case -0 --null
+                    set forms -0 --null
+                case --unordered
+                    set forms --unordered
+                case --allow-truncated
+                    set forms --allow-truncated
+                case -j --jobs
+                    set forms -j --jobs
+                    set value text
+                case --rpm
+                    set forms --rpm
+                    set value text
+                case --max-cost
+                    set forms --max-cost
+                    set value text
+                case --fail-fast
+                    set forms --fail-fast
+                case --shard
+                    set forms --shard
+                    set value text
+                case --dry-run
+                    set forms --dry-run
+                case --curl
+                    set forms --curl
+                case -q --quiet --no-quiet
+                    set forms -q --quiet --no-quiet
+                case -v --verbose --no-verbose
+                    set forms -v --verbose --no-verbose
+                case --no-color --color
+                    set forms --no-color --color
+                case --base-url
+                    set forms --base-url
+                    set value text
+                case --key-file
+                    set forms --key-file
+                    set value file
+                case --no-key
+                    set forms --no-key
+                case --allow-http
+                    set forms --allow-http
+                case --timeout
+                    set forms --timeout
+                    set value text
+                case --connect-timeout
+                    set forms --connect-timeout
+                    set value text
+                case --max-time
+                    set forms --max-time
+                    set value text
+                case --retry
+                    set forms --retry
+                    set value text
+                case --retry-max-time
+                    set forms --retry-max-time
+                    set value text
+                case --request-id
+                    set forms --request-id
+                    set value text
+                case --ca-bundle
+                    set forms --ca-bundle
+                    set value file
+                case -h --help
+                    set forms -h --help
+            end
         case models
             switch $argv[1]
                 case -a --all
@@ -750,6 +914,68 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Print help.' -h --help
+        case batch
+            __llamacli_offer '' 'Read the input in this form (default: as a file\'s name ends, else lines).' --input
+            __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
+            __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer 1 'Add this file after the prompt, in front of stdin\'s text.' -f --file
+            __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
+            __llamacli_offer '' 'Ask this model.' -m --model
+            __llamacli_offer '' 'Cut the answer after this many tokens.' --max-tokens
+            __llamacli_offer '' 'Sample with this temperature.' -t --temperature
+            __llamacli_offer '' 'Sample from this share of probability mass.' --top-p
+            __llamacli_offer '' 'Sample from this many likeliest tokens.' --top-k
+            __llamacli_offer '' 'Drop tokens less likely than this share of the likeliest.' --min-p
+            __llamacli_offer '' 'Ask for this many answers.' -n --n
+            __llamacli_offer 1 'Stop where this text would come; at most 4.' --stop
+            __llamacli_offer '' 'Sample repeatably.' --seed
+            __llamacli_offer '' 'Penalise tokens by how often they came.' --frequency-penalty
+            __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
+            __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
+            __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
+            __llamacli_offer '' 'Ask for log probabilities (see them with --json).' --logprobs --no-logprobs
+            __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
+            __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
+            __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
+            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls --no-parallel-tool-calls
+            __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
+            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo --no-echo
+            __llamacli_offer '' 'Take the answer as it is written, the default; with --json, a line a chunk.' --stream --no-stream
+            __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
+            __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
+            __llamacli_offer '' 'Print yes or no, and end with 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
+            __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
+            __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer '' 'Write each row to this file as it comes, and put it in order at the end.' -o --output
+            __llamacli_offer '' 'Keep what is done in that file, and ask only for the rest.' --resume
+            __llamacli_offer '' 'Resume, and ask again for everything that failed.' --retry-failed
+            __llamacli_offer '' 'Print only the contents, an empty one for a failed item.' --plain
+            __llamacli_offer '' 'End each content with a NUL byte in place of the newline.' -0 --null
+            __llamacli_offer '' 'Print rows as they come, not in the order of the input.' --unordered
+            __llamacli_offer '' 'Count an answer that the token limit cut as whole.' --allow-truncated
+            __llamacli_offer '' 'Have this many calls in flight at most.' -j --jobs
+            __llamacli_offer '' 'Start at most this many calls a minute.' --rpm
+            __llamacli_offer '' 'Start nothing more once this much is spent.' --max-cost
+            __llamacli_offer '' 'Start nothing more after the first failure.' --fail-fast
+            __llamacli_offer '' 'Take every N-th item from the I-th on: this machine\'s share.' --shard
+            __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
+            __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'Read the key from this file.' --key-file
+            __llamacli_offer '' 'Send no key.' --no-key
+            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
+            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
+            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
+            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
+            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
+            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
+            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
+            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Print help.' -h --help
         case models
             __llamacli_offer '' 'List the models that are not for chat too.' -a --all
             __llamacli_offer '' 'Print the API\'s response as JSON, with the models that are asked for.' --json
@@ -838,6 +1064,7 @@ function __llamacli_commands
     printf '%s\t%s\n' ask 'Ask one question and print the answer.'
     printf '%s\t%s\n' chat 'Hold a conversation.'
     printf '%s\t%s\n' raw 'Send a JSON body and print the API\'s JSON.'
+    printf '%s\t%s\n' batch 'Ask one question for each line or record, in parallel.'
     printf '%s\t%s\n' models 'List the models that the server offers.'
     printf '%s\t%s\n' sessions 'List, show or remove saved conversations.'
     printf '%s\t%s\n' config 'Show the settings, store a key, try the connection.'
@@ -855,6 +1082,10 @@ function __llamacli_operand --no-scope-shadowing
             printf '%s\n' text
         case 'raw:1'
             printf '%s\n' @
+        case 'batch:1'
+            printf '%s\n' text
+        case 'batch:*'
+            printf '%s\n' file
         case 'models:1'
             printf '%s\n' text
         case 'sessions:1'
@@ -866,7 +1097,7 @@ function __llamacli_operand --no-scope-shadowing
         case 'completion:1'
             printf '%s\n' text bash zsh fish
         case 'help:1'
-            printf '%s\n' text ask chat raw models sessions config completion man help exit-codes environment files
+            printf '%s\n' text ask chat raw batch models sessions config completion man help exit-codes environment files
     end
 end
 

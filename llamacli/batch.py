@@ -20,6 +20,7 @@ from llamacli.pool import Pool
 from llamacli.progress import Bar, State
 from llamacli.questions import Questions, key
 from llamacli.rows import Row, row
+from llamacli.shape import Shape
 from llamacli.tally import Tally
 from llamacli.terminal import Stderr
 
@@ -58,12 +59,12 @@ class Batch:
         network: NetworkOptions,
         where: Endpoint,
         stderr: Stderr,
-        allow_truncated: bool,
+        shape: Shape,
     ) -> None:
         self._items, self._questions, self._sink = items, questions, sink
         self._journal = sink if isinstance(sink, Journal) else None
         self.limits, self.network, self.stderr = limits, network, stderr
-        self._allow_truncated = allow_truncated
+        self._shape = shape
         # Alone until it has told what it cost, so that a server that does not tell is asked once.
         first_alone = limits.max_cost is not None
         pace = Pace(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
@@ -141,7 +142,7 @@ class Batch:
 
     def _asked(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
         try:
-            body = self._questions.body(item)
+            body = self._shape.body(self._questions.body(item))
         except LlamaError as fault:
             return {}, None, fault
         return body, key(body), None
@@ -149,15 +150,16 @@ class Batch:
     def _work(self, task: Task) -> None:
         """Asks one item and writes its row. Raises Ended where the batch ends before there is one."""
         exchange = Exchange(self, task.order, task.item.index)
-        completion, fault = None, task.fault
+        shaped, fault = None, task.fault
         if not fault:
             try:
-                completion = exchange.send(task.body)
-                fault = exchange.verdict(completion, self._allow_truncated)
+                shaped = self._shape.ask(task.body, exchange)
+                fault = shaped.fault
             except LlamaError as error:
                 fault = error
         told = self.stderr.hidden(str(fault))
-        made = row(task.item, task.key, completion, fault, told, exchange.seconds, exchange.attempts)
+        completion, parts = (shaped.completion, shaped.parts) if shaped else (None, {})
+        made = row(task.item, task.key, completion, parts, fault, told, exchange.seconds, exchange.attempts)
         self._sink.put(task.order, made)
         with self._lock:
             self._rows_made += 1

@@ -1,6 +1,7 @@
 """What is sent for one item of a batch: a body in, a completion out, and what it took."""
 
 import time
+from collections.abc import Collection
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -49,10 +50,11 @@ class Exchange:
         """The time since the first try began."""
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
-    def send(self, body: dict[str, Any]) -> Completion:
+    def send(self, body: dict[str, Any], final: Collection[int] = ()) -> Completion:
         """Sends a body, again where that may help, and returns the completion once it is whole.
 
-        Raises LlamaError where there is none, Ended where the batch ends first.
+        After an HTTP status in `final` it would not help. Raises LlamaError where
+        there is no completion, Ended where the batch ends first.
         """
         outgoing = Outgoing("POST", CHAT, encode(body))
         request_id = self._request_id()
@@ -67,6 +69,8 @@ class Exchange:
                     self._slow_down(slot, failure)
                     continue
                 self._batch.pool.leave(slot)
+                if failure.code in final:
+                    raise failure.error from None
                 wait = self._wait(failure, failures, waited)
                 failures, waited = failures + 1, waited + wait
                 self._batch.pool.sleep(wait)
@@ -130,6 +134,8 @@ class Exchange:
     def verdict(self, completion: Completion, allow_truncated: bool) -> LlamaError | None:
         """Says what keeps the latest completion from being a complete answer, None where nothing does."""
         found = verdict(completion, allow_truncated)
-        if found is None or self._call is None:
-            return found
-        return self._call.fault(found.status, found.what, found.todo)
+        return self.named(found) if found else None
+
+    def named(self, found: LlamaError) -> LlamaError:
+        """Returns a fault with the request that it is about."""
+        return self._call.fault(found.status, found.what, found.todo) if self._call else found

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from llamacli.errors import LlamaError
@@ -41,12 +41,15 @@ def row(
     item: Item,
     key: str | None,
     completion: Completion | None,
+    parts: Mapping[str, Any],
     fault: LlamaError | None,
     told: str,
     seconds: float,
     attempts: int,
 ) -> Row:
     """Returns the row of an item. `told` is the fault in words, without secrets.
+
+    `parts` go before what the completion says: an answer that was given a form.
 
     The content of a failed item is what came of a whole response: a cut answer has
     some. Where several answers were asked for, `content` and `finish_reason` are lists.
@@ -70,7 +73,8 @@ def row(
     calls = [tool_calls(choice.get("message") or {}) for choice in choices]
     if any(calls):
         made["tool_calls"] = calls if several else calls[0]
-    return made
+    made.update(parts)
+    return {name: part for name, part in made.items() if name != "tool_calls" or part}
 
 
 def line(row: Row) -> str:
@@ -79,10 +83,12 @@ def line(row: Row) -> str:
     return (text if text.isascii() else BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
 
-def plain(row: Row, terminator: str) -> str:
+def plain(row: Row, terminator: str, is_json: bool) -> str:
     """Returns a row's contents and tool calls alone, each answer ended; of a failed one nothing but its end."""
     if row["error"]:
         return terminator
+    if is_json:
+        return dump(row["content"]) + terminator
     several = isinstance(row["content"], list)
     contents: Sequence[str | None] = row["content"] if several else [row["content"]]
     calls = row.get("tool_calls") or []
@@ -97,8 +103,9 @@ def plain(row: Row, terminator: str) -> str:
 class Stream:
     """Rows on their way to stdout or a pipe: in the order of their items, or as they come."""
 
-    def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None) -> None:
-        """With a terminator only the contents are printed, else rows of JSON."""
+    def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
+        """With a terminator only the contents are printed, as JSON where they are values of it, else rows of JSON."""
+        self._is_json = is_json
         self._out, self._stderr, self._is_ordered, self._terminator = out, stderr, is_ordered, terminator
         self._lock = threading.Lock()
         self._next = 0
@@ -111,7 +118,7 @@ class Stream:
 
     def put(self, order: int, row: Row) -> None:
         """Prints the row of the item that was number `order`, and those that have waited for it."""
-        text = line(row) if self._terminator is None else plain(row, self._terminator)
+        text = line(row) if self._terminator is None else plain(row, self._terminator, self._is_json)
         with self._lock:
             if not self._is_ordered:
                 self._write(text)

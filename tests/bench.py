@@ -159,6 +159,8 @@ def quick_api(delay: float, allowed: int = 1 << 30) -> Iterator[str]:
             yield server.stdout.readline().strip()
         finally:
             server.kill()
+
+
 def tabs() -> None:
     """Prints how long a Tab takes in each shell, with 10,000 sessions and 400 models to choose from."""
     for name in completions.SHELLS:

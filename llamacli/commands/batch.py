@@ -4,16 +4,17 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
-from typer import Argument
-
 from llamacli import dry, endpoint
 from llamacli.display import DisplayOptions
 from llamacli.dry import DryOptions
 from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.fit import FitOptions
 from llamacli.items import ItemOptions, Items
+from llamacli.kinds import Kind, Path
 from llamacli.network import NetworkOptions
+from llamacli.options import Operand
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.output import Output
 from llamacli.pace import PaceOptions
@@ -21,6 +22,7 @@ from llamacli.params import Params
 from llamacli.prompt import ContextOptions, DecodingOptions
 from llamacli.questions import Questions
 from llamacli.rows import RowOptions, Stream
+from llamacli.shape import Shape
 from llamacli.template import Template
 from llamacli.wire import encode
 
@@ -34,14 +36,15 @@ PASSING = (ExitStatus.RATE, ExitStatus.SERVER, ExitStatus.NETWORK, ExitStatus.BR
 
 
 def batch(
-    template: Annotated[str | None, Argument(metavar="[TEMPLATE]", show_default=False)],
-    files: Annotated[list[str] | None, Argument(metavar="[FILE]...", show_default=False)],
+    template: Annotated[str | None, Operand(Kind("TEMPLATE"))],
+    files: Annotated[list[str] | None, Operand(Path())],
     given: ItemOptions,
     context: ContextOptions,
     decoding: DecodingOptions,
+    params: Params,
+    fit: FitOptions,
     printed: RowOptions,
     limits: PaceOptions,
-    params: Params,
     instead: DryOptions,
     display: DisplayOptions,
     server: EndpointOptions,
@@ -63,9 +66,12 @@ def batch(
     _check(template, files, printed)
     asked = None if template in (None, "-") else Template(env.inputs.argument(template or "", "TEMPLATE"))
     questions = Questions(asked, context, params, env.inputs)
+    shape = Shape(fit, printed.allow_truncated, env.stderr)
+    # What leaves no room for the form is told before anything is sent.
+    shape.body(params.body([], stream=None, usage=False))
     items = Items(files or [], given.input, asked, env.inputs)
     if instead.dry_run or instead.curl:
-        return _show(items, questions, limits, instead, server, network, printed.output, env)
+        return _show(items, questions, shape, limits, instead, server, network, printed.output, env)
     where = endpoint.resolve(server, env)
 
     # Not before all is known to be sendable: nothing takes longer to import than requests.
@@ -73,7 +79,7 @@ def batch(
     from llamacli.journal import Journal
 
     def run(sink: Stream | Journal) -> ExitStatus:
-        Batch(items, questions, sink, limits, network, where, env.stderr, printed.allow_truncated).run()
+        Batch(items, questions, sink, limits, network, where, env.stderr, shape).run()
         return ExitStatus.OK
 
     if printed.output and not printed.plain and _is_file(printed.output):
@@ -82,7 +88,7 @@ def batch(
         )
     with Output(printed.output) as out:
         terminator = ("\0" if printed.null else "\n") if printed.plain else None
-        return run(Stream(out, env.stderr, not printed.unordered, terminator))
+        return run(Stream(out, env.stderr, not printed.unordered, terminator, shape.is_json))
 
 
 def _check(template: str | None, files: list[str] | None, printed: RowOptions) -> None:
@@ -116,6 +122,7 @@ def _keeps(printed: RowOptions) -> Callable[[int | None], bool]:
 def _show(
     items: Items,
     questions: Questions,
+    shape: Shape,
     limits: PaceOptions,
     instead: DryOptions,
     server: EndpointOptions,
@@ -132,7 +139,7 @@ def _show(
         for item in items:
             try:
                 if item.index % shards == number - 1:
-                    yield Outgoing("POST", CHAT, encode(questions.body(item)))
+                    yield Outgoing("POST", CHAT, encode(shape.body(questions.body(item))))
             except LlamaError as fault:
                 env.stderr.note(str(fault))
                 failed += 1
