@@ -38,9 +38,10 @@ class Assembly:
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = _Choice()
-            choice.add(part)
+            # Also where the rest is of a wrong shape.
             if part.get("finish_reason"):
                 self._finished.add(index)
+            choice.add(part)
             if "delta" not in part and part.get("message"):
                 self._document = chunk
         for key, value in chunk.items():

@@ -208,9 +208,6 @@ class Call:
         except FAILURES as error:
             raise self.lost(error) from error
         self.progress.begun = True
-        if self.progress.was_cut:
-            # http.client takes an end in the middle of the headers for the end of the headers.
-            raise self.lost(TimeoutError())
         self._show_response(response)
         if 200 <= response.status_code < 300:
             return response

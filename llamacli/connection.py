@@ -2,21 +2,20 @@
 
 import os
 import queue
-import re
 import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from http.client import HTTPResponse
-from io import BufferedReader, RawIOBase
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
+
+from llamacli.response import Response
 
 #: What getaddrinfo returns.
 Address = tuple[int, int, int, str, Any]
@@ -135,7 +134,13 @@ class _Clocked(HTTPConnection):
     def __init__(self, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._adapter = adapter
-        self.response_class = partial(_Response, adapter=adapter)  # type: ignore[assignment]
+        self.response_class = partial(Response, sent=self._sent, begun=self._begun)  # type: ignore[assignment]
+
+    def _sent(self) -> None:
+        self._adapter.when_sent()
+
+    def _begun(self) -> None:
+        self._adapter.progress.begun = True
 
     def _new_conn(self) -> socket.socket:
         progress = self._adapter.progress
@@ -175,73 +180,6 @@ class _Clocked(HTTPConnection):
     def _allow_silence(self) -> None:
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
         self.sock.settimeout(self._adapter.progress.silence)
-
-
-#: What stands between two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
-BETWEEN = re.compile(rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n")
-
-
-class _Response(HTTPResponse):
-    """http.client's response that says when its first byte is there, and reads all that is there at once."""
-
-    def __init__(self, sock: socket.socket, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._adapter = adapter
-        self._counted = _Counted(self.fp.detach())
-        self.fp = BufferedReader(self._counted, 1 << 16)
-
-    def begin(self) -> None:
-        self._adapter.when_sent()
-        if self.fp.peek(1):
-            self._adapter.progress.begun = True
-        super().begin()
-
-    def read1(self, n: int = -1) -> bytes:
-        """Reads at most n bytes, waiting only for the first; of a chunked body all chunks that have come whole.
-
-        http.client returns them one by one, and each would be a write to stdout.
-        """
-        data = super().read1(n)
-        if not data or not self.chunked or n < 0:
-            return data
-        pieces, size = [data], len(data)
-        while size < n and self._has_whole_chunk():
-            data = super().read1(n - size)
-            pieces.append(data)
-            size += len(data)
-        return b"".join(pieces)
-
-    def _has_whole_chunk(self) -> bool:
-        if self.chunk_left != 0 or self.fp.tell() >= self._counted.count:
-            return False
-        # Something is buffered, hence this does not wait.
-        ahead = self.fp.peek()
-        match = BETWEEN.match(ahead)
-        size = int(match[1], 16) if match else 0
-        return bool(match and 0 < size <= len(ahead) - match.end())
-
-
-class _Counted(RawIOBase):
-    """A socket's file that counts what it has read, so that a buffer over it can tell how much it holds."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-        self.count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        got: int | None = self._raw.readinto(buffer)
-        self.count += got or 0
-        return got
-
-    def tell(self) -> int:
-        return self.count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 def _connect(host: str, port: int, seconds: float, options: Any) -> socket.socket:

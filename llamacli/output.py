@@ -109,7 +109,8 @@ class Output:
             self._decoder = self._decoder or getincrementaldecoder("utf-8")("replace")
             self.write(self._decoder.decode(data))
         else:
-            self._last = chr(data[-1])
+            # A NUL byte ends no line here.
+            self._last = chr(data[-1] or 1)
             self._put_bytes(data)
 
     def draw(self, text: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPException
@@ -25,6 +26,7 @@ BLOCK = 1 << 16
 MAX_BODY = 64 << 20
 #: How a text/event-stream begins: a comment or a field.
 STREAM = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
+BOM = b"\xef\xbb\xbf"
 #: Seconds that a stream may go on for after every choice has finished: usage and [DONE] may follow, or nothing.
 LINGER = 5.0
 #: Seconds to wait for the end of a body whose answer is there: a new connection takes about as long.
@@ -68,6 +70,12 @@ class Reply:
         if kind is None:
             self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
 
+    @property
+    def ends_with_the_connection(self) -> bool:
+        """Whether nothing else says where the body ends, so that one cut short looks whole."""
+        is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
+        return not is_framed and self._response.status_code != 204
+
     def verdict(self, allow_truncated: bool) -> LlamaError | None:
         """Says what keeps a whole reply from being a complete answer, None where nothing does."""
         found = verdict(self.answer.completion(), allow_truncated)
@@ -102,14 +110,19 @@ class Reply:
     def opening(self) -> tuple[bytes, Iterator[bytes]]:
         """Reads on until it shows what the body is, and returns that much and the whole body again."""
         blocks = self.blocks()
-        head = start = b""
+        head, size, start = [], 0, b""
         for block in blocks:
-            head += block
-            start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+            head.append(block)
+            size += len(block)
+            if size > MAX_BODY:
+                raise self.fault(f"the server sent {MAX_BODY >> 20} MiB of nothing")
+            start = (start + block).removeprefix(BOM).lstrip()
+            if BOM.startswith(start):
+                continue
             # Enough to tell a field's name from a word.
             if start[:1] not in b"deir" or len(start) > 6 or b"\n" in start or b"\r" in start:
                 break
-        return start, chain([head], blocks) if head else iter(())
+        return start, chain(head, blocks)
 
     def drain(self) -> None:
         """Reads what may follow the end of the answer, for a moment, so that its connection can be kept."""
@@ -136,6 +149,8 @@ class Reply:
             if not block:
                 if self._call.progress.was_cut and not self.answer.is_whole:
                     raise self._call.lost(TimeoutError())
+                if not _is_unpacked(self._response.raw) and not self.answer.is_whole:
+                    raise self._call.lost(zlib.error())
                 return
             yield block
             if not lingering and self.answer.is_whole:
@@ -212,3 +227,10 @@ class Reply:
     def fault(self, what: str) -> LlamaError:
         """Makes the error of a broken answer."""
         return self._call.fault(ExitStatus.BROKEN, what, "try again, and see -v")
+
+
+def _is_unpacked(raw: Any) -> bool:
+    """Tells whether a compressed body came to the end that its compression knows, which urllib3 does not ask."""
+    decoder = getattr(raw, "_decoder", None)
+    # Behind the first of several members anything may follow.
+    return getattr(getattr(decoder, "_obj", None), "eof", True) or bool(getattr(decoder, "_state", 0))

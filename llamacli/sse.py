@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 #: Bytes that one line, and characters that one event may hold. A longer one is no answer but a fault or an attack.
 MAX_EVENT = 64 << 20
+#: Counted for each line of an event beside its characters, since that is what an empty one takes.
+LINE = 64
 
 
 class Event(NamedTuple):
@@ -44,9 +46,7 @@ class Decoder:
                 self._name, self._data, self._size = "", [], 0
             elif line.startswith("data:"):
                 self._data.append(line[6:] if line.startswith("data: ") else line[5:])
-                self._size += len(line) + 1
-                if self._size > MAX_EVENT:
-                    raise TooLong
+                self._grow(len(line))
             else:
                 # A field's name may stand alone, and then its value is empty.
                 field, _, value = line.partition(":")
@@ -54,8 +54,18 @@ class Decoder:
                     self._name = value.removeprefix(" ")
                 elif field == "data":
                     self._data.append("")
-                    self._size += 1
+                    self._grow(0)
         return ended
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether an event has begun that has not ended."""
+        return bool(self._rest or self._data)
+
+    def _grow(self, size: int) -> None:
+        self._size += size + LINE
+        if self._size > MAX_EVENT:
+            raise TooLong
 
     def _lines(self, block: bytes) -> Iterable[str]:
         if self._skip_lf and block:

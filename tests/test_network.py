@@ -497,23 +497,6 @@ def test_a_compressed_document_is_read(world: World) -> None:
     assert world.call("ask", "Hi").out == "squeezed\n"
 
 
-def test_a_line_without_an_end_is_not_collected_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import llamacli.reply
-    import llamacli.sse
-
-    monkeypatch.setattr(llamacli.sse, "MAX_EVENT", 1 << 20)
-    monkeypatch.setattr(llamacli.reply, "MAX_BODY", 1 << 20)
-    for head, told in [
-        (b"data: ", "an event of more than 1 MiB"),
-        (b"data: x\ndata: y\n" * 70_000, ""),
-        (b"{", "1 MiB"),
-    ]:
-        world.api.will(stream([head, *[b"x" * 65536] * 40]))
-        result = world.call("ask", "Hi")
-        assert result.status == 9
-        assert told in result.err
-
-
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/html"])
 def test_the_content_type_decides_nothing(world: World, kind: str) -> None:
     world.api.will(document(completion("whole"), kind=kind))

@@ -82,8 +82,11 @@ def _models(document: Any) -> list[dict[str, Any]]:
     """Returns the models of a list document, sorted by id, each with its own fields, of which servers have few."""
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list):
-        words = f": {told}" if (told := error_message(document)) else ""
-        raise LlamaError(ExitStatus.BROKEN, f"the server sent no list of models{words}", "check --base-url")
+        told = error_message(document)
+        # Words under a 200 are an error's, as in an answer.
+        status = ExitStatus.SERVER if told else ExitStatus.BROKEN
+        what = "the server sent no list of models" + (f": {told}" if told else "")
+        raise LlamaError(status, what, "check --base-url")
     named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
 

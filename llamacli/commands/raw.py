@@ -3,11 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-from llamacli import dry, endpoint, sse
+from llamacli import dry, endpoint
 from llamacli.assembly import Assembly
 from llamacli.display import DisplayOptions
 from llamacli.dry import DryOptions
@@ -23,8 +21,6 @@ from llamacli.wire import encode
 
 if TYPE_CHECKING:
     import requests
-
-    from llamacli.reply import Reply
 
 EXAMPLES = (
     "llamacli raw -F temperature=0 @body.json",
@@ -133,6 +129,7 @@ def raw(
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
+    from llamacli import passing
     from llamacli.client import Client
     from llamacli.reply import Reply
 
@@ -146,7 +143,7 @@ def raw(
             raise
         _print(out, given.include, response, b"")
         with Reply(call, response, Assembly()) as reply:
-            _pass_on(reply, out, given.sse)
+            passing.body(reply, out, given.sse)
         out.end()
         out.commit()
     return ExitStatus.OK
@@ -238,53 +235,3 @@ def _print(out: Output, include: bool, response: "requests.Response", body: byte
     out.verbatim(body)
     if body:
         out.end()
-
-
-def _pass_on(reply: "Reply", out: Output, as_received: bool) -> None:
-    """Prints a response's body as it comes. Raises LlamaError (broken) where it is cut short."""
-    from llamacli.reply import STREAM
-
-    start, blocks = reply.opening()
-    if STREAM.match(start):
-        return _pass_events(reply, blocks, out, as_received)
-    # Only JSON shows by itself where it ends.
-    is_json = start[:1] in b"{[" and "json" in reply.headers.get("content-type", "json")
-    kept = []
-    for block in blocks:
-        out.verbatim(block)
-        if is_json:
-            kept.append(block)
-    if start and is_json and not _is_json(b"".join(kept)):
-        raise reply.fault("the server sent malformed or incomplete JSON")
-    return None
-
-
-def _pass_events(reply: "Reply", blocks: Iterator[bytes], out: Output, as_received: bool) -> None:
-    decoder = sse.Decoder()
-    try:
-        for block in blocks:
-            if as_received:
-                out.verbatim(block)
-            for event in decoder.feed(block):
-                if event.data == "[DONE]":
-                    return
-                if not as_received:
-                    out.json_text(event.data + "\n")
-                # Whatever it is, it was printed; it counts only for whether the stream is whole.
-                with suppress(ValueError, RecursionError):
-                    reply.answer.add(json.loads(event.data))
-    except sse.TooLong:
-        raise reply.fault("the server sent an event that is too long") from None
-    if reply.answer.has_choices and not reply.answer.is_whole:
-        raise reply.fault("the stream ended before the answer did")
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        json.loads(data.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str)
-    except RecursionError:
-        # Too deep to be checked, and no less an answer.
-        return True
-    except ValueError:
-        return False
-    return True
