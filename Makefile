@@ -3,6 +3,7 @@
 # make lint   runs the linter, the formatter's check and the type checker
 # make completions  makes the completions, the man page and .env.example anew, from the program's tables
 # make install PREFIX=/usr/local DESTDIR=  installs program, completions and man page; make uninstall removes them
+# make interop  asks real servers: llama.cpp's, from pip's index, and aimock, from npm's
 # make bench  measures what the README claims
 # Each sets up its own environment in .venv; nothing but Python 3.10 or newer and make is needed.
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
-.PHONY: demo test lint format completions install uninstall bench clean
+.PHONY: demo test interop lint format completions install uninstall bench clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -20,6 +21,9 @@ demo: $(VENV)/run.done
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+interop: $(VENV)/interop/done
+	$(VENV)/interop/bin/python -m pytest tests/interop $(ARGS)
 
 lint: $(VENV)/test.done
 	$(BIN)/ruff check .
@@ -57,4 +61,16 @@ $(VENV)/run.done: pyproject.toml
 $(VENV)/test.done: $(VENV)/run.done
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group test --group lint
+	@touch $@
+
+$(VENV)/interop/done: pyproject.toml
+	@command -v npm >/dev/null || { echo 'make interop: npm is missing; install node.js 20 or newer' >&2; exit 1; }
+	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)/interop
+	@cd $(VENV)/interop && ( \
+	    bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' && \
+	    bin/python -m pip install -q --disable-pip-version-check -e "$(CURDIR)" && \
+	    bin/python -m pip install -q --disable-pip-version-check \
+	        --group "$(CURDIR)/pyproject.toml:test" --group "$(CURDIR)/pyproject.toml:interop" && \
+	    npm install --prefix node --no-audit --no-fund --silent '@copilotkit/aimock@^1.43' \
+	) || { echo 'make interop: the servers to try against could not be installed' >&2; exit 1; }
 	@touch $@
