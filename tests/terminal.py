@@ -15,10 +15,11 @@ from tests.conftest import World
 
 
 class Terminal:
-    """Runs a program in a session of its own on a pty. `shown` is everything that it has printed."""
+    """Runs a program in a session of its own on a pty. `shown` is everything that it has printed, `sent` its bytes."""
 
     def __init__(self, world: World, *command: str, **env: str) -> None:
         self.shown = ""
+        self.sent = b""
         self.status: int | None = None
         environ = {**world.env, "TERM": "xterm", **env}
         self.pid, self.master = pty.fork()
@@ -44,6 +45,7 @@ class Terminal:
             block = os.read(self.master, 65536)
         except OSError:
             return False
+        self.sent += block
         self.shown += block.decode("utf-8", "replace")
         return bool(block)
 
