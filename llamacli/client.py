@@ -12,20 +12,19 @@ from io import BytesIO
 from itertools import count
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
-from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import DecodeError, ProtocolError
 
 from llamacli import __version__, network
 from llamacli.assembly import Assembly
 from llamacli.connection import Adapter, Progress
-from llamacli.endpoint import Endpoint, is_loopback, join
+from llamacli.endpoint import Endpoint, join
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
+from llamacli.proxy import Proxy
 from llamacli.reply import BLOCK, FAILURES, MAX_BODY, Reply
 from llamacli.terminal import Stderr, one_line
 from llamacli.wire import encode, error_in, request_id_in
@@ -58,7 +57,7 @@ class Client:
         self.session.mount("http://", self.adapter)
         self.session.headers["User-Agent"] = f"llamacli/{__version__}"
         self.session.verify = self._certificates()
-        self._routes: dict[str, tuple[dict[str, str], str | None]] = {}
+        self._routes: dict[str, Proxy] = {}
 
     def __enter__(self) -> "Client":
         return self
@@ -102,12 +101,10 @@ class Client:
         """Returns a call that is still to be sent, under a new id where none is given."""
         return Call(self, outgoing, self.options.timeout or SILENCE[streaming], final, request_id)
 
-    def route(self, url: str) -> tuple[dict[str, str], str | None]:
-        """Returns the proxies for a URL, and the name of the one that will be taken."""
+    def route(self, url: str) -> Proxy:
+        """Returns the proxy for a URL, looked up once. Raises LlamaError (network) where it is none."""
         if url not in self._routes:
-            # Requests would send even localhost, and the key with it, to a proxy.
-            proxies = {} if is_loopback(url) else get_environ_proxies(url)
-            self._routes[url] = proxies, urlsplit(select_proxy(url, proxies) or "").hostname
+            self._routes[url] = Proxy(url, self.stderr)
         return self._routes[url]
 
 
@@ -135,7 +132,7 @@ class Call:
         self.request_id = request_id or self.options.request_id or str(uuid4())
         self.url = join(client.endpoint.base_url, outgoing.path)
         self.started = time.monotonic()
-        self.proxies, self.proxy = client.route(self.url)
+        self.proxy = client.route(self.url)
 
     def send(self) -> requests.Response:
         """Returns the response, a 2xx, with a spinner turning until it has something to show.
@@ -202,7 +199,7 @@ class Call:
                 request,
                 stream=True,
                 timeout=(connect_timeout, self.silence),
-                proxies=self.proxies,
+                proxies=self.proxy.proxies,
                 allow_redirects=False,
             )
         except FAILURES as error:
@@ -235,7 +232,7 @@ class Call:
         cause = root_cause(error)
         if progress.begun:
             return self.broken(cause)
-        where = self.client.endpoint.host + (f" through the proxy {self.proxy}" if self.proxy else "")
+        where = self.client.endpoint.host + (f" through the proxy {self.proxy.host}" if self.proxy.host else "")
         if progress.connected and isinstance(cause, TimeoutError):
             # The call may go on over there, and be billed: it is not sent twice.
             what = f"no answer from {where} within {self.silence:g} s"

@@ -331,6 +331,34 @@ def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> N
         assert result.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *("http://[::1", "http://u:sekret-1@h:port", "http://u:sekret-1@", "http://", "::", "socks9://u:sekret-1@h"),
+        *("http://u:sekret-1@h:99999", "http://u:sek ret-1@h", "ftp://h", "http://h\nevil", "http://u:sek\ret-1@h"),
+        "h:0",
+    ],
+)
+def test_a_proxy_that_is_none_is_8_and_not_shown(world: World, proxy: str) -> None:
+    arguments = ["ask", "-v", "--retry", "3", "--base-url", "https://api.example/v1", "Hi"]
+    result = world.call(*arguments, https_proxy=proxy)
+    assert result.status == 8
+    assert result.err.startswith("llamacli: the proxy that the environment names for https is no URL of a proxy; mend")
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxys_password_goes_to_the_proxy_and_nowhere_else(world: World, scheme: str) -> None:
+    with FakeApi() as proxy:
+        proxy.will(document(b"user:sekret-1", 407))
+        arguments = ["ask", "-v", "--base-url", "http://api.example/v1", "--allow-http", "Hi"]
+        result = world.call(*arguments, http_proxy=f"{scheme}user:sekret-1@{proxy.host}")
+        assert result.status == 4
+        assert "sekret" not in result.err
+        assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpzZWtyZXQtMQ=="
+        assert "dXNlcjpzZWtyZXQtMQ" not in result.err
+
+
 @pytest.fixture
 def socks() -> Iterator[str]:
     """A SOCKS5 proxy (RFC 1928) that knows CONNECT to an IPv4 address, and its URL."""
@@ -364,7 +392,7 @@ def test_a_socks_proxy_is_gone_through_and_clocked_too(
     world: World, socks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The server is on loopback, which no proxy is asked for: the test says that it is not.
-    monkeypatch.setattr("llamacli.client.is_loopback", lambda url: False)
+    monkeypatch.setattr("llamacli.proxy.is_loopback", lambda url: False)
     result = world.call("ask", "Hi", ALL_PROXY=socks)
     assert (result.status, result.out) == (0, HELLO + "\n")
     for behaviour, arguments, status, out in [

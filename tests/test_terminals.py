@@ -141,7 +141,6 @@ FROM_HERE: dict[str, tuple[list[str], dict[str, str]]] = {
     "settings": (["config", "show"], {"LLAMACLI_MODEL": EVIL, "LLAMACLI_STOP": EVIL, "LLAMACLI_SEED": EVIL}),
     "a key file in the environment": (["config", "show"], {"AIMLAPI_API_KEY": "", "LLAMACLI_KEY_FILE": EVIL + "x"}),
     "an editor": (["ask", "-e"], {"VISUAL": f"false '{EVIL}'"}),
-    "a proxy": (["ask", "--base-url", "https://evil.example", "Hi"], {"https_proxy": f"http://{EVIL}/evil:1"}),
 }
 
 
