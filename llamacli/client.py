@@ -260,7 +260,7 @@ class Call:
                 blocks.append(block)
         body = b"".join(blocks)
         self.refusal = response, body
-        words = one_line(error_in(body), 300)
+        words = one_line(self.stderr.hidden(error_in(body)), 300)
         if 300 <= code < 400 and (location := response.headers.get("Location")):
             words = f"a redirect to {location}, not followed"
         what = f"{network.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")

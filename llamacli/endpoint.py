@@ -30,8 +30,9 @@ class BaseUrl(Kind):
         try:
             parts = urlsplit(text)
             port = parts.port
-        except ValueError as error:
-            raise ValueError(f"is no URL: {error}") from None
+        except ValueError:
+            # Its own words may quote a part of a password.
+            raise ValueError("is no URL: its host or port is malformed") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
             raise ValueError("is no URL with http:// or https:// and a host")
         if parts.username is not None:

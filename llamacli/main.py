@@ -1,6 +1,8 @@
 """Runs the program: the one place where errors and signals become exit statuses."""
 
 import os
+import resource
+import signal
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -53,6 +55,8 @@ def fault(error: Exception, stderr: Stderr) -> int:
 
 def run() -> NoReturn:
     """Is the program: runs the process's own command line and ends the process."""
+    # A core dump (Ctrl-\\, a crash) would leave the key in a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:

@@ -1,6 +1,7 @@
 """Spreads a table of flags over a command's signature, and fills it from flags and settings."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
 
@@ -145,6 +146,8 @@ def _split(text: str) -> list[str]:
 
 
 def _parse(kind: Kind, text: str, origin: str, env: Environment) -> object:
+    # Of a file an error shows the name, of a URL no password: what they hold may be a secret.
+    shown = re.sub(r"//.*@", "//...@", text)
     if kind.at_file:
         text = env.inputs.at_file(text, origin)
     elif not kind.undecoded:
@@ -152,7 +155,7 @@ def _parse(kind: Kind, text: str, origin: str, env: Environment) -> object:
     try:
         return kind.parse(text)
     except ValueError as error:
-        shown = text if len(text) <= 60 else text[:57] + "..."
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
         raise LlamaError(ExitStatus.USAGE, f"{origin}: '{shown}' {error}") from None
 
 

@@ -104,7 +104,7 @@ class Reply:
                 self._take_time()
                 yield chunks
         else:
-            words = one_line(error_in(start), 100)
+            words = one_line(self._call.stderr.hidden(error_in(start)), 100)
             raise self.fault("the server sent " + (words if start[:1] == b"<" else f"no answer but '{words}'"))
 
     def opening(self) -> tuple[bytes, Iterator[bytes]]:
@@ -217,7 +217,7 @@ class Reply:
             raise self.fault("the server sent JSON that is no answer")
         is_error = is_error or bool(chunk.get("error"))
         if is_error or "choices" not in chunk:
-            if words := one_line(error_message(chunk), 300):
+            if words := one_line(self._call.stderr.hidden(error_message(chunk)), 300):
                 what = f"the server failed: {words}"
                 raise self._call.fault(ExitStatus.SERVER, what, "try again later", request_id(chunk))
             if is_error:

@@ -110,7 +110,7 @@ class Stderr:
             self._line_is_open = not text.endswith("\n")
 
     def hidden(self, text: str) -> str:
-        """Returns a text with the keys in it masked."""
+        """Returns a text with the keys masked; to be asked before one is cut off, which would leave half a key."""
         for secret, mask in self._secrets.items():
             text = text.replace(secret, mask)
         return text
