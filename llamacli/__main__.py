@@ -13,7 +13,7 @@ def program() -> None:
     except Exception as error:
         import os
 
-        os.write(2, f"llamacli: cannot start: {error}; install it again\n".encode())
+        os.write(2, f"llamacli: cannot start: {error or 'no memory'}; install it again\n".encode())
         os._exit(70)
     run()
 

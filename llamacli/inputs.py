@@ -81,7 +81,7 @@ class Inputs:
             return Path(path).read_bytes()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise LlamaError(ExitStatus.USAGE, f"{path}: {reason}", "nothing was sent") from None
+            raise LlamaError(ExitStatus.USAGE, f"{shown(path)}: {reason}", "nothing was sent") from None
 
     def at_file(self, text: str, origin: str) -> str:
         """Reads `@FILE` and `@-`, without trailing newlines; `@@` stands for a leading @."""
@@ -108,6 +108,11 @@ class Inputs:
                 f"{origin} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, line {line}",
                 "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent",
             ) from None
+
+
+def shown(path: str) -> str:
+    """Returns a path as UTF-8 has it, whatever the locale took its bytes for."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _read(fd: int) -> bytes:

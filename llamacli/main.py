@@ -1,10 +1,11 @@
 """Runs the program: the one place where errors and signals become exit statuses."""
 
+import errno
 import os
 import resource
-import signal
 import sys
 import traceback
+import warnings
 from typing import Any, NoReturn
 
 import typer
@@ -48,15 +49,31 @@ def fault(error: Exception, stderr: Stderr) -> int:
     """Reports what should not have happened."""
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
-    what = f"internal fault: {type(error).__name__}: {error}"
-    stderr.error(LlamaError(ExitStatus.FAULT, what, "LLAMACLI_DEBUG=1 shows the traceback; please report it"))
+    what, todo = f"internal fault: {type(error).__name__}: {error}", "please report it"
+    if _is_short_of(error):
+        what, todo = f"memory, processes or open files do not suffice: {error or 'no memory'}", "see 'ulimit -a'"
+    stderr.error(LlamaError(ExitStatus.FAULT, what, f"LLAMACLI_DEBUG=1 shows the traceback; {todo}"))
     return ExitStatus.FAULT
+
+
+def _is_short_of(error: BaseException | None) -> bool:
+    """Tells whether the system had no more to give, which shows in many ways, and often behind another error."""
+    texts = ("failed to map segment", "start new thread", "Cannot allocate")
+    while error:
+        is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+        if isinstance(error, MemoryError) or is_limit or any(text in str(error) for text in texts):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def run() -> NoReturn:
     """Is the program: runs the process's own command line and ends the process."""
     # A core dump (Ctrl-\\, a crash) would leave the key in a file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if not sys.warnoptions:
+        # What libraries think of each other is not for stderr; PYTHONWARNINGS and -W still count.
+        warnings.simplefilter("ignore")
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.inputs import Inputs, run_shell
+from llamacli.inputs import Inputs, run_shell, shown
 from llamacli.kinds import AtFile, Kind, Path, Switch
 from llamacli.options import Flag, Table
 from llamacli.settings import config_folder
@@ -105,7 +105,7 @@ def checked(text: str) -> str:
 
 def attachment(path: str, inputs: Inputs) -> str:
     """Returns a file's text as the model is shown it. Raises LlamaError (usage)."""
-    return f'<file name="{_name(path)}">\n{inputs.file(path)}\n</file>'
+    return f'<file name="{shown(path)}">\n{inputs.file(path)}\n</file>'
 
 
 def _stdin(words: list[str], options: InputOptions, inputs: Inputs) -> str | None:
@@ -139,10 +139,6 @@ def system(options: ContextOptions, inputs: Inputs) -> str | None:
         hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(names) or 'none yet'}"
         raise LlamaError(ExitStatus.USAGE, f"--role: no file {path}", hint)
     return inputs.file(str(path)).rstrip("\n")
-
-
-def _name(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def edited(prompt: str, inputs: Inputs) -> str:

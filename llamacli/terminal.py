@@ -28,8 +28,16 @@ def width(text: str) -> int:
 
 def one_line(text: str, limit: int = 600) -> str:
     """Folds a text of unknown origin into one harmless line."""
-    folded = escaped(" ".join(text.split()))
+    folded = escaped(" ".join(_readable(text).split()))
     return folded if len(folded) <= limit else folded[: limit - 3] + "..."
+
+
+def _readable(text: str) -> str:
+    """Shows bytes that an ASCII locale could not decode as the UTF-8 that they are."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text
 
 
 def masked(secret: str) -> str:
