@@ -159,7 +159,7 @@ class Session:
         try:
             with open(_opened(self.path, os.O_RDONLY), "rb") as file:
                 return _parse(file.read(), self.path)[0]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return self._entries
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"{self.path}: {error.strerror}", "nothing was sent") from None
@@ -201,7 +201,7 @@ def names() -> list[str]:
     try:
         with os.scandir(folder()) as found:
             there = [file.name[: -len(SUFFIX)] for file in found if file.name.endswith(SUFFIX)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"{folder()}: {error.strerror}") from None

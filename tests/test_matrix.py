@@ -50,6 +50,8 @@ class Column:
     #: What stdout must be like where `prints` does not tell.
     check: Callable[[bytes], bool] = lambda out: True
     stdin: str | None = None
+    #: The files that are stored where all goes well.
+    stores: frozenset[str] = frozenset()
     #: The exit status, from the status that a fault stands for.
     ends: Callable[[int], int] = lambda status: status
 
@@ -80,6 +82,7 @@ COLUMNS: dict[str, Column] = {
     "ask --json": Column(("ask", "--json", "Hi"), "ask", unknown, is_json_lines),
     "ask --json --stream": Column(("ask", "--json", "--stream", "Hi"), "ask", unknown, is_json_lines),
     "ask -o": Column(("ask", "-o", FILE, "Hi"), "ask", nothing),
+    "chat": Column(("chat", "-S", "talk", "Hi"), "ask", line, stores=frozenset({"talk.jsonl"})),
     "raw": Column(("raw", BODY), "raw", unknown, ends_with_a_newline),
     "raw --sse": Column(("raw", "--sse", BODY), "raw", unknown, ends_with_a_newline),
     "raw -o": Column(("raw", "-o", FILE, BODY), "raw", nothing),
@@ -156,7 +159,7 @@ def check_stored(world: World, column: Column, fault: Fault, status: int, before
     left = {name: data for name, data in files(world).items() if before.get(name) != data}
     assert files(world).keys() >= before.keys()
     if "-o" not in column.arguments:
-        assert not left
+        assert left.keys() == (frozenset() if status else column.stores)
     elif status:
         assert left.keys() <= {FILE + ".part"}
         if column.kind == "ask" and fault.text and fault.text != "*":
@@ -268,7 +271,7 @@ def cutter() -> Iterator[Cutter]:
 
 
 #: The commands whose answers are cut.
-SWEPT = ("ask", "ask --json", "ask -o", "raw")
+SWEPT = ("ask", "ask --json", "ask -o", "chat", "raw")
 
 
 @pytest.mark.parametrize("end", ["fin", "rst"])
@@ -291,6 +294,7 @@ def test_an_answer_cut_at_any_byte_is_never_taken_for_a_whole_one(
         file.write_text("the old answer")
         cutter.data = whole[:place]
         result = world.call(*command.arguments)
+        check_session(world, command, result.status)
         out = result.out if "-o" not in command.arguments else kept(file, result.status)
         where = (place, whole[:place][-20:], result)
         if result.status == 0:
@@ -310,6 +314,16 @@ def test_an_answer_cut_at_any_byte_is_never_taken_for_a_whole_one(
             # What has been printed stays printed: the more has come, the more is there.
             assert out.removesuffix("\n").startswith(printed), where
             printed = out.removesuffix("\n")
+
+
+def check_session(world: World, column: Column, status: int) -> None:
+    """Sees to it that a conversation holds a whole turn or none, and begins anew."""
+    for path in world.home.rglob("*.jsonl"):
+        assert status == 0
+        assert [json.loads(row)["role"] for row in path.read_text().splitlines()] == ["user", "assistant"]
+        path.unlink()
+        return
+    assert status or not column.stores
 
 
 def kept(file: Path, status: int) -> str:

@@ -18,6 +18,8 @@ from tests.faults import FAULTS
 COMMANDS: dict[str, list[list[str]]] = {
     "ask": [["ask", "Hi"], ["ask", "--json", "Hi"], ["ask", "-o", "out", "Hi"], ["ask", "--curl", "Hi"]],
     "raw": [["raw", "{}"], ["raw", "--curl", "{}"], ["raw", "--dry-run", "{}"], ["raw", "-o", "out", "{}"]],
+    "chat": [["chat", "Hi"], ["chat", "--no-save", "--json", "Hi"], ["chat", "--curl", "Hi"]],
+    "sessions": [["sessions"], ["sessions", "show", "none"]],
     "models": [["models"], ["models", "--json"]],
     "config": [["config", "show"], ["config", "check"]],
     "help": [["help", "environment"]],
