@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from llamacli.terminal import DANGEROUS
 from tests.conftest import PROGRAM, World
 from tests.fake_api import Behaviour, answer, delta, document, error, event, raw, stream, text
 from tests.terminal import Terminal
+from tests.test_repl import READY
 
 #: A name to know it by, a title, the clipboard, colours, C1 in place of ESC, a device's string, backspaces, bidi.
 EVIL = (
@@ -43,6 +45,7 @@ FROM_THE_SERVER: dict[str, tuple[Behaviour, list[str]]] = {
     "an answer": (text(WITH_NUL), ["ask", "-I", "Hi"]),
     "an answer in one piece": (answer(WITH_NUL), ["ask", "-I", "--no-stream", "Hi"]),
     "an answer of several": (answer(WITH_NUL), ["ask", "-I", "-n", "2", "Hi"]),
+    "a turn of a conversation": (text(WITH_NUL), ["chat", "-I", "Hi"]),
     "json": (answer(WITH_NUL), ["ask", "-I", "--json", "Hi"]),
     "json in chunks": (text(WITH_NUL), ["ask", "-I", "--json", "--stream", "Hi"]),
     "an escape cut in two": (stream([event(delta(c)) for c in EVIL] + [event("[DONE]")]), ["ask", "-I", "Hi"]),
@@ -78,14 +81,22 @@ FROM_THE_SERVER: dict[str, tuple[Behaviour, list[str]]] = {
 }
 
 
-#: What llamacli itself sends to a terminal: its name in colour, and the spinner.
-OWN = re.compile("\x1b\\[(2|1;31)mllamacli:\x1b\\[0m|\r[-|/\\\\] waiting for [a-z0-9.]+ \\d+ s\x1b\\[K|\r\x1b\\[K")
+#: What llamacli itself sends to a terminal: its name in colour, the spinner.
+OWN = re.compile(
+    "\x1b\\[(2|1;31)mllamacli:\x1b\\[0m|\r[-|/\\\\] waiting for [a-z0-9.]+ \\d+ s\x1b\\[K|\r?\x1b\\[K"
+    # And readline: bracketed paste on and off, the cursor to the right.
+    "|\x1b\\[\\?2004[hl]\r?|\x1b\\[C"
+)
 
 
 def show(world: World, *command: str, **env: str) -> str:
     """Runs a command on a terminal and returns what the terminal was sent, which is to be harmless."""
     with Terminal(world, *PROGRAM, *command, **env) as terminal:
         terminal.wait(20)
+    return harmless(terminal)
+
+
+def harmless(terminal: Terminal) -> str:
     # A byte that is no UTF-8 may be C1 to the terminal.
     shown = terminal.sent.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     own = OWN.sub("", shown)
@@ -153,6 +164,44 @@ def test_what_is_named_here_is_shown_and_not_obeyed(world: World, name: str) -> 
     if command[0] == "ask":
         command = ["ask", "-I", *command[1:]]
     assert "evil" in show(world, *command, **env)
+
+
+def talk(world: World) -> None:
+    """Leaves a conversation that others took part in."""
+    folder = world.home / ".local" / "state" / "llamacli" / "sessions"
+    folder.mkdir(parents=True)
+    roles = ("system", "user", "assistant", EVIL)
+    entries = [{"role": role, "content": WITH_NUL, "tool_calls": CALLS} for role in roles]
+    (folder / "talk.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+@pytest.mark.parametrize(
+    "command", [["sessions"], ["sessions", "show", "talk"], ["sessions", "show", "--json", "talk"]], ids=" ".join
+)
+def test_a_conversation_is_shown_and_not_obeyed(world: World, command: list[str]) -> None:
+    talk(world)
+    assert "evil" in show(world, *command)
+
+
+LINES_TYPED = ["Hi", "/show", "/file evil", "/model evil", "/evil", "/save evil/"]
+
+
+@pytest.mark.parametrize("line", LINES_TYPED)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_prompt_obeys_nobody_else(world: World, line: str, fails: bool) -> None:
+    talk(world)
+    (world.cwd / "evil").write_bytes(b"\xff")
+    world.api.will(error(429, WITH_NUL) if fails else text(WITH_NUL))
+    with Terminal(world, *PROGRAM, "chat", "-S", "talk", NO_COLOR="1") as terminal:
+        terminal.until(READY)
+        terminal.type(f"{line}\r")
+        end = time.monotonic() + 20
+        while terminal.shown.count(READY) < 2:
+            assert time.monotonic() < end, terminal.shown
+            assert terminal.read(0.1)
+        terminal.type("\x04")
+        assert terminal.wait(20) == 0
+    assert "evil" in harmless(terminal)
 
 
 PLACES: dict[str, Callable[[World], Any]] = {

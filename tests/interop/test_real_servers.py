@@ -158,6 +158,28 @@ def test_raw_sends_what_ask_would(user: World, server: str) -> None:
     assert user.call("raw", "--sse", stdin=body).stdout.endswith(b"data: [DONE]\n\n")
 
 
+def test_a_conversation_is_kept_byte_for_byte(user: World, server: str) -> None:
+    at(user, server)
+    for prompt in ("Hi", TEXT):
+        result = user.call("chat", "-S", "talk", prompt)
+        assert (result.status, result.err) == (0, "")
+    kept = json.loads(user.call("sessions", "show", "--json", "talk").out)
+    assert [(entry["role"], entry["content"]) for entry in kept][:3] == [
+        ("user", "Hi"),
+        ("assistant", TEXT),
+        ("user", TEXT),
+    ]
+    assert result.out == kept[3]["content"] + "\n"
+    failed(user.call("chat", "-S", "talk", "Hi", AIMLAPI_API_KEY="sk-wrong-0123456789"), 3)
+    assert json.loads(user.call("sessions", "show", "--json", "talk").out) == kept
+
+
+def test_a_second_turn_brings_the_first(user: World, aimock: str) -> None:
+    at(user, aimock)
+    user.call("chat", "-S", "talk", "Hi")
+    assert user.call("chat", "-S", "talk", "Well?").out == "I heard what was said before.\n"
+
+
 def test_the_key_is_checked(user: World, server: str) -> None:
     at(user, server)
     failed(user.call("ask", "Hi", AIMLAPI_API_KEY="sk-wrong-0123456789"), 3, "401 Unauthorized")
@@ -205,12 +227,14 @@ def test_a_tool_call_comes_whole(user: World, caller: str) -> None:
         assert (call["name"], call["arguments"]) == ("weather", {"city": "Zürich 🦙", "days": [1, 2.5]})
 
 
-@pytest.mark.parametrize("arguments", [["ask", "Hi"], ["ask", "-o", "answer", "Hi"], ["raw", "-"]])
+@pytest.mark.parametrize(
+    "arguments", [["ask", "Hi"], ["ask", "-o", "answer", "Hi"], ["chat", "-S", "talk", "Hi"], ["raw", "-"]]
+)
 def test_a_server_that_is_killed_in_mid_stream_is_9(user: World, models: dict[str, Path], arguments: list[str]) -> None:
     """The text is said again and again, for half a minute."""
     endless = {"LLAMACLI_MAX_TOKENS": "100000"}
     dry = user.call("ask", "--dry-run", "-p", "ignore_eos=true", "Hi", **endless).stdout
-    if arguments[0] == "ask":
+    if arguments[0] != "raw":
         arguments = [*arguments, "-p", "ignore_eos=true"]
     with llama_cpp(models["text"]) as (url, server):
         env = {**user.env, **endless, "AIMLAPI_BASE_URL": url}
@@ -243,11 +267,12 @@ def test_a_server_that_is_killed_in_mid_stream_is_9(user: World, models: dict[st
     failed(Result(running.returncode, out, err), 9, "the answer broke off")
     said = part.read_bytes() if "-o" in arguments else out
     assert said.endswith(b"\n")
-    if arguments[0] == "ask":
+    if arguments[0] != "raw":
         text = said.decode().removesuffix("\n")
         assert text
         assert text.startswith(TEXT[: len(text)])
     assert not (user.cwd / "answer").exists()
+    assert not [path for path in user.home.rglob("*.jsonl") if path.stat().st_size]
 
 
 FAULTS = {
