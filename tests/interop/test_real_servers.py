@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -36,23 +37,30 @@ TOOLS = json.dumps([{"type": "function", "function": {"name": "weather", "parame
 
 @contextmanager
 def serving(command: list[str], port: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server until it is left, from when its port answers."""
+    """Runs a server until it is left, from when it is ready."""
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **env}, cwd=ROOT
     ) as server:
         try:
             end = time.monotonic() + 30
             while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
+                assert server.poll() is None, f"ended with status {server.returncode}: {command}"
+                assert time.monotonic() < end, f"never listened: {command}"
+                if answers(port):
                     break
-                except OSError:
-                    assert server.poll() is None, f"ended with status {server.returncode}: {command}"
-                    assert time.monotonic() < end, f"never listened: {command}"
-                    time.sleep(0.05)
+                time.sleep(0.05)
             yield server
         finally:
             server.kill()
+
+
+def answers(port: int) -> bool:
+    """Tells whether a server is there, and no longer busy with loading its model (503)."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    with suppress(OSError, HTTPException), closing(connection):
+        connection.request("GET", "/health")
+        return connection.getresponse().status != 503
+    return False
 
 
 def free_port() -> int:
@@ -222,7 +230,7 @@ def test_a_tool_call_comes_whole(user: World, caller: str) -> None:
     at(user, caller)
     for arguments in ([], ["--no-stream"]):
         result = user.call("ask", "--tools", TOOLS, *arguments, "How is the weather?")
-        assert (result.status, result.err) == (0, "")
+        assert result.status == 0, result.err
         call = json.loads(result.out)
         assert (call["name"], call["arguments"]) == ("weather", {"city": "Zürich 🦙", "days": [1, 2.5]})
 
