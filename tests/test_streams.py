@@ -1,14 +1,19 @@
 """Bytes to events to completions: whatever the cuts, the same text."""
 
 import json
+from collections.abc import Iterator
+from http.client import HTTPException
+from io import BufferedReader, RawIOBase
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llamacli import sse
 from llamacli.assembly import Assembly
+from llamacli.response import Response
 from llamacli.wire import error_in, error_message
 from tests.fake_api import delta, event
 
@@ -73,6 +78,119 @@ def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end
             taken += answer.take()
     assert taken == "".join(texts)
     assert answer.completion()["choices"][0]["message"]["content"] == taken
+
+
+#: Streams in the forms that real servers were seen to send, each of them with the same text.
+TOLD = ["Grüße 👩🏽\u200d🚀", "\u2028 and \x85, ", "data: [DONE]\n\n", "日本語"]
+
+
+def _stream(chunks: list[dict[str, Any]], end: str = "\n", space: str = " ", between: str = "") -> bytes:
+    rows = [f"data:{space}{json.dumps(chunk, ensure_ascii=False)}{end}{end}{between}" for chunk in chunks]
+    return "".join([*rows, f"data:{space}[DONE]{end}{end}"]).encode()
+
+
+DELTAS = [delta(text) for text in TOLD]
+REAL = {
+    "plain": _stream([delta(role="assistant", content=""), *DELTAS, delta(finish="stop")]),
+    "null first": _stream([delta(role="assistant", content=None), *DELTAS, delta(finish="stop")]),
+    "comments between": b":\n\n" + _stream(DELTAS, between=": ping - 2026-01-01 00:00:00\n\n"),
+    "crlf": _stream(DELTAS, "\r\n"),
+    "cr": _stream(DELTAS, "\r"),
+    "no space": _stream(DELTAS, space=""),
+    "with a byte order mark": b"\xef\xbb\xbf" + _stream(DELTAS),
+    "usage at the end": _stream([*DELTAS, delta(finish="stop"), {"choices": [], "usage": {"total_tokens": 1}}]),
+    "all fields": _stream(DELTAS).replace(b"data: {", b"id: 1\nevent: message\nretry: 10\ndata: {"),
+    "data in several lines": _stream(DELTAS).replace(b'"choices":', b'\ndata: "choices":'),
+}
+
+
+class Pieces(RawIOBase):
+    """What a socket reads, in pieces of any size."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = [piece for piece in pieces if piece]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.pieces:
+            return 0
+        piece = self.pieces.pop(0)
+        if len(piece) > len(buffer):
+            self.pieces.insert(0, piece[len(buffer) :])
+            piece = piece[: len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def makefile(self, mode: str) -> BufferedReader:
+        return BufferedReader(self)
+
+
+def body(data: bytes, places: list[int]) -> Iterator[bytes]:
+    """Reads the body of an HTTP response that comes in pieces."""
+    response = Response(Pieces(cut(data, places)), begun=lambda: None)  # type: ignore[arg-type]
+    response.begin()
+    while block := response.read1(1 << 16):
+        yield block
+
+
+CUTS = st.lists(st.integers(0, 5000), max_size=25)
+
+
+@given(st.sampled_from(sorted(REAL)), CUTS, CUTS, st.booleans())
+def test_a_real_stream_is_the_same_text_wherever_chunks_and_packets_are_cut(
+    name: str, chunks: list[int], packets: list[int], is_chunked: bool
+) -> None:
+    data = REAL[name]
+    head = b"HTTP/1.1 200 OK\r\n"
+    if is_chunked:
+        sent = b"".join(b"%X;x\r\n%s\r\n" % (len(part), part) for part in cut(data, chunks) if part)
+        data = head + b"Transfer-Encoding: chunked\r\n\r\n" + sent + b"0\r\nTrailer: x\r\n\r\n"
+    else:
+        data = head + b"Content-Length: %d\r\n\r\n" % len(data) + data
+    answer, ended = Assembly(), False
+    for part in sse.events(body(data, packets)):
+        for found in part:
+            ended = found.data == "[DONE]"
+            if not ended:
+                answer.add(json.loads(found.data))
+    assert ended
+    assert answer.text(0) == "".join(TOLD)
+
+
+@given(st.integers(0, 300), CUTS)
+def test_headers_that_end_with_the_connection_are_no_headers(length: int, places: list[int]) -> None:
+    head = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\n\r\n"
+    if length >= len(head):
+        assert b"".join(body(head, places)) == b""
+    else:
+        with pytest.raises((HTTPException, ConnectionError)):
+            list(body(head[:length], places))
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [b"data: "] + [b"x" * 1000] * 20,
+        [b"data: " + b"x" * 100 + b"\n"] * 100,
+        [b"data\n" * 100] * 10,
+        [b": " + b"x" * 1000] * 20,
+        [b"x" * 1000] * 20,
+        [b"event: " + b"x" * 1000] * 20,
+    ],
+    ids=["one line", "many lines", "empty lines", "a comment", "no field", "a name"],
+)
+def test_an_event_has_a_bound(blocks: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT", 10_000)
+    with pytest.raises(sse.TooLong):
+        list(sse.events(blocks))
+
+
+def test_many_events_and_comments_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT", 1000)
+    blocks = [b"data: " + b"x" * 100 + b"\n\n", b": " + b"x" * 100 + b"\n", b"event: a\nid: 1\n"] * 1000
+    assert sum(map(len, sse.events(blocks))) == 1000
 
 
 def test_a_long_line_takes_time_in_proportion_to_its_length() -> None:
