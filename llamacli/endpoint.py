@@ -77,7 +77,8 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.base_url).hostname or ""
+        """Host and port as the base URL names them."""
+        return urlsplit(self.base_url).netloc
 
 
 def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -> Endpoint:

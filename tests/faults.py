@@ -75,7 +75,7 @@ LINE: dict[str, Fault] = {
     "tls with an unknown authority": _line("TLS: unable to get local issuer certificate", place="unknown authority"),
     "tls to a server that knows none": _line("TLS: ", place="no tls"),
     "tls that never answers": _line("cannot connect", place="mute tls", LLAMACLI_CONNECT_TIMEOUT="0.2"),
-    "hang before the headers": _line("no answer from 127.0.0.1 within 0.2 s", hang, 1, LLAMACLI_TIMEOUT="0.2"),
+    "hang before the headers": _line("within 0.2 s", hang, 1, LLAMACLI_TIMEOUT="0.2"),
     "hang before the headers, whole call limited": _line("--max-time 0.3 s", hang, 1, LLAMACLI_MAX_TIME="0.3"),
     "fin before the headers": _line("lost the connection", raw(b""), 1),
     "rst before the headers": _line("lost the connection", raw(b"", "reset"), 1),

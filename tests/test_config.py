@@ -1,7 +1,9 @@
 """`config`: what is set and by whom, a key that is stored safely, a connection that is tried."""
 
 import os
+import signal
 import stat
+import termios
 from pathlib import Path
 
 import pytest
@@ -198,6 +200,18 @@ def test_a_terminal_is_asked_without_an_echo(keyless: World) -> None:
         assert terminal.wait() == 0
     assert KEY not in terminal.shown
     assert KEY in (keyless.home / ".config" / "llamacli" / ".env").read_text()
+
+
+@pytest.mark.parametrize(("typed", "number"), [("\x1c", signal.SIGQUIT), ("\x03", signal.SIGINT)])
+def test_a_prompt_that_is_left_gives_the_echo_back(keyless: World, typed: str, number: signal.Signals) -> None:
+    with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
+        terminal.until("API key")
+        assert not termios.tcgetattr(terminal.master)[3] & termios.ECHO
+        terminal.type(typed)
+        _, raw = os.waitpid(terminal.pid, 0)
+        terminal.status = os.waitstatus_to_exitcode(raw)
+        assert terminal.status == -number
+        assert termios.tcgetattr(terminal.master)[3] & termios.ECHO
 
 
 def test_a_key_in_the_environment_is_pointed_out(world: World) -> None:

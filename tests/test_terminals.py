@@ -83,7 +83,7 @@ FROM_THE_SERVER: dict[str, tuple[Behaviour, list[str]]] = {
 
 #: What llamacli itself sends to a terminal: its name in colour, the spinner.
 OWN = re.compile(
-    "\x1b\\[(2|1;31)mllamacli:\x1b\\[0m|\r[-|/\\\\] waiting for [a-z0-9.]+ \\d+ s\x1b\\[K|\r?\x1b\\[K"
+    "\x1b\\[(2|1;31)mllamacli:\x1b\\[0m|\r[-|/\\\\] waiting for [a-z0-9.:]+ \\d+ s\x1b\\[K|\r?\x1b\\[K"
     # And readline: bracketed paste on and off, the cursor to the right.
     "|\x1b\\[\\?2004[hl]\r?|\x1b\\[C"
 )

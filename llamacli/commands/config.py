@@ -1,6 +1,7 @@
 """`llamacli config`: the settings and where each came from; a key to be stored; a connection to be tried."""
 
 import os
+import signal
 import time
 from getpass import getpass
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from llamacli import endpoint, envfile
 from llamacli.display import DisplayOptions, UsageOptions
 from llamacli.endpoint import FETCHED, KEY_VARIABLES, EndpointOptions
 from llamacli.environment import Environment
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.kinds import Kind
 from llamacli.network import NetworkOptions
 from llamacli.options import Operand
@@ -121,13 +122,21 @@ def _set_key(out: Output, env: Environment) -> None:
 
 
 def _ask_for_key() -> str:
+    # Ctrl-\\ would leave a terminal that shows nothing of what is typed.
+    former = signal.signal(signal.SIGQUIT, _stop)
     try:
         typed = getpass("API key (it is not shown): ")
     except (EOFError, UnicodeError) as error:
         fault = "was not given" if isinstance(error, EOFError) else "holds a character that no key has"
         raise LlamaError(ExitStatus.KEY, f"the key {fault}") from None
+    finally:
+        signal.signal(signal.SIGQUIT, former)
     # What a terminal puts around pasted text.
     return typed.removeprefix("\x1b[200~").removesuffix("\x1b[201~")
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped(number)
 
 
 def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
