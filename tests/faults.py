@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from tests.fake_api import (
@@ -111,6 +112,16 @@ def packed(data: bytes, kept: int | None = None, chunked: bool = False) -> Behav
     return behave
 
 
+@cache
+def bomb() -> bytes:
+    """Returns a few bytes that unpack to more than anybody wants."""
+    return gzip.compress(b'{"a": "' + b"x" * (80 << 20) + b'"}', 1)
+
+
+def explode(handler: Handler) -> None:
+    handler.reply(200, bomb(), headers=[("Content-Encoding", "gzip")])
+
+
 def _broken(behaviour: Behaviour, text: str = "", raw: int = 9, check: int = 9, **more: Any) -> Fault:
     return Fault(behaviour, 9, text, {"raw": raw, "check": check}, **more)
 
@@ -198,6 +209,7 @@ BROKEN: dict[str, Fault] = {
     "no gzip": _broken(raw(HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\nnogzip"))),
     "half a gzip stream": _broken(packed(b"".join(streamed("one two three four five six"))[:300], -12, True), "*"),
     "half a gzip document": _broken(packed(WHOLE_JSON, -40)),
+    "a gzip bomb": _broken(explode, raw=0),
     # Without an end
     "too many headers": _broken(raw(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000)),
     "headers without an end": _broken(endless(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n" * 10_000)),
