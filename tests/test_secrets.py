@@ -22,6 +22,9 @@ COMMANDS: dict[str, list[list[str]]] = {
     "sessions": [["sessions"], ["sessions", "show", "none"]],
     "models": [["models"], ["models", "--json"]],
     "config": [["config", "show"], ["config", "check"]],
+    "batch": [["batch", "{}", "items"], ["batch", "-o", "rows", "{}", "items"], ["batch", "--curl", "{}", "items"]],
+    "completion": [["completion", "bash"]],
+    "man": [["man"]],
     "help": [["help", "environment"]],
 }
 CALLS = [call for calls in COMMANDS.values() for call in calls]
@@ -53,7 +56,9 @@ def test_every_command_is_tried() -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 def test_no_output_file_or_fault_of_any_command_holds_the_key(world: World, call: list[str]) -> None:
+    (world.cwd / "items").write_text("Hi\n")
     for name, behaviour in {**TOLD, "whole": text("ok")}.items():
+        (world.cwd / "rows").unlink(missing_ok=True)
         world.api.will(behaviour)
         result = world.call(*call, LLAMACLI_VERBOSE="1", LLAMACLI_DEBUG="1")
         # raw prints what the server says, byte for byte, and only the key's own server can say it.
