@@ -264,7 +264,8 @@ def ends_as_documented(result: Result) -> bool:
     assert result.status in list(ExitStatus), result
     assert b"Traceback" not in result.stderr
     assert result.err.count("\n") == (0 if result.status == 0 else 1), result.err
-    assert "please report it" not in result.err, result.err
+    # CPython itself does not always know why it had no memory.
+    assert "please report it" not in result.err or "SystemError" in result.err, result.err
     return result.status == 0
 
 
