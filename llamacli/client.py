@@ -1,6 +1,5 @@
 """Sends a request, tries again where that may help, and reads the answer as it comes."""
 
-import os
 import re
 import ssl
 import time
@@ -11,7 +10,7 @@ from http.client import IncompleteRead
 from io import BytesIO
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import requests
@@ -29,6 +28,9 @@ from llamacli.reply import BLOCK, FAILURES, MAX_BODY, Reply
 from llamacli.terminal import Stderr, one_line
 from llamacli.wire import encode, error_in, request_id_in
 
+if TYPE_CHECKING:
+    from llamacli.early import Early
+
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 SILENCE = {True: 120.0, False: 600.0}
 
@@ -45,18 +47,24 @@ class Retryable(Exception):
 
 
 class Client:
-    """Calls one endpoint, again and again over one connection where that stays; lets it go when it is left."""
+    """Calls one endpoint, again and again over one connection where that stays; lets it go when it is left.
 
-    def __init__(self, endpoint: Endpoint, options: NetworkOptions, stderr: Stderr) -> None:
+    Its first request takes the connection that was opened `early`, if one was.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, options: NetworkOptions, stderr: Stderr, early: "Early | None" = None
+    ) -> None:
         self.endpoint, self.options, self.stderr = endpoint, options, stderr
         self.adapter = Adapter()
+        self.adapter.early = early
         self.session = requests.Session()
         # No ~/.netrc, which would replace the key; proxies and certificates are looked up below.
         self.session.trust_env = False
         self.session.mount("https://", self.adapter)
         self.session.mount("http://", self.adapter)
         self.session.headers["User-Agent"] = f"llamacli/{__version__}"
-        self.session.verify = self._certificates()
+        self.session.verify = (early and early.bundle) or network.certificates(options) or True
         self._routes: dict[str, Proxy] = {}
 
     def __enter__(self) -> "Client":
@@ -68,12 +76,8 @@ class Client:
     def close(self) -> None:
         """Lets the connections go."""
         self.session.close()
-
-    def _certificates(self) -> str | bool:
-        path = self.options.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        if path and not os.path.exists(path):
-            raise LlamaError(ExitStatus.USAGE, f"no certificates at {path}", "mend --ca-bundle or REQUESTS_CA_BUNDLE")
-        return path or True
+        if self.adapter.early:
+            self.adapter.early.close()
 
     def when_sent(self, act: Callable[[], None]) -> None:
         """Has something done each time that a request is sent and the server's turn begins."""

@@ -1,24 +1,24 @@
 """One connection under a clock: how far a call got, and limits that hold for names and slow drips too."""
 
 import os
-import queue
 import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
+from llamacli import tcp
 from llamacli.response import Response
 
-#: What getaddrinfo returns.
-Address = tuple[int, int, int, str, Any]
+if TYPE_CHECKING:
+    from llamacli.early import Early
 
 
 class Progress:
@@ -101,6 +101,8 @@ class Adapter(HTTPAdapter):
     progress: Progress
     #: Is called each time that a request has been sent, before the response is waited for.
     when_sent: Callable[[], None] = staticmethod(lambda: None)
+    #: Is open or being opened already, and goes to the first request.
+    early: "Early | None" = None
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -155,18 +157,23 @@ class _Clocked(HTTPConnection):
         return super()._new_conn()
 
     def _direct(self, seconds: float) -> socket.socket:
-        host, port = self._dns_host, self.port or self.default_port
+        port = self.port or self.default_port
+        return self._in_own_words(lambda: tcp.connect(self._dns_host, port, seconds, self.socket_options))
+
+    def _in_own_words(self, connect: Callable[[], socket.socket]) -> socket.socket:
+        """Connects, and raises urllib3's exceptions in place of the system's."""
         try:
-            return _connect(host, port, seconds, self.socket_options)
+            return connect()
         except socket.gaierror as error:
-            raise NameResolutionError(host, self, error) from error
+            raise NameResolutionError(self._dns_host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
 
     def connect(self) -> None:
-        super().connect()
+        if not self._take_over():
+            super().connect()
         self._adapter.progress.ready()
         self._allow_silence()
 
@@ -181,50 +188,25 @@ class _Clocked(HTTPConnection):
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
         self.sock.settimeout(self._adapter.progress.silence)
 
-
-def _connect(host: str, port: int, seconds: float, options: Any) -> socket.socket:
-    """Connects to the first address that answers, all within so many seconds.
-
-    Each address has its share of the time, so that one dead address (IPv6, often)
-    leaves some for the next. Raises OSError, TimeoutError where the time is up.
-    """
-    deadline = time.monotonic() + seconds
-    addresses = _resolve(host, port, seconds)
-    failure: OSError = TimeoutError()
-    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        share = (deadline - time.monotonic()) / (len(addresses) - tried)
-        if share <= 0:
-            break
-        sock = socket.socket(family, kind, protocol)
-        try:
-            for option in options or ():
-                sock.setsockopt(*option)
-            sock.settimeout(share)
-            sock.connect(address)
-            return sock
-        except OSError as error:
-            failure = error
-            sock.close()
-    if isinstance(failure, TimeoutError):
-        raise TimeoutError(f"no connection within {seconds:g} s")
-    raise failure
-
-
-def _resolve(host: str, port: int, seconds: float) -> list[Address]:
-    """Looks a name up, in a thread of its own: nothing else can end a getaddrinfo, neither a clock nor Ctrl-C."""
-    answer: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answer.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError) as error:
-            answer.put(error if isinstance(error, OSError) else OSError(f"{host} is no host name"))
-
-    threading.Thread(target=look_up, daemon=True).start()
-    try:
-        found = answer.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"the name was not found within {seconds:g} s") from None
-    if isinstance(found, OSError):
-        raise found
-    return found
+    def _take_over(self) -> bool:
+        """Takes the connection that was opened early, if there is one for this server and it is still good."""
+        early, self._adapter.early = self._adapter.early, None
+        if not early:
+            return False
+        progress = self._adapter.progress
+        deadline = time.monotonic() + progress.connect_timeout
+        with closing(early):
+            if not early.leads_to(self):
+                return False
+            handle = self._in_own_words(lambda: early.handle(progress.connect_timeout))
+            progress.connecting(handle, deadline - time.monotonic())
+            opened = early.take(self)
+        if opened:
+            for option in self.socket_options or ():
+                opened.sock.setsockopt(*option)
+            self.sock, self.is_verified = opened.sock, opened.is_verified
+        elif progress.was_cut:
+            raise TimeoutError
+        else:
+            progress.close()
+        return opened is not None

@@ -1,9 +1,10 @@
 """The network options, and what follows from a response's status: when to try again, how to end."""
 
+import os
 from time import time
 from typing import Annotated
 
-from llamacli.errors import ExitStatus
+from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Integer, Matching, Path, Seconds
 from llamacli.options import Flag, Table
 
@@ -37,6 +38,14 @@ class NetworkOptions(Table):
     ca_bundle: Annotated[
         str | None, Flag(Path(), "Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi's).", env=True)
     ] = None
+
+
+def certificates(options: NetworkOptions) -> str | None:
+    """Returns the path of the certificates to trust, None for the default ones. Raises LlamaError (usage)."""
+    path = options.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if path and not os.path.exists(path):
+        raise LlamaError(ExitStatus.USAGE, f"no certificates at {path}", "mend --ca-bundle or REQUESTS_CA_BUNDLE")
+    return path or None
 
 
 #: What the statuses mean that have a meaning of their own: how to end, and what a person can do.

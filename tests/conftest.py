@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.fake_api import KEY, FakeApi
 
@@ -156,3 +159,35 @@ def world(api: FakeApi, tmp_path: Path) -> World:
     cwd.mkdir()
     (cwd / ".git").mkdir()  # so that no .env above the test's folder is found
     return World(api, home, cwd)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """A base URL whose server accepts connections and never says a word."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(16)
+        yield f"//127.0.0.1:{sock.getsockname()[1]}/v1"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA, tmp_path: Path) -> Iterator[FakeApi]:
+    """A server with a certificate for localhost, and its authority's in tmp_path/ca.pem."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with FakeApi(tls=context) as server:
+        yield server

@@ -48,6 +48,11 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.api.connections += 1
+        self.server.api.greeting(self)
+
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -128,6 +133,9 @@ class FakeApi:
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
+        #: How often somebody connected, and what is done with each of them before any request.
+        self.connections = 0
+        self.greeting: Behaviour = lambda handler: None
         self._behaviours: list[Behaviour] = [respond]
         self._lock = threading.Lock()
         self.server = Server((host, port), Handler)

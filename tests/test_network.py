@@ -6,7 +6,6 @@ import json
 import os
 import select
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -15,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import trustme
 
 from llamacli import network
 from tests.conftest import PROGRAM, Result, World
@@ -44,23 +42,6 @@ def timed(world: World, *arguments: str, **env: str) -> tuple[Result, float]:
     start = time.monotonic()
     result = world.call("ask", *arguments, "Hi", **env)
     return result, time.monotonic() - start
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@pytest.fixture
-def mute() -> Iterator[str]:
-    """A base URL whose server accepts connections and never says a word."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(16)
-        yield f"//127.0.0.1:{sock.getsockname()[1]}/v1"
 
 
 # Failures without a response: 8
@@ -419,21 +400,6 @@ def test_a_socks_proxy_without_its_library_says_what_is_missing(world: World) ->
 
 
 # TLS
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def tls(authority: trustme.CA, tmp_path: Path) -> Iterator[FakeApi]:
-    """A server with a certificate for localhost, and its authority's in tmp_path/ca.pem."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    with FakeApi(tls=context) as server:
-        yield server
 
 
 def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeApi, tmp_path: Path) -> None:

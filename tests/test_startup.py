@@ -10,9 +10,12 @@ from tests.conftest import World
 #: Modules that cost time, and which nothing on the way of an ask needs.
 NEVER = {"rich", "pydantic", "click", "dotenv", "pygments", "asyncio", "unittest", "pkg_resources"}
 
+#: Modules that only a call needs.
+CALLING = {"requests", "urllib3", "ssl", "socket", "certifi", "llamacli.client", "llamacli.early"}
 
-def imported(world: World, *arguments: str) -> set[str]:
-    """Returns the names of the modules that are loaded when the program ends."""
+
+def imported(world: World, *arguments: str) -> dict[str, None]:
+    """Returns the names of the modules that are loaded when the program ends, in the order of their loading."""
     script = (
         "import os, sys; from llamacli.main import main\n"
         "try: main(sys.argv[1:])\n"
@@ -26,20 +29,32 @@ def imported(world: World, *arguments: str) -> set[str]:
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    return set(done.stderr.decode().rpartition("modules ")[2].split())
+    return dict.fromkeys(done.stderr.decode().rpartition("modules ")[2].split())
 
 
 def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
-    modules = imported(world, "ask", "Hi")
+    modules = imported(world, "ask", "Hi").keys()
     assert "requests" in modules
     assert not modules & NEVER
     assert not {name for name in modules if name.startswith("llamacli.commands.")} - {"llamacli.commands.ask"}
     assert not modules & {"llamacli.manual", "llamacli.report"}
 
 
-@pytest.mark.parametrize("arguments", [["ask"], ["ask", "-t", "9", "Hi"], ["ask", "-h"], ["--version"], ["-h"], []])
-def test_requests_is_imported_only_where_a_call_is_made(world: World, arguments: list[str]) -> None:
-    assert "requests" not in imported(world, *arguments)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["ask"], ["ask", "-t", "9", "Hi"], ["ask", "--dry-run", "Hi"], ["ask", "--curl", "Hi"], ["ask", "-h"]),
+        *(["raw", "--dry-run", "{}"], ["config", "show"], ["help", "exit-codes"], ["--version"], ["-h"], []),
+    ],
+)
+def test_what_makes_a_call_is_imported_only_where_one_is_made(world: World, arguments: list[str]) -> None:
+    assert not imported(world, *arguments).keys() & CALLING
+
+
+def test_what_opens_the_connection_is_imported_before_requests(world: World) -> None:
+    modules = list(imported(world, "ask", "Hi"))
+    assert modules.index("llamacli.early") < modules.index("requests")
+    assert modules.index("llamacli.tcp") < modules.index("requests")
 
 
 def test_dotenv_is_imported_only_where_there_is_a_file(world: World) -> None:

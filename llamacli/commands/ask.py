@@ -57,10 +57,10 @@ def ask(
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
-    # Not before all is known to be sendable: nothing takes longer to import than requests.
-    from llamacli.client import Client
+    # Not before all is known to be sendable: nothing takes longer to import than what sends it.
+    from llamacli import early
 
-    with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
         answer = turn.take(body, client, out)
         if answer.fault:
             raise answer.fault

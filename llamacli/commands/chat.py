@@ -73,9 +73,9 @@ def chat(
     where = endpoint.resolve(server, env)
     conversation.session.prepare()
 
-    from llamacli.client import Client
+    from llamacli import early
 
-    with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
         answer = conversation.take(content, client, out)
         if answer.fault:
             raise answer.fault

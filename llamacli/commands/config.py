@@ -142,13 +142,13 @@ def _stop(number: int, frame: object) -> None:
 def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
     where = endpoint.resolve(server, env)
 
-    from llamacli.client import Client
+    from llamacli import early
 
     if "retry" not in network.origins:
         network.retry = 0
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     start = time.monotonic()
-    with Client(where, network, env.stderr) as client:
+    with early.client(where, network, env.stderr) as client:
         try:
             with client.chat(body) as reply:
                 for _ in reply:

@@ -54,9 +54,9 @@ def models(
     """
     where = endpoint.resolve(server, env, need_key=False)
 
-    from llamacli.client import Client
+    from llamacli import early
 
-    with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
         document = client.json(Outgoing("GET", "/models"))
         listed = found = _models(document)
         # Another server's types mean something else, and hide nothing.

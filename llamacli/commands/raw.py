@@ -129,11 +129,12 @@ def raw(
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
-    from llamacli import passing
-    from llamacli.client import Client
-    from llamacli.reply import Reply
+    from llamacli import early
 
-    with Output(file.output, before=env.stderr.settle) as out, Client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
+        from llamacli import passing
+        from llamacli.reply import Reply
+
         call = client.call(request, streaming=streaming)
         try:
             response = call.send()

@@ -1,0 +1,58 @@
+"""Opens TCP connections: the name and all of its addresses within one limit of time."""
+
+import queue
+import socket
+import threading
+import time
+from typing import Any
+
+#: What getaddrinfo returns.
+Address = tuple[int, int, int, str, Any]
+
+
+def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.socket:
+    """Connects to the first address that answers, all within so many seconds.
+
+    Each address has its share of the time, so that one dead address (IPv6, often)
+    leaves some for the next. Raises OSError, TimeoutError where the time is up.
+    """
+    deadline = time.monotonic() + seconds
+    addresses = _resolve(host, port, seconds)
+    failure: OSError = TimeoutError()
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        share = (deadline - time.monotonic()) / (len(addresses) - tried)
+        if share <= 0:
+            break
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(share)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            failure = error
+            sock.close()
+    if isinstance(failure, TimeoutError):
+        raise TimeoutError(f"no connection within {seconds:g} s")
+    raise failure
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[Address]:
+    """Looks a name up, in a thread of its own: nothing else can end a getaddrinfo, neither a clock nor Ctrl-C."""
+    answer: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answer.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error if isinstance(error, OSError) else OSError(f"{host} is no host name"))
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        found = answer.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"the name was not found within {seconds:g} s") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
