@@ -43,11 +43,11 @@ install: $(VENV)/run.done
 uninstall:
 	@sh tests/install.sh --remove "$(DESTDIR)" "$(PREFIX)"
 
-# Measured is what a user installs: an editable install starts slower.
-bench: $(VENV)/test.done
-	$(BIN)/python -m venv $(VENV)/bench
+# Measured is what a user installs: an editable install starts slower. The peers have an environment of their own.
+bench: $(VENV)/test.done $(VENV)/peers.done
+	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)/bench
 	$(VENV)/bench/bin/python -m pip install -q --disable-pip-version-check --force-reinstall .
-	$(BIN)/python -m tests.bench $(VENV)/bench/bin/llamacli
+	$(BIN)/python -m tests.bench $(VENV)/bench/bin/llamacli $(VENV)/peers/bin/llm
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
@@ -73,4 +73,10 @@ $(VENV)/interop/done: pyproject.toml
 	        --group "$(CURDIR)/pyproject.toml:test" --group "$(CURDIR)/pyproject.toml:interop" && \
 	    npm install --prefix node --no-audit --no-fund --silent '@copilotkit/aimock@^1.43' \
 	) || { echo 'make interop: the servers to try against could not be installed' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/peers.done: pyproject.toml
+	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)/peers
+	$(VENV)/peers/bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(VENV)/peers/bin/python -m pip install -q --disable-pip-version-check --group bench
 	@touch $@

@@ -1,0 +1,185 @@
+"""The rows of the table: what is run in each, and what has to come of it."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+
+from tests.bench.measure import Command, Costs, interleaved
+from tests.bench.peers import ASK, POOL, STREAM, Peers
+from tests.bench.servers import CHUNKS, Urls, quick_api
+from tests.bench.table import PROGRAMS, Table, Target
+from tests.bench.tabs import tabs
+
+MB = 10**6
+#: Of batch: items, how many are in flight, and the seconds that an answer takes.
+ITEMS, JOBS, LATENCY = 2_000, 50, 0.1
+
+
+class Rows:
+    """All rows, each a method that measures and prints."""
+
+    def __init__(self, peers: Peers, urls: Urls, table: Table) -> None:
+        self.peers, self.urls, self.table = peers, urls, table
+        #: Times the usual number of rounds.
+        self.effort = float(os.environ.get("EFFORT", "1"))
+
+    def all(self) -> None:
+        self.ask()
+        self.far()
+        self.stream()
+        self.piped()
+        self.help()
+        self.batch()
+        self.first_token()
+        tabs(self.table)
+
+    def ask(self) -> None:
+        costs = self._run(self._asking(self.urls.plain, "plain"), 30)
+        self._times("a  one ask, plain http", costs, Target(costs.ratio("llamacli", "script", "wall"), 1.25), 0.2)
+        self._cpu(costs)
+        self._peaks(costs, Target(costs.ratio("llamacli", "script", "peak"), 1.3))
+
+    def far(self) -> None:
+        costs = self._run(self._asking(self.urls.far, "far"), 30)
+        self._times(
+            "b  one ask, TLS, 40 ms there and back", costs, Target(costs.ratio("llamacli", "script", "wall"), 1)
+        )
+        self._cpu(costs)
+        self._peaks(costs)
+
+    def stream(self) -> None:
+        url, peers = self.urls.plain, self.peers
+        commands = {
+            "llamacli": peers.ours(url, "ask", "long"),
+            "script": peers.script(STREAM, url, "long"),
+            **peers.by_curl(url, "long", stream=True),
+            **peers.by_llm("-m", "plain", "long"),
+        }
+        costs = self._run(commands, 15)
+        target = Target(costs.ratio("llamacli", "script", "wall"), 1.25)
+        self._times(f"c  a stream of {CHUNKS:,} chunks", costs, target, 1 / 8)
+        self._cpu(costs)
+        self._peaks(costs)
+
+    def piped(self) -> None:
+        text, url, peers = self._text(10 * MB), self.urls.plain, self.peers
+        stdin = self._file(text)
+        commands = {
+            "llamacli": peers.ours(url, "ask", stdin=stdin),
+            "script": peers.script(ASK, url, "", stdin=stdin),
+            **peers.by_curl(url, text),
+            **peers.by_llm("-m", "plain", stdin=stdin),
+        }
+        costs = self._run(commands, 9)
+        self._times("d  10 MB piped in", costs)
+        self._cpu(costs)
+        self._peaks(costs)
+        sizes = {f"{size} MB": self._file(self._text(size * MB)) for size in (0, 10, 20)}
+        costs = self._run({name: peers.ours(url, "ask", stdin=file) for name, file in sizes.items()}, 15)
+        times, peaks = ([costs.median(name, what) or 0 for name in sizes] for what in ("cpu", "peak"))
+        growth = (times[2] - times[0]) / (times[1] - times[0])
+        self.table.line("   20 MB for 10, times the time", {"llamacli": growth}, Target(growth, 2.3))
+        more = (peaks[1] - peaks[0]) / 10
+        self.table.line("   memory for it, times the input", {"llamacli": more}, Target(more, 4))
+
+    def _text(self, size: int) -> str:
+        line = 'The quick brown fox jumps over the lazy dog, and it says "no".\n'
+        return (line * (size // len(line) + 1))[:size] or "Hi"
+
+    def _file(self, text: str) -> str:
+        file = self.peers.folder / f"{len(text)}.txt"
+        file.write_text(text)
+        return str(file)
+
+    def help(self) -> None:
+        peers = self.peers
+        commands = {
+            "llamacli": peers.ours(self.urls.plain, "ask", "-h"),
+            "script": peers.script("import requests"),
+            **({"curl": Command([peers.curl, "--help", "all"])} if peers.curl else {}),
+            **peers.by_llm("prompt", "--help"),
+        }
+        costs = self._run(commands, 20)
+        self._times("e  ask -h; script: import requests", costs, Target(costs.ratio("llamacli", "script", "wall"), 1))
+
+    def batch(self) -> None:
+        file = self._items(ITEMS)
+        with quick_api(LATENCY) as url:
+            slow = self._run(self._batch(url, file, JOBS), 3)
+        ideal = ITEMS / JOBS * LATENCY
+        shares = {name: ideal / wall for name in PROGRAMS if (wall := slow.median(name, "wall"))}
+        name = f"f  {ITEMS:,} of {LATENCY * 1000:.0f} ms, -j {JOBS}: % of ideal"
+        percent: dict[str, float | None] = {program: share * 100 for program, share in shares.items()}
+        self.table.line(name, percent, Target(shares["llamacli"], 0.95, least=True))
+        with quick_api(0) as url:
+            fast = self._run(self._batch(url, file, 8), 9)
+            many = self._run({"many": self._ours_in_batch(url, self._items(200_000), 8)}, 1)
+        rates = {name: ITEMS / cpu for name in PROGRAMS if (cpu := fast.median(name, "cpu"))}
+        more = fast.ratio("script", "llamacli", "cpu")
+        self.table.line("   no latency: items a second of cpu", dict(rates), Target(more, 0.85, least=True))
+        self._peaks(fast)
+        growth = (many.median("many", "peak") or 0) / (fast.median("llamacli", "peak") or 1)
+        self.table.line("   200,000 items for 2,000: memory, times", {"llamacli": growth})
+        with quick_api(LATENCY, 20) as url:
+            costs = self._run({jobs: self._ours_in_batch(url, file, int(jobs)) for jobs in ("20", "100")}, 3)
+        self.table.line("   20 allowed: -j 100 takes times -j 20", {"llamacli": costs.ratio("100", "20", "wall")})
+
+    def _items(self, count: int) -> str:
+        file = self.peers.folder / f"{count}.items"
+        file.write_text("".join(f"item {number}\n" for number in range(count)))
+        return str(file)
+
+    def _batch(self, url: str, stdin: str, jobs: int) -> dict[str, Command]:
+        code = POOL.replace("JOBS", str(jobs))
+        return {
+            "llamacli": self._ours_in_batch(url, stdin, jobs),
+            "script": self.peers.script(code, url, stdin=stdin),
+        }
+
+    def _ours_in_batch(self, url: str, stdin: str, jobs: int) -> Command:
+        return self.peers.ours(url, "batch", "-q", "--plain", "-j", str(jobs), stdin=stdin)
+
+    def first_token(self) -> None:
+        """Measures how late a token comes out, each of which says when it was sent."""
+        command = self.peers.ours(self.urls.plain, "ask", "drip")
+        late = []
+        with subprocess.Popen(
+            command.words, env={**self.peers.env, **command.env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as running:
+            assert running.stdout
+            while data := os.read(running.stdout.fileno(), 100):
+                late.append((time.monotonic() - float(data.split()[0])) * 1000)
+        self.table.line("   a token through the pipe: median, ms", {"llamacli": statistics.median(late)})
+        self.table.line("                             worst, ms", {"llamacli": max(late)})
+
+    def _asking(self, url: str, model: str) -> dict[str, Command]:
+        peers = self.peers
+        return {
+            "llamacli": peers.ours(url, "ask", "Hello"),
+            "script": peers.script(ASK, url, "Hello"),
+            **peers.by_curl(url, "Hello"),
+            **peers.by_llm("-m", model, "Hello"),
+        }
+
+    def _run(self, commands: dict[str, Command], rounds: int) -> Costs:
+        return interleaved(commands, max(2, round(rounds * self.effort)), self.peers.env)
+
+    def _times(self, name: str, costs: Costs, to_script: Target | None = None, to_llm: float | None = None) -> None:
+        targets = [to_script] if to_script else []
+        if to_llm:
+            targets.append(Target(costs.ratio("llamacli", "llm", "wall"), to_llm))
+        self.table.line(f"{name}, ms", _each(costs, "wall", 1000), *targets)
+
+    def _cpu(self, costs: Costs) -> None:
+        self.table.line("   processor time, ms", _each(costs, "cpu", 1000))
+
+    def _peaks(self, costs: Costs, *targets: Target) -> None:
+        self.table.line("g  its peak memory, MB", _each(costs, "peak"), *targets)
+
+
+def _each(costs: Costs, what: str, factor: float = 1) -> dict[str, float | None]:
+    medians = {name: costs.median(name, what) for name in PROGRAMS}
+    return {name: None if median is None else median * factor for name, median in medians.items()}
