@@ -2,8 +2,9 @@
 
 import os
 import signal
+import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from llamacli.errors import Stopped
 
@@ -16,6 +17,20 @@ def catch() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
+    sys.unraisablehook = _stop_later
+
+
+def _stop_later(ignored: Any) -> None:
+    """Sends a signal again whose exception was raised where Python ignores it: in a callback of the import system."""
+    if not isinstance(ignored.exc_value, Stopped):
+        sys.__unraisablehook__(ignored)
+        return
+    from threading import Timer
+
+    catch()
+    again = Timer(0.01, os.kill, (os.getpid(), ignored.exc_value.number))
+    again.daemon = True
+    again.start()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -119,7 +119,7 @@ class World:
 
         kept = [os.dup(number) for number in (0, 1, 2)]
         handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
-        environ, folder = dict(os.environ), Path.cwd()
+        environ, folder, hook = dict(os.environ), Path.cwd(), sys.unraisablehook
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             given.write((stdin or "").encode())
             given.seek(0)
@@ -137,6 +137,7 @@ class World:
                 for number, old in enumerate(kept):
                     os.dup2(old, number)
                     os.close(old)
+                sys.unraisablehook = hook
                 for number, handler in handlers.items():
                     signal.signal(number, handler)
             out.seek(0)

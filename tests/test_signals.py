@@ -79,6 +79,23 @@ def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:
         assert (running.returncode, out, err) == (-signal.SIGINT, b"", b""), f"after {milliseconds} ms"
 
 
+def test_a_signal_that_comes_where_python_ignores_exceptions_is_not_lost(world: World) -> None:
+    script = (
+        "import os, signal, time, weakref\n"
+        "from llamacli import signals\n"
+        "class Thing: pass\n"
+        "signals.catch()\n"
+        "thing = Thing()\n"
+        "link = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))\n"
+        "try:\n"
+        "    del thing\n"
+        "    time.sleep(30)\n"
+        "except signals.Stopped as stopped: os.write(1, str(stopped.number).encode())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=world.env, capture_output=True, timeout=20, check=False)
+    assert (done.stdout, done.stderr) == (b"2", b"")
+
+
 def _catches_ctrl_c(pid: int) -> bool:
     """Tells whether a process handles SIGINT: the interpreter does, and llamacli begins by ending that."""
     with open(f"/proc/{pid}/status") as file:
