@@ -71,7 +71,9 @@ def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:
             # Not before the program's first line: until then it is the interpreter that answers.
             while not _catches_ctrl_c(running.pid):
                 pass
-            while _catches_ctrl_c(running.pid):
+            # On a busy machine the moment may be missed; later ones count as well.
+            late = time.monotonic() + 2
+            while _catches_ctrl_c(running.pid) and time.monotonic() < late:
                 pass
             time.sleep(milliseconds / 1000)
             running.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import KeysView
 
 import pytest
 
@@ -14,7 +15,7 @@ NEVER = {"rich", "pydantic", "click", "dotenv", "pygments", "asyncio", "unittest
 CALLING = {"requests", "urllib3", "ssl", "socket", "certifi", "llamacli.client", "llamacli.early"}
 
 
-def imported(world: World, *arguments: str) -> dict[str, None]:
+def imported(world: World, *arguments: str) -> KeysView[str]:
     """Returns the names of the modules that are loaded when the program ends, in the order of their loading."""
     script = (
         "import os, sys; from llamacli.main import main\n"
@@ -29,11 +30,11 @@ def imported(world: World, *arguments: str) -> dict[str, None]:
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    return dict.fromkeys(done.stderr.decode().rpartition("modules ")[2].split())
+    return dict.fromkeys(done.stderr.decode().rpartition("modules ")[2].split()).keys()
 
 
 def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
-    modules = imported(world, "ask", "Hi").keys()
+    modules = imported(world, "ask", "Hi")
     assert "requests" in modules
     assert not modules & NEVER
     assert not {name for name in modules if name.startswith("llamacli.commands.")} - {"llamacli.commands.ask"}
@@ -48,7 +49,7 @@ def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
     ],
 )
 def test_what_makes_a_call_is_imported_only_where_one_is_made(world: World, arguments: list[str]) -> None:
-    assert not imported(world, *arguments).keys() & CALLING
+    assert not imported(world, *arguments) & CALLING
 
 
 def test_what_opens_the_connection_is_imported_before_requests(world: World) -> None:
