@@ -93,7 +93,8 @@ LOCAL = (
 
 @pytest.mark.parametrize("command", dict.fromkeys([*COMMANDS, *EXAMPLES, *SHOWN]))
 def test_every_command_of_readme_help_and_man_page_runs(folder: World, command: str) -> None:
-    if missing := [tool for tool in ("jq", "git", "man", "mandoc", "parallel") if f"{tool} " in f"{command} " and not has(tool)]:
+    tools = ("jq", "git", "man", "mandoc", "parallel")
+    if missing := [tool for tool in tools if f"{tool} " in f"{command} " and not has(tool)]:
         pytest.skip(f"{missing[0]} is not installed")
     command = command.replace("pass show aimlapi", "echo sk-12345678")
     command = command.replace("http://localhost:8080/v1", folder.api.url)
