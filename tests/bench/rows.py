@@ -9,6 +9,7 @@ import time
 
 from tests.bench.measure import Command, Costs, interleaved
 from tests.bench.peers import ASK, POOL, STREAM, Peers
+from tests.bench.ready import ready
 from tests.bench.servers import CHUNKS, Urls, quick_api
 from tests.bench.table import PROGRAMS, Table, Target
 from tests.bench.tabs import tabs
@@ -34,6 +35,8 @@ class Rows:
         self.help()
         self.batch()
         self.first_token()
+        command = self.peers.ours(self.urls.plain, "ask")
+        ready(command.words[0], {**self.peers.env, **command.env}, self.table)
         tabs(self.table)
 
     def ask(self) -> None:
