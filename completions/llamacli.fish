@@ -915,7 +915,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Print help.' -h --help
         case batch
-            __llamacli_offer '' 'Read the input in this form (default: as a file\'s name ends, else lines).' --input
+            __llamacli_offer '' 'Read this form (default: by file name, or lines).' --input
             __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
             __llamacli_offer 1 'Add this file after the prompt, in front of stdin\'s text.' -f --file

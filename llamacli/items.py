@@ -24,9 +24,7 @@ class ItemOptions(Table):
 
     title = "Input"
 
-    input: Annotated[
-        str | None, Flag(OneOf(*FORMATS), "Read the input in this form (default: as a file's name ends, else lines).")
-    ] = None
+    input: Annotated[str | None, Flag(OneOf(*FORMATS), "Read this form (default: by file name, or lines).")] = None
 
 
 class Item:
