@@ -119,12 +119,12 @@ class Rows:
         self.table.line(name, percent, Target(shares["llamacli"], 0.95, least=True))
         with quick_api(0) as url:
             fast = self._run(self._batch(url, file, 8), 9)
-            many = self._run({"many": self._ours_in_batch(url, self._items(200_000), 8)}, 1)
+            many = self._ours_in_batch(url, self._items(200_000), 8).run(self.peers.env)
         rates = {name: ITEMS / cpu for name in PROGRAMS if (cpu := fast.median(name, "cpu"))}
         more = fast.ratio("script", "llamacli", "cpu")
         self.table.line("   no latency: items a second of cpu", dict(rates), Target(more, 0.85, least=True))
         self._peaks(fast)
-        growth = (many.median("many", "peak") or 0) / (fast.median("llamacli", "peak") or 1)
+        growth = many.peak / (fast.median("llamacli", "peak") or 1)
         self.table.line("   200,000 items for 2,000: memory, times", {"llamacli": growth})
         with quick_api(LATENCY, 20) as url:
             costs = self._run({jobs: self._ours_in_batch(url, file, int(jobs)) for jobs in ("20", "100")}, 3)
