@@ -4,20 +4,23 @@ import json
 import locale
 import os
 import readline
+import select
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 from llamacli.errors import Stopped
 
 #: Opens and closes a message of several lines.
 FENCE = '"""'
+#: What a person sends by a key; readline would leave the terminal as it has set it.
+SIGNALS = (signal.SIGINT, signal.SIGQUIT)
 #: Entries of the history that are read back.
 REMEMBERED = 1000
 
@@ -44,9 +47,6 @@ class Lines:
     `history` nothing is kept beyond the call.
     """
 
-    #: When a signal was heard last, by the monotonic clock.
-    heard = 0.0
-
     def __init__(self, history: Path | None, complete: Callable[[str], list[str]]) -> None:
         self._history, self._complete = history, complete
         self._found: list[str] = []
@@ -65,10 +65,11 @@ class Lines:
             # A newline that is pasted does not send the line.
             readline.parse_and_bind("set enable-bracketed-paste on")
         self._load()
-        #: The number of the call of input() that waits now, 0 between two.
-        self._waiting = 0
-        self._calls = count(1)
-        threading.Thread(target=self._repeat_signals, args=(_wakeups(),), daemon=True).start()
+        self._wakeups, self._heard = _wakeups(), 0.0
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._interrupt)
+        threading.Thread(target=self._repeat_signals, daemon=True).start()
 
     def read(self) -> Typed:
         """Returns the next message. Raises EOFError after Ctrl-D, Interrupted after Ctrl-C."""
@@ -92,23 +93,31 @@ class Lines:
                 file.write(json.dumps(text).encode() + b"\n")
 
     def _line(self, prompt: str) -> str:
-        self._waiting = next(self._calls)
         try:
             return input(prompt)
         except Stopped as stopped:
             if stopped.number != signal.SIGINT:
                 raise
             raise Interrupted(was_empty=not readline.get_line_buffer()) from None
-        finally:
-            self._waiting = 0
 
-    def _repeat_signals(self, wakeups: int) -> None:
-        """Sends a signal again that came while readline was not waiting, and would be heard with the next key only."""
-        while numbers := os.read(wakeups, 999):
-            call, came = self._waiting, time.monotonic()
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Ends what is being done by raising Stopped; the program goes on, if who catches it wants that."""
+        self._heard = time.monotonic()
+        _drained(self._wakeups)
+        raise Stopped(number)
+
+    def _repeat_signals(self) -> None:
+        """Sends a signal again that came just before the program began to wait for a key or for the network.
+
+        Python looks for signals before it waits, and is woken by those that come while
+        it does: one in between would be heard at the next key only.
+        """
+        while select.select([self._wakeups], [], []):
+            came = time.monotonic()
+            numbers = _drained(self._wakeups)
             time.sleep(0.1)
-            # One that was heard has ended the call by raising Stopped; a moment before, it has ended something else.
-            if call and call == self._waiting and self.heard < came - 0.1:
+            # An editor has its own way with Ctrl-C.
+            if numbers and self._heard < came and signal.getsignal(numbers[-1]) == self._interrupt:
                 signal.pthread_kill(threading.main_thread().ident or 0, numbers[-1])
 
     def _block(self) -> str:
@@ -153,9 +162,16 @@ class Lines:
 def _wakeups() -> int:
     """Returns a descriptor from which the number of each signal can be read that has come."""
     reader, writer = os.pipe()
-    os.set_blocking(writer, False)
+    for end in (reader, writer):
+        os.set_blocking(end, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     return reader
+
+
+def _drained(wakeups: int) -> bytes:
+    with suppress(BlockingIOError):
+        return os.read(wakeups, 999)
+    return b""
 
 
 def _add(text: str) -> None:

@@ -3,9 +3,7 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from llamacli import prompt
@@ -58,10 +56,6 @@ class Repl:
         self.screen = Output(None, before=self.env.stderr.settle)
         self._loading = threading.Thread(target=_load_client, daemon=True)
         self._loading.start()
-        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._interrupt)
-        # It would leave the terminal as readline has set it.
-        signal.signal(signal.SIGQUIT, self._interrupt)
         session = self.conversation.session
         if session.is_saved:
             self._do(session.prepare)
@@ -89,11 +83,6 @@ class Repl:
         if session.is_saved and session.name and self.conversation.total.turns:
             self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
         return ExitStatus.OK
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Ends what is being done, and for Ctrl-C not the program."""
-        Lines.heard = time.monotonic()
-        raise Stopped(number)
 
     def _greet(self) -> None:
         turns = len([entry for entry in self.conversation.session.entries() if entry["role"] == "user"])

@@ -27,7 +27,9 @@ def _stop_later(ignored: Any) -> None:
         return
     from threading import Timer
 
-    catch()
+    for number in SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
     again = Timer(0.01, os.kill, (os.getpid(), ignored.exc_value.number))
     again.daemon = True
     again.start()

@@ -40,19 +40,22 @@ def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.s
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:
     """Looks a name up, in a thread of its own: nothing else can end a getaddrinfo, neither a clock nor Ctrl-C."""
-    answer: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
+    answer: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:
         try:
             answer.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError) as error:
-            answer.put(error if isinstance(error, OSError) else OSError(f"{host} is no host name"))
+        except UnicodeError:
+            answer.put(OSError(f"{host} is no host name"))
+        except Exception as error:
+            # Lack of memory too is the caller's to tell.
+            answer.put(error)
 
     threading.Thread(target=look_up, daemon=True).start()
     try:
         found = answer.get(timeout=seconds)
     except queue.Empty:
         raise TimeoutError(f"the name was not found within {seconds:g} s") from None
-    if isinstance(found, OSError):
+    if isinstance(found, Exception):
         raise found
     return found
