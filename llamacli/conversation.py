@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 from llamacli import login
+from llamacli.entries import Entry, sent, turn_of, with_system
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Integer, Matching, Switch
 from llamacli.options import Flag, Table
 from llamacli.output import Output
-from llamacli.session import NAME, NAME_WORDS, Entry, Session, sent, turn_of, with_system
+from llamacli.session import NAME, NAME_WORDS, Session
 from llamacli.terminal import Stderr
 from llamacli.turn import Answer, Turn
 from llamacli.wire import kept, tells_too_long

@@ -19,8 +19,8 @@ from llamacli.errors import Stopped
 
 #: Opens and closes a message of several lines.
 FENCE = '"""'
-#: What a person sends by a key; readline would leave the terminal as it has set it.
-SIGNALS = (signal.SIGINT, signal.SIGQUIT)
+#: The signals that are heard here. After SIGQUIT readline would leave the terminal as it has set it.
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 #: Entries of the history that are read back.
 REMEMBERED = 1000
 
@@ -101,7 +101,10 @@ class Lines:
             raise Interrupted(was_empty=not readline.get_line_buffer()) from None
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Ends what is being done by raising Stopped; the program goes on, if who catches it wants that."""
+        """Ends what is being done by raising Stopped; after SIGINT the program may go on."""
+        if number != signal.SIGINT:
+            # The second one is not waited for.
+            signal.signal(number, signal.SIG_DFL)
         self._heard = time.monotonic()
         _drained(self._wakeups)
         raise Stopped(number)

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import json
 import os
 import re
 import stat
@@ -10,19 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
 
+from llamacli.entries import Entry, decoded, encoded, turn_of, with_system
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.settings import state_folder, write_atomically
-from llamacli.wire import Message, encode, tool_calls
 
 #: The form of a session's name: always a safe file name, and never one that hides.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
 SUFFIX = ".jsonl"
-
-#: A message as a line holds it: the API's own keys, and `meta`, which is never sent.
-Entry = dict[str, Any]
 
 
 def folder() -> Path:
@@ -35,35 +30,6 @@ def checked_name(name: str, origin: str) -> str:
     if not NAME.fullmatch(name):
         raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is no name of a session", f"give {NAME_WORDS}")
     return name
-
-
-def sent(entries: list[Entry]) -> list[Message]:
-    """Returns the messages as the API wants them.
-
-    It refuses calls of tools that no tool's message answers: they are sent as what
-    they read like.
-    """
-    messages = [{key: value for key, value in entry.items() if key != "meta"} for entry in entries]
-    for message, following in zip(messages, [*messages[1:], {}], strict=True):
-        if message.get("tool_calls") and following.get("role") != "tool":
-            message["content"] = text(message)
-            del message["tool_calls"]
-    return cast("list[Message]", messages)
-
-
-def text(entry: Entry) -> str:
-    """Returns what a message says: its content, and its tool calls, a line each."""
-    content = entry.get("content")
-    if isinstance(content, list):
-        content = "\n".join(str(part.get("text", "")) for part in content)
-    calls = [encode(call).decode() for call in tool_calls(cast("Message", entry))]
-    return "\n".join(filter(None, [content, entry.get("refusal"), *calls]))
-
-
-def turn_of(entry: Entry) -> object:
-    """Returns the id of the turn that an entry was written with, None where another program wrote it."""
-    meta = entry.get("meta")
-    return meta.get("turn") if isinstance(meta, dict) else None
 
 
 class Session:
@@ -120,15 +86,15 @@ class Session:
             return with_system(rest, system) + turn
 
         with self._changing() as file:
-            there, end = _parse(file.read(), self.path) if file else ([], 0)
+            there, end = decoded(file.read(), self.path) if file else ([], 0)
             # It may be new, or was taken away since the turn began.
             entries = changed(there or self._entries)
             if file and not there:
-                file.append(_lines(entries), 0)
+                file.append(encoded(entries), 0)
             elif file and without is None and system is None:
-                file.append(_lines(turn), end)
+                file.append(encoded(turn), end)
             elif file and entries:
-                write_atomically(self.path, _lines(entries), 0o600, follow=True)
+                write_atomically(self.path, encoded(entries), 0o600, follow=True)
             elif file:
                 os.unlink(self.path)
             self._entries = entries
@@ -148,7 +114,7 @@ class Session:
                     os.unlink(self.path)
             else:
                 with _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL) as file:
-                    file.append(_lines(entries), 0)
+                    file.append(encoded(entries), 0)
         except FileExistsError:
             raise LlamaError(ExitStatus.USAGE, f"there is a session '{name}' already", "give another name") from None
         except OSError as error:
@@ -158,7 +124,7 @@ class Session:
     def _read(self) -> list[Entry]:
         try:
             with open(_opened(self.path, os.O_RDONLY), "rb") as file:
-                return _parse(file.read(), self.path)[0]
+                return decoded(file.read(), self.path)[0]
         except (FileNotFoundError, NotADirectoryError):
             return self._entries
         except OSError as error:
@@ -186,14 +152,6 @@ class Session:
                 self.name = name
                 return file
         raise AssertionError("the names never end")
-
-
-def with_system(entries: list[Entry], system: Entry | None) -> list[Entry]:
-    """Returns the entries with this system message, as they are where it is None; one without content is none."""
-    if system is None:
-        return list(entries)
-    rest = entries[1:] if entries and entries[0].get("role") == "system" else list(entries)
-    return [system, *rest] if system.get("content") else rest
 
 
 def names() -> list[str]:
@@ -236,58 +194,6 @@ def _time_names() -> Iterator[str]:
 
 def _cannot_write(path: Path, error: OSError) -> LlamaError:
     return LlamaError(ExitStatus.OUTPUT, f"the turn could not be saved in {path}: {error.strerror}")
-
-
-def _lines(entries: list[Entry]) -> bytes:
-    text = "".join(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries)
-    # A lone surrogate of JSON's can only be kept as the escape that it was.
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _parse(data: bytes, path: Path) -> tuple[list[Entry], int]:
-    """Returns the entries of the complete turns and the offset where these end.
-
-    A writer that was killed leaves a torn line, or a user's message without its
-    answer, at the end: neither counts. Raises LlamaError (usage) for any other line
-    that is no message.
-    """
-    entries: list[tuple[Entry, int]] = []
-    end = 0
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
-        start, end = end, end + len(line)
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            entry = None
-        if _is_message(entry):
-            entries.append((entry, start))
-        elif end == len(data) and not line.endswith(b"\n"):
-            end = start
-            break
-        else:
-            raise LlamaError(ExitStatus.USAGE, f"{path}: line {number} is no message", "mend it, or remove the session")
-    while entries and entries[-1][0].get("role") == "user" and turn_of(entries[-1][0]) is not None:
-        end = entries.pop()[1]
-    return [entry for entry, _ in entries], end
-
-
-def _is_message(entry: Any) -> bool:
-    """Tells whether a line's value has the form of the API's messages, as far as it is looked into here."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("role"), str):
-        return False
-    content, calls = entry.get("content"), entry.get("tool_calls") or []
-    if not isinstance(calls, list):
-        return False
-    parts = content if isinstance(content, list) else []
-    # A call without its function would not be one.
-    functions = [call.get("function") if isinstance(call, dict) else None for call in calls]
-    return (
-        isinstance(content, (str, list, type(None)))
-        and isinstance(entry.get("refusal"), (str, type(None)))
-        and all(isinstance(each, dict) for each in [*parts, *functions])
-    )
 
 
 def _opened(path: Path, flags: int) -> int:

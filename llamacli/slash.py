@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llamacli import columns, prompt
 from llamacli.conversation import SessionOptions
 from llamacli.display import DisplayOptions, UsageOptions
+from llamacli.entries import Entry, text, turn_of
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.fit import FitOptions
 from llamacli.kinds import AtFile, Switch
@@ -14,7 +15,7 @@ from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Table, long_form, value
 from llamacli.output import OutputOptions
 from llamacli.params import Params
-from llamacli.session import Entry, Session, checked_name, text, turn_of
+from llamacli.session import Session, checked_name
 from llamacli.settings import cache_folder
 from llamacli.terminal import one_line
 from llamacli.transcript import transcript

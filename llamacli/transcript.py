@@ -1,7 +1,7 @@
 """A conversation as a person reads it."""
 
+from llamacli.entries import Entry, text
 from llamacli.output import Output
-from llamacli.session import Entry, text
 
 
 def transcript(entries: list[Entry], out: Output) -> None:

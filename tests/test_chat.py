@@ -258,9 +258,9 @@ def test_a_state_folder_that_cannot_be_written_is_told_before_anything_is_sent(w
 
 def test_many_at_once_without_a_name_have_each_their_own(world: World) -> None:
     command = [*PROGRAM, "chat", "-I", "Hi"]
-    running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(20)]
-    assert {each.wait(60) for each in running} == {0}
-    assert len(list(folder(world).iterdir())) == 20
+    running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(50)]
+    assert {each.wait(120) for each in running} == {0}
+    assert len(list(folder(world).iterdir())) == 50
 
 
 def test_sessions_lists_shows_and_removes(world: World) -> None:

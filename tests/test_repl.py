@@ -188,7 +188,7 @@ def test_ctrl_c_says_how_to_leave_and_clears_a_line(world: World) -> None:
 def test_a_signal_ends_it(world: World) -> None:
     import signal
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP) * 4:
         with Chat(world) as chat:
             chat.until("> ")
             os.kill(chat.pid, number)

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llamacli.entries import Entry
 from llamacli.errors import LlamaError
-from llamacli.session import Entry, Session, path_of
+from llamacli.session import Session, path_of
 from tests.conftest import PROGRAM, World
 from tests.fake_api import HELLO
 

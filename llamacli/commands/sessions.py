@@ -6,12 +6,13 @@ from typing import Annotated
 
 from llamacli import columns, session
 from llamacli.display import DisplayOptions
+from llamacli.entries import sent, text
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Kind, Switch
 from llamacli.options import Flag, Operand, Table
 from llamacli.output import Output
-from llamacli.session import Session, checked_name, path_of, sent, text
+from llamacli.session import Session, checked_name, path_of
 from llamacli.transcript import transcript
 
 EXAMPLES = (

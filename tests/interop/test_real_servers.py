@@ -25,6 +25,8 @@ ROOT = HERE.parent.parent
 AIMOCK = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "llmock"
 KEY = "sk-interop-0123456789"
 
+#: Faults of one item, and the statuses of their rows.
+BATCHED = {"status 500": 7, "malformed": 9, "cut": 10}
 #: Joined emoji, CJK, a code fence, an end of stream in the text, and line ends that are none in a stream.
 TEXT = (
     "Grüße — 日本語 🦙 👩🏽‍🚀👨‍👩‍👧!\n\n```sh\nprintf 'data: [DONE]\\n\\n'\n```\n\t\"quoted\", back\\slash, "
@@ -186,6 +188,27 @@ def test_a_second_turn_brings_the_first(user: World, aimock: str) -> None:
     at(user, aimock)
     user.call("chat", "-S", "talk", "Hi")
     assert user.call("chat", "-S", "talk", "Well?").out == "I heard what was said before.\n"
+
+
+def test_a_batch_brings_each_answer_byte_for_byte(user: World, server: str) -> None:
+    at(user, server)
+    result = user.call("batch", "-j", "4", stdin="Hi\n" * 6)
+    rows = [json.loads(row) for row in result.stdout.split(b"\n")[:-1]]
+    assert (result.status, [row["index"] for row in rows]) == (0, list(range(6)))
+    assert {row["content"] for row in rows} == {TEXT}
+    assert all(row["usage"]["completion_tokens"] for row in rows)
+    streamed = user.call("batch", "--stream", "--plain", "-0", stdin="Hi\nHi\n")
+    assert streamed.stdout == f"{TEXT}\0".encode() * 2
+    failed(user.call("batch", "-q", stdin="Hi\n", AIMLAPI_API_KEY="sk-wrong-0123456789"), 3)
+
+
+def test_a_batch_tells_the_scripted_faults_apart(user: World, aimock: str) -> None:
+    at(user, aimock)
+    result = user.call("batch", "--retry", "0", stdin="".join(f"{prompt}\n" for prompt in BATCHED))
+    rows = [json.loads(row) for row in result.stdout.split(b"\n")[:-1]]
+    assert result.status == 13
+    assert {row["input"]: row["error"]["status"] for row in rows if row["error"]} == BATCHED
+    assert KEY not in result.out + result.err
 
 
 def test_the_key_is_checked(user: World, server: str) -> None:
