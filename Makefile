@@ -71,7 +71,7 @@ $(VENV)/interop/done: pyproject.toml
 	    bin/python -m pip install -q --disable-pip-version-check -e "$(CURDIR)" && \
 	    bin/python -m pip install -q --disable-pip-version-check \
 	        --group "$(CURDIR)/pyproject.toml:test" --group "$(CURDIR)/pyproject.toml:interop" && \
-	    npm install --prefix node --no-audit --no-fund --silent '@copilotkit/aimock@^1.43' \
+	    npm install --prefix node --fetch-retries 1 --fetch-timeout 60000 --no-audit --no-fund --silent '@copilotkit/aimock@^1.43' \
 	) || { echo 'make interop: the servers to try against could not be installed' >&2; exit 1; }
 	@touch $@
 
