@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.catalog import Command, Entry
+from llamacli.dry import quote
 from llamacli.kinds import Kind
 from llamacli.settings import CACHE, CONFIG, STATE, Folder
 
@@ -47,7 +48,7 @@ def forms(command: Command) -> list[str]:
 def quoted(text: str) -> str:
     """Quotes a word for a POSIX shell or zsh, where it needs it."""
     plain = text and all(character.isalnum() or character in "-_./@" for character in text)
-    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+    return text if plain else quote(text)
 
 
 def base(folder: Folder) -> str:

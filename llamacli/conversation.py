@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 from llamacli import login
-from llamacli.entries import Entry, sent, turn_of, with_system
+from llamacli.entries import Entry, sent, with_system, without_turn
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Integer, Matching, Switch
 from llamacli.options import Flag, Table
@@ -12,7 +12,7 @@ from llamacli.output import Output
 from llamacli.session import NAME, NAME_WORDS, Session
 from llamacli.terminal import Stderr
 from llamacli.turn import Answer, Turn
-from llamacli.wire import kept, tells_too_long
+from llamacli.wire import kept, tells_too_long, tokens
 
 if TYPE_CHECKING:
     from llamacli.client import Client
@@ -56,7 +56,9 @@ class Conversation:
 
     def body(self, content: str, without: object = None) -> dict[str, Any]:
         """Returns the request of the next turn. `without` is the id of a turn that it takes the place of."""
-        entries = self._entries(without)
+        return self._body(content, without_turn(self.session.entries(), without))
+
+    def _body(self, content: str, entries: list[Entry]) -> dict[str, Any]:
         entries = with_system(entries, self._new_system(entries))
         messages = sent([*self._limited(entries), {"role": "user", "content": content}])
         body = self.turn.body(messages)
@@ -72,9 +74,9 @@ class Conversation:
         Raises LlamaError, and then the conversation is as it was, also on disk; a cut
         answer is kept and its fault returned.
         """
-        entries = self._entries(without)
+        entries = without_turn(self.session.entries(), without)
         system = self._new_system(entries)
-        body = self.body(content, without)
+        body = self._body(content, entries)
         if (sent_turns := len(_starts(body["messages"])) - 1) < (turns := len(_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
@@ -93,10 +95,6 @@ class Conversation:
         entries = self.session.entries()
         starts = _starts(entries)
         return entries[starts[-1] :] if starts else []
-
-    def _entries(self, without: object) -> list[Entry]:
-        entries = self.session.entries()
-        return entries if without is None else [entry for entry in entries if turn_of(entry) != without]
 
     def _new_system(self, entries: list[Entry]) -> Entry | None:
         """Returns the system message to be put in, None where the one that is there stays."""
@@ -142,8 +140,9 @@ class Total:
 
     def add(self, answer: Answer) -> None:
         self.turns += 1
-        self.tokens_in += _count(answer.usage, "prompt_tokens")
-        self.tokens_out += _count(answer.usage, "completion_tokens")
+        taken, made = tokens(answer.usage)
+        self.tokens_in += taken
+        self.tokens_out += made
         if answer.cost is not None:
             self.cost = (self.cost or 0) + answer.cost
 
@@ -155,8 +154,3 @@ class Total:
 def _starts(entries: list[Any]) -> list[int]:
     """Returns where the turns begin: at each message of the user's."""
     return [number for number, entry in enumerate(entries) if entry.get("role") == "user"]
-
-
-def _count(usage: dict[str, Any], key: str) -> int:
-    count = usage.get(key)
-    return count if isinstance(count, int) else 0

@@ -40,6 +40,11 @@ def turn_of(entry: Entry) -> object:
     return meta.get("turn") if isinstance(meta, dict) else None
 
 
+def without_turn(entries: list[Entry], turn: object) -> list[Entry]:
+    """Returns the entries without those of the turn of this id, all of them where it is None."""
+    return entries if turn is None else [entry for entry in entries if turn_of(entry) != turn]
+
+
 def with_system(entries: list[Entry], system: Entry | None) -> list[Entry]:
     """Returns the entries with this system message, as they are where it is None; one without content is none."""
     if system is None:

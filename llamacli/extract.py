@@ -1,7 +1,10 @@
 """Finds fenced code blocks (CommonMark 0.31, section 4.5), wherever CommonMark lets them stand."""
 
 import re
+from collections.abc import Iterable
 from itertools import zip_longest
+
+from llamacli.errors import ExitStatus, LlamaError
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 FENCE = re.compile(r"(`{3,}|~{3,})([^\n]*)")
@@ -31,6 +34,20 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
         ends = LINE_END.findall(text)[start + 1 : start + 1 + len(inside)]
         return "".join(line + end for line, end in zip_longest(inside, ends, fillvalue=""))
     return None
+
+
+def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
+    """Returns the inside of the first block of each text, of which the last may be cut where they are not complete.
+
+    Raises LlamaError (misfit) where one has none.
+    """
+    blocks = [first_block(text, is_complete) for text in texts]
+    found = [block for block in blocks if block is not None]
+    if len(found) < len(blocks):
+        what = "the answer holds no fenced code block" + ("" if is_complete else " that is whole, and it was cut")
+        todo = "ask for one, or leave --extract out" if is_complete else "raise --max-tokens"
+        raise LlamaError(ExitStatus.MISFIT, what, todo)
+    return found
 
 
 def unfenced(text: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llamacli.entries import Entry, decoded, encoded, turn_of, with_system
+from llamacli.entries import Entry, decoded, encoded, with_system, without_turn
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.settings import state_folder, write_atomically
 
@@ -66,9 +66,9 @@ class Session:
         try:
             os.makedirs(folder(), mode=0o700, exist_ok=True)
             if not os.access(folder(), os.W_OK | os.X_OK):
-                raise PermissionError(13, os.strerror(13))
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if self.name is not None and self.path.exists() and not os.access(self.path, os.W_OK):
-                raise PermissionError(13, os.strerror(13), str(self.path))
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         except OSError as error:
             what = f"cannot save a conversation in {error.filename or folder()}: {error.strerror}"
             raise LlamaError(ExitStatus.OUTPUT, what, "--no-save keeps nothing") from None
@@ -82,8 +82,7 @@ class Session:
         """
 
         def changed(entries: list[Entry]) -> list[Entry]:
-            rest = entries if without is None else [entry for entry in entries if turn_of(entry) != without]
-            return with_system(rest, system) + turn
+            return with_system(without_turn(entries, without), system) + turn
 
         with self._changing() as file:
             there, end = decoded(file.read(), self.path) if file else ([], 0)

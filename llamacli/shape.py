@@ -62,12 +62,11 @@ class Shape:
         return Shaped(completions[-1], fault, parts)
 
     def _extracted(self, completion: Completion, fault: LlamaError | None, exchange: "Exchange") -> Shaped:
-        from llamacli.extract import first_block
+        from llamacli.extract import first_blocks
 
         contents = [(choice.get("message") or {}).get("content") or "" for choice in completion["choices"]]
-        blocks = [first_block(content, fault is None) for content in contents]
-        if None in blocks:
-            what = "the answer holds no fenced code block"
-            fault = exchange.named(LlamaError(ExitStatus.MISFIT, what, "ask for one, or leave --extract out"))
-            return Shaped(completion, fault, {"content": None})
+        try:
+            blocks = first_blocks(contents, is_complete=fault is None)
+        except LlamaError as misfit:
+            return Shaped(completion, exchange.named(misfit), {"content": None})
         return Shaped(completion, fault, {"content": blocks if len(blocks) > 1 else blocks[0]})

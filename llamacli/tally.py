@@ -3,6 +3,7 @@
 import time
 
 from llamacli.rows import Row
+from llamacli.wire import tokens
 
 
 class Tally:
@@ -30,9 +31,9 @@ class Tally:
         self.failed += row["error"] is not None
         self.answered += row["error"] is None
         self.retries += max(row["attempts"] - 1, 0)
-        usage = row["usage"] if isinstance(row["usage"], dict) else {}
-        self._tokens_in += _count(usage.get("prompt_tokens"))
-        self._tokens_out += _count(usage.get("completion_tokens"))
+        taken, made = tokens(row["usage"])
+        self._tokens_in += taken
+        self._tokens_out += made
 
     def summary(self) -> str:
         """Returns it all in one line."""
@@ -50,7 +51,3 @@ class Tally:
         if self.cost is not None:
             parts.append(f"${self.cost:.6f}")
         return ", ".join(parts)
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0

@@ -44,19 +44,19 @@ class Turn:
         printed: OutputOptions,
         shown: UsageOptions,
         stderr: Stderr,
-        fit: FitOptions | None = None,
+        fit: FitOptions,
     ) -> None:
         """Raises LlamaError (usage) where two forms are asked for."""
         self.params, self.printed, self.shown, self.stderr = params, printed, shown, stderr
-        #: A conversation counts its tokens, whether they are shown or not.
-        self.counts = shown.usage
+        #: Tokens are asked for whether they are shown or not.
+        self.counts = False
         self._fit = fit
         self.adopt()
 
     def adopt(self) -> None:
         """Takes over what form the answers are to have. Raises LlamaError (usage) where that is two."""
-        self.fitting = self._fit.fitting() if self._fit else None
-        self.extracts = self._fit is not None and self._fit.extract
+        self.fitting = self._fit.fitting()
+        self.extracts = self._fit.extract
 
     @property
     def in_chunks(self) -> bool:
@@ -183,17 +183,15 @@ class Turn:
 
     def _extract(self, reply: "Reply", out: Output, is_complete: bool) -> LlamaError | None:
         """Prints the first code block of each answer, or nothing and says that one has none."""
-        from llamacli.extract import first_block
+        from llamacli.extract import first_blocks
 
         choices = reply.answer.completion()["choices"]
-        blocks = [first_block(reply.answer.text(choice.get("index") or 0), is_complete) for choice in choices]
-        found = [block for block in blocks if block is not None]
-        if len(found) < len(blocks):
-            what = "the answer holds no fenced code block" + ("" if is_complete else " that is whole, and it was cut")
-            todo = "ask for one, or leave --extract out" if is_complete else "raise --max-tokens"
-            return reply.named(LlamaError(ExitStatus.MISFIT, what, todo))
+        try:
+            blocks = first_blocks((reply.answer.text(choice.get("index") or 0) for choice in choices), is_complete)
+        except LlamaError as misfit:
+            return reply.named(misfit)
         if not self.printed.json:
-            for block in found:
+            for block in blocks:
                 out.write(block)
                 out.end("\0" if self.printed.null else "\n")
         return None

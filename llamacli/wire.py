@@ -123,6 +123,14 @@ def usage(completions: Sequence[Completion]) -> dict[str, Any]:
     return {key: sum(each[key] for each in told if isinstance(each.get(key), int)) for key in keys}
 
 
+def tokens(told: object) -> tuple[int, int]:
+    """Returns the tokens in and out that a `usage` tells, 0 where it tells none."""
+    counts = told if isinstance(told, dict) else {}
+    found = [counts.get(key) for key in ("prompt_tokens", "completion_tokens")]
+    taken, made = (count if isinstance(count, int) else 0 for count in found)
+    return taken, made
+
+
 def cost(completion: Completion, headers: dict[str, str]) -> float | None:
     """Returns USD spent: from the last chunk's meta.usage, or a whole answer's header; None where neither tells."""
     try:
