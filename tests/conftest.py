@@ -95,7 +95,7 @@ class World:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def shell(self, script: str, timeout: float = 60, **env: str) -> Result:
-        """Runs a bash script in which `llamacli` is the program."""
+        """Runs a bash script, a login session of its own, in which `llamacli` is the program."""
         name = self.cwd / ".bin"
         if not name.exists():
             name.mkdir()
@@ -110,6 +110,7 @@ class World:
             cwd=self.cwd,
             timeout=timeout,
             check=False,
+            start_new_session=True,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llamacli.commands.chat import NO_LOGIN
 from tests.conftest import PROGRAM, Result, World
 from tests.fake_api import HELLO, KEY, Behaviour, answer, completion, delta, document, error, event, raw, stream, text
 
@@ -162,6 +163,17 @@ def test_continue_goes_on_with_the_last_one_of_this_login_session(world: World) 
     elsewhere = subprocess.run([*PROGRAM, "chat", "-I", "-c", "four"], **one)  # type: ignore[call-overload]
     assert (elsewhere.returncode, elsewhere.stdout) == (2, b"")
     assert b"no conversation was held in this login session; name one with -S" in elsewhere.stderr
+
+
+def test_continue_says_where_the_login_session_cannot_be_told_from_others(world: World) -> None:
+    program, shown = " ".join(PROGRAM), world.cwd / "shown"
+    # The leader ends at once, and the calls go on in its session.
+    calls = f"while [ -e /proc/$$ ]; do sleep 0.01; done; {program} chat -I one; {program} chat -I -c two"
+    script = ["bash", "-c", 'setsid bash -c "$0"; :', f"({calls}) 2>{shown} &"]
+    subprocess.run(script, env=world.env, capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL)
+    said = f"{NO_LOGIN}; name one with -S"
+    assert shown.read_text().count(said) == 1
+    assert len(world.api.requests) == 1
 
 
 def test_no_save_keeps_nothing_and_goes_on_with_what_there_is(world: World) -> None:

@@ -28,6 +28,11 @@ EXAMPLES = (
     "llamacli chat 'Name a river.' && llamacli chat -c 'And another one.'",
 )
 
+#: Why --continue may have nothing to go on with, and what helps in either case.
+NO_LAST = "no conversation was held in this login session"
+NO_LOGIN = "this login session cannot be told from others: its leader has ended or is outside of the container"
+NAME_IT = "name one with -S; 'llamacli sessions' lists them"
+
 
 def chat(
     words: Annotated[list[str] | None, Operand(Kind("PROMPT"))],
@@ -92,6 +97,6 @@ def _session(held: SessionOptions) -> Session:
             raise LlamaError(ExitStatus.USAGE, "--session and --continue both name a session", "drop one")
         name = login.latest()
         if name is None:
-            what = "--continue: no conversation was held in this login session"
-            raise LlamaError(ExitStatus.USAGE, what, "name one with -S; 'llamacli sessions' lists them")
+            what = NO_LAST if login.current() else NO_LOGIN
+            raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", NAME_IT)
     return Session(name, is_saved=not held.no_save)
