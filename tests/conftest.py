@@ -21,6 +21,11 @@ from tests.fake_api import KEY, FakeApi
 
 PROGRAM = [sys.executable, "-m", "llamacli"]
 
+# A job in the background, nohup, and some CI runners have these ignored, and children inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+
 
 @dataclass
 class Result:
