@@ -4,11 +4,8 @@ import json
 import locale
 import os
 import readline
-import select
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -65,11 +62,9 @@ class Lines:
             # A newline that is pasted does not send the line.
             readline.parse_and_bind("set enable-bracketed-paste on")
         self._load()
-        self._wakeups, self._heard = _wakeups(), 0.0
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
-        threading.Thread(target=self._repeat_signals, daemon=True).start()
 
     def read(self) -> Typed:
         """Returns the next message. Raises EOFError after Ctrl-D, Interrupted after Ctrl-C."""
@@ -105,23 +100,7 @@ class Lines:
         if number != signal.SIGINT:
             # The second one is not waited for.
             signal.signal(number, signal.SIG_DFL)
-        self._heard = time.monotonic()
-        _drained(self._wakeups)
         raise Stopped(number)
-
-    def _repeat_signals(self) -> None:
-        """Sends a signal again that came just before the program began to wait for a key or for the network.
-
-        Python looks for signals before it waits, and is woken by those that come while
-        it does: one in between would be heard at the next key only.
-        """
-        while select.select([self._wakeups], [], []):
-            came = time.monotonic()
-            numbers = _drained(self._wakeups)
-            time.sleep(0.1)
-            # An editor has its own way with Ctrl-C.
-            if numbers and self._heard < came and signal.getsignal(numbers[-1]) == self._interrupt:
-                signal.pthread_kill(threading.main_thread().ident or 0, numbers[-1])
 
     def _block(self) -> str:
         """Returns the lines up to the one that closes the message. Raises Interrupted after Ctrl-C or Ctrl-D."""
@@ -160,21 +139,6 @@ class Lines:
             except OSError:
                 self._found = []
         return self._found[number] if number < len(self._found) else None
-
-
-def _wakeups() -> int:
-    """Returns a descriptor from which the number of each signal can be read that has come."""
-    reader, writer = os.pipe()
-    for end in (reader, writer):
-        os.set_blocking(end, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    return reader
-
-
-def _drained(wakeups: int) -> bytes:
-    with suppress(BlockingIOError):
-        return os.read(wakeups, 999)
-    return b""
 
 
 def _add(text: str) -> None:

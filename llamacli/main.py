@@ -74,6 +74,9 @@ def run() -> NoReturn:
     if not sys.warnoptions:
         # What libraries think of each other is not for stderr; PYTHONWARNINGS and -W still count.
         warnings.simplefilter("ignore")
+        if not os.environ.get("LLAMACLI_DEBUG"):
+            # Nor is what Python itself says of a thread that got no memory. All that is ours goes to descriptor 2.
+            sys.stderr = None
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:

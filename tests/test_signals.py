@@ -1,9 +1,11 @@
 """Signals, closed pipes and closed descriptors, on the real process."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fake_api import HELLO, delta, error, event, hang, stream
 from tests.terminal import Terminal
 
 HALF = stream([event(delta("half an answer"))], then="hang")
+LIBC = ctypes.CDLL(None)
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -59,6 +62,25 @@ def test_a_signal_ends_a_wait_for_the_server_and_for_the_next_try(world: World, 
             running.send_signal(number)
             assert running.communicate() == (b"", b"")
         assert running.returncode == -number
+
+
+@pytest.mark.skipif(not hasattr(LIBC, "tgkill"), reason="no signal can be sent to one thread here")
+@pytest.mark.parametrize("command", ["ask", "raw", "chat"])
+def test_a_signal_that_does_not_wake_the_main_thread_is_heard(world: World, command: str) -> None:
+    # As one is that comes between Python's last look for signals and the wait for the network.
+    world.api.will(hang)
+    words = [*PROGRAM, command, *(["--endpoint", "/models"] if command == "raw" else ["-I", "Hi"])]
+    with subprocess.Popen(words, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        while not world.api.requests:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        others = [int(task) for task in os.listdir(f"/proc/{running.pid}/task") if int(task) != running.pid]
+        LIBC.tgkill(running.pid, others[-1], signal.SIGTERM)
+        killed = threading.Timer(10, running.kill)
+        killed.start()
+        assert running.communicate() == (b"", b"")
+        killed.cancel()
+    assert running.returncode == -signal.SIGTERM
 
 
 def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:

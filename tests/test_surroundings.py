@@ -277,7 +277,7 @@ def ends_as_documented(result: Result) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count differently")
 @pytest.mark.parametrize("arguments", [["ask", "Hi"], ["ask", "-o", "out", "Hi"], ["models"], ["config", "show"]])
 def test_few_descriptors_end_as_documented(world: World, arguments: list[str]) -> None:
-    whole = [ends_as_documented(limited(world, *arguments, nofile=count)) for count in range(4, 16)]
+    whole = [ends_as_documented(limited(world, *arguments, nofile=count)) for count in range(4, 18)]
     assert whole[-1]
 
 
