@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import requests
 from urllib3.exceptions import DecodeError, ProtocolError
 
 from llamacli import __version__, network
@@ -21,6 +20,7 @@ from llamacli.assembly import Assembly
 from llamacli.connection import Adapter, Progress
 from llamacli.endpoint import Endpoint, join
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.lean import requests
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
 from llamacli.proxy import Proxy
@@ -66,6 +66,13 @@ class Client:
         self.session.headers["User-Agent"] = f"llamacli/{__version__}"
         self.session.verify = (early and early.bundle) or network.certificates(options) or True
         self._routes: dict[str, Proxy] = {}
+        self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
+
+    def twin(self) -> "Client":
+        """Returns a client with a connection of its own that shares what has been prepared; for another thread."""
+        twin = Client(self.endpoint, self.options, self.stderr)
+        twin._routes, twin._prepared = self._routes, self._prepared
+        return twin
 
     def __enter__(self) -> "Client":
         return self
@@ -104,6 +111,19 @@ class Client:
     ) -> "Call":
         """Returns a call that is still to be sent, under a new id where none is given."""
         return Call(self, outgoing, self.options.timeout or SILENCE[streaming], final, request_id)
+
+    def prepared(self, outgoing: Outgoing, url: str, request_id: str) -> requests.PreparedRequest:
+        """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
+        headers = outgoing.headers(request_id)
+        if outgoing.kind not in self._prepared:
+            key = {"Authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}
+            request = requests.Request(outgoing.method, url, headers=headers | key)
+            self._prepared[outgoing.kind] = self.session.prepare_request(request)
+        prepared = self._prepared[outgoing.kind].copy()
+        prepared.headers.update(headers)
+        # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
+        prepared.prepare_body(BytesIO(outgoing.body) if outgoing.body else None, None)
+        return prepared
 
     def route(self, url: str) -> Proxy:
         """Returns the proxy for a URL, looked up once. Raises LlamaError (network) where it is none."""
@@ -197,7 +217,7 @@ class Call:
         connect_timeout = min(self.options.connect_timeout, left)
         self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence, left)
         try:
-            request = self.client.session.prepare_request(self._request())
+            request = self.client.prepared(self.outgoing, self.url, self.request_id)
             self._show_request(request)
             response = self.client.session.send(
                 request,
@@ -217,14 +237,6 @@ class Call:
         finally:
             response.close()
             self.progress.close()
-
-    def _request(self) -> requests.Request:
-        headers = self.outgoing.headers(self.request_id)
-        if self.client.endpoint.key:
-            headers["Authorization"] = f"Bearer {self.client.endpoint.key}"
-        # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
-        body = BytesIO(self.outgoing.body) if self.outgoing.body else None
-        return requests.Request(self.outgoing.method, self.url, headers=headers, data=body)
 
     def lost(self, error: BaseException) -> Exception:
         """Says what became of a request without a (whole) response."""

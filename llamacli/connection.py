@@ -2,19 +2,19 @@
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
 from llamacli import tcp
+from llamacli.clock import CLOCK
+from llamacli.lean import requests
 from llamacli.response import Response
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Progress:
         self._end = time.monotonic() + limit
         self._handle: socket.socket | None = None
         self._kept: socket.socket | None = None
-        self._timer: threading.Timer | None = None
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
         """Takes note of the call's socket, for which so much time is left to get ready."""
@@ -63,39 +62,29 @@ class Progress:
         self._cut_after(seconds)
 
     def _cut_after(self, seconds: float) -> None:
-        self._stop_clock()
         left = min(self._end - time.monotonic(), seconds)
-        if left < float("inf"):
-            if self._kept and not self._handle:
-                # Not before it is needed, which for most calls of a batch is never.
-                self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
-            self._timer = threading.Timer(max(left, 0), self._cut)
-            self._timer.daemon = True
-            self._timer.start()
+        if left < float("inf") and self._kept and not self._handle:
+            # Not before it is needed, which for most calls of a batch is never.
+            self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
+        CLOCK.set(self, left, self._cut)
 
     def _cut(self) -> None:
         self.was_cut = True
-        # Taken once, since the other thread may forget it meanwhile.
-        if handle := self._handle:
+        if self._handle:
             # Wakes a read in another thread, which closing would not.
             with suppress(OSError):
-                handle.shutdown(socket.SHUT_RDWR)
-
-    def _stop_clock(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+                self._handle.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Stops the clock and forgets the socket."""
-        self._stop_clock()
+        CLOCK.drop(self)
         self._kept = None
         if self._handle:
             self._handle.close()
             self._handle = None
 
 
-class Adapter(HTTPAdapter):
+class Adapter(requests.adapters.HTTPAdapter):
     """requests' adapter with connections that keep to a Progress. Set `progress` before each call."""
 
     progress: Progress
@@ -114,24 +103,30 @@ class Adapter(HTTPAdapter):
         return manager
 
     def _use_own_connections(self, manager: PoolManager) -> None:
-        # urllib3 asks the class, not the instance, for its connections: hence classes made here.
-        def clocked(pool: Any) -> Any:
-            if issubclass(pool, _Own):
-                return pool
-            connection = type("Clocked", (_Clocked, pool.ConnectionCls), {})
-            own = {"ConnectionCls": staticmethod(partial(connection, adapter=self))}
-            return type(pool.__name__, (_Own, pool), own)
+        def own(kind: Any) -> Any:
+            return kind if isinstance(kind, partial) else partial(self._pool, kind)
 
         pools = manager.pool_classes_by_scheme.items()
-        manager.pool_classes_by_scheme = {scheme: clocked(pool) for scheme, pool in pools}
+        manager.pool_classes_by_scheme = {scheme: own(kind) for scheme, kind in pools}
+
+    def _pool(self, kind: Any, *args: Any, **kwargs: Any) -> Any:
+        """Makes a pool of urllib3's, whose connections know this adapter."""
+        pool = kind(*args, **kwargs)
+        pool.ConnectionCls = partial(_clocked(kind.ConnectionCls), adapter=self)
+        return pool
 
 
-class _Own:
-    """Marks a pool whose connections are clocked already."""
+@cache
+def _clocked(kind: type[HTTPConnection]) -> Any:
+    """Returns the class of a kind of connection that keeps to a Progress: made once, since making one takes long."""
+    return type("Clocked", (_Clocked, kind), {})
 
 
 class _Clocked(HTTPConnection):
     """A connection, of whatever kind, that tells the adapter's Progress how far it got and keeps to its clock."""
+
+    #: The headers of a request whose body is still to come; empty where they are, None where neither is.
+    _head: bytes | None = None
 
     def __init__(self, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -183,6 +178,20 @@ class _Clocked(HTTPConnection):
                 self._adapter.progress.reusing(self.sock)
             self._allow_silence()
         super().putrequest(*args, **kwargs)
+        self._head = b""
+
+    def send(self, data: Any) -> None:
+        """Sends the headers along with the beginning of the body: one packet and one wait where there were two."""
+        head, self._head = self._head, None
+        if head == b"" and isinstance(data, bytes):
+            self._head = data
+        else:
+            super().send(head + data if head else data)
+
+    def getresponse(self) -> Any:
+        if self._head:
+            self.send(b"")
+        return super().getresponse()
 
     def _allow_silence(self) -> None:
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.

@@ -14,6 +14,11 @@ class Outgoing:
         self.method, self.path, self.body = method, path, body
         self._extra = tuple(extra)
 
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What requests share that differ in nothing but the bytes of the body and the id."""
+        return self.method, self.path, self._extra, bool(self.body)
+
     def headers(self, request_id: str | None) -> dict[str, str]:
         """Returns the headers that llamacli sets, those that were asked for in place of its own."""
         own = {"Content-Type": "application/json"} if self.body else {}

@@ -3,10 +3,9 @@
 import re
 from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies, select_proxy
-
 from llamacli.endpoint import is_loopback
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.lean import requests
 from llamacli.terminal import Stderr
 
 SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -22,7 +21,7 @@ class Proxy:
         self.host: str | None = None
         self.proxies: dict[str, str] = {}
         # Requests would send even localhost, and the key with it, to a proxy.
-        named = None if is_loopback(url) else select_proxy(url, get_environ_proxies(url))
+        named = None if is_loopback(url) else requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
         if not named:
             return
         whole = named if "://" in named else f"http://{named}"

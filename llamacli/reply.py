@@ -11,13 +11,13 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Protocol
 
-import requests
 from urllib3.exceptions import HTTPError
 
 from llamacli import sse
 from llamacli.assembly import Assembly
 from llamacli.connection import Progress
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.lean import requests
 from llamacli.terminal import Stderr, one_line
 from llamacli.wire import Chunk, error_in, error_message, request_id, verdict
 
@@ -200,7 +200,7 @@ class Reply:
             if size > MAX_BODY:
                 raise self.fault(f"the server sent more than {MAX_BODY >> 20} MiB")
         try:
-            return json.loads(b"".join(pieces).decode("utf-8-sig", "replace"))
+            return json.loads(b"".join(pieces).removeprefix(BOM).decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             raise self.fault("the server sent malformed or incomplete JSON") from None
 

@@ -4,6 +4,7 @@ import queue
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 #: What getaddrinfo returns.
@@ -40,6 +41,9 @@ def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.s
 
 def _resolve(host: str, port: int, seconds: float) -> list[Address]:
     """Looks a name up, in a thread of its own: nothing else can end a getaddrinfo, neither a clock nor Ctrl-C."""
+    with suppress(OSError, UnicodeError):
+        # An address needs no looking up.
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     answer: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:

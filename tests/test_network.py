@@ -495,3 +495,24 @@ def test_a_compressed_document_is_read(world: World) -> None:
 def test_the_content_type_decides_nothing(world: World, kind: str) -> None:
     world.api.will(document(completion("whole"), kind=kind))
     assert world.call("ask", "Hi").out == "whole\n"
+
+
+def test_headers_and_a_short_body_are_one_packet(world: World) -> None:
+    got: list[bytes] = []
+    answer = json.dumps(completion()).encode()
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            got.append(client.recv(1 << 16))
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        assert world.run("ask", "--base-url", url, "Hi").status == 0
+        thread.join()
+    head, _, body = got[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions ")
+    assert json.loads(body)["messages"][-1]["content"] == "Hi"

@@ -10,6 +10,8 @@ from tests.conftest import World
 
 #: Modules that cost time, and which nothing on the way of an ask needs.
 NEVER = {"rich", "pydantic", "click", "dotenv", "pygments", "asyncio", "unittest", "pkg_resources"}
+#: What requests imports where it finds it.
+NEVER |= {"chardet", "charset_normalizer"}
 
 #: Modules that only a call needs.
 CALLING = {"requests", "urllib3", "ssl", "socket", "certifi", "llamacli.client", "llamacli.early"}
