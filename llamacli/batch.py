@@ -42,6 +42,9 @@ class Sink(Protocol):
     @property
     def is_full(self) -> bool: ...
 
+    @property
+    def shows_keys(self) -> bool: ...
+
     def put(self, order: int, row: Row) -> None: ...
 
     def finish(self, is_complete: bool) -> None: ...
@@ -69,11 +72,10 @@ class Batch:
         first_alone = limits.max_cost is not None
         pace = Pace(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
         _allow_descriptors(limits.jobs)
-        self.pool: Pool[Task, Client] = Pool(
-            limits.jobs, pace, lambda: Client(where, network, stderr), self._work, lambda: sink.is_full
-        )
         # What a client cannot do without, certificates say, is missed now and not by every item.
-        self.pool.resources.append(Client(where, network, stderr))
+        client = Client(where, network, stderr)
+        self.pool: Pool[Task, Client] = Pool(limits.jobs, pace, client.twin, self._work, lambda: sink.is_full)
+        self.pool.resources.append(client)
         self.tally = Tally()
         self._lock = threading.Lock()
         #: What ended the batch before its time.
@@ -145,7 +147,7 @@ class Batch:
             body = self._shape.body(self._questions.body(item))
         except LlamaError as fault:
             return {}, None, fault
-        return body, key(body), None
+        return body, key(body) if self._sink.shows_keys else None, None
 
     def _work(self, task: Task) -> None:
         """Asks one item and writes its row. Raises Ended where the batch ends before there is one."""

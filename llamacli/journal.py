@@ -31,6 +31,7 @@ class Journal:
     """
 
     is_full = False
+    shows_keys = True
 
     def __init__(self, path: str, resume: bool, keeps: Callable[[int | None], bool], is_ordered: bool) -> None:
         import sqlite3

@@ -1,6 +1,5 @@
 """An item of a batch to the body of its request."""
 
-import hashlib
 import json
 from typing import Any
 
@@ -93,6 +92,8 @@ class Questions:
 
 def key(body: dict[str, Any]) -> str:
     """Returns the digest that a request is known by in a file of answers, whichever way its answer comes."""
+    import hashlib
+
     asked = {name: value for name, value in body.items() if name not in STREAM_KEYS}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -116,6 +116,10 @@ class Stream:
     def is_full(self) -> bool:
         return self._size > MAX_HELD
 
+    @property
+    def shows_keys(self) -> bool:
+        return self._terminator is None
+
     def put(self, order: int, row: Row) -> None:
         """Prints the row of the item that was number `order`, and those that have waited for it."""
         text = line(row) if self._terminator is None else plain(row, self._terminator, self._is_json)

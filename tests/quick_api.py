@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import selectors
 import sys
 from typing import Any
 
@@ -66,4 +67,6 @@ async def main(delay: float, allowed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1 << 30))
+    # epoll, the usual one, rounds a delay up to the next millisecond.
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    loop.run_until_complete(main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1 << 30))
