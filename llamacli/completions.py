@@ -1,32 +1,18 @@
 """The completions of the shells: plain scripts made from the program's tables, so that no Tab starts Python."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.catalog import Command, Entry
 from llamacli.dry import quote
 from llamacli.kinds import Kind
-from llamacli.settings import CACHE, CONFIG, STATE, Folder
+from llamacli.places import MODELS, ROLES, SESSIONS, Folder
 
 HEAD = "Made by `make completions` from the program's own tables; what is changed here is lost."
 
 
-class Listing(NamedTuple):
-    """Where the names of one sort are: the files of a folder that end so, or the lines of a file."""
-
-    folder: Folder
-    name: str
-    #: What the names of files end with; "" where the names are lines of a file.
-    suffix: str
-
-
-#: For each `Kind.completes` that stands for names; "file" and "field" are the shell's own matter.
-LISTINGS = {
-    "model": Listing(CACHE, "models", ""),
-    "role": Listing(CONFIG, "roles", ".md"),
-    "session": Listing(STATE, "sessions", ".jsonl"),
-}
+#: Where the names are that each `Kind.completes` stands for; "file" and "field" are the shell's own matter.
+LISTINGS = {"model": MODELS, "role": ROLES, "session": SESSIONS}
 
 
 def sort(kind: Kind) -> str:

@@ -9,7 +9,7 @@ from llamacli.catalog import Command, Entry, entries
 from llamacli.endpoint import FETCHED, KEY_VARIABLES
 from llamacli.errors import ExitStatus
 from llamacli.options import Table
-from llamacli.settings import CACHE, CONFIG, STATE, Folder
+from llamacli.places import FOLDERS, PLACES, Folder
 
 ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
 ABOUT = (
@@ -150,7 +150,11 @@ def files(tables: Sequence[type[Table]]) -> str:
 
 def file_rows(where: Callable[[Folder], str]) -> list[tuple[str, str]]:
     """Returns all files with what they are; `where` says how to write a folder."""
-    return [(f"{where(folder)}/{name}" if folder else name, text) for folder, name, text in FILES]
+    return [(f"{where(place.folder)}/{place.pattern}", place.text) for place in PLACES] + NEARBY
+
+
+def _within(folder: Folder) -> str:
+    return " and ".join(f"{PROGRAM}/{place.name}" for place in PLACES if place.folder is folder)
 
 
 #: What `help` knows beside the commands.
@@ -172,21 +176,14 @@ OTHER_VARIABLES = {
     "HTTPS_PROXY": "Go through this proxy, but for loopback; also HTTP_PROXY, ALL_PROXY, NO_PROXY.",
     "NO_COLOR": "Use no colour; nor with TERM=dumb.",
     "VISUAL": "The editor of --edit, else EDITOR, else vi.",
-    CONFIG.variable: f"The folder of llamacli/.env and llamacli/roles, by default ~/{CONFIG.default}.",
-    STATE.variable: f"The folder of llamacli/sessions and llamacli/history, by default ~/{STATE.default}.",
-    CACHE.variable: f"The folder of llamacli/models, by default ~/{CACHE.default}.",
+    **{folder.variable: f"The folder of {_within(folder)}, by default ~/{folder.default}." for folder in FOLDERS},
 }
-#: The files, by the folder of which llamacli has a part, None where it is no such.
-FILES: tuple[tuple[Folder | None, str, str], ...] = (
-    (CONFIG, ".env", "The user's settings and key; mode 0600."),
-    (CONFIG, "roles/NAME.md", "A system message, for --role NAME."),
-    (None, ".env", "Settings of the working directory, as far as they are trusted; see the README."),
-    (STATE, "sessions/NAME.jsonl", "A conversation, a message a line; mode 0600."),
-    (STATE, "history", "What was typed in chats; mode 0600."),
-    (CACHE, "models", "The ids that `models` has listed, for completions."),
-    (None, "FILE.part", "What came of a broken answer to -o FILE."),
-    (None, "FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),
-)
+#: The files that are where the user works.
+NEARBY = [
+    (".env", "Settings of the working directory, as far as they are trusted; see the README."),
+    ("FILE.part", "What came of a broken answer to -o FILE."),
+    ("FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),
+]
 
 
 def _rows(rows: list[tuple[str, str]]) -> str:

@@ -12,7 +12,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.inputs import Inputs, run_shell, shown
 from llamacli.kinds import AtFile, Kind, Path, Switch
 from llamacli.options import Flag, Table
-from llamacli.settings import config_folder
+from llamacli.places import ROLES
 from llamacli.wire import Message
 
 STDIN = "{stdin}"
@@ -125,14 +125,14 @@ def system(options: ContextOptions, inputs: Inputs) -> str | None:
         return options.system
     if options.system is not None:
         raise LlamaError(ExitStatus.USAGE, "--system and --role both give the system message", "drop one")
-    folder = config_folder() / "roles"
+    folder = ROLES.path()
     if "/" in options.role or options.role.startswith("."):
         raise LlamaError(ExitStatus.USAGE, f"--role: '{options.role}' is no name of a role", f"roles are in {folder}")
-    path = folder / f"{options.role}.md"
+    path = ROLES.path(options.role)
     if not os.path.lexists(path):
         names: list[str] = []
         with suppress(OSError):
-            names = sorted(name.removesuffix(".md") for name in os.listdir(folder) if name.endswith(".md"))
+            names = sorted(ROLES.names())
         from difflib import get_close_matches
 
         close = get_close_matches(options.role, names)

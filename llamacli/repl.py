@@ -15,7 +15,7 @@ from llamacli.lines import Interrupted, Lines, Typed
 from llamacli.network import NetworkOptions
 from llamacli.options import Table
 from llamacli.output import Output
-from llamacli.settings import state_folder
+from llamacli.places import HISTORY
 from llamacli.slash import COMMANDS, Leave, completions
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Repl:
         session = self.conversation.session
         if session.is_saved:
             self._do(session.prepare)
-        history = state_folder() / "history" if session.is_saved else None
+        history = HISTORY.path() if session.is_saved else None
         self._lines = Lines(history, completions)
         self._greet()
         if first:

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from llamacli.entries import Entry, decoded, encoded, with_system, without_turn
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.settings import state_folder, write_atomically
+from llamacli.places import SESSIONS
+from llamacli.settings import write_atomically
 
 #: The form of a session's name: always a safe file name, and never one that hides.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
-SUFFIX = ".jsonl"
 
 
 def folder() -> Path:
     """Returns the folder of the sessions."""
-    return state_folder() / "sessions"
+    return SESSIONS.path()
 
 
 def checked_name(name: str, origin: str) -> str:
@@ -156,8 +156,7 @@ class Session:
 def names() -> list[str]:
     """Returns the names of all sessions, the one that was used last first. Raises LlamaError (usage)."""
     try:
-        with os.scandir(folder()) as found:
-            there = [file.name[: -len(SUFFIX)] for file in found if file.name.endswith(SUFFIX)]
+        there = SESSIONS.names()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -176,7 +175,7 @@ def used(name: str) -> float | None:
 
 def path_of(name: str) -> Path:
     """Returns the file of the session of this name."""
-    return folder() / f"{name}{SUFFIX}"
+    return SESSIONS.path(name)
 
 
 #: The names that are given where the user gives none.

@@ -5,9 +5,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
-from llamacli import PROGRAM
+from llamacli.places import SETTINGS
 
 
 class Source:
@@ -44,7 +43,7 @@ def may_be_taken(variable: str, source: Source, note: Callable[[str], None]) -> 
 def load(note: Callable[[str], None]) -> Settings:
     """Reads the sources; a .env that cannot be read or parsed is passed over with a note."""
     sources = [Source("the environment", os.environ)]
-    near, own = nearest_env(), config_folder() / ".env"
+    near, own = nearest_env(), SETTINGS.path()
     if near and not _same(near, own):
         if near.stat().st_uid == os.geteuid():
             sources += _read(near, note, stranger=True)
@@ -53,47 +52,6 @@ def load(note: Callable[[str], None]) -> Settings:
     if os.path.isfile(own):
         sources += _read(own, note, stranger=False)
     return Settings(sources, note)
-
-
-class Folder(NamedTuple):
-    """A folder of the user's, of which llamacli has a part, as the XDG Base Directory Specification has it."""
-
-    variable: str
-    #: Below the home directory.
-    default: str
-
-    def path(self) -> Path:
-        """Returns llamacli's part. A relative path in the variable is ignored, as the specification wants it.
-
-        Without a home, or with a relative one, the path is one that cannot exist: a
-        relative one would be in the working directory, and a stranger's.
-        """
-        # An empty HOME would be expanded to the root.
-        home = os.path.expanduser(f"~/{self.default}") if os.environ.get("HOME") != "" else ""
-        for base in (os.environ.get(self.variable, ""), home):
-            if os.path.isabs(base):
-                return Path(base, PROGRAM)
-        return Path(os.devnull, PROGRAM)
-
-
-CONFIG = Folder("XDG_CONFIG_HOME", ".config")
-CACHE = Folder("XDG_CACHE_HOME", ".cache")
-STATE = Folder("XDG_STATE_HOME", ".local/state")
-
-
-def config_folder() -> Path:
-    """Returns $XDG_CONFIG_HOME/llamacli, by default ~/.config/llamacli."""
-    return CONFIG.path()
-
-
-def cache_folder() -> Path:
-    """Returns $XDG_CACHE_HOME/llamacli, by default ~/.cache/llamacli."""
-    return CACHE.path()
-
-
-def state_folder() -> Path:
-    """Returns $XDG_STATE_HOME/llamacli, by default ~/.local/state/llamacli."""
-    return STATE.path()
 
 
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> None:

@@ -15,8 +15,8 @@ from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Table, long_form, value
 from llamacli.output import OutputOptions
 from llamacli.params import Params
+from llamacli.places import MODELS
 from llamacli.session import Session, checked_name
-from llamacli.settings import cache_folder
 from llamacli.terminal import one_line
 from llamacli.transcript import transcript
 from llamacli.wire import encode
@@ -181,7 +181,7 @@ def _usage(repl: "Repl", operand: str) -> None:
 
 def _models(typed: str) -> list[str]:
     """Returns the models that were listed last."""
-    with open(cache_folder() / "models", encoding="utf-8", errors="replace") as file:
+    with open(MODELS.path(), encoding="utf-8", errors="replace") as file:
         return file.read().splitlines()
 
 

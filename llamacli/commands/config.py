@@ -16,7 +16,8 @@ from llamacli.network import NetworkOptions
 from llamacli.options import Operand
 from llamacli.output import Output
 from llamacli.params import Params
-from llamacli.settings import config_folder, write_atomically
+from llamacli.places import SETTINGS
+from llamacli.settings import write_atomically
 from llamacli.terminal import masked
 from llamacli.wire import encode
 
@@ -101,7 +102,7 @@ def _set_key(out: Output, env: Environment) -> None:
     key = _ask_for_key() if os.isatty(0) else env.inputs.stdin("config set-key")
     key = endpoint.checked_key(key, "the prompt" if os.isatty(0) else "stdin")
     env.stderr.hide(key)
-    path = config_folder() / ".env"
+    path = SETTINGS.path()
     try:
         os.makedirs(path.parent, mode=0o700, exist_ok=True)
         os.chmod(path.parent, 0o700)

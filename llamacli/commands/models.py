@@ -14,7 +14,8 @@ from llamacli.network import NetworkOptions
 from llamacli.options import Flag, Operand, Table
 from llamacli.outgoing import Outgoing
 from llamacli.output import Output, OutputFile
-from llamacli.settings import cache_folder, write_atomically
+from llamacli.places import MODELS
+from llamacli.settings import write_atomically
 from llamacli.wire import error_message
 
 EXAMPLES = (
@@ -119,5 +120,5 @@ def _remember(ids: list[str]) -> None:
     # A shell would take any other id for several words, or for a command to the terminal.
     kept = "".join(f"{id}\n" for id in ids if id and id.isprintable() and " " not in id)
     with suppress(OSError):
-        os.makedirs(cache_folder(), mode=0o700, exist_ok=True)
-        write_atomically(cache_folder() / "models", kept.encode(), 0o600, follow=False)
+        os.makedirs(MODELS.folder.path(), mode=0o700, exist_ok=True)
+        write_atomically(MODELS.path(), kept.encode(), 0o600, follow=False)
