@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
 
 
@@ -26,7 +27,8 @@ class Clock:
                 return
             self._alarms[owner] = at, act
             if not self._is_running:
-                threading.Thread(target=self._run, daemon=True).start()
+                # threading's own way waits for the thread to begin, which a signal must not break off in here.
+                start_new_thread(self._run, ())
                 self._is_running = True
             elif at < self._wakes_at:
                 self._changed.notify()

@@ -8,10 +8,10 @@ loopback, where there is nothing to wait for, it costs nothing that could be mea
 import os
 import socket
 import sys
+from _thread import start_new_thread
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
-from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -92,7 +92,7 @@ class Early:
         self._handle: Future[socket.socket] = Future()
         self._opened: Future[Opened] = Future()
         self._is_taken = False
-        Thread(target=self._open, args=(seconds,), daemon=True).start()
+        start_new_thread(self._open, (seconds,))
 
     def secure(self, bundle: str | None) -> None:
         """Imports what a handshake needs, and lets it begin. No bundle is requests' own."""
@@ -102,7 +102,7 @@ class Early:
 
         self.bundle = bundle or certifi.where()
         # In parallel with what follows, since it takes as long and leaves Python's lock alone.
-        Thread(target=lambda: self._context.set_result(_trusting(self.bundle or "")), daemon=True).start()
+        start_new_thread(lambda: self._context.set_result(_trusting(self.bundle or "")), ())
         # Not in the thread: two that import parts of one package at once get in each other's way.
         import urllib3.connection  # noqa: F401
 

@@ -42,7 +42,18 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         return ExitStatus.PIPE
     except Exception as error:
+        # Python's locks and queues can fail on their own where a signal has broken one of their methods off.
+        if stopped := _signal_behind(error):
+            raise stopped from None
         return fault(error, stderr)
+
+
+def _signal_behind(error: BaseException | None) -> Stopped | None:
+    while error:
+        if isinstance(error, Stopped):
+            return error
+        error = error.__context__
+    return None
 
 
 def fault(error: Exception, stderr: Stderr) -> int:

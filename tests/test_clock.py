@@ -8,12 +8,11 @@ from llamacli.clock import Clock
 
 
 def test_alarms_ring_in_the_order_of_their_times_and_need_one_thread() -> None:
-    clock, rung = Clock(), queue.SimpleQueue[int]()
-    before = threading.active_count()
+    clock, rung = Clock(), queue.SimpleQueue[tuple[int, int]]()
     for number in (3, 1, 2):
-        clock.set(number, number * 0.1, lambda number=number: rung.put(number))  # type: ignore[misc]
-    assert threading.active_count() == before + 1
-    assert [rung.get(timeout=20) for _ in range(3)] == [1, 2, 3]
+        clock.set(number, number * 0.1, lambda number=number: rung.put((number, threading.get_ident())))  # type: ignore[misc]
+    numbers, threads = zip(*(rung.get(timeout=20) for _ in range(3)), strict=True)
+    assert (numbers, len(set(threads))) == ((1, 2, 3), 1)
 
 
 def test_what_is_dropped_replaced_or_infinite_never_rings() -> None:

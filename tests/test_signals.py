@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from llamacli.errors import Stopped
 from tests.conftest import PROGRAM, World
 from tests.fake_api import HELLO, delta, error, event, hang, stream
 from tests.terminal import Terminal
@@ -81,6 +82,18 @@ def test_a_signal_that_does_not_wake_the_main_thread_is_heard(world: World, comm
         assert running.communicate() == (b"", b"")
         killed.cancel()
     assert running.returncode == -signal.SIGTERM
+
+
+def test_a_signal_that_breaks_a_lock_of_pythons_is_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arguments: list[str]) -> None:
+        try:
+            raise Stopped(signal.SIGINT)
+        finally:
+            threading.Lock().release()
+
+    monkeypatch.setattr("llamacli.cli.parse", broken)
+    with pytest.raises(Stopped):
+        world.call("ask", "Hi")
 
 
 def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:
