@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.client import IncompleteRead
+from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from itertools import count
 from types import TracebackType
@@ -19,7 +20,7 @@ from llamacli import __version__, network
 from llamacli.assembly import Assembly
 from llamacli.connection import Adapter, Progress
 from llamacli.endpoint import Endpoint, join
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.lean import requests
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
@@ -61,6 +62,8 @@ class Client:
         self.session = requests.Session()
         # No ~/.netrc, which would replace the key; proxies and certificates are looked up below.
         self.session.trust_env = False
+        # Nor cookies, as with curl: what a server remembers a client by is none of the request.
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.session.mount("https://", self.adapter)
         self.session.mount("http://", self.adapter)
         self.session.headers["User-Agent"] = f"llamacli/{__version__}"
@@ -228,6 +231,10 @@ class Call:
             )
         except FAILURES as error:
             raise self.lost(error) from error
+        except Stopped:
+            # The server shall see that nobody waits any more, also where the program goes on.
+            self.progress.close()
+            raise
         self.progress.begun = True
         self._show_response(response)
         if 200 <= response.status_code < 300:

@@ -40,6 +40,7 @@ class Progress:
         self._end = time.monotonic() + limit
         self._handle: socket.socket | None = None
         self._kept: socket.socket | None = None
+        self._has_alarm = False
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
         """Takes note of the call's socket, for which so much time is left to get ready."""
@@ -66,18 +67,28 @@ class Progress:
         if left < float("inf") and self._kept and not self._handle:
             # Not before it is needed, which for most calls of a batch is never.
             self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
-        CLOCK.set(self, left, self._cut)
+        if left < float("inf"):
+            CLOCK.set(self, left, self._cut)
+            self._has_alarm = True
+        else:
+            self._stop_clock()
+
+    def _stop_clock(self) -> None:
+        if self._has_alarm:
+            CLOCK.drop(self)
+            self._has_alarm = False
 
     def _cut(self) -> None:
         self.was_cut = True
-        if self._handle:
+        # Taken once, since the other thread may forget it meanwhile.
+        if handle := self._handle:
             # Wakes a read in another thread, which closing would not.
             with suppress(OSError):
-                self._handle.shutdown(socket.SHUT_RDWR)
+                handle.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Stops the clock and forgets the socket."""
-        CLOCK.drop(self)
+        self._stop_clock()
         self._kept = None
         if self._handle:
             self._handle.close()
@@ -177,6 +188,9 @@ class _Clocked(HTTPConnection):
             if not self._adapter.progress.connected:
                 self._adapter.progress.reusing(self.sock)
             self._allow_silence()
+        else:
+            # While urllib3 is sending: connected later, a request without a body would wait under the wrong timeout.
+            self.connect()
         super().putrequest(*args, **kwargs)
         self._head = b""
 

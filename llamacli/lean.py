@@ -12,9 +12,9 @@ GUESSING = [name for name in ("chardet", "charset_normalizer") if name not in sy
 with warnings.catch_warnings():
     # It says what it misses.
     warnings.simplefilter("ignore")
-    sys.modules.update(dict.fromkeys(GUESSING))  # type: ignore[arg-type]
     try:
+        sys.modules.update(dict.fromkeys(GUESSING))  # type: ignore[arg-type]
         import requests as requests
     finally:
         for name in GUESSING:
-            del sys.modules[name]
+            sys.modules.pop(name, None)

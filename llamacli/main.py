@@ -56,7 +56,7 @@ def _signal_behind(error: BaseException | None) -> Stopped | None:
     return None
 
 
-def fault(error: Exception, stderr: Stderr) -> int:
+def fault(error: BaseException, stderr: Stderr) -> int:
     """Reports what should not have happened."""
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
@@ -88,12 +88,20 @@ def run() -> NoReturn:
         if not os.environ.get("LLAMACLI_DEBUG"):
             # Nor is what Python itself says of a thread that got no memory. All that is ours goes to descriptor 2.
             sys.stderr = None
+            sys.excepthook = _escaped
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:
         signals.die(stopped.number)
     # Nothing is left to be flushed, and taking the interpreter down in order takes longer than an answer's last byte.
     os._exit(status)
+
+
+def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    """Ends the program after what not even `main` has caught: Python had no memory to call it, say."""
+    if isinstance(error, Stopped):
+        signals.die(error.number)
+    os._exit(fault(error, Stderr()))
 
 
 def _keep_standard_descriptors() -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import subprocess
 import termios
 from pathlib import Path
 
@@ -299,3 +300,19 @@ def test_the_key_is_in_no_output_of_any_command(world: World, arguments: list[st
         assert KEY not in result.out or arguments[0] == "raw"
     for path in [*world.cwd.rglob("*"), *world.home.rglob("*")]:
         assert path.is_dir() or path.name == ".env" or KEY not in path.read_text()
+
+
+def test_set_key_asks_where_a_terminal_is_not_the_controlling_one(keyless: World) -> None:
+    ours, theirs = os.openpty()
+    command = [*PROGRAM, "config", "set-key"]
+    with subprocess.Popen(
+        command, env=keyless.env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        while b"API key" not in shown:
+            shown += os.read(ours, 999)
+        os.write(ours, f"{KEY}\n".encode())
+        assert running.wait(20) == 0
+    os.close(ours)
+    assert KEY in (keyless.config / ".env").read_text()

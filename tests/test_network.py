@@ -516,3 +516,21 @@ def test_headers_and_a_short_body_are_one_packet(world: World) -> None:
     head, _, body = got[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat/completions ")
     assert json.loads(body)["messages"][-1]["content"] == "Hi"
+
+
+def test_a_request_without_a_body_may_take_longer_than_connecting(world: World) -> None:
+    def late(handler: Handler) -> None:
+        time.sleep(1.5)
+        document({"object": "list", "data": []})(handler)
+
+    world.api.will(late)
+    result = world.run("raw", "--endpoint", "/models", "--connect-timeout", "1")
+    assert (result.status, json.loads(result.out)) == (0, {"object": "list", "data": []}), result.err
+
+
+def test_cookies_are_not_sent_back(world: World) -> None:
+    answer = json.dumps(completion()).encode()
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/\r\nContent-Length: %d\r\n\r\n"
+    world.api.will(raw(head % len(answer) + answer))
+    assert world.run("batch", "-j", "1", stdin="one\ntwo\nthree\n").status == 0
+    assert [request.headers.get("Cookie") for request in world.api.requests] == [None] * 3

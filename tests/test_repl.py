@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import time
@@ -491,3 +492,17 @@ def test_an_unwritable_state_folder_is_told_and_the_chat_goes_on(world: World) -
         chat.until("--no-save keeps nothing")
         chat.say("Hi\r", "Hello. It's nice", "could not be saved")
         chat.leave()
+
+
+def test_the_server_sees_at_once_that_ctrl_c_has_ended_a_call(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        with Terminal(world, *CHAT, "--base-url", url) as terminal:
+            terminal.until("> ")
+            terminal.type("Hi\r")
+            client, _ = listener.accept()
+            with client:
+                client.settimeout(10)
+                assert client.recv(1 << 16)
+                terminal.type("\x03")
+                assert client.recv(1) == b""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from getpass import getpass
 from typing import Annotated, Any
@@ -125,6 +126,8 @@ def _set_key(out: Output, env: Environment) -> None:
 def _ask_for_key() -> str:
     # Ctrl-\\ would leave a terminal that shows nothing of what is typed.
     former = signal.signal(signal.SIGQUIT, _stop)
+    # getpass asks here where there is no /dev/tty.
+    sys.stderr = sys.stderr or open(2, "w", errors="replace", closefd=False)  # noqa: SIM115
     try:
         typed = getpass("API key (it is not shown): ")
     except (EOFError, UnicodeError) as error:

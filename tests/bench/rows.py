@@ -112,11 +112,19 @@ class Rows:
         file = self._items(ITEMS)
         with quick_api(LATENCY) as url:
             slow = self._run(self._batch(url, file, JOBS), 3)
+            short = self._run(self._batch(url, self._items(JOBS), JOBS), 7)
         ideal = ITEMS / JOBS * LATENCY
         shares = {name: ideal / wall for name in PROGRAMS if (wall := slow.median(name, "wall"))}
         name = f"f  {ITEMS:,} of {LATENCY * 1000:.0f} ms, -j {JOBS}: % of ideal"
         percent: dict[str, float | None] = {program: share * 100 for program, share in shares.items()}
         self.table.line(name, percent, Target(shares["llamacli"], 0.95, least=True))
+        # What one round takes is all of the start and the end, and the round.
+        running = {
+            program: (ideal - LATENCY) / (wall - once) * 100
+            for program in shares
+            if (wall := slow.median(program, "wall")) and (once := short.median(program, "wall"))
+        }
+        self.table.line("   start and end aside: % of ideal", dict(running))
         with quick_api(0) as url:
             fast = self._run(self._batch(url, file, 8), 9)
             many = self._ours_in_batch(url, self._items(200_000), 8).run(self.peers.env)
