@@ -15,6 +15,8 @@ from llamacli.pace import Pace
 
 Task = TypeVar("Task")
 Resource = TypeVar("Resource")
+#: The name of the thread that reads the tasks, which nothing can end while it waits for one.
+READER = "reader"
 
 
 class Ended(BaseException):
@@ -78,7 +80,7 @@ class Pool(Generic[Task, Resource]):
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Works on all tasks. Raises what was raised there, or Stopped, after which `wait` may go on."""
-        threading.Thread(target=self._read, args=(tasks,), daemon=True).start()
+        threading.Thread(target=self._read, args=(tasks,), name=READER, daemon=True).start()
         self.wait()
 
     def wait(self) -> None:

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,6 +123,7 @@ class World:
     def call(self, *arguments: str, stdin: str | None = None, **env: str) -> Result:
         """Runs the program inside of this process: what is tested is no matter of processes."""
         from llamacli.main import main
+        from llamacli.pool import READER
 
         kept = [os.dup(number) for number in (0, 1, 2)]
         handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
@@ -136,6 +138,9 @@ class World:
                 os.environ.update({**self.env, **env})
                 os.chdir(self.cwd)
                 status = main(list(arguments))
+                # In a process of its own it would be gone by now; here it would read the next call's stdin.
+                for reader in [thread for thread in threading.enumerate() if thread.name == READER]:
+                    reader.join(10)
             finally:
                 os.chdir(folder)
                 os.environ.clear()

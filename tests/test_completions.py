@@ -253,6 +253,6 @@ def test_the_xdg_folders_are_honoured_where_they_are_absolute(shell: Shell) -> N
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
 def test_nothing_stored_is_nothing_offered(shell: Shell) -> None:
-    shell.env |= {f"XDG_{name}_HOME": "/nonexistent" for name in ("STATE", "CACHE", "CONFIG")}
+    shell.env |= {f"XDG_{name}_HOME": "/dev/null/none" for name in ("STATE", "CACHE", "CONFIG")}
     found = shell.offers("llamacli sessions show ", "llamacli ask -m ", "llamacli ask -r ")
     assert all(names == set() for names in found.values())
