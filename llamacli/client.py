@@ -75,6 +75,7 @@ class Client:
         """Returns a client with a connection of its own that shares what has been prepared; for another thread."""
         twin = Client(self.endpoint, self.options, self.stderr)
         twin._routes, twin._prepared = self._routes, self._prepared
+        twin.adapter.contexts = self.adapter.contexts
         return twin
 
     def __enter__(self) -> "Client":

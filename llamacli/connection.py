@@ -16,6 +16,7 @@ from llamacli import tcp
 from llamacli.clock import CLOCK
 from llamacli.lean import requests
 from llamacli.response import Response
+from llamacli.tls import Contexts
 
 if TYPE_CHECKING:
     from llamacli.early import Early
@@ -104,6 +105,11 @@ class Adapter(requests.adapters.HTTPAdapter):
     #: Is open or being opened already, and goes to the first request.
     early: "Early | None" = None
 
+    def __init__(self) -> None:
+        #: Of all connections, also of those of other adapters.
+        self.contexts = Contexts()
+        super().__init__()
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self._use_own_connections(self.poolmanager)
@@ -179,6 +185,7 @@ class _Clocked(HTTPConnection):
 
     def connect(self) -> None:
         if not self._take_over():
+            self._adapter.contexts.share(self)
             super().connect()
         self._adapter.progress.ready()
         self._allow_silence()
@@ -227,6 +234,7 @@ class _Clocked(HTTPConnection):
         if opened:
             for option in self.socket_options or ():
                 opened.sock.setsockopt(*option)
+            self._adapter.contexts.keep(self, getattr(opened.sock, "context", None))
             self.sock, self.is_verified = opened.sock, opened.is_verified
         elif progress.was_cut:
             raise TimeoutError

@@ -21,25 +21,13 @@ from llamacli.network import NetworkOptions, certificates
 from llamacli.terminal import Stderr
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     from urllib3.connection import HTTPConnection
 
     from llamacli.client import Client
+    from llamacli.tls import Context
 
 #: Seconds for connecting below which there is no early connection: importing would eat up a part of them.
 LEAST = 1
-#: What decides how urllib3 does a handshake. Only a connection that would do it the same way may take this one.
-TLS = (
-    *("cert_reqs", "ca_certs", "ca_cert_dir", "ca_cert_data", "cert_file", "key_file", "ssl_context"),
-    *("ssl_version", "ssl_minimum_version", "ssl_maximum_version"),
-    *("server_hostname", "assert_hostname", "assert_fingerprint"),
-)
-#: What can be set on an SSLContext.
-SETTINGS = (
-    *("minimum_version", "maximum_version", "options", "verify_flags", "verify_mode", "check_hostname"),
-    *("hostname_checks_common_name", "post_handshake_auth", "keylog_filename"),
-)
 
 
 def client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
@@ -87,7 +75,7 @@ class Early:
         self.host, self.port = parts.hostname or "", parts.port or (443 if self.is_tls else 80)
         #: The certificates to trust, where `secure` was called.
         self.bundle: str | None = None
-        self._context: Future[SSLContext | None] = Future()
+        self._context: Future[Context | None] = Future()
         self._is_imported: Future[None] = Future()
         self._handle: Future[socket.socket] = Future()
         self._opened: Future[Opened] = Future()
@@ -96,13 +84,13 @@ class Early:
 
     def secure(self, bundle: str | None) -> None:
         """Imports what a handshake needs, and lets it begin. No bundle is requests' own."""
-        import ssl  # noqa: F401
-
         import certifi
+
+        from llamacli import tls
 
         self.bundle = bundle or certifi.where()
         # In parallel with what follows, since it takes as long and leaves Python's lock alone.
-        start_new_thread(lambda: self._context.set_result(_trusting(self.bundle or "")), ())
+        start_new_thread(lambda: self._context.set_result(tls.trusting(self.bundle or "")), ())
         # Not in the thread: two that import parts of one package at once get in each other's way.
         import urllib3.connection  # noqa: F401
 
@@ -129,6 +117,8 @@ class Early:
         context = self._context.result()
         from urllib3.connection import HTTPSConnection
 
+        from llamacli import tls
+
         class Connected(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
                 return sock
@@ -141,9 +131,9 @@ class Early:
             ca_certs=None if is_folder else self.bundle,
             ca_cert_dir=self.bundle if is_folder else None,
         )
-        settings = _settings(connection)
-        if context and _set_like_urllib3(context):
-            connection.ssl_context, connection.ca_certs, connection.ca_cert_dir = context, None, None
+        settings = tls.settings(connection)
+        if context and tls.set_like_urllib3(context):
+            tls.use(context, connection)
         connection.connect()
         return Opened(connection.sock, connection.is_verified, settings)
 
@@ -167,11 +157,13 @@ class Early:
         """
         from ssl import SSLEOFError, SSLZeroReturnError
 
+        from llamacli import tls
+
         try:
             opened = self._opened.result()
         except (ConnectionError, SSLEOFError, SSLZeroReturnError):
             return None
-        if (self.is_tls and opened.settings != _settings(connection)) or not _is_waiting(opened.sock):
+        if (self.is_tls and opened.settings != tls.settings(connection)) or not _is_waiting(opened.sock):
             return None
         self._is_taken = True
         return opened
@@ -183,33 +175,6 @@ class Early:
             self._handle.add_done_callback(_shut_down)
             self._opened.add_done_callback(_close)
         self._handle.add_done_callback(_close)
-
-
-def _settings(connection: "HTTPConnection") -> tuple[object, ...]:
-    return tuple(getattr(connection, name) for name in TLS)
-
-
-def _trusting(bundle: str) -> "SSLContext | None":
-    """Returns a context that trusts a bundle; None where that cannot be loaded, which urllib3 shall find out."""
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
-    except Exception:
-        return None
-    return context
-
-
-def _set_like_urllib3(context: "SSLContext") -> bool:
-    """Sets a context as urllib3 sets its own; tells whether that was possible."""
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    model = create_urllib3_context()
-    for name in SETTINGS:
-        if getattr(context, name, None) != (value := getattr(model, name, None)):
-            setattr(context, name, value)
-    return context.get_ciphers() == model.get_ciphers()
 
 
 def _is_waiting(sock: socket.socket) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.early import _set_like_urllib3
 from tests.conftest import PROGRAM, Result, World
 from tests.fake_api import HELLO, FakeApi, Handler, error, raw, respond
 
@@ -226,20 +224,3 @@ def test_a_connection_that_no_request_takes_is_let_go(world: World, tls: FakeApi
         with client:
             early.close()
             assert client.recv(1) == b""
-
-
-@pytest.mark.parametrize("log", ["", "keys.log"])
-def test_the_handshake_has_the_settings_that_urllib3_gives_it(
-    log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    if log:
-        monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / log))
-    context, model = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), create_urllib3_context()
-    assert _set_like_urllib3(context)
-    readable = [name for name in dir(model) if not name.startswith("_") and not callable(getattr(model, name))]
-    assert {"minimum_version", "options", "verify_flags", "check_hostname"} <= set(readable)
-    for name in readable:
-        assert getattr(context, name) == getattr(model, name), name
-    assert bool(log) == os.path.exists(tmp_path / "keys.log")
