@@ -49,6 +49,10 @@ class Progress:
         self._handle = sock.dup()
         self._cut_after(seconds)
 
+    def connects(self, sock: socket.socket) -> None:
+        """Takes note of the call's socket, which stays what it is."""
+        self._kept = sock
+
     def reusing(self, sock: socket.socket) -> None:
         """Takes note that the call goes over a connection that was there already."""
         self.is_reused, self._kept = True, sock
@@ -65,14 +69,14 @@ class Progress:
 
     def _cut_after(self, seconds: float) -> None:
         left = min(self._end - time.monotonic(), seconds)
-        if left < float("inf") and self._kept and not self._handle:
+        if left == float("inf"):
+            self._stop_clock()
+            return
+        if self._kept and not self._handle:
             # Not before it is needed, which for most calls of a batch is never.
             self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
-        if left < float("inf"):
-            CLOCK.set(self, left, self._cut)
-            self._has_alarm = True
-        else:
-            self._stop_clock()
+        CLOCK.set(self, left, self._cut)
+        self._has_alarm = True
 
     def _stop_clock(self) -> None:
         if self._has_alarm:
@@ -104,6 +108,8 @@ class Adapter(requests.adapters.HTTPAdapter):
     when_sent: Callable[[], None] = staticmethod(lambda: None)
     #: Is open or being opened already, and goes to the first request.
     early: "Early | None" = None
+    _wanted: tuple[object, ...] = ()
+    _found: Any = None
 
     def __init__(self) -> None:
         #: Of all connections, also of those of other adapters.
@@ -118,6 +124,16 @@ class Adapter(requests.adapters.HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._use_own_connections(manager)
         return manager
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Returns urllib3's pool for a request, looked up once for requests that are alike."""
+        wanted = request.url, verify, proxies, cert
+        if wanted != self._wanted:
+            self._found = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._wanted = wanted
+        return self._found
 
     def _use_own_connections(self, manager: PoolManager) -> None:
         def own(kind: Any) -> Any:
@@ -137,6 +153,10 @@ class Adapter(requests.adapters.HTTPAdapter):
 def _clocked(kind: type[HTTPConnection]) -> Any:
     """Returns the class of a kind of connection that keeps to a Progress: made once, since making one takes long."""
     return type("Clocked", (_Clocked, kind), {})
+
+
+def _is_tls(connection: HTTPConnection) -> bool:
+    return hasattr(connection, "cert_reqs")
 
 
 class _Clocked(HTTPConnection):
@@ -160,6 +180,9 @@ class _Clocked(HTTPConnection):
         progress = self._adapter.progress
         deadline = time.monotonic() + progress.connect_timeout
         sock = self._through_socks() if hasattr(self, "_socks_options") else self._direct(progress.connect_timeout)
+        if not _is_tls(self):
+            progress.connects(sock)
+            return sock
         # The clock has the handshakes of a proxy and of TLS end in time, the timeout each of their reads.
         sock.settimeout(progress.connect_timeout)
         progress.connecting(sock, deadline - time.monotonic())

@@ -3,7 +3,7 @@
 import heapq
 import math
 import threading
-from _thread import allocate_lock
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -149,7 +149,7 @@ class Pool(Generic[Task, Resource]):
     def _begin_thread(self) -> None:
         if self._threads - self._replaced < self.jobs:
             self._threads += 1
-            threading.Thread(target=self._serve, daemon=True).start()
+            start_new_thread(self._serve, ())
 
     def _serve(self) -> None:
         while (task := self._todo.get()) is not None:
