@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import selectors
+import ssl
 import sys
 from typing import Any
 
@@ -58,15 +59,21 @@ class Server(asyncio.Protocol):
         self.transport.write(HEAD % (status, len(body)) + body)
 
 
-async def main(delay: float, allowed: int) -> None:
+async def main(delay: float, allowed: int, certificate: str) -> None:
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Server(delay, allowed), "127.0.0.1", 0, backlog=1024
+        lambda: Server(delay, allowed), "127.0.0.1", 0, backlog=1024, ssl=context
     )
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    scheme, host = ("https", "localhost") if certificate else ("http", "127.0.0.1")
+    print(f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     # epoll, the usual one, rounds a delay up to the next millisecond.
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
-    loop.run_until_complete(main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1 << 30))
+    given = [*sys.argv[1:], *("", str(1 << 30), "")[len(sys.argv) - 1 :]]
+    loop.run_until_complete(main(float(given[0]), int(given[1]), given[2]))

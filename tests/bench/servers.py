@@ -23,6 +23,8 @@ CHUNKS = 20_000
 #: Seconds that a line far away takes there and back.
 ROUND_TRIP = 0.04
 HELLO = "Hello."
+#: The file of the certificate and key, in the folder of the run.
+CERTIFICATE = "server.pem"
 
 
 class Urls(NamedTuple):
@@ -112,9 +114,10 @@ def run(found: Queue[Urls], certificate: Path) -> None:
 
 
 @contextmanager
-def quick_api(delay: float, allowed: int = 1 << 30) -> Iterator[str]:
+def quick_api(delay: float, allowed: int = 1 << 30, certificate: Path | None = None) -> Iterator[str]:
     """Runs a server for batches, that answers after a delay in seconds, and yields its base URL."""
     command = [sys.executable, "-m", "tests.quick_api", str(delay), str(allowed)]
+    command += [str(certificate)] if certificate else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:
@@ -129,7 +132,7 @@ def start(folder: Path, default_bundle: Path) -> tuple[Process, Urls, Path]:
     These are the usual ones and one more, since loading them is a part of a call.
     """
     authority = trustme.CA()
-    certificate, bundle = folder / "server.pem", folder / "ca.pem"
+    certificate, bundle = folder / CERTIFICATE, folder / "ca.pem"
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
     bundle.write_bytes(default_bundle.read_bytes() + b"\n" + authority.cert_pem.bytes())
     found: Queue[Urls] = Queue()
