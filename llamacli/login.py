@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from llamacli import session
+from llamacli.places import SESSIONS
 
 TIME = "%Y-%m-%dT%H:%M:%S%z"
 
@@ -61,7 +62,7 @@ def _last_held(name: str, login: str) -> float:
     Other login sessions may have added to it later, and a line may be torn.
     """
     try:
-        data = session.path_of(name).read_bytes()
+        data = SESSIONS.path(name).read_bytes()
     except OSError:
         return 0.0
     for line in reversed(data.splitlines() if login.encode() in data else []):

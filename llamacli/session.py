@@ -20,11 +20,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
 
 
-def folder() -> Path:
-    """Returns the folder of the sessions."""
-    return SESSIONS.path()
-
-
 def checked_name(name: str, origin: str) -> str:
     """Returns a name that is one. Raises LlamaError (usage)."""
     if not NAME.fullmatch(name):
@@ -48,7 +43,7 @@ class Session:
 
     @property
     def path(self) -> Path:
-        return path_of(self.name or "")
+        return SESSIONS.path(self.name or "")
 
     def entries(self) -> list[Entry]:
         """Returns all complete turns, the system message first where there is one.
@@ -64,13 +59,13 @@ class Session:
         if not self.is_saved:
             return
         try:
-            os.makedirs(folder(), mode=0o700, exist_ok=True)
-            if not os.access(folder(), os.W_OK | os.X_OK):
+            os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
+            if not os.access(SESSIONS.path(), os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if self.name is not None and self.path.exists() and not os.access(self.path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         except OSError as error:
-            what = f"cannot save a conversation in {error.filename or folder()}: {error.strerror}"
+            what = f"cannot save a conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
             raise LlamaError(ExitStatus.OUTPUT, what, "--no-save keeps nothing") from None
 
     def save(self, turn: list[Entry], system: Entry | None = None, without: object = None) -> None:
@@ -105,19 +100,19 @@ class Session:
         """
         entries = self.entries()
         try:
-            os.makedirs(folder(), mode=0o700, exist_ok=True)
+            os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
             if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries:
                 with _LockedFile(self.path, os.O_CREAT):
                     # Not by os.rename, which would take the place of a session of that name.
-                    os.link(self.path, path_of(name))
+                    os.link(self.path, SESSIONS.path(name))
                     os.unlink(self.path)
             else:
-                with _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL) as file:
+                with _LockedFile(SESSIONS.path(name), os.O_CREAT | os.O_EXCL) as file:
                     file.append(encoded(entries), 0)
         except FileExistsError:
             raise LlamaError(ExitStatus.USAGE, f"there is a session '{name}' already", "give another name") from None
         except OSError as error:
-            raise _cannot_write(path_of(name), error) from None
+            raise _cannot_write(SESSIONS.path(name), error) from None
         self.name, self.is_saved = name, True
 
     def _read(self) -> list[Entry]:
@@ -136,18 +131,18 @@ class Session:
             yield None
             return
         try:
-            os.makedirs(folder(), mode=0o700, exist_ok=True)
+            os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
             with self._locked() as file:
                 yield file
         except OSError as error:
-            raise _cannot_write(folder() if self.name is None else self.path, error) from None
+            raise _cannot_write(SESSIONS.path() if self.name is None else self.path, error) from None
 
     def _locked(self) -> "_LockedFile":
         if self.name is not None:
             return _LockedFile(self.path, os.O_CREAT)
         for name in _time_names():
             with suppress(FileExistsError):
-                file = _LockedFile(path_of(name), os.O_CREAT | os.O_EXCL)
+                file = _LockedFile(SESSIONS.path(name), os.O_CREAT | os.O_EXCL)
                 self.name = name
                 return file
         raise AssertionError("the names never end")
@@ -160,7 +155,7 @@ def names() -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise LlamaError(ExitStatus.USAGE, f"{folder()}: {error.strerror}") from None
+        raise LlamaError(ExitStatus.USAGE, f"{SESSIONS.path()}: {error.strerror}") from None
     ages = {name: age for name in there if NAME.fullmatch(name) and (age := used(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
@@ -168,14 +163,9 @@ def names() -> list[str]:
 def used(name: str) -> float | None:
     """Returns when a session was written last, in seconds since the epoch; None where it is no file."""
     with suppress(OSError):
-        status = os.stat(path_of(name))
+        status = os.stat(SESSIONS.path(name))
         return status.st_mtime if stat.S_ISREG(status.st_mode) else None
     return None
-
-
-def path_of(name: str) -> Path:
-    """Returns the file of the session of this name."""
-    return SESSIONS.path(name)
 
 
 #: The names that are given where the user gives none.

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from llamacli.entries import Entry
 from llamacli.errors import LlamaError
-from llamacli.session import Session, path_of
+from llamacli.places import SESSIONS
+from llamacli.session import Session
 from tests.conftest import PROGRAM, World
 from tests.fake_api import HELLO
 
@@ -81,7 +82,7 @@ def test_a_file_that_is_torn_anywhere_holds_every_turn_before_that(cut: int) -> 
     ends = [0]
     for line in whole.splitlines(keepends=True):
         ends.append(ends[-1] + len(line))
-    path = path_of("torn")
+    path = SESSIONS.path("torn")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(whole[:cut])
     # A line is whole without its newline too.

@@ -12,7 +12,8 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Kind, Switch
 from llamacli.options import Flag, Operand, Table
 from llamacli.output import Output
-from llamacli.session import Session, checked_name, path_of
+from llamacli.places import SESSIONS
+from llamacli.session import Session, checked_name
 from llamacli.transcript import transcript
 
 EXAMPLES = (
@@ -59,7 +60,7 @@ def sessions(
     if given.json and action != "show":
         raise LlamaError(ExitStatus.USAGE, f"--json is for 'sessions show', not {action}")
     for name in names:
-        if not os.path.lexists(path_of(name)):
+        if not os.path.lexists(SESSIONS.path(name)):
             raise _missing(name)
     with Output(None, before=env.stderr.settle) as out:
         if action == "list":
@@ -78,7 +79,7 @@ def sessions(
 def _row(name: str, for_a_person: bool, env: Environment) -> list[object]:
     try:
         asked = [entry for entry in Session(name).entries() if entry["role"] == "user"]
-        age = int(max(0, time.time() - os.stat(path_of(name)).st_mtime))
+        age = int(max(0, time.time() - os.stat(SESSIONS.path(name)).st_mtime))
     except (LlamaError, OSError) as error:
         env.stderr.note(str(error))
         return [name, "?", "?", ""]
@@ -94,9 +95,9 @@ def _age(seconds: int) -> str:
 def _remove(names: list[str]) -> None:
     for name in dict.fromkeys(names):
         try:
-            os.unlink(path_of(name))
+            os.unlink(SESSIONS.path(name))
         except OSError as error:
-            raise LlamaError(ExitStatus.OUTPUT, f"cannot remove {path_of(name)}: {error.strerror}") from None
+            raise LlamaError(ExitStatus.OUTPUT, f"cannot remove {SESSIONS.path(name)}: {error.strerror}") from None
 
 
 def _missing(name: str) -> LlamaError:
