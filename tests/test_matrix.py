@@ -355,3 +355,34 @@ def is_whole(out: str, column: str) -> bool:
     if column == "raw":
         return out.count('"stop"') == 1 and out.count("\n") == 3
     return out == SWEPT_TEXT + "\n"
+
+
+@pytest.mark.parametrize("end", ["fin", "rst"])
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_row_cut_at_any_byte_is_one_that_resume_asks_for_again(
+    world: World, cutter: Cutter, framing: str, end: str
+) -> None:
+    whole = framed(SWEPT_DOCUMENT, framing, "application/json")
+    content = json.loads(b"".join(SWEPT_DOCUMENT))["choices"][0]["message"]["content"]
+    cutter.by_reset = end == "rst"
+    world.env["AIMLAPI_BASE_URL"] = cutter.url
+    command = ("batch", "-q", "-o", FILE)
+    for place in range(len(whole) + 1):
+        (world.cwd / FILE).unlink(missing_ok=True)
+        for sent, flags in ((whole[:place], ()), (whole, ("--resume",))):
+            cutter.data = sent
+            result = world.call(*command, *flags, stdin="Hi\n")
+            where = (place, sent[-20:], result)
+            rows = [json.loads(line) for line in (world.cwd / FILE).read_text().splitlines()]
+            assert len(rows) == 1, where
+            if result.status == 0:
+                assert (rows[0]["content"], rows[0]["error"]) == (content, None), where
+                assert result.err == "", where
+            else:
+                # With RST the system may throw away what it had received.
+                assert place < len(whole) or end == "rst", where
+                assert rows[0]["content"] is None, where
+                assert rows[0]["error"]["status"] in (8, 9), where
+                assert is_one_line(result.err), where
+            if flags and end == "fin":
+                assert result.status == 0, where
