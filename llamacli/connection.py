@@ -49,13 +49,14 @@ class Progress:
         self._handle = sock.dup()
         self._cut_after(seconds)
 
-    def connects(self, sock: socket.socket) -> None:
-        """Takes note of the call's socket, which stays what it is."""
+    def opened(self, sock: socket.socket) -> None:
+        """Takes note of the call's socket, which is ready as it is."""
         self._kept = sock
 
     def reusing(self, sock: socket.socket) -> None:
         """Takes note that the call goes over a connection that was there already."""
-        self.is_reused, self._kept = True, sock
+        self.is_reused = True
+        self.opened(sock)
         self.ready()
 
     def ready(self) -> None:
@@ -181,7 +182,7 @@ class _Clocked(HTTPConnection):
         deadline = time.monotonic() + progress.connect_timeout
         sock = self._through_socks() if hasattr(self, "_socks_options") else self._direct(progress.connect_timeout)
         if not _is_tls(self):
-            progress.connects(sock)
+            progress.opened(sock)
             return sock
         # The clock has the handshakes of a proxy and of TLS end in time, the timeout each of their reads.
         sock.settimeout(progress.connect_timeout)
