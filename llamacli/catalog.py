@@ -33,13 +33,12 @@ class Entry(NamedTuple):
     @property
     def forms(self) -> tuple[str, ...]:
         """All names of the flag, the short one first: `-u`, `--usage`, `--no-usage`."""
-        names = [form for part in self.flag.declarations(self.field) for form in part.split("/")]
-        return tuple(sorted(names, key=lambda name: name.startswith("--")))
+        return tuple(sorted(self.flag.forms(self.field), key=lambda name: name.startswith("--")))
 
     @property
     def long(self) -> str:
         """The flag's own name: `--usage`."""
-        return self.flag.declarations(self.field)[0].split("/")[0]
+        return self.flag.forms(self.field)[0]
 
     @property
     def label(self) -> str:

@@ -1,5 +1,6 @@
 """The command line: names, where each command lives, and Typer's part of the work."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -39,7 +40,7 @@ class Group(TyperGroup):
     """The commands, of which only the one that is called is imported and built."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return build(cmd_name) if cmd_name in COMMANDS else None
+        return build(cmd_name, ctx.obj) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS:
@@ -52,11 +53,11 @@ class Group(TyperGroup):
         return program_help(COMMANDS)
 
 
-def build(name: str) -> Any:
-    """Returns the command of this name as Typer has built it."""
+def build(name: str, words: Sequence[str] | None = None) -> Any:
+    """Returns the command of this name as Typer has built it; of its flags those alone that the words may mean."""
     module = import_module(f"llamacli.commands.{name}")
     app = typer.Typer(**PLAIN)
-    function = spread(getattr(module, name), lenient=getattr(module, "LENIENT", False))
+    function = spread(getattr(module, name), getattr(module, "LENIENT", False), words)
     app.command(name, cls=Command, context_settings=SETTINGS)(function)
     command: Any = get_command(app)
     command.tables = function.tables  # type: ignore[attr-defined]
@@ -71,9 +72,17 @@ def parse(arguments: list[str]) -> Run:
     Raises typer.TyperException or LlamaError where it makes no sense, typer.Exit
     after help, OSError where help could not be written.
     """
+    try:
+        return _parse(arguments, arguments)
+    except typer.TyperException:
+        # What is said of a mistyped flag depends on all the others.
+        return _parse(arguments, None)
+
+
+def _parse(arguments: list[str], words: list[str] | None) -> Run:
     # Not app(): Typer's own main would end with 1 on a closed pipe and swallow Ctrl-C.
     group = get_command(_app())
-    with group.make_context(PROGRAM, arguments) as ctx:
+    with group.make_context(PROGRAM, list(arguments), obj=words) as ctx:
         run: Run = group.invoke(ctx)
         return run
 

@@ -76,7 +76,7 @@ class Number(Kind):
 
     metavar = "NUMBER"
     noun = "a number"
-    form = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+    form = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
     def __init__(self, low: float | None = None, high: float | None = None, metavar: str = "") -> None:
         super().__init__(metavar)
@@ -89,7 +89,7 @@ class Number(Kind):
     def parse(self, text: str) -> int | float:
         wanted = f"{self.noun} {'of' if self.high is None else 'from'} {self.range}" if self.range else self.noun
         # int() and float() alone would let "1_000", "nan" and other alphabets' digits pass.
-        if not self.form.fullmatch(text) or len(text) > 400:
+        if len(text) > 400 or not re.fullmatch(self.form, text, re.ASCII):
             raise ValueError(f"is not {wanted}")
         value = float(text) if re.search(r"[.eE]", text) else int(text)
         too_low = self.low is not None and value < self.low
@@ -109,7 +109,7 @@ class Seconds(Number):
 class Integer(Number):
     metavar = "N"
     noun = "an integer"
-    form = re.compile(r"[+-]?\d+", re.ASCII)
+    form = r"[+-]?\d+"
 
 
 class Matching(Kind):
@@ -121,10 +121,10 @@ class Matching(Kind):
         self, metavar: str, form: str, words: str, *, values: tuple[str, ...] = (), completes: str = ""
     ) -> None:
         super().__init__(metavar, values=values, completes=completes)
-        self.form, self.range = re.compile(form), words
+        self.form, self.range = form, words
 
     def parse(self, text: str) -> str:
-        if not self.form.fullmatch(text):
+        if not re.fullmatch(self.form, text):
             raise ValueError(f"does not fit: give {self.range}")
         return text
 

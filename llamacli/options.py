@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
 
 from typer import Argument, Option
@@ -35,6 +35,10 @@ class Flag(NamedTuple):
         if isinstance(self.env, str):
             return self.env
         return f"LLAMACLI_{name.upper()}" if self.env else None
+
+    def forms(self, name: str) -> list[str]:
+        """Returns all that the flag of the field `name` can be called: `--usage`, `--no-usage`, `-u`."""
+        return [form for part in self.declarations(name) for form in part.split("/")]
 
     def declarations(self, name: str) -> list[str]:
         """Returns the flag's names as Typer wants them, the long one first."""
@@ -163,7 +167,7 @@ Command = Callable[..., ExitStatus]
 Run = Callable[[Environment], ExitStatus]
 
 
-def spread(command: Command, lenient: bool = False) -> Callable[..., Run]:
+def spread(command: Command, lenient: bool = False, words: Sequence[str] | None = None) -> Callable[..., Run]:
     """Makes a command that takes tables into one whose signature Typer can read.
 
     Each parameter annotated with a Table becomes that table's flags, one annotated
@@ -171,6 +175,9 @@ def spread(command: Command, lenient: bool = False) -> Callable[..., Run]:
     parsed, the result does nothing yet: it returns a function that runs the command
     in an Environment, so that parsing is over before anything is read or sent. A
     lenient one gets its tables with their faults where others would fail.
+
+    Where the `words` of a command line are given, the signature has those flags alone
+    that they may mean: with all of them Typer takes a twentieth of a call.
     """
     signature = inspect.signature(command)
     tables = {p.name: p.annotation for p in signature.parameters.values() if _is_table(p.annotation)}
@@ -178,22 +185,32 @@ def spread(command: Command, lenient: bool = False) -> Callable[..., Run]:
 
     def parsed(**given: Any) -> Run:
         def run(env: Environment) -> ExitStatus:
-            env.is_lenient, env.inputs.flags = lenient, frozenset(given)
+            env.is_lenient, env.inputs.flags = lenient, names
             in_order = sorted(tables.items(), key=lambda item: not item[1].comes_first)
             filled = {name: fill(table, given, env) for name, table in in_order}
             return command(**{p.name: given[p.name] for p in operands}, **filled, env=env)
 
         return run
 
-    flat = [_typer_operand(p) for p in operands]
-    for table in tables.values():
-        flat += [_typer_parameter(table, name, flag) for name, flag in table.flags().items()]
+    flags = [(table, name, flag) for table in tables.values() for name, flag in table.flags().items()]
+    names = frozenset(name for _, name, _ in flags)
+    if words is not None:
+        forms = _forms(words)
+        flags = [(table, name, flag) for table, name, flag in flags if not forms.isdisjoint(flag.forms(name))]
+    flat = [_typer_operand(p) for p in operands] + [_typer_parameter(*each) for each in flags]
     parsed.__signature__ = signature.replace(parameters=flat, return_annotation=Run)  # type: ignore[attr-defined]
     parsed.__annotations__ = {p.name: p.annotation for p in flat}
     parsed.__doc__ = command.__doc__
     parsed.tables = tuple(tables.values())  # type: ignore[attr-defined]
     parsed.operands = tuple(p.annotation for p in operands)  # type: ignore[attr-defined]
     return parsed
+
+
+def _forms(words: Sequence[str]) -> set[str]:
+    """Returns the forms of flags that the words of a command line may hold, and more: `-qt.5` is -q, -t, -. and -5."""
+    longs = [word for word in words if word.startswith("--")]
+    clusters = [word[1:] for word in words if word.startswith("-") and word not in longs]
+    return {word.partition("=")[0] for word in longs} | {f"-{letter}" for letters in clusters for letter in letters}
 
 
 def _typer_operand(operand: inspect.Parameter) -> inspect.Parameter:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import sys
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
@@ -172,12 +173,12 @@ def dump(value: object, indent: int | None = None, for_terminal: bool = False) -
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
-    return SURROGATE.sub("\ufffd", _harmless(text) if for_terminal else text)
+    return re.sub(SURROGATE, "\ufffd", _harmless(text) if for_terminal else text)
 
 
 def _harmless(text: str) -> str:
     """Escapes what could drive a terminal in JSON's own way, so that it stays JSON."""
-    return DANGEROUS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _finite(value: object) -> object:

@@ -10,7 +10,7 @@ from llamacli.terminal import Stderr
 
 SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 #: A user and password, a host, a port.
-NETLOC = re.compile(r"(?:(?P<user>[!-~]*)@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+NETLOC = r"(?:(?P<user>[!-~]*)@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
 
 
 class Proxy:
@@ -28,7 +28,7 @@ class Proxy:
         try:
             parts = urlsplit(whole)
             self.host = parts.hostname
-            match = NETLOC.fullmatch(parts.netloc)
+            match = re.fullmatch(NETLOC, parts.netloc)
             # urlsplit drops line breaks.
             is_sound = (
                 re.fullmatch(r"[!-~]+", whole) and parts.scheme in SCHEMES and (parts.port is None or parts.port > 0)

@@ -16,7 +16,7 @@ from llamacli.wire import Completion, tool_calls
 #: Characters of rows that may wait for an earlier one. More, and nothing more is read until that one is there.
 MAX_HELD = 4 << 20
 #: What JSON allows inside of a string, and Python's splitlines and others take for the end of a line.
-BREAKS = re.compile("[\x85\u2028\u2029]")
+BREAKS = "[\x85\u2028\u2029]"
 
 Row = dict[str, Any]
 
@@ -80,7 +80,7 @@ def row(
 def line(row: Row) -> str:
     """Returns a row as a line of JSON, which is one line too for those who count U+2028 and its like as line breaks."""
     text = dump(row)
-    return (text if text.isascii() else BREAKS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
+    return (text if text.isascii() else re.sub(BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
 
 def plain(row: Row, terminator: str, is_json: bool) -> str:

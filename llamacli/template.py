@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from llamacli.errors import ExitStatus, LlamaError
 
 #: A doubled brace, a placeholder, or a brace that is neither.
-PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+PARTS = r"\{\{|\}\}|\{([^{}]*)\}|[{}]"
 
 
 class Template:
@@ -21,7 +21,7 @@ class Template:
         #: Text and placeholders in turn: a placeholder is its name, "" for the item itself.
         self._texts, self._names = [""], list[str]()
         position = 0
-        for match in PARTS.finditer(text):
+        for match in re.finditer(PARTS, text):
             self._texts[-1] += text[position : match.start()]
             position = match.end()
             if match[0] in ("{{", "}}"):

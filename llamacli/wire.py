@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from llamacli.errors import ExitStatus, LlamaError
@@ -102,16 +102,15 @@ def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError
 
 
 #: How servers say that a request is longer than the model's context.
-TOO_LONG = re.compile(
+TOO_LONG = (
     r"context.{0,9}(length|window|size)|too (long|large)|reduce the length|tokens?.{0,40}(exceed|maximum|must be <=)"
-    r"|(exceed|maximum).{0,40}tokens?",
-    re.IGNORECASE | re.DOTALL,
+    r"|(exceed|maximum).{0,40}tokens?"
 )
 
 
 def tells_too_long(words: str) -> bool:
     """Tells whether a server's refusal says that the messages are too long for the model."""
-    return bool(TOO_LONG.search(words))
+    return bool(re.search(TOO_LONG, words, re.IGNORECASE | re.DOTALL))
 
 
 def usage(completions: Sequence[Completion]) -> dict[str, Any]:
@@ -131,7 +130,7 @@ def tokens(told: object) -> tuple[int, int]:
     return taken, made
 
 
-def cost(completion: Completion, headers: dict[str, str]) -> float | None:
+def cost(completion: Completion, headers: Mapping[str, str]) -> float | None:
     """Returns USD spent: from the last chunk's meta.usage, or a whole answer's header; None where neither tells."""
     try:
         return float(completion["meta"]["usage"]["usd_spent"])

@@ -6,6 +6,7 @@ from collections.abc import KeysView
 
 import pytest
 
+from llamacli import catalog, cli
 from tests.conftest import World
 
 #: Modules that cost time, and which nothing on the way of an ask needs.
@@ -58,6 +59,29 @@ def test_what_opens_the_connection_is_imported_before_requests(world: World) -> 
     modules = list(imported(world, "ask", "Hi"))
     assert modules.index("llamacli.early") < modules.index("requests")
     assert modules.index("llamacli.tcp") < modules.index("requests")
+
+
+def built(name: str, *words: str) -> set[str]:
+    """Returns the forms of the flags that Typer is given for a command line."""
+    return {form for param in cli.build(name, words).params for form in (*param.opts, *param.secondary_opts)}
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
+    everything = {form for param in cli.build(name).params for form in (*param.opts, *param.secondary_opts)}
+    for entry in catalog.command(name).entries:
+        if entry.table is catalog.HelpOptions:
+            continue
+        for form in entry.forms:
+            assert form in everything
+            assert form in built(name, form)
+            assert form in built(name, f"-q{form[1:]}" if len(form) == 2 else f"{form}=x")
+            assert form in built(name, "--", form, "more")
+
+
+def test_a_flag_that_no_word_means_is_not_built() -> None:
+    flags = {form for form in built("ask", "why", "-t.5", "--seed=3") if form.startswith("-")}
+    assert flags == {"--temperature", "-t", "--seed"}
 
 
 def test_dotenv_is_imported_only_where_there_is_a_file(world: World) -> None:
