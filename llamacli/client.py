@@ -115,16 +115,25 @@ class Client:
         """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
         headers = outgoing.headers(request_id)
         if outgoing.kind not in self._prepared:
-            whole = requests.utils.default_headers()
-            whole["User-Agent"] = f"llamacli/{__version__}"
-            whole.update(headers)
+            shared = requests.utils.default_headers()
+            shared["User-Agent"] = f"llamacli/{__version__}"
+            # Which goes without saying since HTTP/1.1.
+            del shared["Connection"]
+            shared.update(headers)
             if self.endpoint.key:
-                whole["Authorization"] = f"Bearer {self.endpoint.key}"
-            self._prepared[outgoing.kind] = requests.Request(outgoing.method, url, headers=whole).prepare()
-        prepared = self._prepared[outgoing.kind].copy()
-        prepared.headers.update(headers)
-        # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
-        prepared.prepare_body(BytesIO(outgoing.body) if outgoing.body else None, None)
+                shared["Authorization"] = f"Bearer {self.endpoint.key}"
+            self._prepared[outgoing.kind] = requests.Request(outgoing.method, url, headers=shared).prepare()
+        like = self._prepared[outgoing.kind]
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url = like.method, like.url
+        whole: Any = {**like.headers, **headers}
+        if outgoing.body:
+            whole["Content-Length"] = str(len(outgoing.body))
+            # A file is sent in blocks, each with a timeout of its own; bytes would have to be through in one.
+            body: Any = BytesIO(outgoing.body)
+            prepared.body = body
+        # Names of one spelling need no dictionary that ignores it, which takes longer than all the rest.
+        prepared.headers = whole
         return prepared
 
     def route(self, url: str) -> Proxy:

@@ -109,12 +109,14 @@ class Adapter(requests.adapters.HTTPAdapter):
     when_sent: Callable[[], None] = staticmethod(lambda: None)
     #: Is open or being opened already, and goes to the first request.
     early: "Early | None" = None
-    _wanted: tuple[object, ...] = ()
-    _found: Any = None
+    #: What requests has found out for a request, for those that are alike.
+    _pools: dict[tuple[object, ...], Any]
+    _urls: dict[tuple[object, ...], str]
 
     def __init__(self) -> None:
         #: Of all connections, also of those of other adapters.
         self.contexts = Contexts()
+        self._pools, self._urls = {}, {}
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -130,11 +132,23 @@ class Adapter(requests.adapters.HTTPAdapter):
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> Any:
         """Returns urllib3's pool for a request, looked up once for requests that are alike."""
-        wanted = request.url, verify, proxies, cert
-        if wanted != self._wanted:
-            self._found = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            self._wanted = wanted
-        return self._found
+        wanted = request.url, verify, *(proxies or {}).items(), cert
+        if wanted not in self._pools:
+            self._pools[wanted] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return self._pools[wanted]
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """Returns what is asked of the server or proxy, found out once for requests that are alike."""
+        wanted = request.url, *(proxies or {}).items()
+        if wanted not in self._urls:
+            self._urls[wanted] = super().request_url(request, proxies)
+        return self._urls[wanted]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Returns the response with its headers as they came, without cookies and an encoding that nobody asks for."""
+        response = requests.Response()
+        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
+        return response
 
     def _use_own_connections(self, manager: PoolManager) -> None:
         def own(kind: Any) -> Any:

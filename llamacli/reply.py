@@ -58,7 +58,7 @@ class Reply:
         self.started = call.started
         #: When the first and the latest text came, by the monotonic clock.
         self.first_text = self.last_text = call.started
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers = response.headers
 
     def __enter__(self) -> "Reply":
         return self

@@ -230,7 +230,7 @@ def _print(out: Output, include: bool, response: "requests.Response", body: byte
     """Prints status and headers where they are wanted, and a body that is there already."""
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
-        lines = [f"HTTP/{version} {response.status_code} {response.reason or ''}".rstrip()]
+        lines = [f"HTTP/{version} {response.status_code} {response.raw.reason or ''}".rstrip()]
         lines += [f"{name}: {value}" for name, value in response.raw.headers.items()]
         out.write("\n".join([*lines, "", ""]))
     out.verbatim(body)
