@@ -17,7 +17,8 @@ def program() -> None:
     except Exception as error:
         import os
 
-        os.write(2, f"llamacli: cannot start: {error or 'no memory'}; install it again\n".encode())
+        todo = "see 'ulimit -a'" if isinstance(error, MemoryError) else "install it again"
+        os.write(2, f"llamacli: cannot start: {str(error) or 'no memory'}; {todo}\n".encode())
         os._exit(70)
     run()
 

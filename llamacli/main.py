@@ -15,6 +15,9 @@ from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.terminal import Stderr
 
+#: Memory that is let go where there is no other, so that there is some to say so with.
+RESERVE: list[bytearray] = []
+
 
 def main(arguments: list[str]) -> int:
     """Runs one command line and returns its exit status. Raises Stopped where a signal came."""
@@ -42,6 +45,7 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         return ExitStatus.PIPE
     except Exception as error:
+        RESERVE.clear()
         # Python's locks and queues can fail on their own where a signal has broken one of their methods off.
         if stopped := _signal_behind(error):
             raise stopped from None
@@ -62,7 +66,7 @@ def fault(error: BaseException, stderr: Stderr) -> int:
         stderr.write("".join(traceback.format_exception(error)))
     what, todo = f"internal fault: {type(error).__name__}: {error}", "please report it"
     if _is_short_of(error):
-        what, todo = f"memory, processes or open files do not suffice: {error or 'no memory'}", "see 'ulimit -a'"
+        what, todo = f"memory, processes or open files do not suffice: {str(error) or 'no memory'}", "see 'ulimit -a'"
     stderr.error(LlamaError(ExitStatus.FAULT, what, f"LLAMACLI_DEBUG=1 shows the traceback; {todo}"))
     return ExitStatus.FAULT
 
@@ -89,15 +93,19 @@ def run() -> NoReturn:
             # Nor is what Python itself says of a thread that got no memory. All that is ours goes to descriptor 2.
             sys.stderr = None
             sys.excepthook = _escaped
+    RESERVE.append(bytearray(1 << 19))
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:
         signals.die(stopped.number)
+    except BaseException as error:
+        RESERVE.clear()
+        _escaped(type(error), error, None)
     # Nothing is left to be flushed, and taking the interpreter down in order takes longer than an answer's last byte.
     os._exit(status)
 
 
-def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> None:
+def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
     """Ends the program after what not even `main` has caught: Python had no memory to call it, say."""
     if isinstance(error, Stopped):
         signals.die(error.number)

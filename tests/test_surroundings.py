@@ -249,6 +249,16 @@ def limited(world: World, *arguments: str, **limits: int) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def starved(world: World, *arguments: str, size: int) -> bool:
+    """Runs the program with so many MB of address space; tells whether it did what it was asked."""
+    try:
+        return ends_as_documented(limited(world, *arguments, **{"as": size << 20}))
+    except subprocess.TimeoutExpired:
+        # CPython 3.11 unwinds for ever where it has no memory for the number of an instruction.
+        assert sys.version_info < (3, 12)
+        return False
+
+
 def test_a_limit_on_the_size_of_files_is_74(world: World) -> None:
     (world.cwd / "out").write_text("old")
     world.api.will(stream([event(delta("x" * 9000)), *streamed("more")]))
@@ -285,7 +295,7 @@ def test_few_descriptors_end_as_documented(world: World, arguments: list[str]) -
 @pytest.mark.parametrize("arguments", [["ask", "Hi"], ["raw", BODY], ["models"]])
 def test_little_memory_ends_as_documented(world: World, arguments: list[str]) -> None:
     sizes = itertools.chain(range(14, 60, 5), [1024])
-    whole = [ends_as_documented(limited(world, *arguments, **{"as": size << 20})) for size in sizes]
+    whole = [starved(world, *arguments, size=size) for size in sizes]
     assert whole[-1]
 
 
