@@ -299,6 +299,10 @@ class Call:
             response.headers.get("x-inference-id") or response.headers.get("x-request-id") or request_id_in(body)
         )
         status, todo = network.meaning(code)
+        if code == 404 and self.outgoing.path == CHAT:
+            todo = f"check --model, and {todo.removeprefix('check ')}"
+        if code == 401 and not self.client.endpoint.key:
+            todo = self.client.endpoint.key_origin
         failure = self.fault(status, what, todo, server_id)
         failure.http_status = code
         if code not in network.RETRIED or code in self.final:

@@ -20,6 +20,7 @@ DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 KEYS_PAGE = "https://aimlapi.com/app/keys"
 #: The variables that hold a key, and those that say where one is, in the order in which they count.
 KEY_VARIABLES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
+MAX_KEY = 1 << 16
 FETCHED = ("LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND")
 
 
@@ -42,7 +43,8 @@ class BaseUrl(Kind):
             raise ValueError("holds a host that is not of a-z 0-9 . - (others have a form that begins with xn--)")
         if parts.query or parts.fragment or not re.fullmatch(r"[!-\[\]-~]+", text):
             raise ValueError("holds more than scheme, host, port and path")
-        return text.rstrip("/")
+        # Whatever is asked of a URL later on is asked of one spelling.
+        return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
 class EndpointOptions(Table):
@@ -70,7 +72,10 @@ class EndpointOptions(Table):
 
 
 class Endpoint:
-    """A server that may be called, and the key that it may see; None sends no Authorization."""
+    """A server that may be called, and the key that it may see; None sends no Authorization.
+
+    `key_origin` says where the key is from, or why there is none.
+    """
 
     def __init__(self, base_url: str, key: str | None, key_origin: str) -> None:
         self.base_url, self.key, self.key_origin = base_url, key, key_origin
@@ -95,7 +100,7 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
             raise
         env.stderr.note(f"{error}; going on without a key")
         found = None
-    key, key_origin = found or (None, "")
+    key, key_origin = found or (None, _why_none(options, env))
     if key is None and need_key and not options.no_key and options.base_url == DEFAULT_BASE_URL:
         raise LlamaError(
             ExitStatus.KEY,
@@ -124,6 +129,21 @@ def choose_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | 
     """Returns the key that may go to the server, and where it came from; None where none may or there is none."""
     origin = _origin(options, env.settings)
     return _key_of_stranger(options, origin) if origin and origin.stranger else _find_key(options, env)
+
+
+def _why_none(options: EndpointOptions, env: Environment) -> str:
+    """Says why a call carries no key, and what to do about it."""
+    origin = _origin(options, env.settings)
+    if origin and origin.stranger and not options.no_key:
+        return f"no key was sent: {origin} names the server and holds none; --base-url sends yours there"
+    return "no key was sent" + (", as --no-key wants it" if options.no_key else f": set {KEY_VARIABLES[0]}")
+
+
+def holder_of_key(options: EndpointOptions, env: Environment) -> Source | None:
+    """Returns the stranger's .env whose own key a call would carry, None where there is none."""
+    origin = _origin(options, env.settings)
+    holds = origin is not None and origin.stranger and any(origin.values.get(name) for name in KEY_VARIABLES)
+    return origin if holds and not options.no_key else None
 
 
 def would_send_key(options: EndpointOptions, env: Environment) -> bool:
@@ -210,7 +230,8 @@ def _keys_in(source: Source, note: Callable[[str], None]) -> Iterator[tuple[str,
 def _from_file(path: str, origin: str) -> str:
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
-            return file.read()
+            # What is longer is no key, and may be endless.
+            return file.read(MAX_KEY)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: {reason}") from None

@@ -24,6 +24,8 @@ class Inputs:
         self.lossy = False
         #: The fields of the flags that the command has, for hints that name only what is there.
         self.flags: frozenset[str] = frozenset()
+        #: The file that holds what was written in an editor for this call.
+        self.draft: Path | None = None
         self._stdin_taker = ""
 
     @property
@@ -83,6 +85,14 @@ class Inputs:
             reason = getattr(error, "strerror", None) or error
             raise LlamaError(ExitStatus.USAGE, f"{shown(path)}: {reason}", "nothing was sent") from None
 
+    def drop_draft(self) -> None:
+        """Removes what was written in an editor, which has served."""
+        if self.draft:
+            import shutil
+
+            shutil.rmtree(self.draft.parent, ignore_errors=True)
+            self.draft = None
+
     def at_file(self, text: str, origin: str) -> str:
         """Reads `@FILE` and `@-`, without trailing newlines; `@@` stands for a leading @."""
         if not text.startswith("@"):
@@ -95,7 +105,11 @@ class Inputs:
 
     def argument(self, text: str, origin: str) -> str:
         """Returns an argument or environment value as UTF-8 has it, whatever the locale took its bytes for."""
-        return text if text.isascii() else self.text(os.fsencode(text), origin)
+        try:
+            return text if text.isascii() else self.text(os.fsencode(text), origin)
+        except UnicodeEncodeError:
+            # No bytes of the system's: what an escape of JSON stands for.
+            return text
 
     def text(self, data: bytes, origin: str) -> str:
         """Decodes UTF-8; raises LlamaError (usage) naming the first byte that is not."""

@@ -53,7 +53,7 @@ MEANINGS = {
     401: (ExitStatus.KEY, "check the key"),
     402: (ExitStatus.CREDITS, "top up the account"),
     403: (ExitStatus.CREDITS, "top up the account, or check what the key may do"),
-    404: (ExitStatus.REFUSED, "check --model and --base-url, which mostly ends in /v1"),
+    404: (ExitStatus.REFUSED, "check --base-url, which mostly ends in /v1"),
     408: (ExitStatus.SERVER, "try again later"),
     413: (ExitStatus.REFUSED, "send less"),
     425: (ExitStatus.SERVER, "try again later"),
@@ -93,11 +93,14 @@ def retry_after(header: str | None) -> float | None:
     """Reads Retry-After (RFC 9110, 10.2.3), seconds or a date, as seconds from now; None where it says nothing."""
     if not header:
         return None
+    from datetime import timezone
     from email.utils import parsedate_to_datetime
 
     try:
         if header.strip().isdigit():
             return float(header)
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time())
+        date = parsedate_to_datetime(header)
+        # One that names no zone is UTC (RFC 9110, 5.6.7).
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - time())
     except (TypeError, ValueError, OverflowError):
         return None

@@ -101,7 +101,9 @@ def _read(path: Path, note: Callable[[str], None], stranger: bool) -> list[Sourc
     from llamacli import envfile
 
     try:
-        return [Source(str(path), envfile.values(path.read_bytes()), stranger)]
+        # In the form that the system's own have, whatever the locale is.
+        values = {name: os.fsdecode(value.encode()) for name, value in envfile.values(path.read_bytes()).items()}
+        return [Source(str(path), values, stranger)]
     except (OSError, ValueError) as error:
         note(f"{path} is passed over: {getattr(error, 'strerror', None) or error}")
         return []

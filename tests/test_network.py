@@ -274,6 +274,19 @@ def test_retry_after_is_read_or_passed_over(header: str | None, seconds: float |
     assert network.retry_after(header) == seconds
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_a_date_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        wait = network.retry_after(time.asctime(time.gmtime(time.time() + 30)))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert wait is not None
+    assert 25 < wait <= 30
+
+
 # Who sees the request
 
 

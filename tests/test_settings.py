@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llamacli import envfile
 from tests.conftest import World
-from tests.fake_api import KEY, FakeApi
+from tests.fake_api import KEY, FakeApi, error
 
 OTHER = "sk-other-9876543210fedcba"
 KEYS = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
@@ -186,6 +186,38 @@ def test_a_strangers_base_url_on_loopback_is_announced_and_gets_no_key(world: Wo
         assert key_sent(world) is None
 
 
+def test_a_401_without_a_key_says_that_none_was_sent_and_why(world: World) -> None:
+    stranger(world, f"AIMLAPI_BASE_URL={world.api.url}")
+    del world.env["AIMLAPI_BASE_URL"]
+    world.api.will(error(401, "no"))
+    result = world.call("ask", "Hi")
+    assert result.status == 3
+    assert (
+        f"no key was sent: {world.cwd / '.env'} names the server and holds none; --base-url sends yours" in result.err
+    )
+    assert "no key was sent, as --no-key wants it" in world.call("ask", "--no-key", "Hi").err
+    result = world.call("ask", "--base-url", world.api.url, "Hi", AIMLAPI_API_KEY="")
+    assert result.err.endswith("; no key was sent: set AIMLAPI_API_KEY\n")
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "en_US.ISO-8859-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_file_of_settings_is_utf8_whatever_the_locale(world: World, locale: dict[str, str]) -> None:
+    (world.config / ".env").write_text("LLAMACLI_STOP=é\n", encoding="utf-8")
+    assert world.run("ask", "Hi", env={"PYTHONCOERCECLOCALE": "0", **locale}).err == ""
+    assert world.api.body["stop"] == ["é"]
+
+
+def test_half_a_character_that_json_escapes_is_no_fault(world: World) -> None:
+    assert world.call("ask", "Hi", LLAMACLI_STOP='["\\ud800"]').status == 0
+    assert world.api.body["stop"] == ["\ud800"]
+
+
+def test_a_key_file_that_never_ends_is_no_key(world: World) -> None:
+    result = world.call("ask", "--key-file", "/dev/zero", "Hi")
+    assert result.status == 3
+    assert not world.api.requests
+
+
 def test_a_strangers_base_url_elsewhere_is_refused(world: World) -> None:
     stranger(world, "AIMLAPI_BASE_URL=https://evil.example/v1")
     del world.env["AIMLAPI_BASE_URL"]
@@ -201,6 +233,9 @@ def test_a_strangers_base_url_gets_the_key_of_its_own_file(world: World) -> None
     del world.env["AIMLAPI_BASE_URL"]
     world.call("ask", "Hi", AIMLAPI_API_KEY=OTHER)
     assert key_sent(world) == KEY
+    result = world.call("ask", "--curl", "Hi", AIMLAPI_API_KEY=OTHER)
+    assert "Authorization" not in result.out
+    assert f"the command sends no key, and the call itself would: the one in {world.cwd / '.env'}" in result.err
 
 
 def test_a_strangers_file_may_name_the_default_server(world: World) -> None:
@@ -309,6 +344,9 @@ def test_a_key_does_not_go_over_plain_http_to_another_host(world: World) -> None
     assert (result.status, result.out) == (2, "")
     assert "plain http to 192.0.2.1" in result.err
     assert "--allow-http" in result.err
+    for spelled in ("HTTP://192.0.2.1/v1", "Http://192.0.2.1/v1"):
+        assert world.call("ask", "--base-url", spelled, "Hi").status == 2
+        assert "Authorization" not in world.call("ask", "--curl", "--base-url", spelled, "Hi").out
     for arguments in (["--allow-http"], ["--no-key"]):
         quick = ["--connect-timeout", "0.1", "--max-time", "0.2"]
         assert world.call("ask", "--base-url", "http://192.0.2.1/v1", *arguments, *quick, "Hi").status == 8

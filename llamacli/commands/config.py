@@ -1,6 +1,7 @@
 """`llamacli config`: the settings and where each came from; a key to be stored; a connection to be tried."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -28,6 +29,8 @@ EXAMPLES = (
     "llamacli config check",
 )
 ACTIONS = ("show", "set-key", "check")
+#: What is told who gives more operands: it may be a key.
+SURPLUS = "set-key reads the key from a hidden prompt or stdin, since an argument would show in ps"
 #: A wrong setting is shown, and does not keep a key from being stored.
 LENIENT = True
 
@@ -50,7 +53,9 @@ def config(
     """
     action = env.inputs.argument(action or "show", "the action")
     if action not in ACTIONS:
-        raise LlamaError(ExitStatus.USAGE, f"no action '{action}'", f"there is {', '.join(ACTIONS)}")
+        # What may be a key is not repeated.
+        what = "that is no action" if re.fullmatch(r"[!-~]{16,}", action) else f"no action '{action}'"
+        raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(ACTIONS)}")
     tables = [server, params, network, shown, display]
     with Output(None, before=env.stderr.settle) as out:
         if action == "set-key":
