@@ -3,14 +3,20 @@
 import errno
 import fcntl
 import os
+import re
 import stat
+
+#: The names of descriptors 0, 1 and 2.
+STANDARD = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 
 
 class Straight:
-    """A target that is no regular file: a FIFO, a device, a terminal. It is written as it is."""
+    """A target that is no regular file: a FIFO, a device, a terminal, a descriptor. It is written as it is."""
 
     def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_WRONLY)
+        own = descriptor(path)
+        # Opened anew, a file behind a descriptor would be written from its beginning.
+        self.fd = os.open(path, os.O_WRONLY) if own is None else os.dup(own)
 
     def begin(self) -> None: ...
 
@@ -87,12 +93,24 @@ class Replacement:
 Target = Straight | Replacement
 
 
+def descriptor(path: str) -> int | None:
+    """Returns the descriptor of llamacli's own that a path names, None where it names none."""
+    if path in STANDARD:
+        return STANDARD.index(path)
+    found = re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d{{1,9}})", path)
+    return int(found[1]) if found else None
+
+
+def is_straight(path: str) -> bool:
+    """Tells whether a path names what is written as it is: what is there and no file, or a descriptor."""
+    is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    return is_other or descriptor(path) is not None
+
+
 def open_target(path: str) -> Target:
     """Opens what a path names. Raises OSError before anything is lost or written."""
     # The link stays and the file that it names is replaced.
     target = os.path.realpath(path)
-    if os.path.isdir(target):
+    if os.path.isdir(target) or path.endswith("/"):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    # /dev/stdout is written straight even where it leads to a regular file.
-    is_special = (os.path.exists(path) and not os.path.isfile(path)) or path.startswith("/dev/")
-    return Straight(path) if is_special else Replacement(target)
+    return Straight(path) if is_straight(path) else Replacement(target)

@@ -23,6 +23,7 @@ from llamacli.prompt import ContextOptions, DecodingOptions
 from llamacli.questions import Questions
 from llamacli.rows import RowOptions, Stream
 from llamacli.shape import Shape
+from llamacli.target import is_straight
 from llamacli.template import Template
 from llamacli.wire import encode
 
@@ -109,8 +110,7 @@ def _check(template: str | None, files: list[str] | None, printed: RowOptions) -
 
 def _is_file(path: str) -> bool:
     """Tells a file that can be put in order from a pipe, a device or stdout."""
-    is_special = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-    return path != "-" and not path.startswith("/dev/") and not is_special
+    return path != "-" and not is_straight(path)
 
 
 def _keeps(printed: RowOptions) -> Callable[[int | None], bool]:
