@@ -31,9 +31,14 @@ class Assembly:
             raise ValueError("not of the API's shape") from None
 
     def _add(self, chunk: Chunk) -> None:
-        for part in chunk.get("choices") or ():
-            index = part.get("index") or 0
-            if not isinstance(index, int):
+        parts = chunk.get("choices") or ()
+        is_document = any("delta" not in part and part.get("message") for part in parts)
+        if is_document:
+            self._document = chunk
+        for place, part in enumerate(parts):
+            # In a document the choices stand side by side, with an index or without.
+            index = place if is_document else part.get("index") or 0
+            if type(index) is not int:
                 raise TypeError
             choice = self._choices.get(index)
             if choice is None:
@@ -42,29 +47,36 @@ class Assembly:
             if part.get("finish_reason"):
                 self._finished.add(index)
             choice.add(part)
-            if "delta" not in part and part.get("message"):
-                self._document = chunk
         for key, value in chunk.items():
             # Late chunks say `usage: null` and `id: ""`; what was known stays.
             if key != "choices" and (value or key not in self._top):
                 self._top[key] = value
 
     def take(self, key: str = "content") -> str:
-        """Returns what has come of the first choice's text since the last call."""
-        choice = self._choices.get(0)
+        """Returns what has come, since the last call, of the text of the choice that came first."""
+        choice = next(iter(self._choices.values()), None)
         return choice.take(key) if choice else ""
 
     def take_reasoning(self) -> str:
-        """Returns what has come of the first choice's reasoning since the last call.
+        """Returns what has come, since the last call, of the reasoning of the choice that came first.
 
         It goes by two names, and some servers send the same text under both.
         """
-        texts = self._choices[0].texts if 0 in self._choices else {}
+        choice = next(iter(self._choices.values()), None)
+        texts = choice.texts if choice else {}
         return self.take("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
 
-    def text(self, index: int) -> str:
-        """Returns all that has come of a choice's content."""
-        return "".join(self._choices[index].texts.get("content", ())) if index in self._choices else ""
+    def take_rest(self) -> list[tuple[Choice, str]]:
+        """Returns each choice with what has not been taken of its content, in the order of their indices."""
+        choices = self.completion()["choices"]
+        grown = [self._choices[key] for key in (range(len(choices)) if self._document else sorted(self._choices))]
+        pairs = [(choice, each.take("content")) for choice, each in zip(choices, grown, strict=True)]
+        return sorted(pairs, key=lambda pair: index if isinstance(index := pair[0].get("index"), int) else 0)
+
+    def texts(self) -> list[str]:
+        """Returns the whole contents of the choices, in the order in which they are in the completion."""
+        keys = sorted(self._choices)
+        return ["".join(self._choices[key].texts.get("content", ())) for key in keys]
 
     @property
     def has_choices(self) -> bool:

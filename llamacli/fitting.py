@@ -69,7 +69,7 @@ class Fitting:
             found = verdict(completion, allow_truncated)
             choices = completion.get("choices") or []
             message: Message = (choices[0].get("message") or {}) if choices else {}
-            if found and (found.status == ExitStatus.WITHHELD or not choices):
+            if found and (found.status in (ExitStatus.WITHHELD, ExitStatus.SERVER) or not choices):
                 return Fitted(None, None, found.status, found)
             is_cut = found is not None and found.status == ExitStatus.CUT
             try:

@@ -15,7 +15,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.kinds import Path, Switch
 from llamacli.options import Flag, Table
 from llamacli.target import Target, open_target
-from llamacli.terminal import DANGEROUS, SURROGATE, escaped, write_all
+from llamacli.terminal import DANGEROUS, escaped, write_all
 
 
 class OutputFile(Table):
@@ -121,12 +121,7 @@ class Output:
 
     def _put(self, text: str) -> None:
         self._last = text[-1]
-        try:
-            data = text.encode()
-        except UnicodeEncodeError:
-            # Pairs become the character that they stand for, a lone half becomes U+FFFD.
-            data = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-        self._put_bytes(data)
+        self._put_bytes(_sound(text).encode())
 
     def _put_bytes(self, data: bytes) -> None:
         self._before()
@@ -173,7 +168,16 @@ def dump(value: object, indent: int | None = None, for_terminal: bool = False) -
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
-    return re.sub(SURROGATE, "\ufffd", _harmless(text) if for_terminal else text)
+    return _sound(_harmless(text) if for_terminal else text)
+
+
+def _sound(text: str) -> str:
+    """Returns a text that has a form in UTF-8: two halves of a character become it, a lone one U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _harmless(text: str) -> str:

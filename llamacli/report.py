@@ -5,6 +5,8 @@ from typing import Any
 
 from llamacli.reply import Reply
 
+KINDS = ("prompt", "completion")
+
 
 def usage_line(replies: Sequence[Reply], usage: dict[str, Any], cost: float | None) -> str:
     """Says what the server told of tokens and USD, and how long it took: in all, where it was asked more than once.
@@ -12,8 +14,8 @@ def usage_line(replies: Sequence[Reply], usage: dict[str, Any], cost: float | No
     The rate counts the tokens after the first over the time after the first; an
     answer that came in one piece has only its total time to go by.
     """
-    made = usage.get("completion_tokens")
-    parts = [f"{usage.get('prompt_tokens', '?')} tokens in, {'?' if made is None else made} out"]
+    asked, made = (count if isinstance(count := usage.get(f"{name}_tokens"), int) else "?" for name in KINDS)
+    parts = [f"{asked} tokens in, {made} out"]
     if not usage:
         parts = ["the server told no token counts"]
     if cost is not None:

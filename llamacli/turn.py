@@ -1,6 +1,5 @@
 """One turn: what a request holds beside its messages, and how its answer is printed as it comes."""
 
-import json
 import os
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llamacli.display import UsageOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.fit import FitOptions
-from llamacli.output import Output, OutputOptions
+from llamacli.output import Output, OutputOptions, dump
 from llamacli.params import Params
 from llamacli.terminal import Stderr, is_dumb
 from llamacli.wire import Completion, Message, cost, tool_calls, usage
@@ -137,7 +136,7 @@ class Turn:
             if completion["choices"] and not self.in_chunks:
                 out.document(completion)
         elif not self.extracts:
-            self._finish(reply, out, live)
+            self._finish(reply, out)
 
     def _renders(self, out: Output) -> bool:
         return self.shown.markdown and out.is_terminal and not (is_dumb() or self.printed.json or self.extracts)
@@ -156,18 +155,18 @@ class Turn:
                 page.hide()
             self.stderr.write(text)
 
-    def _finish(self, reply: "Reply", out: Output, live: bool) -> None:
+    def _finish(self, reply: "Reply", out: Output) -> None:
         """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each."""
-        for choice in reply.answer.completion()["choices"]:
-            content = reply.answer.text(choice.get("index") or 0)
-            calls = tool_calls(choice.get("message") or {})
-            if not live:
+        for choice, rest in reply.answer.take_rest():
+            message = choice.get("message") or {}
+            calls = tool_calls(message)
+            if rest:
                 with self._page(out) as page:
-                    page.write(content)
+                    page.write(rest)
             if calls:
                 out.end()
-                out.write("\n".join(json.dumps(call, ensure_ascii=False) for call in calls))
-            if content or calls:
+                out.json_text("\n".join(dump(call) for call in calls))
+            if message.get("content") or calls:
                 out.end("\0" if self.printed.null else "\n")
 
     def _conclude(self, reply: "Reply", out: Output) -> Answer:
@@ -185,9 +184,8 @@ class Turn:
         """Prints the first code block of each answer, or nothing and says that one has none."""
         from llamacli.extract import first_blocks
 
-        choices = reply.answer.completion()["choices"]
         try:
-            blocks = first_blocks((reply.answer.text(choice.get("index") or 0) for choice in choices), is_complete)
+            blocks = first_blocks(reply.answer.texts(), is_complete)
         except LlamaError as misfit:
             return reply.named(misfit)
         if not self.printed.json:

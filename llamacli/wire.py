@@ -20,6 +20,7 @@ class Choice(TypedDict, total=False):
     index: int
     message: Message
     finish_reason: str | None
+    error: Any
 
 
 class Usage(TypedDict, total=False):
@@ -77,6 +78,10 @@ def kept(message: Message) -> Message:
     return cast("Message", {"role": message.get("role") or "assistant", "content": None, **parts})
 
 
+#: How gateways and servers say in a choice that there will be no more of it.
+GIVEN_UP = ("error", "abort")
+
+
 def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
     """Says what keeps a whole completion from being a complete answer, None where nothing does.
 
@@ -90,6 +95,12 @@ def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError
         return LlamaError(ExitStatus.WITHHELD, f"the model refused: {refusal}", "ask in another way")
     if "content_filter" in reasons:
         return LlamaError(ExitStatus.WITHHELD, "the answer was withheld by a content filter", "ask in another way")
+    for choice in choices:
+        reason = choice.get("finish_reason")
+        if not choice.get("error") and reason not in GIVEN_UP:
+            continue
+        words = error_message(choice.get("error")) or f"its finish_reason is {reason}"
+        return LlamaError(ExitStatus.SERVER, f"the server failed: {words}", "try again later")
     if "length" in reasons:
         if allow_truncated:
             return None

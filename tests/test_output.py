@@ -4,8 +4,11 @@ import json
 import os
 import stat
 import subprocess
+import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +123,40 @@ def test_n_answers_come_whole_and_in_order(world: World) -> None:
         assert world.call("ask", "-n2", "-0", *arguments, "Hi").stdout == b"Aa\0Bb\n\0"
 
 
+@pytest.mark.parametrize("index", [0, 1, 5, -1, None])
+@pytest.mark.parametrize("arguments", [[], ["--no-stream"], ["-0"]])
+def test_the_only_choice_is_the_answer_whatever_its_index(
+    world: World, index: int | None, arguments: list[str]
+) -> None:
+    whole = completion("hi there")
+    whole["choices"][0]["index"] = index
+    if arguments == ["--no-stream"]:
+        world.api.will(document(whole))
+    else:
+        chunks = [delta("hi ", index=index), delta("there", finish="stop", index=index)]  # type: ignore[arg-type]
+        world.api.will(stream([*map(event, chunks), event("[DONE]")]))
+    assert world.call("ask", *arguments, "Hi").out == "hi there" + ("\0" if arguments == ["-0"] else "\n")
+
+
+def test_choices_of_a_document_need_no_index(world: World) -> None:
+    two = completion("one")
+    two["choices"] = [{"finish_reason": "stop", "message": {"content": content}} for content in ("one", "two")]
+    world.api.will(document(two))
+    assert world.call("ask", "-n", "2", "Hi").out == "one\ntwo\n"
+    two["choices"][0]["index"], two["choices"][1]["index"] = 1, 0
+    world.api.will(document(two))
+    assert world.call("ask", "-n", "2", "Hi").out == "two\none\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-stream"]])
+def test_an_answer_that_nobody_asked_for_is_printed_too(world: World, arguments: list[str]) -> None:
+    two = completion("one")
+    two["choices"].append({"index": 1, "finish_reason": "stop", "message": {"content": "two"}})
+    chunks = [delta("on"), delta("two", index=1), delta("e", finish="stop"), delta(finish="stop", index=1)]
+    world.api.will(stream(map(event, chunks)) if not arguments else document(two))
+    assert world.call("ask", *arguments, "Hi").out == "one\ntwo\n"
+
+
 def test_null_ends_one_answer_too(world: World) -> None:
     world.api.will(text("one"))
     assert world.call("ask", "-0", "Hi").stdout == b"one\0"
@@ -149,6 +186,14 @@ def test_tool_calls_follow_the_content_a_line_each(world: World) -> None:
     assert world.call("ask", "-0", "Hi").out == "Let me see.\n" + line[:-1] + "\0"
     world.api.will(answer(None, finish="tool_calls", tool_calls=[CALL, {**CALL, "id": "call_2"}]))
     assert world.call("ask", "--no-stream", "Hi").out == line + line.replace("call_1", "call_2")
+
+
+def test_tool_calls_on_a_terminal_stay_json(world: World) -> None:
+    evil = {**CALL, "function": {"name": "f", "arguments": '{"a": "\\u009b31m"}'}}
+    world.api.will(answer(None, finish="tool_calls", tool_calls=[evil]))
+    with Terminal(world, *PROGRAM, "ask", "-I", "Hi") as terminal:
+        assert terminal.wait() == 0
+    assert json.loads(terminal.shown.strip().splitlines()[-1])["arguments"] == {"a": "\x9b31m"}
 
 
 @pytest.mark.parametrize("arguments", ['{"a": ', "", "[NaN]", "[" * 100_000, "1e999"])
@@ -255,6 +300,11 @@ def test_usage_says_where_the_server_tells_none(world: World) -> None:
     assert "no token counts" in world.call("ask", "-u", "Hi").err
 
 
+def test_counts_that_are_none_are_not_known(world: World) -> None:
+    world.api.will(document({**completion(), "usage": {"prompt_tokens": None, "completion_tokens": 3}}))
+    assert "? tokens in, 3 out" in world.call("ask", "-u", "Hi").err
+
+
 def test_verbose_shows_the_exchange_without_the_key(world: World) -> None:
     result = world.call("ask", "-v", "--request-id", "my-id", "Hi")
     assert f"> POST {world.api.url}/chat/completions" in result.err
@@ -349,7 +399,31 @@ def test_what_is_no_regular_file_is_written_straight(world: World) -> None:
     assert world.call("ask", "-o", "/dev/stdout", "Hi").out == HELLO + "\n"
 
 
-@pytest.mark.parametrize("path", [".", "missing/out.txt"])
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/stderr"])
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+def test_a_descriptor_is_written_where_it_stands(world: World, path: str) -> None:
+    (world.cwd / "log").write_text("before, and longer than the answer that follows: " + "x" * 99 + "\n")
+    before = (world.cwd / "log").read_text()
+    redirected = "2>>log" if path == "/dev/stderr" else ">>log"
+    assert world.shell(f"llamacli ask -o {path} Hi {redirected}").status == 0
+    assert (world.cwd / "log").read_text() == before + HELLO + "\n"
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no /dev/shm")
+def test_a_file_below_dev_is_a_file(world: World) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder, "answer")
+        assert world.call("ask", "-o", str(path), "Hi").status == 0
+        path.write_text("old and long " * 99)
+        assert world.call("ask", "-o", str(path), "Hi").status == 0
+        assert path.read_text() == HELLO + "\n"
+        world.api.will(text("{}"))
+        rows = str(Path(folder, "rows"))
+        assert world.call("batch", "-o", rows, stdin="a\n").status == 0
+        assert json.loads(Path(rows).read_text())["content"] == "{}"
+
+
+@pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/9999"])
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(world: World, path: str) -> None:
     result = world.call("ask", "-o", path, "Hi")
     assert (result.status, result.out) == (74, "")
@@ -520,3 +594,15 @@ def test_stdout_on_a_terminal_is_escaped_while_a_pipe_is_not(world: World) -> No
     with Terminal(world, "sh", "-c", f"{' '.join(PROGRAM)} ask -I Hi | od -c") as terminal:
         terminal.wait()
     assert "033" in terminal.shown
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_halves_of_a_character_in_two_chunks_are_one_in_json_too(world: World, arguments: list[str]) -> None:
+    halves = [delta("ok\ud83d"), delta("\ude00", finish="stop")]
+    world.api.will(stream(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in halves))
+    assert "ok\U0001f600" in world.call("ask", *arguments, "Hi").out
+
+
+def test_the_end_of_a_stream_may_have_blanks_around_it(world: World) -> None:
+    world.api.will(stream([event(delta("ok", finish="stop")), b"data: [DONE] \n\n"]))
+    assert world.call("ask", "Hi").status == 0
