@@ -48,6 +48,8 @@ def show_all(
         if dry.curl:
             endpoint.announce(server, env)
             with_key = endpoint.would_send_key(server, env)
+            if not with_key and (holder := endpoint.holder_of_key(server, env)):
+                env.stderr.note(f"the command sends no key, and the call itself would: the one in {holder}")
             if with_key and not os.environ.get(KEY_VARIABLES[0]):
                 env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
         for outgoing in requests:
@@ -67,18 +69,25 @@ def curl(outgoing: Outgoing, url: str, network: NetworkOptions, with_key: bool) 
     program holds 128 KiB at most on Linux. The key stays in a variable.
     """
     # -g, since curl takes braces and brackets in a URL for patterns.
-    words = ["curl", "-sS", "-N", "-g", "-X", outgoing.method, quote(url)]
+    words = ["curl", "-sS", "-N", "-g"]
+    # With -X HEAD it would wait for the body that the headers announce.
+    words += [*(["--head"] if outgoing.method == "HEAD" else ["-X", outgoing.method]), quote(url)]
     if endpoint.is_loopback(url):
         words += ["--noproxy", "'*'"]
     if network.ca_bundle:
-        words += ["--cacert", quote(network.ca_bundle)]
-    for name, value in outgoing.headers(network.request_id).items():
+        words += ["--capath" if os.path.isdir(network.ca_bundle) else "--cacert", quote(network.ca_bundle)]
+    headers = outgoing.headers(network.request_id)
+    for name, value in headers.items():
         words += ["-H", quote(f"{name}: {value}" if value else f"{name};")]
     if with_key:
         words += ["-H", f'"Authorization: Bearer ${KEY_VARIABLES[0]}"']
     if outgoing.body:
         return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
-    return " ".join([*words, *(["--data-binary", "''"] if outgoing.method != "GET" else [])])
+    if outgoing.method not in ("GET", "HEAD"):
+        # What an empty body would otherwise be called.
+        untyped = "content-type" not in map(str.lower, headers)
+        words += [*(["-H", "'Content-Type:'"] if untyped else []), "--data-binary", "''"]
+    return " ".join(words)
 
 
 def quote(text: str) -> str:

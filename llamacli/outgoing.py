@@ -24,6 +24,9 @@ class Outgoing:
         own = {"Content-Type": "application/json"} if self.body else {}
         if request_id:
             own["X-Client-Request-Id"] = request_id
-        given = dict(self._extra)
-        replaced = {name.lower() for name in given}
-        return {name: value for name, value in own.items() if name.lower() not in replaced} | given
+        given: dict[str, tuple[str, str]] = {}
+        for name, value in self._extra:
+            # Values of one name are one list (RFC 9110, 5.3).
+            spelled, before = given.get(name.lower(), (name, ""))
+            given[name.lower()] = spelled, f"{before}, {value}" if before else value
+        return {name: value for name, value in own.items() if name.lower() not in given} | dict(given.values())

@@ -6,21 +6,22 @@ from contextlib import suppress
 
 from llamacli import sse
 from llamacli.output import Output
-from llamacli.reply import MAX_BODY, STREAM, Reply
+from llamacli.reply import DONE, MAX_BODY, STREAM, Reply
 
 
-def body(reply: Reply, out: Output, as_received: bool) -> None:
+def body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> None:
     """Prints a body, a stream `as_received` or each event's data as a line.
 
-    Raises LlamaError (broken) where it is cut short, so far as it shows: by HTTP's own
+    A model's answer may be a stream under any Content-Type, as servers have it. Raises
+    LlamaError (broken) where a body is cut short, so far as it shows: by HTTP's own
     framing, by JSON that does not end, or by a stream that ends before its answer.
     """
     start, blocks = reply.opening()
-    kind = reply.headers.get("content-type", "json")
-    first = start[:1]
-    if STREAM.match(start) or ("event-stream" in kind and first not in (b"{", b"[", b"<")):
+    kind = reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    first, is_stream = start[:1], kind == "text/event-stream"
+    if (is_stream and first not in (b"{", b"[", b"<")) or (is_answer and STREAM.match(start)):
         _events(reply, blocks, out, as_received)
-    elif first in (b"{", b"[") and ("json" in kind or "event-stream" in kind):
+    elif first in (b"{", b"[") and (is_stream or kind.endswith(("/json", "+json"))):
         # Only JSON shows by itself where it ends.
         _document(reply, blocks, out)
     else:
@@ -52,7 +53,7 @@ def _events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received: boo
             if as_received:
                 out.verbatim(block)
             for event in decoder.feed(block):
-                if event.data == "[DONE]":
+                if event.data.strip() == DONE:
                     return
                 if not as_received:
                     out.json_text(event.data + "\n")

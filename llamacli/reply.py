@@ -18,6 +18,7 @@ from llamacli.assembly import Assembly
 from llamacli.connection import Progress
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.lean import requests
+from llamacli.outgoing import Outgoing
 from llamacli.terminal import Stderr, one_line
 from llamacli.wire import Chunk, error_in, error_message, request_id, verdict
 
@@ -27,6 +28,7 @@ MAX_BODY = 64 << 20
 #: How a text/event-stream begins: a comment or a field.
 STREAM = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
 BOM = b"\xef\xbb\xbf"
+DONE = "[DONE]"
 #: Seconds that a stream may go on for after every choice has finished: usage and [DONE] may follow, or nothing.
 LINGER = 5.0
 #: Seconds to wait for the end of a body whose answer is there: a new connection takes about as long.
@@ -39,6 +41,7 @@ class AnyCall(Protocol):
     """What a reply needs to know of the call that it belongs to."""
 
     started: float
+    outgoing: Outgoing
     progress: Progress
     stderr: Stderr
 
@@ -74,7 +77,8 @@ class Reply:
     def ends_with_the_connection(self) -> bool:
         """Whether nothing else says where the body ends, so that one cut short looks whole."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
-        return not is_framed and self._response.status_code != 204
+        has_body = self._response.status_code != 204 and self._call.outgoing.method != "HEAD"
+        return has_body and not is_framed
 
     def verdict(self, allow_truncated: bool) -> LlamaError | None:
         """Says what keeps a whole reply from being a complete answer, None where nothing does."""
@@ -163,7 +167,7 @@ class Reply:
             for events in sse.events(blocks):
                 chunks: list[Chunk] = []
                 for event in events:
-                    if event.data == "[DONE]":
+                    if event.data.strip() == DONE:
                         yield chunks
                         return
                     if not event.data:

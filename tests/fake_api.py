@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.api.requests.append(self.asked)
         self.server.api.behaviour()(self)
 
-    do_GET = do_POST
+    do_GET = do_HEAD = do_DELETE = do_POST
 
     def handle_one_request(self) -> None:
         # A client that leaves in the middle is nothing to report.

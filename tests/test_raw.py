@@ -356,7 +356,15 @@ def test_curl_of_raw(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--endpoint", "/a?q=%7Bx%7D&r=a,b", "{}"], ["-H", "X-B:", "{}"], ["-X", "POST", "--endpoint", "/x"]]
+    "arguments",
+    [
+        ["--endpoint", "/a?q=%7Bx%7D&r=a,b", "{}"],
+        ["-H", "X-B:", "{}"],
+        ["-H", "X-B: 1", "-H", "x-b: 2", "{}"],
+        ["-X", "POST", "--endpoint", "/x"],
+        ["-X", "DELETE", "--endpoint", "/x"],
+        ["-X", "HEAD", "--endpoint", "/x"],
+    ],
 )
 def test_curl_is_the_same_call_in_odd_cases_too(world: World, arguments: list[str]) -> None:
     world.api.will(answer())
@@ -367,7 +375,7 @@ def test_curl_is_the_same_call_in_odd_cases_too(world: World, arguments: list[st
     sent_by_curl(world, command)
     ours, theirs = world.api.requests
     assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
-    for name in ("x-b", "content-length"):
+    for name in ("x-b", "content-length", "content-type"):
         assert ours.headers.get(name) == theirs.headers.get(name)
 
 
@@ -415,3 +423,46 @@ def test_slow_tokens_of_a_stream_are_passed_on_at_once(world: World) -> None:
         assert running.stdout
         assert b"first" in running.stdout.readline()
         running.kill()
+
+
+def test_headers_of_one_name_are_one_list(world: World) -> None:
+    world.api.will(answer())
+    world.call("raw", "-H", "X-A: 1", "-H", "x-a: 2", "{}")
+    assert world.api.requests[0].headers["x-a"] == "1, 2"
+
+
+def test_head_has_no_body_to_miss(world: World) -> None:
+    world.api.will(raw(b"HTTP/1.1 200 OK\r\nX-A: 1\r\n\r\n"))
+    result = world.call("raw", "-i", "-X", "HEAD", "--endpoint", "/x")
+    assert (result.status, result.err) == (0, "")
+    assert "X-A: 1" in result.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        *[
+            (kind, b'{"a":1}\n{"a":2}\n')
+            for kind in ("application/x-ndjson", "application/jsonl", "application/json-seq")
+        ],
+        ("application/yaml", b"id: 5\nname: x\n"),
+        ("text/csv", b"data\n1\n2\n"),
+        ("text/plain", b"data: 1\n"),
+        ("application/octet-stream", b"id\rx"),
+    ],
+)
+def test_what_is_neither_json_nor_a_stream_is_passed_on(world: World, kind: str, body: bytes) -> None:
+    world.api.will(document(body, kind=kind))
+    result = world.call("raw", "--endpoint", "/x")
+    assert (result.status, result.err) == (0, "")
+    assert result.stdout == body + (b"" if body.endswith(b"\n") else b"\n")
+
+
+def test_a_fields_name_is_utf8(world: World) -> None:
+    result = world.run(b"raw", b"--dry-run", b"-F", b"\xff=1")
+    assert (result.status, result.out) == (2, "")
+    assert "--field is not UTF-8" in result.err
+
+
+def test_curl_takes_a_folder_of_certificates_for_one(world: World) -> None:
+    assert f"--capath '{world.cwd}'" in world.call("raw", "--curl", "--ca-bundle", str(world.cwd), "{}").out

@@ -144,7 +144,7 @@ def raw(
             raise
         _print(out, given.include, response, b"")
         with Reply(call, response, Assembly()) as reply:
-            passing.body(reply, out, given.sse)
+            passing.body(reply, out, given.sse, is_answer=request.path.endswith("/completions"))
         out.end()
         out.commit()
     return ExitStatus.OK
@@ -168,7 +168,8 @@ def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes 
             return None, False
         raise LlamaError(ExitStatus.USAGE, "nothing to send: the BODY is empty", "give JSON")
     whole = {} if data is None else _object(data)
-    for key, value in given.field.items():
+    for name, value in given.field.items():
+        key = env.inputs.argument(name, "--field")
         whole[key] = _value(value, key, env)
     return encode(whole), _asks_for_stream(whole)
 
