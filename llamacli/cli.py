@@ -63,6 +63,7 @@ def build(name: str, words: Sequence[str] | None = None) -> Any:
     command.tables = function.tables  # type: ignore[attr-defined]
     command.operands = function.operands  # type: ignore[attr-defined]
     command.epilog = "\n".join(module.EXAMPLES)
+    command.surplus = getattr(module, "SURPLUS", f"see: {PROGRAM} help {name}")
     return command
 
 
@@ -113,8 +114,8 @@ def _program(
 def _unknown(name: str) -> LlamaError:
     from difflib import get_close_matches
 
-    if name.startswith("-"):
-        return LlamaError(ExitStatus.USAGE, f"no option {name} before the command", f"try '{PROGRAM} --help'")
     close = get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean '{PROGRAM} {close[0]}'?" if close else f"to ask the model: {PROGRAM} ask {name} ..."
+    hint = f"did you mean '{PROGRAM} {close[0]}'?" if close else ""
+    if close != ["ask"]:
+        hint = " ".join(filter(None, (hint, f"to ask the model: {PROGRAM} ask {name} ...")))
     return LlamaError(ExitStatus.USAGE, f"no command '{name}'", hint)

@@ -13,6 +13,7 @@ import typer
 from llamacli import cli, signals
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.options import Run
 from llamacli.terminal import Stderr
 
 #: Memory that is let go where there is no other, so that there is some to say so with.
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
         signals.catch()
-        return run(Environment(stderr))
+        return _run(run, Environment(stderr))
     except LlamaError as error:
         stderr.error(error)
         return error.status
@@ -50,6 +51,18 @@ def main(arguments: list[str]) -> int:
         if stopped := _signal_behind(error):
             raise stopped from None
         return fault(error, stderr)
+
+
+def _run(run: Run, env: Environment) -> int:
+    """Runs a command. Where it fails, what was written in an editor for it is not lost."""
+    try:
+        status: int = run(env)
+    except LlamaError as error:
+        if draft := env.inputs.draft:
+            error.todo = "; ".join(filter(None, (error.todo, f"your text is in {draft}")))
+        raise
+    env.inputs.drop_draft()
+    return status
 
 
 def _signal_behind(error: BaseException | None) -> Stopped | None:
@@ -132,11 +145,16 @@ def _keep_standard_descriptors() -> None:
 def _usage(error: typer.TyperException) -> LlamaError:
     """Rewrites one of Typer's usage errors as one line that names the option and the mend."""
     text = error.format_message().rstrip(".")
-    name = getattr(error, "option_name", "")
+    name, ctx = getattr(error, "option_name", ""), getattr(error, "ctx", None)
     if text.startswith("No such option"):
-        close = _close_options(name, getattr(error, "ctx", None))
+        if ctx and ctx.parent is None:
+            return LlamaError(ExitStatus.USAGE, f"no option {name} before the command", "options go after it")
+        close = _close_options(name, ctx)
         hint = f"did you mean {' or '.join(close)}?" if close else "words that begin with a dash go after --"
         return LlamaError(ExitStatus.USAGE, f"no option {name}", hint)
+    if "unexpected extra argument" in text and ctx:
+        # They may be a key.
+        return LlamaError(ExitStatus.USAGE, f"too many operands for {ctx.command.name}", ctx.command.surplus)
     if "requires an argument" in text:
         return LlamaError(ExitStatus.USAGE, f"{name} needs a value")
     return LlamaError(ExitStatus.USAGE, text[:1].lower() + text[1:])

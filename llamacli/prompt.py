@@ -142,27 +142,26 @@ def system(options: ContextOptions, inputs: Inputs) -> str | None:
 
 
 def edited(prompt: str, inputs: Inputs) -> str:
-    """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes."""
+    """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes.
+
+    It stays in a file until somebody says that it has served.
+    """
     import shlex
-    import shutil
     import tempfile
+    from pathlib import Path
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     folder = tempfile.mkdtemp(prefix="llamacli-")
-    path = os.path.join(folder, "prompt.md")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(prompt)
+    # What was written stays where it is until it has served.
+    inputs.draft = Path(folder, "prompt.md")
+    inputs.draft.write_text(prompt, encoding="utf-8")
     with _terminal() as terminal, _ignoring_signals():
         # By the shell, as git does it: an editor may come with arguments.
-        command = f"{editor} {shlex.quote(path)}"
+        command = f"{editor} {shlex.quote(str(inputs.draft))}"
         done = run_shell(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2)
     if done.returncode:
-        # What was written stays where it is.
-        what = f"the editor '{editor}' ended with status {done.returncode}"
-        raise LlamaError(ExitStatus.USAGE, what, f"nothing was sent, and your text is in {path}")
-    text = inputs.file(path).rstrip("\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    return text
+        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' ended with status {done.returncode}")
+    return inputs.file(str(inputs.draft)).rstrip("\n")
 
 
 @contextmanager

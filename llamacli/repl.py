@@ -142,6 +142,7 @@ class Repl:
         """Lets the user write a message in the editor, and asks it."""
         without = None if text else self.in_place_of
         text = prompt.edited(text or self.unanswered, self.env.inputs)
+        self.env.inputs.drop_draft()
         if not text.strip():
             raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
         self._lines.remember(text)

@@ -77,7 +77,7 @@ rm -rf "${lib:?}/bin" "${lib:?}/share" "$lib"/*.dist-info/direct_url.json
 "$base" -m compileall -q -s "$destdir" --invalidation-mode unchecked-hash "$lib"
 
 cat >"$root/bin/llamacli" <<END
-#!$base
+#!$base -IS
 # $mark
 import os
 import sys

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROGRAM, World
-from tests.fake_api import MODEL, text
+from tests.fake_api import MODEL, error, respond, text
 from tests.terminal import Terminal
 
 
@@ -211,6 +211,29 @@ def test_what_was_written_in_the_editor_is_kept_where_it_fails(world: World) -> 
     assert path.read_text() == "precious\n"
     path.unlink()
     path.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["-o", "missing/x"], 74), (["--top-logprobs", "3"], 2), (["-f", "missing"], 2), ([], 4)]
+)
+def test_what_was_written_in_the_editor_is_kept_where_the_call_fails(
+    world: World, arguments: list[str], status: int
+) -> None:
+    editor = world.cwd / "ed.sh"
+    editor.write_text('#!/bin/sh\necho precious >"$1"\n')
+    editor.chmod(0o755)
+    world.api.will(error(400, "no"), respond)
+    result = world.call("ask", "-e", *arguments, VISUAL=str(editor))
+    assert result.status == status
+    assert result.err.count("\n") == 1
+    path = Path(result.err.rpartition("your text is in ")[2].strip())
+    assert path.read_text() == "precious\n"
+    path.unlink()
+    path.parent.rmdir()
+    editor.write_text(f'#!/bin/sh\necho precious >"$1"; echo "$1" >{world.cwd}/name\n')
+    world.api.will(respond)
+    assert world.call("ask", "-e", VISUAL=str(editor)).status == 0
+    assert not Path((world.cwd / "name").read_text().strip()).parent.exists()
 
 
 def test_a_file_may_have_any_name(world: World) -> None:

@@ -156,7 +156,12 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
     (["ask", "Hi", "-m"], "-m needs a value"),
     (["ask", "--max-tokens"], "--max-tokens needs a value"),
     (["ask", "--json=1", "Hi"], "--json"),
-    (["aks", "Hi"], "did you mean 'llamacli ask'?"),
+    (["aks", "Hi"], "no command 'aks'; did you mean 'llamacli ask'?\n"),
+    (["what", "is"], "did you mean 'llamacli chat'? to ask the model: llamacli ask what ..."),
+    (["-q", "ask", "Hi"], "no option -q before the command; options go after it"),
+    (["models", "a", "b"], "too many operands for models; see: llamacli help models"),
+    (["config", "set-key", "sk-0123"], "set-key reads the key from a hidden prompt or stdin"),
+    (["config", "sk-0123456789abcdef"], "that is no action; there is show, set-key, check"),
     (["why", "is"], "no command 'why'; to ask the model: llamacli ask why ..."),
     (["--nonsense"], "--nonsense"),
     (["-x", "ask"], "-x"),
@@ -190,7 +195,18 @@ def test_usage_errors_are_one_line_that_names_what_is_wrong(world: World, argume
     assert told in result.err
     assert result.err.startswith("llamacli: ")
     assert result.err.count("\n") == 1
+    assert "sk-0" not in result.err
     assert not world.api.requests
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-stream"], ["--json"], ["--yes-no"]])
+@pytest.mark.parametrize("reason", ["error", "abort"])
+def test_an_answer_that_the_server_gave_up_is_7(world: World, arguments: list[str], reason: str) -> None:
+    whole = completion("Half an ans", finish=reason)
+    whole["choices"][0]["error"] = {"code": 502, "message": "upstream died"} if reason == "error" else None
+    world.api.will(document(whole))
+    told = "upstream died" if reason == "error" else "its finish_reason is abort"
+    check(world, 7, f"the server failed: {told}", arguments=arguments)
 
 
 def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
