@@ -73,9 +73,8 @@ class Batch:
         pace = Pace(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
         _allow_descriptors(limits.jobs)
         # What a client cannot do without, certificates say, is missed now and not by every item.
-        client = Client(where, network, stderr)
-        self.pool: Pool[Task, Client] = Pool(limits.jobs, pace, client.twin, self._work, lambda: sink.is_full)
-        self.pool.resources.append(client)
+        self.client = Client(where, network, stderr, connections=limits.jobs)
+        self.pool: Pool[Task] = Pool(limits.jobs, pace, self._work, lambda: sink.is_full)
         self.tally = Tally()
         self._lock = threading.Lock()
         #: What ended the batch before its time.
@@ -120,8 +119,7 @@ class Batch:
         self.stderr.settle()
         self.pool.close()
         self._sink.finish(is_complete)
-        for client in self.pool.resources:
-            client.close()
+        self.client.close()
 
     @property
     def _is_complete(self) -> bool:

@@ -47,7 +47,10 @@ class Retryable(Exception):
 
 
 class Client:
-    """Calls one endpoint, again and again over one connection where that stays; lets it go when it is left.
+    """Calls one endpoint, again and again over connections where they stay; lets them go when it is left.
+
+    Any number of threads may call at once, each over a connection of its own, of which
+    so many are kept.
 
     It sends by requests' adapter and not by a Session, which would read ~/.netrc and
     put a password from there in place of the key, send cookies back, and follow
@@ -56,22 +59,20 @@ class Client:
     """
 
     def __init__(
-        self, endpoint: Endpoint, options: NetworkOptions, stderr: Stderr, early: "Early | None" = None
+        self,
+        endpoint: Endpoint,
+        options: NetworkOptions,
+        stderr: Stderr,
+        early: "Early | None" = None,
+        connections: int = 1,
     ) -> None:
         self.endpoint, self.options, self.stderr = endpoint, options, stderr
-        self.adapter = Adapter()
+        self.adapter = Adapter(connections)
         self.adapter.early = early
         #: The certificates to trust, True for requests' own.
         self.verify = (early and early.bundle) or network.certificates(options) or True
         self._routes: dict[str, Proxy] = {}
         self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
-
-    def twin(self) -> "Client":
-        """Returns a client with a connection of its own that shares what has been prepared; for another thread."""
-        twin = Client(self.endpoint, self.options, self.stderr)
-        twin._routes, twin._prepared = self._routes, self._prepared
-        twin.adapter.contexts = self.adapter.contexts
-        return twin
 
     def __enter__(self) -> "Client":
         return self

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -102,9 +103,8 @@ class Progress:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter with connections that keep to a Progress. Set `progress` before each call."""
+    """requests' adapter with connections that keep to a Progress. Set `progress` before each call, in its thread."""
 
-    progress: Progress
     #: Is called each time that a request has been sent, before the response is waited for.
     when_sent: Callable[[], None] = staticmethod(lambda: None)
     #: Is open or being opened already, and goes to the first request.
@@ -113,11 +113,21 @@ class Adapter(requests.adapters.HTTPAdapter):
     _pools: dict[tuple[object, ...], Any]
     _urls: dict[tuple[object, ...], str]
 
-    def __init__(self) -> None:
-        #: Of all connections, also of those of other adapters.
+    def __init__(self, connections: int) -> None:
         self.contexts = Contexts()
         self._pools, self._urls = {}, {}
-        super().__init__()
+        self._calls = threading.local()
+        super().__init__(pool_maxsize=connections)
+
+    @property
+    def progress(self) -> Progress:
+        """Of the call that this thread makes."""
+        found: Progress = self._calls.progress
+        return found
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self._calls.progress = progress
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -11,7 +11,7 @@ from llamacli.client import Call, Client, Retryable
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.network import NetworkOptions
 from llamacli.outgoing import CHAT, Outgoing
-from llamacli.pool import Ended, Pool, Slot
+from llamacli.pool import Ended, Pool
 from llamacli.reply import Reply
 from llamacli.terminal import Stderr
 from llamacli.wire import Completion, cost, encode, verdict
@@ -25,11 +25,12 @@ HOPELESS = frozenset({ExitStatus.KEY, ExitStatus.CREDITS})
 class AnyBatch(Protocol):
     """What an exchange needs to know of its batch."""
 
+    client: Client
     network: NetworkOptions
     stderr: Stderr
 
     @property
-    def pool(self) -> Pool[Any, Client]: ...
+    def pool(self) -> Pool[Any]: ...
 
     def end(self, reason: LlamaError) -> None: ...
 
@@ -60,28 +61,28 @@ class Exchange:
         request_id = self._request_id()
         failures, waited = 0, 0.0
         while True:
-            slot = self._batch.pool.enter(self._order)
-            self._started = self._started or slot.started
+            started = self._batch.pool.enter(self._order)
+            self._started = self._started or started
             try:
-                completion = self._try(slot.resource, outgoing, body, request_id)
+                completion = self._try(outgoing, body, request_id)
             except Retryable as failure:
                 if failure.code in SLOW_DOWN:
-                    self._slow_down(slot, failure)
+                    self._slow_down(started, failure)
                     continue
-                self._batch.pool.leave(slot)
+                self._batch.pool.leave()
                 if failure.code in final:
                     raise failure.error from None
                 wait = self._wait(failure, failures, waited)
                 failures, waited = failures + 1, waited + wait
                 self._batch.pool.sleep(wait)
             except LlamaError as error:
-                self._batch.pool.leave(slot)
+                self._batch.pool.leave()
                 if error.status in HOPELESS:
                     self._batch.end(error)
                     raise Ended from None
                 raise
             else:
-                self._batch.pool.leave(slot, succeeded=True)
+                self._batch.pool.leave(succeeded=True)
                 return completion
 
     def _request_id(self) -> str:
@@ -89,9 +90,9 @@ class Exchange:
         # Each item has a name of its own, or the provider's logs would show one for all.
         return f"{given[:115]}-{self._index}" if given else str(uuid4())
 
-    def _try(self, client: Client, outgoing: Outgoing, body: dict[str, Any], request_id: str) -> Completion:
+    def _try(self, outgoing: Outgoing, body: dict[str, Any], request_id: str) -> Completion:
         streaming = body.get("stream") is True
-        call = self._call = client.call(outgoing, streaming, request_id=request_id)
+        call = self._call = self._batch.client.call(outgoing, streaming, request_id=request_id)
         answers = body.get("n")
         try:
             with Reply(call, call.attempt(), Assembly(answers if isinstance(answers, int) else 1)) as reply:
@@ -106,10 +107,10 @@ class Exchange:
         self._batch.paid(cost(completion, reply.headers))
         return completion
 
-    def _slow_down(self, slot: Slot[Client], failure: Retryable) -> None:
-        """Gives the slot back and slows all calls down. Raises Ended where there is no hope."""
+    def _slow_down(self, started: float, failure: Retryable) -> None:
+        """Gives the slot that came at `started` back and slows all calls down. Raises Ended where there is no hope."""
         self._batch.stderr.verbose(f"* {failure.error.what}; slowing down")
-        if self._batch.pool.refuse(slot, failure.after):
+        if self._batch.pool.refuse(started, failure.after):
             return
         limit = self._batch.network.retry_max_time
         if failure.after and failure.after > limit:

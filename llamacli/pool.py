@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 from llamacli.pace import Pace
 
 Task = TypeVar("Task")
-Resource = TypeVar("Resource")
 #: The name of the thread that reads the tasks, which nothing can end while it waits for one.
 READER = "reader"
 
@@ -25,13 +24,6 @@ class Ended(BaseException):
 
 class _Over:
     """The last event: everything is done."""
-
-
-class Slot(Generic[Resource]):
-    """Leave to have one call in flight, with the connection to do it on. `started` is by the monotonic clock."""
-
-    def __init__(self, resource: Resource, started: float) -> None:
-        self.resource, self.started = resource, started
 
 
 class _Waiter:
@@ -47,24 +39,18 @@ class _Waiter:
         return self.rank < other.rank
 
 
-class Pool(Generic[Task, Resource]):
+class Pool(Generic[Task]):
     """Works on tasks in threads, each task from its beginning to its end in one of them.
 
     Tasks are read by a thread of their own, and not many ahead. What the threads share
-    is slots: a thread that waits for its next try holds none, and another one takes
-    over. Where slots are rare the lowest task goes first, so that none starves.
+    is slots, each of which is leave to have one call in flight: a thread that waits for
+    its next try holds none, and another one takes over. Where slots are rare the lowest
+    task goes first, so that none starves.
     """
 
-    def __init__(
-        self,
-        jobs: int,
-        pace: Pace,
-        new_resource: Callable[[], Resource],
-        work: Callable[[Task], None],
-        is_full: Callable[[], bool],
-    ) -> None:
+    def __init__(self, jobs: int, pace: Pace, work: Callable[[Task], None], is_full: Callable[[], bool]) -> None:
         self.jobs, self.pace = jobs, pace
-        self._new_resource, self._work, self._is_full = new_resource, work, is_full
+        self._work, self._is_full = work, is_full
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._todo: SimpleQueue[Task | None] = SimpleQueue()
@@ -76,7 +62,6 @@ class Pool(Generic[Task, Resource]):
         self._threads = self._sleeping = self._outstanding = 0
         self._read_all = False
         self.in_flight = 0
-        self.resources: list[Resource] = []
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Works on all tasks. Raises what was raised there, or Stopped, after which `wait` may go on."""
@@ -170,8 +155,8 @@ class Pool(Generic[Task, Resource]):
         if self._outstanding == 0 and (self._read_all or self.is_ending):
             self._events.put(_Over)
 
-    def enter(self, order: int) -> Slot[Resource]:
-        """Waits for a slot; the lowest order goes first. Raises Ended."""
+    def enter(self, order: int) -> float:
+        """Waits for a slot, the lowest order first, and returns when it came, by the monotonic clock. Raises Ended."""
         with self._lock:
             if self.is_ending:
                 raise Ended
@@ -181,9 +166,7 @@ class Pool(Generic[Task, Resource]):
         waiter.gate.acquire()
         if not waiter.is_granted:
             raise Ended
-        with self._lock:
-            resource = self.resources.pop() if self.resources else None
-        return Slot(resource or self._new_resource(), monotonic())
+        return monotonic()
 
     def _grant(self) -> None:
         """Lets those in who may start now, and sets the alarm for the first one who may start later."""
@@ -202,19 +185,19 @@ class Pool(Generic[Task, Resource]):
             waiter.is_granted = True
             waiter.gate.release()
 
-    def leave(self, slot: Slot[Resource], succeeded: bool = False) -> None:
+    def leave(self, succeeded: bool = False) -> None:
         """Gives a slot back."""
         with self._lock:
-            self._leave(slot)
+            self.in_flight -= 1
             if succeeded:
                 self.pace.succeeded()
             self._grant()
 
-    def refuse(self, slot: Slot[Resource], after: float | None) -> bool:
-        """Gives a slot back after a 429 or 503. Returns False where the batch had better stop."""
+    def refuse(self, started: float, after: float | None) -> bool:
+        """Gives a slot back that came at `started`, after a 429 or 503; tells whether it is worth going on."""
         with self._lock:
-            self._leave(slot)
-            is_hopeful = self.pace.refused(self.in_flight, slot.started, monotonic(), after)
+            self.in_flight -= 1
+            is_hopeful = self.pace.refused(self.in_flight, started, monotonic(), after)
             self._grant()
         return is_hopeful
 
@@ -222,10 +205,6 @@ class Pool(Generic[Task, Resource]):
         """Takes note of a failure, and tells whether it is worth going on."""
         with self._lock:
             return self.pace.is_hopeful(now := monotonic(), now)
-
-    def _leave(self, slot: Slot[Resource]) -> None:
-        self.resources.append(slot.resource)
-        self.in_flight -= 1
 
     def sleep(self, seconds: float) -> None:
         """Waits without a slot. Raises Ended."""

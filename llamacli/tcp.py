@@ -11,6 +11,14 @@ from typing import Any
 Address = tuple[int, int, int, str, Any]
 
 
+class Socket(socket.socket):
+    """A socket that asks nothing of the system where a timeout stays as it is: urllib3 sets three for each request."""
+
+    def settimeout(self, value: float | None) -> None:
+        if value != self.gettimeout():
+            super().settimeout(value)
+
+
 def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.socket:
     """Connects to the first address that answers, all within so many seconds.
 
@@ -24,7 +32,7 @@ def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.s
         share = (deadline - time.monotonic()) / (len(addresses) - tried)
         if share <= 0:
             break
-        sock = socket.socket(family, kind, protocol)
+        sock = Socket(family, kind, protocol)
         try:
             for option in options or ():
                 sock.setsockopt(*option)
