@@ -26,6 +26,7 @@ class Server(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self.came = asyncio.get_running_loop().time()
         self.data += data
         while (end := self.data.find(b"\r\n\r\n")) >= 0:
             head = self.data[:end].lower()
@@ -38,25 +39,27 @@ class Server(asyncio.Protocol):
     def asked(self, body: bytes) -> None:
         if Server.in_flight >= self.allowed:
             Server.refused += 1
-            return self.send(b"429 Too Many Requests", {"message": "Too Many Requests"})
+            self.transport.write(response(b"429 Too Many Requests", {"message": "Too Many Requests"}))
+            return
         Server.in_flight += 1
-        prompt = json.loads(body)["messages"][-1]["content"]
-        if self.delay:
-            asyncio.get_running_loop().call_later(self.delay, self.answer, prompt)
-        else:
-            self.answer(prompt)
-        return None
-
-    def answer(self, prompt: str) -> None:
-        Server.in_flight -= 1
-        message = {"role": "assistant", "content": f"re: {prompt}"}
+        message = {"role": "assistant", "content": f"re: {json.loads(body)['messages'][-1]['content']}"}
         choices = [{"index": 0, "finish_reason": "stop", "message": message}]
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        self.send(b"200 OK", {"id": "1", "object": "chat.completion", "choices": choices, "usage": usage})
+        data = response(b"200 OK", {"id": "1", "object": "chat.completion", "choices": choices, "usage": usage})
+        if self.delay:
+            # What the server itself takes is a part of it.
+            asyncio.get_running_loop().call_at(self.came + self.delay, self.answer, data)
+        else:
+            self.answer(data)
 
-    def send(self, status: bytes, document: object) -> None:
-        body = json.dumps(document).encode()
-        self.transport.write(HEAD % (status, len(body)) + body)
+    def answer(self, data: bytes) -> None:
+        Server.in_flight -= 1
+        self.transport.write(data)
+
+
+def response(status: bytes, document: object) -> bytes:
+    body = json.dumps(document).encode()
+    return HEAD % (status, len(body)) + body
 
 
 async def main(delay: float, allowed: int, certificate: str) -> None:
