@@ -12,7 +12,7 @@ from typing import Any
 
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.items import Item
-from llamacli.rows import Row, line
+from llamacli.rows import START, Row, line
 from llamacli.terminal import write_all
 
 SCHEMA = """
@@ -72,7 +72,7 @@ class Journal:
         for number, offset, text in self._lines():
             known = _read_row(text)
             if known is None:
-                if offset + len(text) < self._end:
+                if offset + len(text) < self._end or not _is_torn(text):
                     what = f"{self._name} line {number} is no row of a batch"
                     raise LlamaError(ExitStatus.USAGE, what, "nothing was changed and nothing sent")
                 break
@@ -193,6 +193,15 @@ class Journal:
 
     def _failure(self, error: OSError) -> LlamaError:
         return LlamaError(ExitStatus.OUTPUT, f"cannot write {self._name}: {error.strerror}")
+
+
+def _is_torn(line: bytes) -> bool:
+    """Tells whether a file's last line may be what a kill or a crash has left of a row: never anybody else's text.
+
+    A row is written together with its newline. After a crash some file systems leave NULs for what was not written.
+    """
+    written = line.rstrip(b"\0")
+    return not line.endswith(b"\n") and (written.startswith(START) or START.startswith(written))
 
 
 def _read_row(line: bytes) -> tuple[str | None, int | None] | None:

@@ -18,6 +18,9 @@ MAX_HELD = 4 << 20
 #: What JSON allows inside of a string, and Python's splitlines and others take for the end of a line.
 BREAKS = "[\x85\u2028\u2029]"
 
+#: What each row's line begins with.
+START = b'{"index": '
+
 Row = dict[str, Any]
 
 

@@ -242,7 +242,7 @@ def test_an_item_that_is_worded_anew_keeps_its_answer(world: World) -> None:
     assert (row["id"], row["input"], row["content"]) == (4, {"id": 4, "x": "a"}, "re: say a")
 
 
-@pytest.mark.parametrize("torn", [b'{"index": 1, "id": nu', b'{"index": 1}\n', b"\0\0\0\0", b""])
+@pytest.mark.parametrize("torn", [b'{"index": 1, "id": nu', b'{"index": 1}', b"{", b'{"ind\0\0', b"\0\0\0\0", b""])
 def test_a_torn_last_line_is_mended(world: World, torn: bytes) -> None:
     world.api.will(echo)
     resumed(world, "a\nb\nc\n")
@@ -253,6 +253,34 @@ def test_a_torn_last_line_is_mended(world: World, torn: bytes) -> None:
     path.write_bytes(whole.removesuffix(b"\n"))
     assert resumed(world, "a\nb\nc\n") == (0, [])
     assert [row["content"] for row in rows(path)] == ["re: a", "re: b", "re: c"]
+
+
+def test_a_row_that_is_torn_at_any_byte_is_mended(world: World) -> None:
+    world.api.will(echo)
+    resumed(world, "a\n")
+    path = world.cwd / "out"
+    whole = path.read_bytes()
+    for size in range(len(whole) - 1):
+        path.write_bytes(whole[:size])
+        assert resumed(world, "a\n") == (0, ["a"]), whole[:size]
+
+
+@pytest.mark.parametrize("text", ["KEY=x\n", "KEY=x", '{"index": 1}\n', '{"key": 1', "[]", "\n"])
+def test_a_file_of_one_line_that_is_no_row_is_left_alone(world: World, text: str) -> None:
+    world.api.will(echo)
+    path = world.cwd / "out"
+    row = ""
+    for _ in range(2):
+        path.write_text(row + text)
+        # The input may be that very file, by mistake.
+        for given in ([], ["-", "out"]):
+            result = world.run("batch", "-o", "out", "--resume", *given, stdin="b\n")
+            assert (result.status, result.out) == (2, "")
+            assert "is no row of a batch; nothing was changed and nothing sent" in result.err
+            assert path.read_text() == row + text
+        path.unlink()
+        resumed(world, "a\n")
+        row = path.read_text()
 
 
 def test_shards_may_share_a_file_in_turn(world: World) -> None:
