@@ -80,6 +80,8 @@ class Repl:
             else:
                 if not self._do(lambda: self._handle(typed)):  # noqa: B023
                     break
+        # Not the one of the start: /reset and /save go on elsewhere.
+        session = self.conversation.session
         if session.is_saved and session.name and self.conversation.total.turns:
             self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
         return ExitStatus.OK

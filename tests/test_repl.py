@@ -248,6 +248,32 @@ def test_no_save_holds_after_save_and_reset(world: World) -> None:
     assert names(world) == ["kept"]
 
 
+@pytest.mark.parametrize(
+    ("options", "typed", "told"),
+    [
+        (["-S", "old"], ["/reset", "two"], ""),
+        (["-S", "old"], ["/reset", "two", "/save new"], "new"),
+        (["-S", "old"], ["/save new"], "new"),
+        (["--no-save"], ["/save new"], "new"),
+        (["-S", "old"], ["/reset"], None),
+        (["--no-save"], ["/save new", "/reset", "two"], None),
+    ],
+)
+def test_the_goodbye_names_the_session_that_is_left(
+    world: World, options: list[str], typed: list[str], told: str | None
+) -> None:
+    with Chat(world, *options) as chat:
+        for line in ["one", *typed]:
+            chat.say(f"{line}\r")
+        before = len(chat.shown)
+        chat.leave()
+    # A session without a name is called after the time.
+    name = told or max(names(world), key=lambda name: name[0].isdigit())
+    goodbye = f"llamacli: saved; go on with: llamacli chat -S {name}"
+    assert (goodbye in chat.shown[before:]) == (told is not None), chat.shown[before:]
+    assert ("go on with" in chat.shown[before:]) == (told is not None)
+
+
 def test_a_block_is_no_command_and_ctrl_d_throws_it_away(world: World) -> None:
     with Chat(world) as chat:
         for typed in ('"""', "/exit"):
