@@ -953,7 +953,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print only the contents, an empty one for a failed item.' --plain
             __llamacli_offer '' 'End each content with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'Print rows as they come, not in the order of the input.' --unordered
-            __llamacli_offer '' 'Count an answer that the token limit cut as whole.' --allow-truncated
+            __llamacli_offer '' 'Count an answer that the token limit cut as whole, one that --resume finds too.' --allow-truncated
             __llamacli_offer '' 'Have this many calls in flight at most.' -j --jobs
             __llamacli_offer '' 'Start at most this many calls a minute.' --rpm
             __llamacli_offer '' 'Start nothing more once this much is spent.' --max-cost

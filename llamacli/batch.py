@@ -145,7 +145,7 @@ class Batch:
             body = self._shape.body(self._questions.body(item))
         except LlamaError as fault:
             return {}, None, fault
-        return body, key(body) if self._sink.shows_keys else None, None
+        return body, key(body, self._shape.extracts) if self._sink.shows_keys else None, None
 
     def _work(self, task: Task) -> None:
         """Asks one item and writes its row. Raises Ended where the batch ends before there is one."""

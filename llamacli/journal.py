@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,6 +24,8 @@ SCHEMA = """
 class Journal:
     """A file of rows. `keeps` tells by a row's error status whether it is done, None for no error.
 
+    The error statuses in `forgiven` count as no error, and become none.
+
     What is where in the file is kept in a database that SQLite holds on disk, so that
     memory does not grow with the rows. Raises LlamaError: usage where the file holds
     something and is not to be resumed, or is no file of rows; output where it cannot
@@ -33,7 +35,14 @@ class Journal:
     is_full = False
     shows_keys = True
 
-    def __init__(self, path: str, resume: bool, keeps: Callable[[int | None], bool], is_ordered: bool) -> None:
+    def __init__(
+        self,
+        path: str,
+        resume: bool,
+        keeps: Callable[[int | None], bool],
+        is_ordered: bool,
+        forgiven: Collection[int],
+    ) -> None:
         import sqlite3
 
         self._name, self._path, self._is_ordered = path, os.path.realpath(path), is_ordered
@@ -50,7 +59,7 @@ class Journal:
         if self._end and not resume:
             todo = "--resume goes on with it; else remove it, or name another file"
             raise LlamaError(ExitStatus.USAGE, f"{path} holds something already", todo)
-        self._load(keeps)
+        self._load(keeps, forgiven)
 
     def _opened(self) -> int:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -65,7 +74,7 @@ class Journal:
         os.close(fd)
         return self._opened()
 
-    def _load(self, keeps: Callable[[int | None], bool]) -> None:
+    def _load(self, keeps: Callable[[int | None], bool], forgiven: Collection[int]) -> None:
         """Finds the rows that are done, and takes a last line away that was never finished."""
         found: list[tuple[str, int, int, bool]] = []
         whole = 0
@@ -78,6 +87,8 @@ class Journal:
                 break
             whole = offset + len(text)
             key, status = known
+            if status in forgiven:
+                status = None
             if key and keeps(status):
                 found.append((key, offset, len(text), status is not None))
             if len(found) >= 1000:
@@ -111,8 +122,8 @@ class Journal:
             number, offset, size, failed = hit
             self._rows.execute("delete from found where id = ?", (number,))
             row = json.loads(os.pread(self._fd, size, offset))
-            own = {"index": item.index, "id": item.id, "input": item.value}
-            # The same request may come from another line by now.
+            # The same request may come from another line by now, and its failure may have been forgiven.
+            own = {"index": item.index, "id": item.id, "input": item.value, "error": row["error"] if failed else None}
             is_same = all(name in row and row[name] == value for name, value in own.items())
             self._place(item.index, offset, size, None if is_same else line({**row, **own}))
             return bool(failed)

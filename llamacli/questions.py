@@ -90,11 +90,16 @@ class Questions:
         return {**self._base, "messages": messages, **self._added}
 
 
-def key(body: dict[str, Any]) -> str:
-    """Returns the digest that a request is known by in a file of answers, whichever way its answer comes."""
+def key(body: dict[str, Any], extracts: bool) -> str:
+    """Returns the digest that a request is known by in a file of answers, whichever way its answer comes.
+
+    Of what makes a row of an answer it holds --extract too, which no body tells.
+    """
     import hashlib
 
     asked = {name: value for name, value in body.items() if name not in STREAM_KEYS}
+    if extracts:
+        asked["--extract"] = True
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

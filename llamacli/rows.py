@@ -37,7 +37,9 @@ class RowOptions(Table):
     plain: Annotated[bool, Flag(Switch(), "Print only the contents, an empty one for a failed item.")] = False
     null: Annotated[bool, Flag(Switch(), "End each content with a NUL byte in place of the newline.", "-0")] = False
     unordered: Annotated[bool, Flag(Switch(), "Print rows as they come, not in the order of the input.")] = False
-    allow_truncated: Annotated[bool, Flag(Switch(), "Count an answer that the token limit cut as whole.")] = False
+    allow_truncated: Annotated[
+        bool, Flag(Switch(), "Count an answer that the token limit cut as whole, one that --resume finds too.")
+    ] = False
 
 
 def row(

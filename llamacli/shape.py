@@ -26,7 +26,7 @@ class Shape:
     def __init__(self, fit: FitOptions, allow_truncated: bool, stderr: Stderr) -> None:
         """Raises LlamaError (usage) where two forms are asked for."""
         self._fitting = fit.fitting()
-        self._extracts, self._allow_truncated, self._stderr = fit.extract, allow_truncated, stderr
+        self.extracts, self._allow_truncated, self._stderr = fit.extract, allow_truncated, stderr
 
     @property
     def is_json(self) -> bool:
@@ -43,7 +43,7 @@ class Shape:
             return self._fitted(body, exchange)
         completion = exchange.send(body)
         fault = exchange.verdict(completion, self._allow_truncated)
-        if self._extracts and (fault is None or fault.status == ExitStatus.CUT):
+        if self.extracts and (fault is None or fault.status == ExitStatus.CUT):
             return self._extracted(completion, fault, exchange)
         return Shaped(completion, fault, {})
 

@@ -220,6 +220,34 @@ def test_resume_asks_only_for_what_is_missing_or_may_go_better(world: World) -> 
     assert [row["content"] for row in rows(world.cwd / "out")] == [f"re: {line}" for line in given.split()]
 
 
+def test_resume_takes_cut_answers_as_done_where_they_count_as_whole(world: World) -> None:
+    world.api.will(by_prompt(cut=answer("half", finish="length"), bad=error(400)))
+    given = "a\ncut\nbad\n"
+    assert resumed(world, given)[0] == 13
+    assert resumed(world, given, "--allow-truncated") == (13, [])
+    found = rows(world.cwd / "out")
+    assert [(row["content"], (row["error"] or {}).get("status")) for row in found] == [
+        ("re: a", None),
+        ("half", None),
+        (None, 4),
+    ]
+    # It is as if it had been allowed from the beginning.
+    assert resumed(world, "a\ncut\n") == (0, [])
+
+
+def test_resume_asks_again_where_extract_is_given_or_left_out(world: World) -> None:
+    world.api.will(by_prompt(a=answer("See:\n```\ncode\n```"), b=answer("prose")))
+    given = "a\nb\n"
+    assert resumed(world, given) == (0, ["a", "b"])
+    assert resumed(world, given, "-x") == (13, ["a", "b"])
+    assert [(row["content"], row["error"] and row["error"]["status"]) for row in rows(world.cwd / "out")] == [
+        ("code\n", None),
+        (None, 12),
+    ]
+    assert resumed(world, given, "-x") == (13, [])
+    assert resumed(world, given) == (0, ["a", "b"])
+
+
 def test_resume_matches_by_request_and_by_count(world: World) -> None:
     world.api.will(echo)
     assert resumed(world, "a\nb\na\n") == (0, ["a", "a", "b"])

@@ -59,10 +59,10 @@ def batch(
     where it holds neither, the item follows it. Without one, or with -, a line is the
     prompt, and of a record its prompt, its messages, or its body (OpenAI's batch input
     format). Each answer is a line of JSON: index, id (the record's custom_id or id), key
-    (a digest of the request), input, content, finish_reason, usage, seconds, attempts,
-    error (null, or status and message), and tool_calls where there are any; with -n
-    above 1 content and finish_reason are lists. A status of 13 says that some failed.
-    The first Ctrl-C lets the calls in flight finish.
+    (a digest of the request and of -x), input, content, finish_reason, usage, seconds,
+    attempts, error (null, or status and message), and tool_calls where there are any;
+    with -n above 1 content and finish_reason are lists. A status of 13 says that some
+    failed. The first Ctrl-C lets the calls in flight finish.
     """
     _check(template, files, printed)
     asked = None if template in (None, "-") else Template(env.inputs.argument(template or "", "TEMPLATE"))
@@ -84,9 +84,9 @@ def batch(
         return ExitStatus.OK
 
     if printed.output and not printed.plain and _is_file(printed.output):
-        return run(
-            Journal(printed.output, printed.resume or printed.retry_failed, _keeps(printed), not printed.unordered)
-        )
+        is_resumed = printed.resume or printed.retry_failed
+        forgiven = [ExitStatus.CUT] if printed.allow_truncated else []
+        return run(Journal(printed.output, is_resumed, _keeps(printed), not printed.unordered, forgiven))
     with Output(printed.output) as out:
         terminator = ("\0" if printed.null else "\n") if printed.plain else None
         return run(Stream(out, env.stderr, not printed.unordered, terminator, shape.is_json))
