@@ -1,8 +1,10 @@
 """The API's JSON in the API's own words: messages, chunks, completions, and the errors of several dialects."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypedDict, cast
 
 from llamacli.errors import ExitStatus, LlamaError
@@ -143,14 +145,20 @@ def tokens(told: object) -> tuple[int, int]:
 
 def cost(completion: Completion, headers: Mapping[str, str]) -> float | None:
     """Returns USD spent: from the last chunk's meta.usage, or a whole answer's header; None where neither tells."""
+    told: list[Any] = []
+    with suppress(KeyError, TypeError):
+        told.append(completion["meta"]["usage"]["usd_spent"])
+    told.append(headers.get("x-aimlapi-usd-spent"))
+    return next((usd for usd in map(_usd, told) if usd is not None), None)
+
+
+def _usd(told: Any) -> float | None:
+    """Returns a cost, None where it is none: NaN or a negative one would undo what has been counted."""
     try:
-        return float(completion["meta"]["usage"]["usd_spent"])
-    except (KeyError, TypeError, ValueError):
-        pass
-    try:
-        return float(headers["x-aimlapi-usd-spent"])
-    except (KeyError, ValueError):
+        usd = float(told)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return usd if 0 <= usd < math.inf else None
 
 
 def error_message(document: object) -> str:

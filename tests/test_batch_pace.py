@@ -1,5 +1,6 @@
 """`batch`: how fast it goes, what slows it down, and what ends it before its time."""
 
+import json
 import math
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from llamacli.pace import Pace
+from llamacli.wire import Completion, cost
 from tests.batches import asked, contents, errors, rows
 from tests.conftest import World
-from tests.fake_api import Handler, answer, by_prompt, echo, error, hang, raw, respond, stream, streamed
+from tests.fake_api import Handler, answer, by_prompt, completion, echo, error, hang, raw, respond, stream, streamed
 
 LINES = "".join(f"{number}\n" for number in range(40))
 
@@ -202,6 +204,27 @@ def test_max_cost_is_2_where_the_server_tells_no_cost(world: World) -> None:
     assert "the server tells no cost" in result.err
     # What was paid for is not thrown away.
     assert len(contents(result)) == len(world.api.requests) == 1
+
+
+@pytest.mark.parametrize("told", ["nan", "inf", "-1", "-inf", "much", "", None, 10**400, "1e999"])
+def test_a_cost_that_is_none_is_no_cost(told: object) -> None:
+    chunk: Completion = {"meta": {"usage": {"usd_spent": told}}}
+    assert cost(chunk, {}) is None
+    assert cost({}, {"x-aimlapi-usd-spent": str(told)}) is None
+    assert cost(chunk, {"x-aimlapi-usd-spent": "0.5"}) == 0.5
+
+
+@pytest.mark.parametrize("told", ["nan", "-5"])
+def test_a_cost_that_is_none_does_not_switch_max_cost_off(world: World, told: str) -> None:
+    def behave(handler: Handler) -> None:
+        usd = told if len(world.api.requests) == 2 else "0.1"
+        handler.reply(200, json.dumps(completion()).encode(), headers=[("x-aimlapi-usd-spent", usd)])
+
+    world.api.will(behave)
+    result = world.run("batch", "-j", "1", "--max-cost", "0.5", stdin=LINES)
+    assert (result.status, len(world.api.requests)) == (2, 2)
+    assert "the server tells no cost" in result.err
+    assert "$0.100000" in result.err
 
 
 def test_fail_fast_ends_it_at_the_first_failure(world: World) -> None:
