@@ -24,6 +24,8 @@ class Schema:
         from jsonschema.validators import validator_for
         from jsonschema_specifications import REGISTRY
 
+        from llamacli.keywords import by_json
+
         named = isinstance(document.get("$schema"), str)
         validator = validator_for(document, default=Draft202012Validator) if named else Draft202012Validator
         try:
@@ -36,8 +38,10 @@ class Schema:
         except RecursionError:
             raise ValueError("is no JSON Schema: it is nested too deeply, or refers to itself without end") from None
         self.document = document
+        # Where a schema names its dialect, jsonschema would go on with its own validator for that.
+        plain = {key: value for key, value in document.items() if key != "$schema"}
         # This registry, since the default one fetches what a $ref names from the network.
-        self._validator = validator(document, registry=REGISTRY)
+        self._validator = by_json(validator)(plain, registry=REGISTRY)
 
     def fault(self, value: Any) -> str | None:
         """Says what is wrong with a value, None where it fits. `format` is an annotation, as the draft has it."""

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamacli.forms import layers
+from llamacli.schema import Schema
 from tests.conftest import World
 from tests.fake_api import Behaviour, Handler, answer, completion, delta, document, error, event, stream, text
 
@@ -402,6 +405,48 @@ def test_references_inside_of_a_schema_are_followed_and_format_is_an_annotation(
     world.api.will(calls({"when": "no date"}))
     result = world.call("ask", "--schema", json.dumps(schema), "Hi")
     assert (result.status, result.out, result.err) == (0, '{"when": "no date"}\n', "")
+
+
+WORDS = {"patternProperties": {"^[a-z]+$": {"type": "string"}}}
+#: Schemas, values, and whether they fit: where binary fractions and Python's patterns have it otherwise.
+VERDICTS: list[tuple[dict[str, Any], object, bool]] = [
+    *(({"multipleOf": 0.01}, value, True) for value in (19.99, 0.07, 0.29, -0.03, 5, 1e300, 10**30)),
+    *(({"multipleOf": 0.01}, value, False) for value in (19.995, 0.075, 1e-7)),
+    ({"multipleOf": 3}, 9.0, True),
+    ({"multipleOf": 3}, 10, False),
+    ({"pattern": "^[a-z]+$"}, "abc", True),
+    ({"pattern": "^[a-z]+$"}, "abc\n", False),
+    ({"pattern": "a$|b"}, "a\n", False),
+    ({"pattern": r"^\$[$]$"}, "$$", True),
+    ({"pattern": r"^[]$]$"}, "$", True),
+    ({"pattern": r"^\\$"}, "\\\n", False),
+    ({"pattern": r"^\d\D$"}, "3\u0663", True),
+    ({"pattern": r"^[\d]$"}, "\u0663", False),
+    ({"pattern": r"^\w[\W]$"}, "eé", True),
+    ({"pattern": r"^\s$"}, "\u2003", True),
+    (WORDS, {"a\n": 1}, True),
+    (WORDS, {"a": 1}, False),
+    ({**WORDS, "additionalProperties": False}, {"a": "", "b\n": ""}, False),
+    ({**WORDS, "additionalProperties": False}, {"a": "", "b": ""}, True),
+    ({**WORDS, "additionalProperties": {"type": "number"}}, {"a": "", "B": 1}, True),
+    ({**WORDS, "additionalProperties": {"type": "number"}}, {"a": "", "B": ""}, False),
+    ({"items": {"$ref": "#"}, "multipleOf": 0.01}, [0.29], True),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "fits"), VERDICTS)
+def test_numbers_are_decimal_and_patterns_are_ecmas(schema: dict[str, Any], value: object, fits: bool) -> None:
+    for dialect in ({}, {"$schema": "http://json-schema.org/draft-07/schema#"}):
+        assert (Schema({**dialect, **schema}).fault(value) is None) == fits
+
+
+@given(st.text(st.sampled_from(r"\$[]^dwbDW-a(|)?*+{2}:"), max_size=12), st.text("a2$\n-", max_size=4))
+def test_a_pattern_that_python_takes_is_never_a_fault(pattern: str, text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        # One that it does not take is refused.
+        with suppress(ValueError):
+            Schema({"pattern": pattern}).fault(text)
 
 
 def test_the_short_form_is_a_record_of_exactly_these_fields(world: World) -> None:
