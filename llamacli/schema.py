@@ -37,6 +37,8 @@ class Schema:
             ) from None
         except RecursionError:
             raise ValueError("is no JSON Schema: it is nested too deeply, or refers to itself without end") from None
+        except OverflowError:
+            raise ValueError("holds a pattern that repeats too often") from None
         self.document = document
         # Where a schema names its dialect, jsonschema would go on with its own validator for that.
         plain = {key: value for key, value in document.items() if key != "$schema"}

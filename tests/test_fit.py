@@ -357,6 +357,7 @@ def test_files_nul_and_reasoning_work_with_a_form(world: World) -> None:
         (["--schema", '{"type": "arry"}'], {}, "is no JSON Schema: $.type: 'arry'"),
         (["--schema", '{"properties": {"a": {"minimum": "x"}}}'], {}, "$.properties.a.minimum: 'x'"),
         (["--schema", '{"properties": {"a": {"pattern": "("}}}'], {}, "$.properties.a.pattern: '('"),
+        (["--schema", '{"pattern": "a{99999999999999999999}"}'], {}, "holds a pattern that repeats too often"),
         (["--schema", '{"$schema": 5}'], {}, "$.$schema: 5 is not of type 'string'"),
         (["--schema", '{"a": 1,}'], {}, "is not JSON: "),
         (["--schema", "[1]"], {}, "give an object, or fields"),
