@@ -3,8 +3,12 @@
 import re
 from collections.abc import Iterable
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from llamacli.errors import ExitStatus, LlamaError
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 FENCE = re.compile(r"(`{3,}|~{3,})([^\n]*)")
@@ -14,8 +18,10 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
     """Returns what stands inside of the first fenced code block, None where there is none.
 
     A block that is still open where the text ends counts only where the text is
-    complete. Raw HTML counts as text, so that a block inside of it is found.
+    complete, and neither if it is empty nor if what seems to open it may be the end
+    of another one. Raw HTML counts as text, so that a block inside of it is found.
     """
+    text = text.removeprefix("\ufeff")
     # Not before there is an answer, since it takes as long to import as to ask.
     from markdown_it import MarkdownIt
 
@@ -28,12 +34,23 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
         # The last line lacks its newline where the text ends without one.
         inside = token.content.removesuffix("\n").split("\n") if token.content else []
         is_open = end - start < len(inside) + 2 and end >= len(LINE_END.split(text.rstrip()))
-        if is_open and not is_complete:
+        if is_open and (not is_complete or not token.content.strip() or _is_ending(token, text)):
             return None
         # The parser makes every line end a newline.
         ends = LINE_END.findall(text)[start + 1 : start + 1 + len(inside)]
         return "".join(line + end for line, end in zip_longest(inside, ends, fillvalue=""))
     return None
+
+
+def _is_ending(block: "Token", text: str) -> bool:
+    """Tells whether a block's fence, bare as the one at an end, follows one that a line's own text stands before.
+
+    CommonMark knows no block that is opened like that: `Sure: ```python`.
+    """
+    assert block.map
+    before = LINE_END.split(text)[: block.map[0]]
+    fence = block.markup[0] + "{3,}"
+    return not block.info.strip() and any(len(re.findall(fence, line)) % 2 for line in before)
 
 
 def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
