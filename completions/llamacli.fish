@@ -771,7 +771,7 @@ function __llamacli_flags --no-scope-shadowing
         case ask
             __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
-            __llamacli_offer 1 'Add this file after the prompt, in front of stdin\'s text.' -f --file
+            __llamacli_offer 1 'Add this file after the prompt; with ask and chat, text from stdin follows it.' -f --file
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Leave stdin alone.' -I --no-stdin --ignore-stdin
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
@@ -788,32 +788,41 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
             __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities (see them with --json).' --logprobs --no-logprobs
+            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
             __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
-            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls --no-parallel-tool-calls
+            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
+            __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
             __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, the default; with --json, a line a chunk.' --stream --no-stream
+            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
+            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
             __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
-            __llamacli_offer '' 'Print yes or no, and end with 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
             __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage --no-usage
-            __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown --no-markdown
+            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
+            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
+            __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown
+            __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Call this server.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
@@ -834,7 +843,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Send only the system message and this many earlier turns.' --keep-turns
             __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
-            __llamacli_offer 1 'Add this file after the prompt, in front of stdin\'s text.' -f --file
+            __llamacli_offer 1 'Add this file after the prompt; with ask and chat, text from stdin follows it.' -f --file
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Leave stdin alone.' -I --no-stdin --ignore-stdin
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
@@ -851,32 +860,41 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
             __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities (see them with --json).' --logprobs --no-logprobs
+            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
             __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
-            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls --no-parallel-tool-calls
+            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
+            __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
             __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, the default; with --json, a line a chunk.' --stream --no-stream
+            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
+            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
             __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
-            __llamacli_offer '' 'Print yes or no, and end with 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
             __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage --no-usage
-            __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown --no-markdown
+            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
+            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
+            __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown
+            __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Call this server.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
@@ -899,9 +917,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Call this server.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
@@ -918,7 +939,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read this form (default: by file name, or lines).' --input
             __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
-            __llamacli_offer 1 'Add this file after the prompt, in front of stdin\'s text.' -f --file
+            __llamacli_offer 1 'Add this file after the prompt; with ask and chat, text from stdin follows it.' -f --file
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Ask this model.' -m --model
             __llamacli_offer '' 'Cut the answer after this many tokens.' --max-tokens
@@ -933,17 +954,21 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
             __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities (see them with --json).' --logprobs --no-logprobs
+            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
             __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
-            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls --no-parallel-tool-calls
+            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
+            __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
             __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, the default; with --json, a line a chunk.' --stream --no-stream
+            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
+            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
             __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
-            __llamacli_offer '' 'Print yes or no, and end with 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
             __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
@@ -961,9 +986,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Take every N-th item from the I-th on: this machine\'s share.' --shard
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Call this server.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
@@ -980,9 +1008,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'List the models that are not for chat too.' -a --all
             __llamacli_offer '' 'Print the API\'s response as JSON, with the models that are asked for.' --json
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Call this server.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
@@ -997,9 +1028,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help.' -h --help
         case sessions
             __llamacli_offer '' 'Print the messages of `show` as a JSON array, as `raw` takes them.' --json
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Print help.' -h --help
         case config
             __llamacli_offer '' 'Ask this model.' -m --model
@@ -1015,21 +1049,30 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
             __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities (see them with --json).' --logprobs --no-logprobs
+            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
             __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
-            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls --no-parallel-tool-calls
+            __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
+            __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
             __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, the default; with --json, a line a chunk.' --stream --no-stream
+            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
+            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
-            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage --no-usage
-            __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown --no-markdown
+            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
+            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
+            __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown
+            __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Call this server.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
@@ -1043,19 +1086,28 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Print help.' -h --help
         case completion
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Print help.' -h --help
         case man
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Print help.' -h --help
         case help
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color --color
+            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Print help.' -h --help
     end
 end

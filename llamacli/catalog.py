@@ -53,6 +53,13 @@ class Entry(NamedTuple):
         return not isinstance(self.flag.kind, Switch)
 
     @property
+    def meanings(self) -> dict[str, tuple[str, ...]]:
+        """What a shell says of the flag's names: those that mean what the help says, and the one that undoes it."""
+        opposite = self.flag.opposite(self.field)
+        own = {self.flag.help: tuple(form for form in self.forms if form != opposite)}
+        return own | ({f"Do the opposite of {self.long}.": (opposite,)} if opposite else {})
+
+    @property
     def text(self) -> str:
         """The help's sentence with range and default."""
         return described(self.table, self.field, self.flag)

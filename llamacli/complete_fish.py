@@ -173,17 +173,18 @@ def _flags(commands: Sequence[Command]) -> Iterator[str]:
     yield "function __llamacli_flags --no-scope-shadowing"
     yield "    switch $command"
     yield "        case ''"
-    yield from map(_offer, GLOBAL)
+    yield from (line for entry in GLOBAL for line in _offers(entry))
     for command in commands:
         yield f"        case {command.name}"
-        yield from map(_offer, command.entries)
+        yield from (line for entry in command.entries for line in _offers(entry))
     yield "    end"
     yield "end"
 
 
-def _offer(entry: Entry) -> str:
+def _offers(entry: Entry) -> Iterator[str]:
     again = "1" if entry.flag.many else "''"
-    return f"            __llamacli_offer {again} {quoted(entry.flag.help)} {' '.join(entry.forms)}"
+    for text, forms in entry.meanings.items():
+        yield f"            __llamacli_offer {again} {quoted(text)} {' '.join(forms)}"
 
 
 def _operand(commands: Sequence[Command]) -> Iterator[str]:

@@ -94,10 +94,10 @@ def _operands(commands: Sequence[Command]) -> Iterator[str]:
 def _specs(entry: Entry) -> Iterator[str]:
     """Makes a description for each form of a flag, which keeps the others from being offered too."""
     before = "*" if entry.flag.many else f"({' '.join(entry.forms)})" if len(entry.forms) > 1 else ""
-    for form in entry.forms:
+    for text, form in ((text, form) for text, forms in entry.meanings.items() for form in forms):
         takes = ("=" if form.startswith("--") else "+") if entry.takes_value else ""
         value = f":{_colons(entry.flag.kind.metavar)}:{_action(entry.flag.kind)}" if takes else ""
-        yield quoted(f"{before}{form}{takes}[{_brackets(entry.flag.help)}]{value}")
+        yield quoted(f"{before}{form}{takes}[{_brackets(text)}]{value}")
 
 
 def _place(place: Place, number: int) -> str:

@@ -11,6 +11,7 @@ class UsageOptions(Table):
     """What is shown beside the answer."""
 
     title = "Display"
+    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
 
     usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
     markdown: Annotated[
@@ -24,7 +25,7 @@ class DisplayOptions(Table):
 
     title = "Display"
     comes_first = True
-    note = "Each but --reasoning has a default in the environment: LLAMACLI_QUIET and so on."
+    note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
     quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
     verbose: Annotated[

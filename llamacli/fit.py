@@ -46,7 +46,7 @@ class FitOptions(Table):
         list[str] | None,
         Flag(Choices(), "Print exactly one of these; repeated, each is one choice, commas and all.", many=True),
     ] = None
-    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no, and end with 0 or 1.")] = False
+    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat end with 0 or 1.")] = False
     schema: Annotated[
         "Schema | None",
         Flag(SchemaKind(), "Print JSON that satisfies this JSON Schema: JSON, @FILE or 'name, age int, tags [str]'."),

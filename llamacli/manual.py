@@ -59,7 +59,10 @@ def command_help(command: Command) -> str:
     groups: dict[str, list[str]] = {}
     for entry in command.entries:
         groups.setdefault(entry.table.title, []).append(_row(entry, width))
-    notes = {table.title: table.note for table in command.tables if table.note}
+    notes: dict[str, str] = {}
+    for table in filter(lambda table: table.note, command.tables):
+        # Of several tables under one title the first one's is about all that follow.
+        notes.setdefault(table.title, table.note)
     for title, rows in groups.items():
         note = [filled("  " + notes[title], indent="  ")] if title in notes else []
         blocks.append("\n".join([f"{title}:", *rows, *note]))

@@ -40,12 +40,16 @@ class Flag(NamedTuple):
         """Returns all that the flag of the field `name` can be called: `--usage`, `--no-usage`, `-u`."""
         return [form for part in self.declarations(name) for form in part.split("/")]
 
+    def opposite(self, name: str) -> str:
+        """Returns what the field `name` is set to false by, "" where nothing is needed for that."""
+        if not (isinstance(self.kind, Switch) and self.env):
+            return ""
+        long = long_form(name)
+        return long.replace("--no-", "--") if name.startswith("no_") else long.replace("--", "--no-", 1)
+
     def declarations(self, name: str) -> list[str]:
         """Returns the flag's names as Typer wants them, the long one first."""
-        long = long_form(name)
-        if isinstance(self.kind, Switch) and self.env:
-            opposite = long.replace("--no-", "--") if name.startswith("no_") else long.replace("--", "--no-", 1)
-            long = f"{long}/{opposite}"
+        long = "/".join(filter(None, [long_form(name), self.opposite(name)]))
         return [long, *self.also, *filter(None, [self.short])]
 
 

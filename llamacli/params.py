@@ -120,7 +120,9 @@ class Params(Table):
             example="llamacli ask --logit-bias 1734=-100 --logit-bias 42=5 hello",
         ),
     ] = None
-    logprobs: Annotated[bool | None, plain(Switch(), "Ask for log probabilities (see them with --json).")] = None
+    logprobs: Annotated[
+        bool | None, plain(Switch(), "Ask for log probabilities; ask and chat show them with --json.")
+    ] = None
     top_logprobs: Annotated[
         int | None,
         plain(
@@ -154,7 +156,11 @@ class Params(Table):
     ] = None
     echo: Annotated[bool | None, plain(Switch(), "Have the prompt repeated in the answer.")] = None
     stream: Annotated[
-        bool | None, plain(Switch(), "Take the answer as it is written, the default; with --json, a line a chunk.")
+        bool | None,
+        plain(
+            Switch(),
+            "Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.",
+        ),
     ] = None
     param: Annotated[
         dict[str, Any] | None,

@@ -40,7 +40,7 @@ class ContextOptions(Table):
         list[str] | None,
         Flag(
             Path(),
-            "Add this file after the prompt, in front of stdin's text.",
+            "Add this file after the prompt; with ask and chat, text from stdin follows it.",
             "-f",
             many=True,
             example="llamacli ask -f main.py -f test.py 'What did I miss?'",

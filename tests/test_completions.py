@@ -74,6 +74,18 @@ def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell
         assert form in found[f"llamacli {command.name} {form if len(form) > 2 else '-'}"], (command.name, form)
 
 
+def test_what_undoes_a_switch_is_not_described_as_the_switch() -> None:
+    zsh, fish = (completions.SHELLS[name](COMMANDS) for name in ("zsh", "fish"))
+    for _, entry, form in flags():
+        told = f"Do the opposite of {entry.long}."
+        undoes = form == entry.flag.opposite(entry.field)
+        if undoes:
+            assert f"){form}[{told}]" in zsh
+            assert f"__llamacli_offer '' '{told}' {form}\n" in fish
+        assert (told in entry.meanings) == (len(entry.meanings) == 2)
+        assert (form in entry.meanings[entry.flag.help]) == (not undoes)
+
+
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
 def test_a_flag_that_was_given_is_not_offered_again_unless_it_may_be_repeated(shell: Shell) -> None:
     lines = {f"llamacli {c.name} {given(entry, form)} --": (c, entry) for c, entry, form in flags()}

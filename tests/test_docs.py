@@ -201,6 +201,17 @@ def test_help_prints_what_the_flag_does(world: World, name: str) -> None:
     assert world.run("help").out == world.run("--help").out
 
 
+@pytest.mark.parametrize("command", ALL, ids=[command.name for command in ALL])
+def test_help_names_no_flag_that_the_command_does_not_have(command: catalog.Command) -> None:
+    own = {form for entry in command.entries for form in entry.forms}
+    sentences = re.split(r"\n\s*\n|(?<=\.)\s", manual.command_help(command).partition("\n\nExamples:")[0])
+    for sentence in sentences:
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", sentence):
+            # What is said of other commands names them.
+            others = [other.name for other in ALL if flag in [form for entry in other.entries for form in entry.forms]]
+            assert flag in own or any(re.search(rf"\b{name}\b", sentence) for name in others), sentence
+
+
 def test_help_prints_the_tables(world: World) -> None:
     shown = world.run("help", "exit-codes")
     assert (shown.status, shown.err) == (0, "")
