@@ -10,9 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from llamacli import signals
 from llamacli.errors import Stopped
+
+T = TypeVar("T")
 
 #: Opens and closes a message of several lines.
 FENCE = '"""'
@@ -35,6 +38,27 @@ class Typed(NamedTuple):
 
     text: str
     is_block: bool
+
+
+def stoppable(what: Callable[[], T]) -> T:
+    """Does what Ctrl-C may stop. Raises Stopped.
+
+    While this is not being done, SIGINT is passed over, so that of many that come
+    together none ends what the first one leads to.
+    """
+    try:
+        return what()
+    except Exception as error:
+        if stopped := signals.behind(error):
+            raise stopped from None
+        raise
+
+
+def _is_stoppable(frame: FrameType | None) -> bool:
+    # A flag would have to be taken back after the exception, and the next signal may come before that.
+    while frame and frame.f_code is not stoppable.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 class Lines:
@@ -89,7 +113,7 @@ class Lines:
 
     def _line(self, prompt: str) -> str:
         try:
-            return input(prompt)
+            return stoppable(lambda: input(prompt))
         except Stopped as stopped:
             if stopped.number != signal.SIGINT:
                 raise
@@ -100,6 +124,8 @@ class Lines:
         if number != signal.SIGINT:
             # The second one is not waited for.
             signal.signal(number, signal.SIG_DFL)
+        elif not _is_stoppable(frame):
+            return
         raise Stopped(number)
 
     def _block(self) -> str:

@@ -47,8 +47,7 @@ def main(arguments: list[str]) -> int:
         return ExitStatus.PIPE
     except Exception as error:
         RESERVE.clear()
-        # Python's locks and queues can fail on their own where a signal has broken one of their methods off.
-        if stopped := _signal_behind(error):
+        if stopped := signals.behind(error):
             raise stopped from None
         return fault(error, stderr)
 
@@ -63,14 +62,6 @@ def _run(run: Run, env: Environment) -> int:
         raise
     env.inputs.drop_draft()
     return status
-
-
-def _signal_behind(error: BaseException | None) -> Stopped | None:
-    while error:
-        if isinstance(error, Stopped):
-            return error
-        error = error.__context__
-    return None
 
 
 def fault(error: BaseException, stderr: Stderr) -> int:

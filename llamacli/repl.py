@@ -11,7 +11,7 @@ from llamacli.conversation import Conversation
 from llamacli.endpoint import Endpoint
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.lines import Interrupted, Lines, Typed
+from llamacli.lines import Interrupted, Lines, Typed, stoppable
 from llamacli.network import NetworkOptions
 from llamacli.options import Table
 from llamacli.output import Output
@@ -71,9 +71,6 @@ class Repl:
                 self.screen.write("\n")
                 if interrupted.was_empty:
                     self.env.stderr.note("Ctrl-D or /exit leaves")
-            except Stopped as stopped:
-                if stopped.number != signal.SIGINT:
-                    raise
             except EOFError:
                 self.screen.write("\n")
                 break
@@ -95,17 +92,22 @@ class Repl:
     def _do(self, what: Callable[[], object]) -> bool:
         """Does one thing, and tells what went wrong. Returns False where it was the last."""
         try:
+            return stoppable(lambda: self._goes_on(what))
+        except Stopped as stopped:
+            self.env.stderr.settle()
+            if stopped.number != signal.SIGINT:
+                raise
+            self.env.stderr.note("stopped; the conversation is as it was")
+        return True
+
+    def _goes_on(self, what: Callable[[], object]) -> bool:
+        try:
             what()
         except Leave:
             return False
         except LlamaError as error:
             self.env.stderr.settle()
             self.env.stderr.error(error)
-        except Stopped as stopped:
-            self.env.stderr.settle()
-            if stopped.number != signal.SIGINT:
-                raise
-            self.env.stderr.note("stopped; the conversation is as it was")
         return True
 
     def _handle(self, typed: Typed) -> None:

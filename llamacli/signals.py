@@ -75,6 +75,19 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
+def behind(error: BaseException | None) -> Stopped | None:
+    """Returns the signal that has led to an error, None where none has.
+
+    Python's locks and queues can fail on their own where a signal has broken one of
+    their methods off, and C code where a second one comes before the first was heard.
+    """
+    while error:
+        if isinstance(error, Stopped):
+            return error
+        error = error.__context__
+    return None
+
+
 def die(number: int) -> NoReturn:
     """Ends by the signal itself: an exit status of 130 would not stop a shell's loop."""
     signal.signal(number, signal.SIG_DFL)

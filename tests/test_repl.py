@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -187,13 +188,37 @@ def test_ctrl_c_says_how_to_leave_and_clears_a_line(world: World) -> None:
 
 
 def test_a_signal_ends_it(world: World) -> None:
-    import signal
-
     for number in (signal.SIGTERM, signal.SIGHUP) * 4:
         with Chat(world) as chat:
             chat.until("> ")
             os.kill(chat.pid, number)
             assert chat.wait() == -number
+
+
+def test_many_signals_in_a_moment_do_not_end_it(world: World) -> None:
+    def burst(chat: Chat) -> None:
+        for _ in range(20):
+            os.kill(chat.pid, signal.SIGINT)
+            time.sleep(0.001)
+        # Until all have been heard: the last ones may find an empty line.
+        size = -1
+        while size < len(chat.shown):
+            size = len(chat.shown)
+            assert chat.read(0.4)
+
+    with Chat(world) as chat:
+        for _ in range(5):
+            burst(chat)
+            world.api.will(HALF)
+            chat.say("to be stopped\r", "half an answer", ready=False)
+            before = len(chat.shown)
+            burst(chat)
+            chat.after(before, "stopped")
+            world.api.will(text("Whole."))
+            chat.say("not to be lost\r", "Whole.")
+            assert said(world) == [("user", "not to be lost")]
+            chat.say("/reset\r", "a new conversation")
+        chat.leave()
 
 
 def test_ctrl_c_that_was_heard_is_not_repeated_at_the_next_prompt(world: World) -> None:
