@@ -108,6 +108,8 @@ class Choice(Form):
 
     def from_text(self, text: str) -> str:
         for layer in layers(text):
+            if layer in self.choices:
+                return layer
             try:
                 value = parse_json(layer)
             except ValueError:

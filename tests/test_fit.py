@@ -209,6 +209,8 @@ def test_a_call_that_is_streamed_is_put_together(world: World) -> None:
         (["only"], "Only.", "only"),
         (["a", "a", "b"], "a", "a"),
         (["1", "2"], "2", "2"),
+        (["{}", "x"], "{}", "{}"),
+        (['{"answer": "x"}', "x"], '{"answer": "x"}', '{"answer": "x"}'),
     ],
 )
 def test_choices_of_all_kinds(world: World, choices: list[str], sent: str, printed: str | None) -> None:
