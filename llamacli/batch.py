@@ -142,7 +142,7 @@ class Batch:
 
     def _asked(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
         try:
-            body = self._shape.body(self._questions.body(item))
+            body = self._shape.body_of(item, self._questions.body(item))
         except LlamaError as fault:
             return {}, None, fault
         return body, key(body, self._shape.extracts) if self._sink.shows_keys else None, None
@@ -201,7 +201,10 @@ class Batch:
         if self._journal and self._journal.strays:
             self.stderr.note(f"{self._journal.strays} rows of no item in this input are in {self._journal.strays_path}")
         if self.tally.failed:
-            todo = "--resume asks again for those that may go better" if self._journal else "see each one's error"
+            todo = "see each one's error"
+            if self._journal:
+                again = "--resume asks again for those that may go better"
+                todo = again if self.tally.passing else "--retry-failed asks again for all of them"
             raise LlamaError(ExitStatus.FAILED, summary, todo)
         self.stderr.note(summary)
 

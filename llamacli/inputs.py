@@ -101,7 +101,14 @@ class Inputs:
             return self.argument(text[1:], origin)
         if text == "@-":
             return self.stdin(origin)
-        return self.file(text[1:]).rstrip("\n")
+        return self.file(self.at_path(text, origin)).rstrip("\n")
+
+    def at_path(self, text: str, origin: str) -> str:
+        """Returns the path in `@FILE`. Raises LlamaError (usage) where there is none."""
+        if text == "@":
+            todo = "give @FILE, or @@ for an @ that is text"
+            raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' names no file", todo)
+        return text[1:]
 
     def argument(self, text: str, origin: str) -> str:
         """Returns an argument or environment value as UTF-8 has it, whatever the locale took its bytes for."""

@@ -17,6 +17,8 @@ from llamacli.template import Template
 #: The forms of an input, and the file names that tell them.
 FORMATS = {"lines": "", "jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv"}
 BOM = b"\xef\xbb\xbf"
+#: What helps where bytes are not UTF-8.
+LOSSY = "--lossy reads such bytes as U+FFFD"
 
 
 class ItemOptions(Table):
@@ -61,7 +63,7 @@ class Source:
 
     def __init__(self, path: str, format: str | None, inputs: Inputs) -> None:
         self.name = "stdin" if path == "-" else path
-        self.format = format or next((name for name, end in FORMATS.items() if end and path.endswith(end)), "lines")
+        self.format = format or told_by(path)
         self._inputs = inputs
         #: Bytes of a regular file, None where nobody knows how much will come.
         self.size: int | None = None
@@ -129,7 +131,7 @@ class Source:
             try:
                 text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
             except UnicodeDecodeError as error:
-                yield self._broken(index, place, line, _undecodable(line, error.start))
+                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY)
                 continue
             yield Item(index, place, text, text)
 
@@ -140,7 +142,7 @@ class Source:
                 text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
                 value = parse_json(text)
             except UnicodeDecodeError as error:
-                yield self._broken(index, place, line, _undecodable(line, error.start))
+                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY)
             except json.JSONDecodeError as error:
                 yield self._broken(index, place, line, json_fault(error).replace(" line 1 ", " "))
             except ValueError as error:
@@ -181,8 +183,7 @@ class Source:
                 return
             except csv.Error as error:
                 number = rows.line_num
-                what = f"{self.name} line {first} is no {self.format.upper()}: {error}"
-                yield first, LlamaError(ExitStatus.USAGE, what, "mend its quotes")
+                yield first, self._no_csv(first, str(error))
                 continue
             number = rows.line_num
             if not row:
@@ -190,9 +191,16 @@ class Source:
             # Bytes that are not UTF-8 were carried through as lone surrogates.
             if not all(map(_is_text, row)):
                 what = f"{self.name} line {first} is not UTF-8"
-                yield first, LlamaError(ExitStatus.USAGE, what, "--lossy reads such bytes as U+FFFD")
+                yield first, LlamaError(ExitStatus.USAGE, what, LOSSY)
                 continue
             yield first, row
+
+    def _no_csv(self, number: int, reason: str) -> LlamaError:
+        todo = "mend its quotes"
+        # Here Python tells how a program is to open a file.
+        if "new-line character" in reason:
+            reason, todo = "there is a CR without LF", "end its lines with LF or CR LF"
+        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is no {self.format.upper()}: {reason}", todo)
 
     def _csv_lines(self) -> Iterator[str]:
         errors = "replace" if self._inputs.lossy else "surrogateescape"
@@ -200,8 +208,8 @@ class Source:
             self.taken += len(line)
             yield (line.removeprefix(BOM) if number == 1 else line).decode("utf-8", errors)
 
-    def _broken(self, index: int, place: str, line: bytes, what: str) -> Item:
-        fault = LlamaError(ExitStatus.USAGE, f"{place} {what}", "mend the line")
+    def _broken(self, index: int, place: str, line: bytes, what: str, todo: str = "mend the line") -> Item:
+        fault = LlamaError(ExitStatus.USAGE, f"{place} {what}", todo)
         return Item(index, place, line.decode("utf-8", "replace"), fault=fault)
 
 
@@ -229,6 +237,11 @@ class Items:
             return None
         total = sum(size or 0 for size in sizes)
         return min(1.0, sum(source.taken for source in self._sources) / total) if total else 1.0
+
+
+def told_by(path: str) -> str:
+    """Returns the form that a file's name tells."""
+    return next((name for name, end in FORMATS.items() if end and path.endswith(end)), "lines")
 
 
 def _undecodable(line: bytes, start: int) -> str:

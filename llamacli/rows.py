@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from llamacli.errors import LlamaError
+from llamacli.errors import ExitStatus, LlamaError
 from llamacli.items import Item
 from llamacli.kinds import Path, Switch
 from llamacli.options import Flag, Table
@@ -18,6 +18,18 @@ MAX_HELD = 4 << 20
 #: What JSON allows inside of a string, and Python's splitlines and others take for the end of a line.
 BREAKS = "[\x85\u2028\u2029]"
 
+#: Error statuses of what may go better in the next call: --resume asks for it again.
+PASSING = frozenset(
+    {
+        ExitStatus.USAGE,
+        ExitStatus.KEY,
+        ExitStatus.CREDITS,
+        ExitStatus.RATE,
+        ExitStatus.SERVER,
+        ExitStatus.NETWORK,
+        ExitStatus.BROKEN,
+    }
+)
 #: What each row's line begins with.
 START = b'{"index": '
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.fit import FitOptions
+from llamacli.items import Item
 from llamacli.terminal import Stderr
 from llamacli.wire import Completion, usage
 
@@ -36,6 +37,15 @@ class Shape:
     def body(self, body: dict[str, Any]) -> dict[str, Any]:
         """Returns a body that asks for the form. Raises LlamaError (usage) where it leaves no room for that."""
         return self._fitting.body(body) if self._fitting else body
+
+    def body_of(self, item: Item, body: dict[str, Any]) -> dict[str, Any]:
+        """Returns what asks an item for the form. Raises LlamaError (usage) where the record's own body has no room."""
+        try:
+            return self.body(body)
+        except LlamaError as fault:
+            # What flags and settings say was checked before any item was read.
+            todo = "take that out of the record's body"
+            raise LlamaError(fault.status, f"{item.place}: {fault.what}", todo) from None
 
     def ask(self, body: dict[str, Any], exchange: "Exchange") -> Shaped:
         """Asks for one item until the answer fits. Raises what `Exchange.send` raises."""

@@ -118,7 +118,19 @@ def _set(repl: "Repl", operand: str) -> None:
                 continue
             _put(repl, table, field, texts)
             return repl.set_anew()
-    raise LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
+    raise _not_set(repl, flag, wanted)
+
+
+def _not_set(repl: "Repl", flag: str, wanted: str) -> LlamaError:
+    """Says why a flag cannot be set: it counts at the beginning only, has a command of its own, or is none."""
+    from llamacli.catalog import command
+
+    settable = {name for table in repl.tables for name, _ in _settable(type(table))}
+    if not any({wanted, flag} & set(entry.forms) for entry in command("chat").entries if entry.long not in settable):
+        return LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
+    own = f"/{wanted[2:]}"
+    todo = f"there is {own}" if own in COMMANDS else "give it to llamacli chat"
+    return LlamaError(ExitStatus.USAGE, f"/set: '{flag}' cannot be set in a conversation", todo)
 
 
 def _settable(table: type[Table]) -> Iterator[tuple[str, str]]:
@@ -211,7 +223,7 @@ COMMANDS = {
     "/system": Slash("[TEXT]", "Change the system message; TEXT, @FILE, or nothing for none.", _system),
     "/model": Slash("[NAME]", "Ask this model from now on.", _model, _models),
     "/set": Slash(
-        "[FLAG [VALUE]]", "Set a flag of llamacli chat; without VALUE a switch is on, others unset.", _set, _flags
+        "[FLAG [VALUE]]", "Set a flag; VALUE is quoted as in a shell, none sets a switch, unsets others.", _set, _flags
     ),
     "/file": Slash("PATH", "Add a file to the next message.", _file, _paths),
     "/save": Slash("NAME", "Save the conversation under this name, and go on there.", _save),

@@ -2,7 +2,7 @@
 
 import time
 
-from llamacli.rows import Row
+from llamacli.rows import PASSING, Row
 from llamacli.wire import tokens
 
 
@@ -12,6 +12,8 @@ class Tally:
     def __init__(self) -> None:
         #: By the monotonic clock.
         self.started = time.monotonic()
+        #: Those of the failed that --resume would ask for again.
+        self.passing = 0
         self.answered = self.failed = self.kept_count = self.retries = self._tokens_in = self._tokens_out = 0
         #: USD, None where the server has told none.
         self.cost: float | None = None
@@ -29,6 +31,7 @@ class Tally:
     def made(self, row: Row) -> None:
         """Counts a row."""
         self.failed += row["error"] is not None
+        self.passing += row["error"] is not None and row["error"]["status"] in PASSING
         self.answered += row["error"] is None
         self.retries += max(row["attempts"] - 1, 0)
         taken, made = tokens(row["usage"])

@@ -113,8 +113,33 @@ def test_broken_csv_is_an_error_of_its_own_with_its_line(world: World) -> None:
 def test_bytes_that_are_not_utf8_are_an_error_or_lossy(world: World) -> None:
     (world.cwd / "in").write_bytes(b"good\nb\xe4d\n")
     result = world.call("batch", "-", "in")
-    assert errors(result) == [None, (2, "in line 2 is not UTF-8: byte 0xe4 at offset 1; mend the line")]
+    told = "in line 2 is not UTF-8: byte 0xe4 at offset 1; --lossy reads such bytes as U+FFFD"
+    assert errors(result) == [None, (2, told)]
     assert contents(world.call("batch", "--lossy", "-", "in")) == ["re: good", "re: b\ufffdd"]
+    (world.cwd / "in").write_bytes(b'"good"\n"b\xe4d"\n')
+    result = world.call("batch", "--input", "jsonl", "{}", "in")
+    assert "--lossy reads such bytes as U+FFFD" in str(errors(result)[1])
+
+
+def test_a_csv_of_bare_crs_is_told_how_lines_end(world: World) -> None:
+    (world.cwd / "in.csv").write_bytes(b"prompt,x\ra,1\rb,2\r")
+    result = world.call("batch", "-", "in.csv")
+    told = "in.csv line 1 is no CSV: there is a CR without LF; end its lines with LF or CR LF"
+    assert (result.status, result.err) == (2, f"llamacli: {told}\n")
+
+
+def test_a_records_own_body_that_leaves_no_room_for_a_form_is_named(world: World) -> None:
+    bodies: list[dict[str, Any]] = [{"tools": [{}]}, {"n": 2}]
+    messages = [{"role": "user", "content": "Hi"}]
+    given = "".join(json.dumps({"body": {"messages": messages, **body}}) + "\n" for body in bodies)
+    for command in ([], ["--dry-run"]):
+        result = world.call("batch", "--input", "jsonl", "--choice", "a,b", *command, stdin=given)
+        assert result.status == 13
+        told = result.out + result.err
+        for number, what in ((1, "takes no tools"), (2, "takes one answer, and 2 are asked for")):
+            assert f"stdin line {number}: --choice " in told
+            assert f"{what}; take that out of the record's body" in told
+        assert "drop" not in told
 
 
 OPENAI = {"custom_id": "c-1", "method": "POST", "url": "/v1/chat/completions"}
@@ -173,6 +198,8 @@ def test_parameters_reach_every_body(world: World) -> None:
 
 USAGE: list[tuple[list[str], str]] = [
     (["there"], "'there' is a file, and a lone operand is the template; its lines are the prompts with: batch - there"),
+    (["there.csv"], "its records are asked by prompt, messages or body with: batch - there.csv"),
+    (["there", "--input", "jsonl"], "its records are asked by prompt, messages or body with: batch - there"),
     (["{name}", "there"], "there is read as lines, which have no field 'name'"),
     (["{city}", "x.csv"], "x.csv: no column 'city'; there is name, n"),
     (["-", "x.csv"], "x.csv: no column 'prompt'"),
@@ -202,6 +229,7 @@ USAGE: list[tuple[list[str], str]] = [
 def test_what_makes_no_sense_is_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
     (world.cwd / "there").write_text("a line\nand another\n")
     (world.cwd / "x.csv").write_text("name,n\nRome,1\n")
+    (world.cwd / "there.csv").touch()
     (world.cwd / "twice.csv").write_text("prompt,prompt\na,b\n")
     result = world.call("batch", *arguments, stdin="hello\n")
     assert (result.status, result.out) == (2, "")

@@ -220,6 +220,20 @@ def test_resume_asks_only_for_what_is_missing_or_may_go_better(world: World) -> 
     assert [row["content"] for row in rows(world.cwd / "out")] == [f"re: {line}" for line in given.split()]
 
 
+def test_what_helps_those_that_failed_is_told(world: World) -> None:
+    world.api.will(by_prompt(s=error(500), c=error(404)))
+    better = "; --resume asks again for those that may go better\n"
+    for given, told in (
+        ("a\nc\n", "; --retry-failed asks again for all of them\n"),
+        ("a\nc\ns\n", better),
+        ("a\ns\n", better),
+    ):
+        for _ in range(2):
+            result = world.call("batch", "-o", "out", "--resume", stdin=given)
+            assert result.status == 13
+            assert result.err.endswith(told)
+
+
 def test_resume_takes_cut_answers_as_done_where_they_count_as_whole(world: World) -> None:
     world.api.will(by_prompt(cut=answer("half", finish="length"), bad=error(400)))
     given = "a\ncut\nbad\n"

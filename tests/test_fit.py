@@ -368,6 +368,7 @@ def test_files_nul_and_reasoning_work_with_a_form(world: World) -> None:
         (["--schema", "name, name int"], {}, "names the field 'name' twice"),
         (["--schema", "name,"], {}, "neither JSON nor fields"),
         (["--schema", ""], {}, "neither JSON nor fields"),
+        (["--schema", "@"], {}, "--schema: '@' names no file; give @FILE, or @@ for an @ that is text"),
         (["--schema", "@nowhere.json"], {}, "nowhere.json: No such file"),
         (["--schema", '{"$ref": "#/$defs/x"}'], {}, "the $ref '#/$defs/x' leads nowhere"),
         (["--schema", '{"$ref": "#"}'], {}, "refers to itself without end"),

@@ -11,7 +11,7 @@ from llamacli.endpoint import EndpointOptions
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.fit import FitOptions
-from llamacli.items import ItemOptions, Items
+from llamacli.items import ItemOptions, Items, told_by
 from llamacli.kinds import Kind, Path
 from llamacli.network import NetworkOptions
 from llamacli.options import Operand
@@ -21,7 +21,7 @@ from llamacli.pace import PaceOptions
 from llamacli.params import Params
 from llamacli.prompt import ContextOptions, DecodingOptions
 from llamacli.questions import Questions
-from llamacli.rows import RowOptions, Stream
+from llamacli.rows import PASSING, RowOptions, Stream
 from llamacli.shape import Shape
 from llamacli.target import is_straight
 from llamacli.template import Template
@@ -32,8 +32,6 @@ EXAMPLES = (
     "llamacli batch -o out.jsonl --resume 'Is {name} in {country}?' cities.csv",
     "llamacli batch --plain -j 20 - questions.jsonl >answers.txt",
 )
-#: Statuses of failures that may have passed by the next call.
-PASSING = (ExitStatus.RATE, ExitStatus.SERVER, ExitStatus.NETWORK, ExitStatus.BROKEN)
 
 
 def batch(
@@ -64,7 +62,7 @@ def batch(
     with -n above 1 content and finish_reason are lists. A status of 13 says that some
     failed. The first Ctrl-C lets the calls in flight finish.
     """
-    _check(template, files, printed)
+    _check(template, files, given.input, printed)
     asked = None if template in (None, "-") else Template(env.inputs.argument(template or "", "TEMPLATE"))
     questions = Questions(asked, context, params, env.inputs)
     shape = Shape(fit, printed.allow_truncated, env.stderr)
@@ -92,11 +90,13 @@ def batch(
         return run(Stream(out, env.stderr, not printed.unordered, terminator, shape.is_json))
 
 
-def _check(template: str | None, files: list[str] | None, printed: RowOptions) -> None:
+def _check(template: str | None, files: list[str] | None, form: str | None, printed: RowOptions) -> None:
     """Raises LlamaError (usage) where operands and flags make no sense together."""
     if template not in (None, "-") and not files and os.path.exists(template or ""):
         what = f"'{template}' is a file, and a lone operand is the template"
-        raise LlamaError(ExitStatus.USAGE, what, f"its lines are the prompts with: batch - {template}")
+        is_lines = (form or told_by(template or "")) == "lines"
+        todo = "its lines are the prompts" if is_lines else "its records are asked by prompt, messages or body"
+        raise LlamaError(ExitStatus.USAGE, what, f"{todo} with: batch - {template}")
     if printed.null and not printed.plain:
         raise LlamaError(ExitStatus.USAGE, "--null ends contents, which --plain prints", "give both, or neither")
     resuming = "--resume" if printed.resume else "--retry-failed" if printed.retry_failed else ""
@@ -115,8 +115,7 @@ def _is_file(path: str) -> bool:
 
 def _keeps(printed: RowOptions) -> Callable[[int | None], bool]:
     """Returns what tells by a row's error status, None for no error, whether it is done."""
-    again = {ExitStatus.USAGE, ExitStatus.KEY, ExitStatus.CREDITS, *PASSING}
-    return lambda status: status is None or not (printed.retry_failed or status in again)
+    return lambda status: status is None or not (printed.retry_failed or status in PASSING)
 
 
 def _show(
@@ -139,7 +138,7 @@ def _show(
         for item in items:
             try:
                 if item.index % shards == number - 1:
-                    yield Outgoing("POST", CHAT, encode(shape.body(questions.body(item))))
+                    yield Outgoing("POST", CHAT, encode(shape.body_of(item, questions.body(item))))
             except LlamaError as fault:
                 env.stderr.note(str(fault))
                 failed += 1

@@ -178,7 +178,8 @@ def _given(body: str, env: Environment) -> bytes:
     if body in ("-", "@-"):
         data, origin = env.inputs.stdin_bytes("BODY"), "stdin"
     elif body.startswith("@"):
-        data, origin = env.inputs.file_bytes(body[1:]), body[1:]
+        origin = env.inputs.at_path(body, "BODY")
+        data = env.inputs.file_bytes(origin)
     else:
         data, origin = os.fsencode(body), "BODY"
     env.inputs.text(data, origin)
