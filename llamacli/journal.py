@@ -47,6 +47,8 @@ class Journal:
 
         self._name, self._path, self._is_ordered = path, os.path.realpath(path), is_ordered
         self._lock = threading.Lock()
+        #: What has kept a row from being written.
+        self._error: OSError | None = None
         # An empty name is a file without a name, which goes with the process.
         self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._rows.executescript(SCHEMA)
@@ -137,10 +139,14 @@ class Journal:
             self._place(row["index"], offset, len(data), None)
 
     def _append(self, data: bytes) -> None:
+        if self._error:
+            # The program is about to end, and would leave a part of what is being written.
+            raise self._error
         os.lseek(self._fd, self._end, os.SEEK_SET)
         try:
             write_all(self._fd, data)
-        except OSError:
+        except OSError as error:
+            self._error = error
             # What the disk had room for is no row.
             with suppress(OSError):
                 os.ftruncate(self._fd, self._end)

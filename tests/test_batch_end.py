@@ -107,8 +107,13 @@ def test_ctrl_c_ends_the_wait_for_a_next_try(world: World) -> None:
         world.api.requests.clear()
         world.api.will(by_prompt(a=error(code, headers=[("Retry-After", "60")])))
         with start(world, "--retry", "3") as running:
-            feed(running, "a\nb\n")
-            until(lambda: len(world.api.requests) >= 2)
+            # A 503 keeps whatever has not been sent yet from being sent.
+            assert running.stdin
+            running.stdin.write(b"b\n")
+            running.stdin.flush()
+            until(lambda: len(world.api.requests) == 1)
+            feed(running, "a\n")
+            until(lambda: len(world.api.requests) == 2)
             time.sleep(0.2)
             running.send_signal(signal.SIGINT)
             out, _ = running.communicate(timeout=10)

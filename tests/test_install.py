@@ -67,8 +67,8 @@ def test_a_staged_installation_runs_and_goes_without_a_trace(sources: Path, tmp_
         assert (shown.returncode, shown.stderr) == (0, "")
     # Nor does it see what others have put where Python looks.
     (tmp_path / "typer.py").write_text("raise SystemExit(1)")
-    program = f"PYTHONPATH={tmp_path} '{prefix / 'bin/llamacli'}'"
-    assert run("sh", "-c", f"{program} --version", cwd=tmp_path).returncode == 0
+    command = f"PYTHONPATH={tmp_path} '{prefix / 'bin/llamacli'}' --version"
+    assert run("sh", "-c", command, cwd=tmp_path).returncode == 0
     failed = run(str(prefix / "bin/llamacli"), "ask", "-t", "3", "Hi", cwd=tmp_path)
     assert (failed.returncode, failed.stderr[:26]) == (2, "llamacli: --temperature: '")
     assert make(sources, "uninstall", *where).returncode == 0
