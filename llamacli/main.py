@@ -17,7 +17,7 @@ from llamacli.options import Run
 from llamacli.terminal import Stderr
 
 #: Memory that is let go where there is no other, so that there is some to say so with.
-RESERVE: list[bytearray] = []
+RESERVE: list[bytes] = []
 
 
 def main(arguments: list[str]) -> int:
@@ -97,7 +97,7 @@ def run() -> NoReturn:
             # Nor is what Python itself says of a thread that got no memory. All that is ours goes to descriptor 2.
             sys.stderr = None
             sys.excepthook = _escaped
-    RESERVE.append(bytearray(1 << 19))
+    RESERVE.append(bytes(1 << 19))
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:
