@@ -77,7 +77,7 @@ def fault(error: BaseException, stderr: Stderr) -> int:
 
 def _is_short_of(error: BaseException | None) -> bool:
     """Tells whether the system had no more to give, which shows in many ways, and often behind another error."""
-    texts = ("failed to map segment", "start new thread", "Cannot allocate")
+    texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
         is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
         if isinstance(error, MemoryError) or is_limit or any(text in str(error) for text in texts):
