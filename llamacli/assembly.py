@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from llamacli.wire import Choice, Chunk, Completion
+from llamacli.wire import Choice, Chunk, Completion, index
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NO_TEXTS = frozenset({"role", "tool_calls", "function_call"})
@@ -22,30 +22,35 @@ class Assembly:
         self._choices: dict[int, _Choice] = {}
         self._finished: set[int] = set()
         self._document: Chunk | None = None
+        #: Of the document's choices.
+        self._keys: list[int] = []
 
     def add(self, chunk: Chunk) -> None:
         """Adds a chunk. Raises ValueError where it is not of the API's shape."""
         try:
             self._add(chunk)
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, RecursionError):
             raise ValueError("not of the API's shape") from None
 
     def _add(self, chunk: Chunk) -> None:
         parts = chunk.get("choices") or ()
         is_document = any("delta" not in part and part.get("message") for part in parts)
+        keys = [part.get("index") or 0 for part in parts]
+        if any(type(key) is not int for key in keys):
+            raise TypeError
         if is_document:
+            # The choices of a document stand side by side, with an index or without.
             self._document = chunk
-        for place, part in enumerate(parts):
-            # In a document the choices stand side by side, with an index or without.
-            index = place if is_document else part.get("index") or 0
-            if type(index) is not int:
-                raise TypeError
-            choice = self._choices.get(index)
+            keys = self._keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
+            # It holds all that there is.
+            self._choices = {key: choice for key, choice in self._choices.items() if key in keys}
+        for key, part in zip(keys, parts, strict=True):
+            choice = self._choices.get(key)
             if choice is None:
-                choice = self._choices[index] = _Choice()
+                choice = self._choices[key] = _Choice()
             # Also where the rest is of a wrong shape.
             if part.get("finish_reason"):
-                self._finished.add(index)
+                self._finished.add(key)
             choice.add(part)
         for key, value in chunk.items():
             # Late chunks say `usage: null` and `id: ""`; what was known stays.
@@ -67,16 +72,14 @@ class Assembly:
         return self.take("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
 
     def take_rest(self) -> list[tuple[Choice, str]]:
-        """Returns each choice with what has not been taken of its content, in the order of their indices."""
-        choices = self.completion()["choices"]
-        grown = [self._choices[key] for key in (range(len(choices)) if self._document else sorted(self._choices))]
-        pairs = [(choice, each.take("content")) for choice, each in zip(choices, grown, strict=True)]
-        return sorted(pairs, key=lambda pair: index if isinstance(index := pair[0].get("index"), int) else 0)
+        """Returns each choice with what has not been taken of its content.
 
-    def texts(self) -> list[str]:
-        """Returns the whole contents of the choices, in the order in which they are in the completion."""
-        keys = sorted(self._choices)
-        return ["".join(self._choices[key].texts.get("content", ())) for key in keys]
+        The one that has been taken from is the first, the others follow in the order of their indices.
+        """
+        keys = self._keys if self._document else sorted(self._choices)
+        pairs = [(self._choices[key], choice) for key, choice in zip(keys, self.completion()["choices"], strict=True)]
+        pairs.sort(key=lambda pair: (not pair[0].is_taken, index(pair[1])))
+        return [(choice, grown.take("content")) for grown, choice in pairs]
 
     @property
     def has_choices(self) -> bool:
@@ -119,12 +122,22 @@ class _Choice:
                 self._add_delta(value or {})
             elif key == "message":
                 # Some servers send both, the delta and all of the message so far.
+                message = _checked(value or {}, dict)
                 if "delta" not in part:
-                    self._add_delta(value or {})
+                    self._add_delta({name: self._rest_of(name, text) for name, text in message.items()})
             elif key == "logprobs" and isinstance(self._rest.get(key), dict) and value:
                 _extend(self._rest[key], value)
             elif value is not None or key not in self._rest:
                 self._rest[key] = deepcopy(value) if key == "logprobs" else value
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether something has been taken of its content."""
+        return bool(self._taken.get("content"))
+
+    def _rest_of(self, name: str, value: Any) -> Any:
+        """Returns what a whole message adds to the text that has come before it."""
+        return value.removeprefix("".join(self.texts.get(name, ()))) if isinstance(value, str) else value
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():

@@ -71,7 +71,8 @@ def curl(outgoing: Outgoing, url: str, network: NetworkOptions, with_key: bool) 
     # -g, since curl takes braces and brackets in a URL for patterns.
     words = ["curl", "-sS", "-N", "-g"]
     # With -X HEAD it would wait for the body that the headers announce.
-    words += [*(["--head"] if outgoing.method == "HEAD" else ["-X", outgoing.method]), quote(url)]
+    is_head = outgoing.method == "HEAD" and not outgoing.body
+    words += [*(["--head"] if is_head else ["-X", outgoing.method]), quote(url)]
     if endpoint.is_loopback(url):
         words += ["--noproxy", "'*'"]
     if network.ca_bundle:

@@ -18,8 +18,8 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
     """Returns what stands inside of the first fenced code block, None where there is none.
 
     A block that is still open where the text ends counts only where the text is
-    complete, and neither if it is empty nor if what seems to open it may be the end
-    of another one. Raw HTML counts as text, so that a block inside of it is found.
+    complete, and not if it is empty; none counts if what seems to open it may be the
+    end of another one. Raw HTML counts as text, so that a block inside of it is found.
     """
     text = text.removeprefix("\ufeff")
     # Not before there is an answer, since it takes as long to import as to ask.
@@ -34,7 +34,7 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
         # The last line lacks its newline where the text ends without one.
         inside = token.content.removesuffix("\n").split("\n") if token.content else []
         is_open = end - start < len(inside) + 2 and end >= len(LINE_END.split(text.rstrip()))
-        if is_open and (not is_complete or not token.content.strip() or _is_ending(token, text)):
+        if _is_ending(token, text, is_open) or (is_open and (not is_complete or not token.content.strip())):
             return None
         # The parser makes every line end a newline.
         ends = LINE_END.findall(text)[start + 1 : start + 1 + len(inside)]
@@ -42,15 +42,20 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
     return None
 
 
-def _is_ending(block: "Token", text: str) -> bool:
+def _is_ending(block: "Token", text: str, is_open: bool) -> bool:
     """Tells whether a block's fence, bare as the one at an end, follows one that a line's own text stands before.
 
-    CommonMark knows no block that is opened like that: `Sure: ```python`.
+    CommonMark knows no block that is opened like that: `Sure: ```python`. One that is
+    closed is doubted only where such a line looks just so.
     """
     assert block.map
+    mark = block.markup[0]
+    run = f"{mark}{{3,}}" if is_open else rf"(?<![\\{mark}]){mark}{{3,}}"
+    opening = run if is_open else rf"{run}[\w+#.-]*\s*$"
     before = LINE_END.split(text)[: block.map[0]]
-    fence = block.markup[0] + "{3,}"
-    return not block.info.strip() and any(len(re.findall(fence, line)) % 2 for line in before)
+    return not block.info.strip() and any(
+        re.search(opening, line) and len(re.findall(run, line)) % 2 for line in before
+    )
 
 
 def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:

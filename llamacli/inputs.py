@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from llamacli.errors import ExitStatus, LlamaError, Stopped
@@ -84,6 +85,16 @@ class Inputs:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise LlamaError(ExitStatus.USAGE, f"{shown(path)}: {reason}", "nothing was sent") from None
+
+    @contextmanager
+    def keeping_draft(self) -> Iterator[None]:
+        """Has an error say where the draft is."""
+        try:
+            yield
+        except LlamaError as error:
+            if self.draft:
+                error.todo = "; ".join(filter(None, (error.todo, f"your text is in {self.draft}")))
+            raise
 
     def drop_draft(self) -> None:
         """Removes what was written in an editor, which has served."""

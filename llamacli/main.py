@@ -13,7 +13,6 @@ import typer
 from llamacli import cli, signals
 from llamacli.environment import Environment
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.options import Run
 from llamacli.terminal import Stderr
 
 #: Memory that is let go where there is no other, so that there is some to say so with.
@@ -34,7 +33,9 @@ def main(arguments: list[str]) -> int:
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
         signals.catch()
-        return _run(run, Environment(stderr))
+        env = Environment(stderr)
+        with env.inputs.keeping_draft():
+            return run(env)
     except LlamaError as error:
         stderr.error(error)
         return error.status
@@ -50,18 +51,6 @@ def main(arguments: list[str]) -> int:
         if stopped := signals.behind(error):
             raise stopped from None
         return fault(error, stderr)
-
-
-def _run(run: Run, env: Environment) -> int:
-    """Runs a command. Where it fails, what was written in an editor for it is not lost."""
-    try:
-        status: int = run(env)
-    except LlamaError as error:
-        if draft := env.inputs.draft:
-            error.todo = "; ".join(filter(None, (error.todo, f"your text is in {draft}")))
-        raise
-    env.inputs.drop_draft()
-    return status
 
 
 def fault(error: BaseException, stderr: Stderr) -> int:

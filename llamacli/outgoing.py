@@ -26,7 +26,8 @@ class Outgoing:
             own["X-Client-Request-Id"] = request_id
         given: dict[str, tuple[str, str]] = {}
         for name, value in self._extra:
-            # Values of one name are one list (RFC 9110, 5.3).
+            # Values of one name are one list (RFC 9110, 5.3), of cookies with another comma (RFC 6265, 4.2.1).
             spelled, before = given.get(name.lower(), (name, ""))
-            given[name.lower()] = spelled, f"{before}, {value}" if before else value
+            comma = "; " if name.lower() == "cookie" else ", "
+            given[name.lower()] = spelled, f"{before}{comma}{value}" if before else value
         return {name: value for name, value in own.items() if name.lower() not in given} | dict(given.values())

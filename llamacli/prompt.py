@@ -152,7 +152,8 @@ def edited(prompt: str, inputs: Inputs) -> str:
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     folder = tempfile.mkdtemp(prefix="llamacli-")
-    # What was written stays where it is until it has served.
+    # What was written stays where it is until it has served, or is a part of what is written next.
+    inputs.drop_draft()
     inputs.draft = Path(folder, "prompt.md")
     inputs.draft.write_text(prompt, encoding="utf-8")
     with _terminal() as terminal, _ignoring_signals():

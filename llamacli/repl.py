@@ -81,6 +81,8 @@ class Repl:
         session = self.conversation.session
         if session.is_saved and session.name and self.conversation.total.turns:
             self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
+        if draft := self.env.inputs.draft:
+            self.env.stderr.note(f"what you wrote and got no answer to is in {draft}")
         return ExitStatus.OK
 
     def _greet(self) -> None:
@@ -141,16 +143,18 @@ class Repl:
     def forget(self) -> None:
         """Has nothing left that waits for an answer."""
         self.unanswered, self.in_place_of, self.attached = "", None, []
+        self.env.inputs.drop_draft()
 
     def edit(self, text: str) -> None:
         """Lets the user write a message in the editor, and asks it."""
         without = None if text else self.in_place_of
-        text = prompt.edited(text or self.unanswered, self.env.inputs)
-        self.env.inputs.drop_draft()
-        if not text.strip():
-            raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
-        self._lines.remember(text)
-        self.ask(text, without)
+        with self.env.inputs.keeping_draft():
+            text = prompt.edited(text or self.unanswered, self.env.inputs)
+            if not text.strip():
+                self.env.inputs.drop_draft()
+                raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
+            self._lines.remember(text)
+            self.ask(text, without)
 
     def set_anew(self) -> None:
         """Lets the next turn find what /set has changed, the client's own settings too."""

@@ -11,7 +11,7 @@ from llamacli.kinds import Path, Switch
 from llamacli.options import Flag, Table
 from llamacli.output import Output, dump
 from llamacli.terminal import Stderr
-from llamacli.wire import Completion, tool_calls
+from llamacli.wire import Completion, answers, tool_calls
 
 #: Characters of rows that may wait for an earlier one. More, and nothing more is read until that one is there.
 MAX_HELD = 4 << 20
@@ -71,8 +71,8 @@ def row(
     The content of a failed item is what came of a whole response: a cut answer has
     some. Where several answers were asked for, `content` and `finish_reason` are lists.
     """
-    choices = (completion or {}).get("choices") or []
-    contents: list[str | None] = [(choice.get("message") or {}).get("content") for choice in choices]
+    choices = answers(completion)
+    contents: list[str | None] = [choice["message"].get("content") for choice in choices]
     reasons = [choice.get("finish_reason") for choice in choices]
     several = len(choices) > 1
     made: Row = {
@@ -87,7 +87,7 @@ def row(
         "attempts": attempts,
         "error": {"status": int(fault.status), "message": told} if fault else None,
     }
-    calls = [tool_calls(choice.get("message") or {}) for choice in choices]
+    calls = [tool_calls(choice["message"]) for choice in choices]
     if any(calls):
         made["tool_calls"] = calls if several else calls[0]
     made.update(parts)

@@ -7,7 +7,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.fit import FitOptions
 from llamacli.items import Item
 from llamacli.terminal import Stderr
-from llamacli.wire import Completion, usage
+from llamacli.wire import Completion, answers, usage
 
 if TYPE_CHECKING:
     from llamacli.exchange import Exchange
@@ -74,7 +74,7 @@ class Shape:
     def _extracted(self, completion: Completion, fault: LlamaError | None, exchange: "Exchange") -> Shaped:
         from llamacli.extract import first_blocks
 
-        contents = [(choice.get("message") or {}).get("content") or "" for choice in completion["choices"]]
+        contents = [choice["message"].get("content") or "" for choice in answers(completion)]
         try:
             blocks = first_blocks(contents, is_complete=fault is None)
         except LlamaError as misfit:

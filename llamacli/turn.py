@@ -11,7 +11,7 @@ from llamacli.fit import FitOptions
 from llamacli.output import Output, OutputOptions, dump
 from llamacli.params import Params
 from llamacli.terminal import Stderr, is_dumb
-from llamacli.wire import Completion, Message, cost, tool_calls, usage
+from llamacli.wire import Completion, Message, answers, cost, tool_calls, usage
 
 if TYPE_CHECKING:
     from llamacli.client import Client
@@ -185,7 +185,8 @@ class Turn:
         from llamacli.extract import first_blocks
 
         try:
-            blocks = first_blocks(reply.answer.texts(), is_complete)
+            contents = (choice["message"].get("content") or "" for choice in answers(reply.answer.completion()))
+            blocks = first_blocks(contents, is_complete)
         except LlamaError as misfit:
             return reply.named(misfit)
         if not self.printed.json:

@@ -70,6 +70,27 @@ def _arguments(text: object) -> object:
         return text
 
 
+def answers(completion: Completion | None) -> list[Choice]:
+    """Returns the choices in the order of their indices, the content of each as one text."""
+    choices = (completion or {}).get("choices") or []
+    return [
+        {**choice, "message": {**message, "content": _text(message.get("content"))}}
+        for choice in sorted(choices, key=index)
+        if (message := choice.get("message") or {}) is not None
+    ]
+
+
+def index(choice: Choice) -> int:
+    """Returns a choice's index, 0 where it has none."""
+    found = choice.get("index")
+    return found if isinstance(found, int) else 0
+
+
+def _text(content: Any) -> str | None:
+    """Joins the API's other form of content, an array of parts, of which the texts count."""
+    return "".join(part.get("text") or "" for part in content) if isinstance(content, list) else content
+
+
 #: What an assistant's message may carry in a request, of all that one in an answer holds.
 KEPT = ("content", "refusal", "tool_calls", "function_call")
 
@@ -161,8 +182,8 @@ def _usd(told: Any) -> float | None:
     return usd if 0 <= usd < math.inf else None
 
 
-def error_message(document: object) -> str:
-    """Finds the server's own words in an error document, "" where it has none.
+def error_message(document: object, depth: int = 9) -> str:
+    """Finds the server's own words in an error document, no deeper than so, "" where it has none.
 
     Knows AIMLAPI's {message, ...}, OpenAI's {error: {message}}, {error: "text"},
     FastAPI's {detail: "text" or [{loc, msg}]}, problem+json (RFC 9457) and lists of
@@ -170,19 +191,19 @@ def error_message(document: object) -> str:
     """
     if isinstance(document, str):
         return document
-    if isinstance(document, list):
-        return ", ".join(filter(None, map(error_message, document[:5])))
-    if not isinstance(document, dict):
+    if isinstance(document, list) and depth:
+        return ", ".join(filter(None, (error_message(part, depth - 1) for part in document[:5])))
+    if not isinstance(document, dict) or not depth:
         return ""
     words = ("message", "error", "detail", "title", "msg")
-    parts = [error_message(document[key]) for key in words if document.get(key)]
+    parts = [error_message(document[key], depth - 1) for key in words if document.get(key)]
     location = document.get("loc") or document.get("path")
     # AIMLAPI's `path` is the URL's, a text; a validation fault's names the field.
     if isinstance(location, list):
         parts.append("in " + ".".join(map(str, location)))
     for key in ("validation", "errors", "issues"):
         if document.get(key):
-            parts.append(error_message(document[key]))
+            parts.append(error_message(document[key], depth - 1))
     for key in ("expected", "received"):
         if isinstance(document.get(key), str):
             parts.append(f"{key} {document[key]}")

@@ -124,3 +124,11 @@ def test_the_form_is_part_of_the_key_and_of_the_dry_run(world: World) -> None:
     assert len(keys) == 3
     body = json.loads(world.run("batch", "--yes-no", "--dry-run", stdin="a\n").out)
     assert body["tool_choice"]["type"] == "function"
+
+
+def test_content_in_parts_is_text_in_a_row_too(world: World) -> None:
+    parts = [{"type": "text", "text": "```\nHel"}, {"type": "text", "text": "lo\n```"}]
+    world.api.will(answer(parts))  # type: ignore[arg-type]
+    assert world.call("batch", "-x", "--plain", stdin="a\n").out == "Hello\n"
+    assert world.call("batch", "--plain", stdin="a\n").out == "```\nHello\n```\n"
+    assert json.loads(world.call("batch", stdin="a\n").out)["content"] == "```\nHello\n```"

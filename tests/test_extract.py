@@ -55,6 +55,10 @@ BLOCKS: list[tuple[str, str | None]] = [
     ("```\n\ta\n```", "\ta\n"),
     ("\\```\na\n```\nb", None),
     ("\\```\na\n```\nb\n```", "b\n"),
+    ("Sure: ```python\nc1\n```\nand then\n```\nc2\n```\n", None),
+    ("Sure: ```python\nc1\n```\nand then\n```python\nc2\n```\n", None),
+    ("Put it between ``` and ```, like:\n```\na\n```", "a\n"),
+    ("Begin with ``` on a line:\n```\na\n```", "a\n"),
     ("", None),
     ("no block", None),
 ]

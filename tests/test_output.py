@@ -155,6 +155,35 @@ def test_an_answer_that_nobody_asked_for_is_printed_too(world: World, arguments:
     chunks = [delta("on"), delta("two", index=1), delta("e", finish="stop"), delta(finish="stop", index=1)]
     world.api.will(stream(map(event, chunks)) if not arguments else document(two))
     assert world.call("ask", *arguments, "Hi").out == "one\ntwo\n"
+    # What has come first was printed as it came.
+    chunks = [delta("two", finish="stop", index=1), delta("one", finish="stop")]
+    two["choices"].reverse()
+    world.api.will(stream(map(event, chunks)) if not arguments else document(two))
+    assert world.call("ask", "-0", *arguments, "Hi").out == "two\0one\0"
+
+
+def test_a_document_after_chunks_adds_what_it_has_more(world: World) -> None:
+    world.api.will(stream([event(delta("Hel")), event(completion("Hello")), event("[DONE]")]))
+    assert world.call("ask", "Hi").out == "Hello\n"
+
+
+@pytest.mark.parametrize("command", [["ask", "-x", "-n", "2"], ["batch", "-x", "-n", "2", "--plain"]])
+def test_several_answers_are_in_the_order_of_their_indices_whatever_is_taken_of_them(
+    world: World, command: list[str]
+) -> None:
+    two = completion()
+    two["choices"] = [
+        {"index": place, "finish_reason": "stop", "message": {"content": f"```\n{place}\n```"}} for place in (1, 0)
+    ]
+    world.api.will(document(two))
+    assert world.call(*command, stdin="Hi").out == "0\n1\n"
+
+
+def test_a_document_after_chunks_of_other_choices_is_what_counts(world: World) -> None:
+    two = completion("```\na\n```")
+    two["choices"].append({"index": 1, "finish_reason": "stop", "message": {"content": "```\nc\n```"}})
+    world.api.will(stream([event(delta("```\nx\n```", index=3)), event(two)]))
+    assert world.call("ask", "-x", "-n", "2", "Hi").out == "a\nc\n"
 
 
 def test_null_ends_one_answer_too(world: World) -> None:

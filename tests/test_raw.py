@@ -467,3 +467,20 @@ def test_a_fields_name_is_utf8(world: World) -> None:
 
 def test_curl_takes_a_folder_of_certificates_for_one(world: World) -> None:
     assert f"--capath '{world.cwd}'" in world.call("raw", "--curl", "--ca-bundle", str(world.cwd), "{}").out
+
+
+def test_an_answer_is_known_by_its_path_whatever_the_query(world: World) -> None:
+    world.api.will(document(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n', kind="text/plain"))
+    result = world.call("raw", "--endpoint", "/chat/completions?api-version=1", "{}")
+    assert result.status == 9
+    assert result.out.startswith('{"choices"')
+
+
+def test_a_head_with_a_body_is_a_head_with_a_body_by_curl_too(world: World) -> None:
+    assert " -X HEAD " in world.call("raw", "--curl", "-X", "HEAD", "{}").out
+
+
+def test_cookies_are_a_list_of_their_own_kind(world: World) -> None:
+    world.api.will(answer())
+    world.call("raw", "-H", "Cookie: a=1", "-H", "cookie: b=2", "{}")
+    assert world.api.requests[0].headers["cookie"] == "a=1; b=2"

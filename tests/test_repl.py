@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -470,6 +471,34 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
         chat.say("/save ../x\r", "is no name of a session")
         chat.leave()
     assert len(names(world)) == 2
+
+
+def test_what_was_written_in_the_editor_is_kept_until_it_has_its_answer(world: World) -> None:
+    editor = world.cwd / "editor"
+    editor.write_text('#!/bin/sh\necho precious >"$1"; exit 1\n')
+    editor.chmod(0o755)
+    world.env["EDITOR"] = str(editor)
+    with Chat(world, "--no-save") as chat:
+        chat.say("/edit\r", "ended with status 1; your text is in ")
+        kept = Path(chat.shown.rpartition("your text is in ")[2].split()[0])
+        assert kept.read_text() == "precious\n"
+        editor.write_text('#!/bin/sh\necho more >"$1"\n')
+        world.api.will(error(400, "no"), text("Yes."))
+        chat.say("/edit\r", "mend the request; your text is in ")
+        chat.say("/retry\r", "Yes.")
+        chat.type("\x04")
+        assert chat.wait() == 0
+        assert "got no answer" not in chat.shown
+    assert not kept.exists()
+    world.api.will(error(400, "no"))
+    with Chat(world, "--no-save") as chat:
+        chat.say("/edit\r", "your text is in ")
+        chat.type("\x04")
+        assert chat.wait() == 0
+        kept = Path(chat.shown.rpartition("what you wrote and got no answer to is in ")[2].split()[0])
+    assert kept.read_text() == "more\n"
+    kept.unlink()
+    kept.parent.rmdir()
 
 
 def test_reset_keeps_the_system_message(world: World) -> None:

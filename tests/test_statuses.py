@@ -209,6 +209,36 @@ def test_an_answer_that_the_server_gave_up_is_7(world: World, arguments: list[st
     check(world, 7, f"the server failed: {told}", arguments=arguments)
 
 
+def nested(depth: int) -> Any:
+    """Returns an object in an object in an object."""
+    whole: Any = {"message": "deep"}
+    for _ in range(depth):
+        whole = {"error": whole}
+    return whole
+
+
+ODD: dict[str, Any] = {
+    "an error in errors": nested(600),
+    "a choice's error in errors": {"choices": [{"finish_reason": "stop", "message": {"content": "a"}, **nested(600)}]},
+    "deep logprobs": {"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": nested(600)}]},
+    "a deep tool call": {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "x": nested(600)}]}}]},
+    "a message that is none": {
+        "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}, {"delta": {}, "message": "x"}]
+    },
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("arguments", [["ask"], ["ask", "--json"], ["ask", "-x"], ["batch", "-j1"]])
+def test_an_answer_of_no_sound_shape_is_7_or_9_and_never_a_fault_of_ours(
+    world: World, name: str, arguments: list[str]
+) -> None:
+    world.api.will(stream([event(ODD[name])]) if "deep" in name else document(ODD[name]))
+    result = world.call(*arguments, stdin="a")
+    assert result.status == 13 if arguments[0] == "batch" else result.status in (7, 9), result
+    assert result.err.count("\n") == 1
+
+
 def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
     (world.cwd / "broken.py").write_text(
         "import sys, llamacli.main, llamacli.prompt\n"

@@ -54,6 +54,7 @@ def ask(
     body = turn.body(messages)
     if instead.dry_run or instead.curl:
         dry.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
+        env.inputs.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
@@ -64,4 +65,5 @@ def ask(
         answer = turn.take(body, client, out)
         if answer.fault:
             raise answer.fault
+    env.inputs.drop_draft()
     return answer.status

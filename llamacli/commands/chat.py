@@ -74,6 +74,7 @@ def chat(
     body = conversation.body(prompt.checked(content))
     if instead.dry_run or instead.curl:
         dry.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
+        env.inputs.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
     conversation.session.prepare()
@@ -84,6 +85,7 @@ def chat(
         answer = conversation.take(content, client, out)
         if answer.fault:
             raise answer.fault
+    env.inputs.drop_draft()
     return answer.status
 
 

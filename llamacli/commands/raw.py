@@ -144,7 +144,7 @@ def raw(
             raise
         _print(out, given.include, response, b"")
         with Reply(call, response, Assembly()) as reply:
-            passing.body(reply, out, given.sse, is_answer=request.path.endswith("/completions"))
+            passing.body(reply, out, given.sse, is_answer=request.path.partition("?")[0].endswith("/completions"))
         out.end()
         out.commit()
     return ExitStatus.OK
