@@ -20,6 +20,7 @@ class Assembly:
         self.expected = expected
         self._top: Chunk = {}
         self._choices: dict[int, _Choice] = {}
+        self._first: _Choice | None = None
         self._finished: set[int] = set()
         self._document: Chunk | None = None
         #: Of the document's choices.
@@ -33,21 +34,18 @@ class Assembly:
             raise ValueError("not of the API's shape") from None
 
     def _add(self, chunk: Chunk) -> None:
-        parts = chunk.get("choices") or ()
-        is_document = any("delta" not in part and part.get("message") for part in parts)
-        keys = [part.get("index") or 0 for part in parts]
-        if any(type(key) is not int for key in keys):
-            raise TypeError
-        if is_document:
-            # The choices of a document stand side by side, with an index or without.
-            self._document = chunk
-            keys = self._keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
-            # It holds all that there is.
-            self._choices = {key: choice for key, choice in self._choices.items() if key in keys}
-        for key, part in zip(keys, parts, strict=True):
+        parts = chunk.get("choices") or []
+        keys = None
+        for place, part in enumerate(parts):
+            if keys is None and "delta" not in part:
+                keys = self._adopt(chunk, parts)
+            key = keys[place] if keys else part.get("index") or 0
+            if type(key) is not int:
+                raise TypeError
             choice = self._choices.get(key)
             if choice is None:
                 choice = self._choices[key] = _Choice()
+                self._first = self._first or choice
             # Also where the rest is of a wrong shape.
             if part.get("finish_reason"):
                 self._finished.add(key)
@@ -57,18 +55,28 @@ class Assembly:
             if key != "choices" and (value or key not in self._top):
                 self._top[key] = value
 
+    def _adopt(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
+        """Takes a whole document for all that there is, and returns the keys of its choices; None where it is none."""
+        if not any("delta" not in part and part.get("message") for part in parts):
+            return None
+        self._document = chunk
+        keys = [part.get("index") or 0 for part in parts]
+        # Its choices stand side by side, with an index or without.
+        self._keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
+        self._choices = {key: choice for key, choice in self._choices.items() if key in self._keys}
+        self._first = next(iter(self._choices.values()), None)
+        return self._keys
+
     def take(self, key: str = "content") -> str:
         """Returns what has come, since the last call, of the text of the choice that came first."""
-        choice = next(iter(self._choices.values()), None)
-        return choice.take(key) if choice else ""
+        return self._first.take(key) if self._first else ""
 
     def take_reasoning(self) -> str:
         """Returns what has come, since the last call, of the reasoning of the choice that came first.
 
         It goes by two names, and some servers send the same text under both.
         """
-        choice = next(iter(self._choices.values()), None)
-        texts = choice.texts if choice else {}
+        texts = self._first.texts if self._first else {}
         return self.take("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
 
     def take_rest(self) -> list[tuple[Choice, str]]:

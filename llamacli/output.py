@@ -121,7 +121,11 @@ class Output:
 
     def _put(self, text: str) -> None:
         self._last = text[-1]
-        self._put_bytes(_sound(text).encode())
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = _sound(text).encode()
+        self._put_bytes(data)
 
     def _put_bytes(self, data: bytes) -> None:
         self._before()
