@@ -161,6 +161,10 @@ def edited(prompt: str, inputs: Inputs) -> str:
         command = f"{editor} {shlex.quote(str(inputs.draft))}"
         done = run_shell(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2)
     if done.returncode:
+        with suppress(OSError):
+            if inputs.draft.read_text(encoding="utf-8", errors="replace") == prompt:
+                # Nothing was written that could be lost.
+                inputs.drop_draft()
         raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' ended with status {done.returncode}")
     return inputs.file(str(inputs.draft)).rstrip("\n")
 

@@ -249,7 +249,7 @@ def test_a_file_may_have_any_name(world: World) -> None:
 def test_an_editor_that_fails_sends_nothing(world: World) -> None:
     result = world.call("ask", "-e", VISUAL="false")
     assert result.status == 2
-    assert "the editor 'false' ended with status 1" in result.err
+    assert result.err == "llamacli: the editor 'false' ended with status 1\n"
     assert not world.api.requests
 
 
