@@ -452,7 +452,7 @@ def test_a_file_below_dev_is_a_file(world: World) -> None:
         assert json.loads(Path(rows).read_text())["content"] == "{}"
 
 
-@pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/9999"])
+@pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/999999999"])
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(world: World, path: str) -> None:
     result = world.call("ask", "-o", path, "Hi")
     assert (result.status, result.out) == (74, "")
