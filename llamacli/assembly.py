@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from llamacli.wire import Choice, Chunk, Completion, index
+from llamacli.wire import Choice, Chunk, Completion, index, joined
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NO_TEXTS = frozenset({"role", "tool_calls", "function_call"})
@@ -156,8 +156,7 @@ class _Choice:
                     self._message[key] = None
                 pieces.append(value)
             elif key == "content" and value is not None:
-                # The API's other form of content: an array of parts, of which the texts count.
-                self._add_delta({key: "".join(piece.get("text") or "" for piece in _checked(value, list))})
+                self._add_delta({key: joined(_checked(value, list))})
             elif key == "tool_calls":
                 self._add_tool_calls(value)
             elif key == "function_call" and value:

@@ -212,9 +212,13 @@ def spread(command: Command, lenient: bool = False, words: Sequence[str] | None 
 
 def _forms(words: Sequence[str]) -> set[str]:
     """Returns the forms of flags that the words of a command line may hold, and more: `-qt.5` is -q, -t, -. and -5."""
-    longs = [word for word in words if word.startswith("--")]
-    clusters = [word[1:] for word in words if word.startswith("-") and word not in longs]
-    return {word.partition("=")[0] for word in longs} | {f"-{letter}" for letters in clusters for letter in letters}
+    forms: set[str] = set()
+    for word in words:
+        if word.startswith("--"):
+            forms.add(word.partition("=")[0])
+        elif word.startswith("-"):
+            forms |= {f"-{letter}" for letter in word[1:]}
+    return forms
 
 
 def _typer_operand(operand: inspect.Parameter) -> inspect.Parameter:

@@ -72,12 +72,13 @@ def _arguments(text: object) -> object:
 
 def answers(completion: Completion | None) -> list[Choice]:
     """Returns the choices in the order of their indices, the content of each as one text."""
-    choices = (completion or {}).get("choices") or []
-    return [
-        {**choice, "message": {**message, "content": _text(message.get("content"))}}
-        for choice in sorted(choices, key=index)
-        if (message := choice.get("message") or {}) is not None
-    ]
+    ordered: list[Choice] = []
+    for choice in sorted((completion or {}).get("choices") or [], key=index):
+        message: Message = choice.get("message") or {}
+        content: Any = message.get("content")
+        text = joined(content) if isinstance(content, list) else content
+        ordered.append({**choice, "message": {**message, "content": text}})
+    return ordered
 
 
 def index(choice: Choice) -> int:
@@ -86,9 +87,9 @@ def index(choice: Choice) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _text(content: Any) -> str | None:
-    """Joins the API's other form of content, an array of parts, of which the texts count."""
-    return "".join(part.get("text") or "" for part in content) if isinstance(content, list) else content
+def joined(parts: list[dict[str, Any]]) -> str:
+    """Returns the text of the API's other form of content, an array of parts, of which the texts count."""
+    return "".join(part.get("text") or "" for part in parts)
 
 
 #: What an assistant's message may carry in a request, of all that one in an answer holds.
