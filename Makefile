@@ -35,7 +35,7 @@ format: $(VENV)/test.done
 	$(BIN)/ruff format .
 
 completions: $(VENV)/run.done
-	$(BIN)/python -m llamacli.generated .
+	$(BIN)/python -m llamacli.cli.docs.generate .
 
 install: $(VENV)/run.done
 	@sh tests/install.sh "$(BIN)/python" "$(DESTDIR)" "$(PREFIX)"

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 import typer
 
-from llamacli import cli, signals
-from llamacli.environment import Environment
+from llamacli import signals
+from llamacli.cli import app
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.terminal import Stderr
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.stderr import Stderr
 
 #: Memory that is let go where there is no other, so that there is some to say so with.
 RESERVE: list[bytes] = []
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     stderr.is_colored = stderr.is_colored and "--no-color" not in arguments
     try:
         try:
-            run = cli.parse(arguments)
+            run = app.parse(arguments)
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -122,8 +122,8 @@ class World:
 
     def call(self, *arguments: str, stdin: str | None = None, **env: str) -> Result:
         """Runs the program inside of this process: what is tested is no matter of processes."""
+        from llamacli.batch.calls.pool import READER
         from llamacli.main import main
-        from llamacli.pool import READER
 
         kept = [os.dup(number) for number in (0, 1, 2)]
         handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.blocks import lines
+from llamacli.batch.input.items import Items
+from llamacli.batch.input.lines import lines
+from llamacli.batch.input.template import Template
+from llamacli.batch.options import FORMATS
 from llamacli.errors import LlamaError
-from llamacli.inputs import Inputs
-from llamacli.items import FORMATS, Items
-from llamacli.template import Template
+from llamacli.stdio.input import Inputs
 from tests.batches import asked, contents, errors, rows, start
 from tests.conftest import World
 from tests.fake_api import echo

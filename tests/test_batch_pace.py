@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from llamacli.pace import Pace
-from llamacli.wire import Completion, cost
+from llamacli.api.messages import Completion
+from llamacli.api.usage import cost
+from llamacli.batch.calls.limiter import Pace
 from tests.batches import asked, contents, errors, rows
 from tests.conftest import World
 from tests.fake_api import Handler, answer, by_prompt, completion, echo, error, hang, raw, respond, stream, streamed

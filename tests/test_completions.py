@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from llamacli import catalog, completions
-from llamacli.catalog import Command, Entry
-from llamacli.kinds import Kind
+from llamacli.cli import app
+from llamacli.cli.docs.completion import scripts
+from llamacli.cli.spec import Command, Entry
+from llamacli.cli.types import Kind
 from tests.conftest import World
 from tests.shells import FILES, Shell, files_in
 
-SHELLS = list(completions.SHELLS)
-COMMANDS = catalog.commands()
+SHELLS = list(scripts.SHELLS)
+COMMANDS = app.commands()
 MODELS = {"llama-3.3", "meta-llama/Llama-3.3-70B", "gemma:2b"}
 ROLES = {"pirate", "code review"}
 SESSIONS = {"monday", "tuesday.2"}
@@ -33,7 +34,7 @@ def shell(request: pytest.FixtureRequest, world: World) -> Shell:
         (world.cwd / name).write_text("")
     (world.cwd / "folder").mkdir()
     (world.cwd / "folder" / "inner.txt").write_text("")
-    return Shell(request.param, world, completions.SHELLS[request.param](COMMANDS))
+    return Shell(request.param, world, scripts.SHELLS[request.param](COMMANDS))
 
 
 def sessions(world: World):  # type: ignore[no-untyped-def]
@@ -75,7 +76,7 @@ def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell
 
 
 def test_what_undoes_a_switch_is_not_described_as_the_switch() -> None:
-    zsh, fish = (completions.SHELLS[name](COMMANDS) for name in ("zsh", "fish"))
+    zsh, fish = (scripts.SHELLS[name](COMMANDS) for name in ("zsh", "fish"))
     for _, entry, form in flags():
         told = f"Do the opposite of {entry.long}."
         undoes = form == entry.flag.opposite(entry.field)

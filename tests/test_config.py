@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from llamacli import cli
-from llamacli.options import Table
+from llamacli.cli import app
+from llamacli.cli.table import Table
 from tests.conftest import PROGRAM, World
 from tests.fake_api import KEY, document, error, text
 from tests.terminal import Terminal
@@ -36,8 +36,8 @@ def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
     assert rows["LLAMACLI_SEED"] == ("7", f"LLAMACLI_SEED in {world.cwd / '.env'}")
     assert rows["LLAMACLI_RETRY_MAX_TIME"] == ("120", "default")
     assert rows["AIMLAPI_BASE_URL"][0] == world.api.url
-    for name in cli.COMMANDS:
-        cli.build(name)
+    for name in app.COMMANDS:
+        app.build(name)
     variables = {flag.variable(name) for table in Table.__subclasses__() for name, flag in table.flags().items()}
     assert {*variables, "key", "LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND"} - {None} == set(rows)
     assert shown(world).keys() == rows.keys()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from llamacli import catalog, cli, manual
+from llamacli.cli import app, spec
+from llamacli.cli.docs import help
 from llamacli.errors import ExitStatus
 from tests.conftest import World
 from tests.fake_api import HELLO, MODEL, Handler, completion, delta, document, event, respond, stream, text
@@ -75,8 +76,8 @@ def folder(world: World) -> World:
 
 #: What `config set-key` says on a machine whose key is in the environment already.
 NOTE = "llamacli: AIMLAPI_API_KEY in the environment goes before it\n"
-ALL = catalog.commands()
-EXAMPLES = [*manual.EXAMPLES, *(line for command in ALL for line in command.examples)]
+ALL = app.commands()
+EXAMPLES = [*help.EXAMPLES, *(line for command in ALL for line in command.examples)]
 SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.entries if e.flag.example)
 #: What sends nothing.
 LOCAL = (
@@ -129,16 +130,9 @@ def test_the_readmes_table_of_statuses_is_the_programs() -> None:
     ]
 
 
-def test_the_readmes_map_of_the_code_is_the_code() -> None:
-    table = README[README.index("## The code") :]
-    named = set(re.findall(r"`([a-z/_]+\.py)`", table))
-    there = {str(path.relative_to(ROOT / "llamacli")) for path in (ROOT / "llamacli").rglob("*.py")}
-    assert named | {"__init__.py", "__main__.py", "commands/__init__.py"} == there
-
-
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) -> None:
-    command = cli.build(name)
+    command = app.build(name)
     examples = command.epilog.splitlines()
     for columns in (80, 40, 60, 120):
         result = world.run(name, "--help", env={"COLUMNS": str(columns)})
@@ -157,13 +151,13 @@ def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) ->
     assert "Examples:\n  " + "\n  ".join(examples) in result.out
     assert "issue tracker" in result.out
     assert len(examples) >= 3
-    assert command.help.startswith(cli.COMMANDS[name])
+    assert command.help.startswith(app.COMMANDS[name])
 
 
 GROUPS = ["Input", "Request", "Output", "Display", "Server and key", "Network", "Help"]
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_help_is_grouped_and_gives_a_flag_a_line_or_two(world: World, name: str) -> None:
     shown = world.run("help", name, env={"COLUMNS": "80"}).out
     titles = [title for title in re.findall(r"^(\w[\w ]*):$", shown, re.MULTILINE) if title != "Examples"]
@@ -183,10 +177,10 @@ def test_help_does_not_fail_on_a_narrow_terminal(world: World) -> None:
         assert world.run("ask", "-h", env={"COLUMNS": columns}).status == 0
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_every_flag_has_a_long_form_of_its_own_and_a_sentence(name: str) -> None:
     forms: list[str] = []
-    for table in cli.build(name).tables:
+    for table in app.build(name).tables:
         for field, flag in table.flags().items():
             forms += [form for part in flag.declarations(field) for form in part.split("/")]
             assert flag.declarations(field)[0].startswith("--")
@@ -195,16 +189,16 @@ def test_every_flag_has_a_long_form_of_its_own_and_a_sentence(name: str) -> None
     assert len(forms) == len(set(forms))
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_help_prints_what_the_flag_does(world: World, name: str) -> None:
     assert world.run("help", name).out == world.run(name, "--help").out
     assert world.run("help").out == world.run("--help").out
 
 
 @pytest.mark.parametrize("command", ALL, ids=[command.name for command in ALL])
-def test_help_names_no_flag_that_the_command_does_not_have(command: catalog.Command) -> None:
+def test_help_names_no_flag_that_the_command_does_not_have(command: spec.Command) -> None:
     own = {form for entry in command.entries for form in entry.forms}
-    sentences = re.split(r"\n\s*\n|(?<=\.)\s", manual.command_help(command).partition("\n\nExamples:")[0])
+    sentences = re.split(r"\n\s*\n|(?<=\.)\s", help.command_help(command).partition("\n\nExamples:")[0])
     for sentence in sentences:
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", sentence):
             # What is said of other commands names them.
@@ -218,8 +212,8 @@ def test_help_prints_the_tables(world: World) -> None:
     for status in ExitStatus:
         assert re.search(rf"^{status.value} +{re.escape(status.meaning.split()[0])}", shown.out, re.MULTILINE)
     variables = world.run("help", "environment").out
-    for name in cli.COMMANDS:
-        for table in cli.build(name).tables:
+    for name in app.COMMANDS:
+        for table in app.build(name).tables:
             for field, flag in table.flags().items():
                 assert (flag.variable(field) or "LLAMACLI_KEY_FILE") in variables
     files = world.run("help", "files").out

@@ -211,7 +211,7 @@ def test_nobody_connects_before_there_is_something_to_send(world: World, argumen
 
 
 def test_a_connection_that_no_request_takes_is_let_go(world: World, tls: FakeApi) -> None:
-    from llamacli.early import Early
+    from llamacli.http.connection.preconnect import Early
 
     for server in (world.api, tls):
         early = Early(server.url, 10)

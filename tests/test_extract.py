@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.extract import first_block, unfenced
+from llamacli.ask.structured.extract import first_block, unfenced
 from tests.conftest import World
 from tests.fake_api import answer, document, text
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.forms import layers
-from llamacli.schema import Schema
+from llamacli.ask.structured.formats import layers
+from llamacli.ask.structured.schema import Schema
 from tests.conftest import World
 from tests.fake_api import Behaviour, Handler, answer, completion, delta, document, error, event, stream, text
 
@@ -490,8 +490,8 @@ def test_taking_layers_off_ends_and_takes_nothing_else(inside: str, around: list
 
 
 def exchange(retries: int = 1) -> tuple[Any, Callable[..., Any]]:
-    from llamacli.fitting import Fitting
-    from llamacli.forms import YesNo
+    from llamacli.ask.structured.formats import YesNo
+    from llamacli.ask.structured.loop import Fitting
 
     return Fitting(YesNo(), retries), lambda said: completion(said)
 
@@ -539,7 +539,13 @@ def test_words_are_added_to_messages_of_all_kinds(messages: list[dict[str, Any]]
 def test_nothing_of_it_is_imported_where_no_form_is_asked_for(world: World) -> None:
     from tests.test_startup import imported
 
-    parts = {"jsonschema", "markdown_it", "llamacli.forms", "llamacli.schema", "llamacli.fitting"}
+    parts = {
+        "jsonschema",
+        "markdown_it",
+        "llamacli.ask.structured.formats",
+        "llamacli.ask.structured.schema",
+        "llamacli.ask.structured.loop",
+    }
     assert not imported(world, "ask", "Hi") & parts
     world.api.will(answer("a"))
     assert not imported(world, "ask", "--choice", "a,b", "Hi") & {"jsonschema", "markdown_it"}
@@ -549,7 +555,8 @@ def test_the_loop_needs_neither_requests_nor_typer() -> None:
     import subprocess
     import sys
 
-    script = "import sys, llamacli.fitting, llamacli.schema; print({'requests', 'typer'} & set(sys.modules))"
+    modules = "llamacli.ask.structured.loop, llamacli.ask.structured.schema"
+    script = f"import sys, {modules}; print({{'requests', 'typer'}} & set(sys.modules))"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout == "set()\n"

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from llamacli import catalog, completions, envfile, generated, manual
+from llamacli.cli import app
+from llamacli.cli.docs import generate, help
+from llamacli.cli.docs.completion import scripts
+from llamacli.config import dotenv, variables
 from llamacli.errors import ExitStatus
 from tests.conftest import World
 
 ROOT = Path(__file__).parent.parent
-FILES = generated.files()
+FILES = generate.files()
 
 
 def need(tool: str) -> None:
@@ -29,10 +32,10 @@ def test_a_committed_file_is_what_the_program_makes(path: str) -> None:
     assert (ROOT / path).read_text() == FILES[path], f"{path} is stale: run `make completions` and commit it"
 
 
-@pytest.mark.parametrize("name", completions.SHELLS)
+@pytest.mark.parametrize("name", scripts.SHELLS)
 def test_the_command_prints_the_same_bytes(world: World, name: str) -> None:
     odd = {"COLUMNS": "40", "HOME": "/nonexistent", "LLAMACLI_MODEL": "other", "LC_ALL": "C", "SHELL": "/bin/other"}
-    path = f"completions/{completions.FILES[name]}"
+    path = f"completions/{scripts.FILES[name]}"
     result = world.run("completion", name, env=odd)
     assert (result.status, result.err, result.out) == (0, "", FILES[path])
     assert world.run("completion", env={"SHELL": f"/usr/bin/{name}"}).out == FILES[path]
@@ -57,7 +60,7 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in (".env.example", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / part, tmp_path / part)
-    table = tmp_path / "llamacli" / "params.py"
+    table = tmp_path / "llamacli" / "ask" / "params.py"
     text = table.read_text()
     field = '    top_a: Annotated[float | None, plain(Number(0, 1), "Sample as the first letter has it.")] = None\n'
     text = text.replace("    top_k: Annotated", f"{field}    top_k: Annotated", 1)
@@ -74,7 +77,7 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
     stale = python("-m", "pytest", same)
     assert stale.returncode == 1
     assert "run `make completions` and commit it" in stale.stdout
-    assert python("-m", "llamacli.generated", ".").returncode == 0
+    assert python("-m", "llamacli.cli.docs.generate", ".").returncode == 0
     for path in FILES:
         made = (tmp_path / path).read_text()
         assert "top-a" in made.replace("\\-", "-"), path
@@ -114,14 +117,14 @@ def test_man_shows_the_page_without_a_warning(world: World) -> None:
         for heading in ("SYNOPSIS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"):
             assert heading in shown
         # What is to be copied is printed as it is typed.
-        for command in catalog.commands():
+        for command in app.commands():
             for example in command.examples:
                 assert " ".join(example.split()) in shown, example
 
 
 def test_the_man_page_has_everything() -> None:
     page = FILES["completions/llamacli.1"].replace("\\-", "-").replace("\\(ti", "~")
-    commands = catalog.commands()
+    commands = app.commands()
     for command in commands:
         assert f".SS llamacli {command.name}\n" in page
         for entry in command.entries:
@@ -129,23 +132,23 @@ def test_the_man_page_has_everything() -> None:
             assert page.count(f"\n{names}") >= 1, entry.long
     for status in ExitStatus:
         assert f".TP\n\\fB{status.value}\\fR\n" in page
-    for name, _ in manual.environment_rows([table for command in commands for table in command.tables]):
+    for name, _ in help.environment_rows([table for command in commands for table in command.tables]):
         assert f"\\fB{name}\\fR" in page
-    for name, _ in manual.file_rows(lambda folder: f"~/{folder.default}/llamacli"):
+    for name, _ in help.file_rows(lambda folder: f"~/{folder.default}/llamacli"):
         assert f"\\fB{name}\\fR" in page
 
 
 def test_env_example_names_every_setting_and_sets_none() -> None:
     text = FILES[".env.example"]
-    assert envfile.values(text.encode()) == {}
-    tables = [table for command in catalog.commands() for table in command.tables]
-    for name, _ in manual.environment_rows(tables):
+    assert dotenv.values(text.encode()) == {}
+    tables = [table for command in app.commands() for table in command.tables]
+    for name, _ in help.environment_rows(tables):
         assert name in text
-    for name in manual.KEYS | manual.variables(tables):
+    for name in variables.KEYS | help.variables(tables):
         assert len(re.findall(rf"^#{name}=", text, re.MULTILINE)) == 1
     # Taking the # away leaves a file that can be read.
     everything = re.sub(r"^#(\w+=)", r"\1", text, flags=re.MULTILINE)
-    assert set(envfile.values(everything.encode())) == set(manual.KEYS | manual.variables(tables))
+    assert set(dotenv.values(everything.encode())) == set(variables.KEYS | help.variables(tables))
 
 
 @pytest.mark.parametrize("tool", ["shellcheck"])

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llamacli.markdown import Page
-from llamacli.output import Output
-from llamacli.terminal import width
+from llamacli.stdio.escape import width
+from llamacli.stdio.markdown.live import Page
+from llamacli.stdio.output import Output
 from tests.conftest import PROGRAM, World
 from tests.fake_api import Handler, delta, event, pieces, stream, streamed, text
 from tests.terminal import Terminal

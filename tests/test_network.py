@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from llamacli import network
+from llamacli.http import retry
 from tests.conftest import PROGRAM, Result, World
 from tests.fake_api import (
     HELLO,
@@ -97,9 +97,9 @@ def test_comments_count_as_life(world: World) -> None:
 
 
 def test_a_stream_that_is_whole_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import llamacli.reply
+    import llamacli.http.reply
 
-    monkeypatch.setattr(llamacli.reply, "LINGER", 0.2)
+    monkeypatch.setattr(llamacli.http.reply, "LINGER", 0.2)
     world.api.will(stream([event(delta("whole", finish="stop"))], then="hang"))
     result, seconds = timed(world)
     assert (result.status, result.out, result.err) == (0, "whole\n", "")
@@ -261,7 +261,7 @@ def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: 
 
 def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
     for attempt, whole in enumerate([1, 2, 4, 8, 16, 30, 30, 30]):
-        waits = [network.backoff(attempt) for _ in range(200)]
+        waits = [retry.backoff(attempt) for _ in range(200)]
         assert whole / 2 <= min(waits) < 0.6 * whole
         assert 0.9 * whole < max(waits) <= whole
 
@@ -271,7 +271,7 @@ def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
     [(None, None), ("", None), ("7", 7.0), ("-1", None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
 )
 def test_retry_after_is_read_or_passed_over(header: str | None, seconds: float | None) -> None:
-    assert network.retry_after(header) == seconds
+    assert retry.retry_after(header) == seconds
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
@@ -279,7 +279,7 @@ def test_a_date_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        wait = network.retry_after(time.asctime(time.gmtime(time.time() + 30)))
+        wait = retry.retry_after(time.asctime(time.gmtime(time.time() + 30)))
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -386,7 +386,7 @@ def test_a_socks_proxy_is_gone_through_and_clocked_too(
     world: World, socks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The server is on loopback, which no proxy is asked for: the test says that it is not.
-    monkeypatch.setattr("llamacli.proxy.is_loopback", lambda url: False)
+    monkeypatch.setattr("llamacli.http.connection.proxy.is_loopback", lambda url: False)
     result = world.call("ask", "Hi", ALL_PROXY=socks)
     assert (result.status, result.out) == (0, HELLO + "\n")
     for behaviour, arguments, status, out in [

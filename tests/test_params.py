@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from llamacli.kinds import Kind, Number, Switch
-from llamacli.params import Params
+from llamacli.ask.params import Params
+from llamacli.cli.types import Kind, Number, Switch
 from tests.conftest import World
 from tests.fake_api import RANGES
 

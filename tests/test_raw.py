@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llamacli.params import Params
+from llamacli.ask.params import Params
 from tests.conftest import PROGRAM, World
 from tests.fake_api import (
     KEY,

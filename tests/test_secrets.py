@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llamacli import cli
+from llamacli.cli import app
 from tests.conftest import PROGRAM, World
 from tests.fake_api import KEY, FakeApi, document, error, event, hang, raw, stream, text
 from tests.faults import FAULTS
@@ -51,7 +51,7 @@ def parts(key: str) -> list[bytes]:
 
 
 def test_every_command_is_tried() -> None:
-    assert COMMANDS.keys() == cli.COMMANDS.keys()
+    assert COMMANDS.keys() == app.COMMANDS.keys()
 
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
@@ -84,9 +84,9 @@ def test_no_fault_shows_the_key_even_where_all_is_shown(world: World, name: str)
 
 def test_a_traceback_hides_the_key(world: World) -> None:
     (world.cwd / "broken.py").write_text(
-        "import sys, llamacli.main, llamacli.turn\n"
+        "import sys, llamacli.main, llamacli.ask.runner\n"
         f"def fail(*args): raise KeyError('the key is {KEY}')\n"
-        "llamacli.turn.Turn.take = fail\n"
+        "llamacli.ask.runner.Turn.take = fail\n"
         "sys.exit(llamacli.main.main(['ask', '-I', 'Hi']))\n"
     )
     result = world.shell(f"{sys.executable} broken.py", LLAMACLI_DEBUG="1")

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.entries import Entry
+from llamacli.chat.messages import Entry
+from llamacli.chat.session import Session
+from llamacli.config.paths import SESSIONS
 from llamacli.errors import LlamaError
-from llamacli.places import SESSIONS
-from llamacli.session import Session
 from tests.conftest import PROGRAM, World
 from tests.fake_api import HELLO
 
@@ -179,7 +179,7 @@ def test_an_undone_session_is_gone_and_can_begin_anew(state: Path) -> None:
 
 def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:
     script = (
-        "import sys; from llamacli.session import Session\n"
+        "import sys; from llamacli.chat.session import Session\n"
         "for n in range(50):\n"
         "    s = Session('both'); s.entries()\n"
         "    text = sys.argv[1] + str(n) + 'x' * 5000\n"

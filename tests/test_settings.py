@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli import envfile
+from llamacli.config import dotenv
 from tests.conftest import World
 from tests.fake_api import KEY, FakeApi, error
 
@@ -401,13 +401,13 @@ VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1,
 def test_a_value_that_is_put_into_a_file_comes_back_and_moves_no_other(lines: list[str], value: str) -> None:
     content = "\n".join(lines).encode()
     try:
-        before = envfile.values(content)
+        before = dotenv.values(content)
     except ValueError:
         with pytest.raises(ValueError, match="is not NAME=value"):
-            envfile.with_value(content, "NAME", value)
+            dotenv.with_value(content, "NAME", value)
         return
-    made = envfile.with_value(content, "NAME", value)
-    assert envfile.values(made) == {**before, "NAME": value}
+    made = dotenv.with_value(content, "NAME", value)
+    assert dotenv.values(made) == {**before, "NAME": value}
     assert [line for line in lines if line.startswith("#")] == [
         line for line in made.decode().splitlines() if line.startswith("#")
     ]

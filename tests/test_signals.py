@@ -91,7 +91,7 @@ def test_a_signal_that_breaks_a_lock_of_pythons_is_no_fault(world: World, monkey
         finally:
             threading.Lock().release()
 
-    monkeypatch.setattr("llamacli.cli.parse", broken)
+    monkeypatch.setattr("llamacli.cli.app.parse", broken)
     with pytest.raises(Stopped):
         world.call("ask", "Hi")
 

@@ -6,7 +6,7 @@ from collections.abc import KeysView
 
 import pytest
 
-from llamacli import catalog, cli
+from llamacli.cli import app, spec
 from tests.conftest import World
 
 #: Modules that cost time, and which nothing on the way of an ask needs.
@@ -15,7 +15,15 @@ NEVER = {"rich", "pydantic", "click", "dotenv", "pygments", "asyncio", "unittest
 NEVER |= {"chardet", "charset_normalizer"}
 
 #: Modules that only a call needs.
-CALLING = {"requests", "urllib3", "ssl", "socket", "certifi", "llamacli.client", "llamacli.early"}
+CALLING = {
+    "requests",
+    "urllib3",
+    "ssl",
+    "socket",
+    "certifi",
+    "llamacli.http.client",
+    "llamacli.http.connection.preconnect",
+}
 
 
 def imported(world: World, *arguments: str) -> KeysView[str]:
@@ -41,7 +49,7 @@ def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
     assert "requests" in modules
     assert not modules & NEVER
     assert not {name for name in modules if name.startswith("llamacli.commands.")} - {"llamacli.commands.ask"}
-    assert not modules & {"llamacli.manual", "llamacli.report"}
+    assert not modules & {"llamacli.cli.docs.help", "llamacli.ask.usage"}
 
 
 @pytest.mark.parametrize(
@@ -57,20 +65,20 @@ def test_what_makes_a_call_is_imported_only_where_one_is_made(world: World, argu
 
 def test_what_opens_the_connection_is_imported_before_requests(world: World) -> None:
     modules = list(imported(world, "ask", "Hi"))
-    assert modules.index("llamacli.early") < modules.index("requests")
-    assert modules.index("llamacli.tcp") < modules.index("requests")
+    assert modules.index("llamacli.http.connection.preconnect") < modules.index("requests")
+    assert modules.index("llamacli.http.connection.tcp") < modules.index("requests")
 
 
 def built(name: str, *words: str) -> set[str]:
     """Returns the forms of the flags that Typer is given for a command line."""
-    return {form for param in cli.build(name, words).params for form in (*param.opts, *param.secondary_opts)}
+    return {form for param in app.build(name, words).params for form in (*param.opts, *param.secondary_opts)}
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
-    everything = {form for param in cli.build(name).params for form in (*param.opts, *param.secondary_opts)}
-    for entry in catalog.command(name).entries:
-        if entry.table is catalog.HelpOptions:
+    everything = {form for param in app.build(name).params for form in (*param.opts, *param.secondary_opts)}
+    for entry in app.command(name).entries:
+        if entry.table is spec.HelpOptions:
             continue
         for form in entry.forms:
             assert form in everything

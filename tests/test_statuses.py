@@ -241,9 +241,9 @@ def test_an_answer_of_no_sound_shape_is_7_or_9_and_never_a_fault_of_ours(
 
 def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
     (world.cwd / "broken.py").write_text(
-        "import sys, llamacli.main, llamacli.prompt\n"
+        "import sys, llamacli.main, llamacli.ask.prompt\n"
         "def fail(*args): raise KeyError('oops')\n"
-        "llamacli.prompt.messages = fail\n"
+        "llamacli.ask.prompt.messages = fail\n"
         "sys.exit(llamacli.main.main(['ask', 'Hi']))\n"
     )
     script = f"{sys.executable} broken.py"

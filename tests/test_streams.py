@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llamacli import sse
-from llamacli.assembly import Assembly
-from llamacli.response import Response
-from llamacli.wire import error_in, error_message
+from llamacli.api import sse
+from llamacli.api.accumulator import Assembly
+from llamacli.api.errors import error_in, error_message
+from llamacli.http.connection.http11 import Response
 from tests.fake_api import delta, event
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llamacli.terminal import escaped
+from llamacli.stdio.escape import escaped
 from tests.conftest import PROGRAM, World
 from tests.fake_api import Behaviour, answer, delta, document, error, event, raw, stream, text
 from tests.terminal import Terminal

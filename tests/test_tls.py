@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llamacli import tls as own
+from llamacli.http.connection import tls as own
 from tests.conftest import World
 from tests.fake_api import FakeApi, Handler, respond
 

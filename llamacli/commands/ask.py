@@ -2,22 +2,20 @@
 
 from typing import Annotated
 
-from llamacli import dry, endpoint, prompt
-from llamacli.display import DisplayOptions, UsageOptions
-from llamacli.dry import DryOptions
-from llamacli.endpoint import EndpointOptions
-from llamacli.environment import Environment
+from llamacli.api.json import encode
+from llamacli.ask import prompt
+from llamacli.ask.options import FitOptions, InputOptions, OutputOptions, UsageOptions
+from llamacli.ask.params import Params
+from llamacli.ask.runner import Turn
+from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
+from llamacli.cli.table import Operand
+from llamacli.cli.types import Kind
 from llamacli.errors import ExitStatus
-from llamacli.fit import FitOptions
-from llamacli.kinds import Kind
-from llamacli.network import NetworkOptions
-from llamacli.options import Operand
-from llamacli.outgoing import CHAT, Outgoing
-from llamacli.output import Output, OutputFile, OutputOptions
-from llamacli.params import Params
-from llamacli.prompt import DecodingOptions, InputOptions
-from llamacli.turn import Turn
-from llamacli.wire import encode
+from llamacli.http import endpoint
+from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
+from llamacli.http.request import CHAT, Outgoing
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli ask why is the sky blue",
@@ -53,15 +51,17 @@ def ask(
     turn = Turn(params, printed, shown, env.stderr, fit)
     body = turn.body(messages)
     if instead.dry_run or instead.curl:
-        dry.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
+        from llamacli.http import preview
+
+        preview.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
         env.inputs.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
     # Not before all is known to be sendable: nothing takes longer to import than what sends it.
-    from llamacli import early
+    from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
         answer = turn.take(body, client, out)
         if answer.fault:
             raise answer.fault

@@ -4,28 +4,25 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
-from llamacli import dry, endpoint
-from llamacli.display import DisplayOptions
-from llamacli.dry import DryOptions
-from llamacli.endpoint import EndpointOptions
-from llamacli.environment import Environment
+from llamacli.api.json import encode
+from llamacli.ask.options import ContextOptions, FitOptions
+from llamacli.ask.params import Params
+from llamacli.batch.calls.answers import Shape
+from llamacli.batch.input.items import Items, told_by
+from llamacli.batch.input.requests import Questions
+from llamacli.batch.input.template import Template
+from llamacli.batch.options import ItemOptions, PaceOptions, RowOptions
+from llamacli.batch.output.rows import PASSING, Stream
+from llamacli.cli.shared import DecodingOptions, DisplayOptions
+from llamacli.cli.table import Operand
+from llamacli.cli.types import Kind, Path
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.fit import FitOptions
-from llamacli.items import ItemOptions, Items, told_by
-from llamacli.kinds import Kind, Path
-from llamacli.network import NetworkOptions
-from llamacli.options import Operand
-from llamacli.outgoing import CHAT, Outgoing
-from llamacli.output import Output
-from llamacli.pace import PaceOptions
-from llamacli.params import Params
-from llamacli.prompt import ContextOptions, DecodingOptions
-from llamacli.questions import Questions
-from llamacli.rows import PASSING, RowOptions, Stream
-from llamacli.shape import Shape
-from llamacli.target import is_straight
-from llamacli.template import Template
-from llamacli.wire import encode
+from llamacli.http import endpoint
+from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
+from llamacli.http.request import CHAT, Outgoing
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.files import is_straight
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli batch 'Translate to German: {}' <words.txt",
@@ -74,8 +71,8 @@ def batch(
     where = endpoint.resolve(server, env)
 
     # Not before all is known to be sendable: nothing takes longer to import than requests.
-    from llamacli.batch import Batch
-    from llamacli.journal import Journal
+    from llamacli.batch.output.journal import Journal
+    from llamacli.batch.runner import Batch
 
     def run(sink: Stream | Journal) -> ExitStatus:
         Batch(items, questions, sink, limits, network, where, env.stderr, shape).run()
@@ -130,6 +127,8 @@ def _show(
     env: Environment,
 ) -> ExitStatus:
     """Prints the requests in place of sending them. Raises LlamaError where some items make none."""
+    from llamacli.http import preview
+
     failed = 0
     number, shards = limits.shard or (1, 1)
 
@@ -143,7 +142,7 @@ def _show(
                 env.stderr.note(str(fault))
                 failed += 1
 
-    dry.show_all(requests(), instead, server, network, path, env)
+    preview.show_all(requests(), instead, server, network, path, env)
     if failed:
         raise LlamaError(ExitStatus.FAILED, f"{failed} items make no request", "the notes say why, without -q")
     return ExitStatus.OK

@@ -3,24 +3,23 @@
 import os
 from typing import Annotated
 
-from llamacli import dry, endpoint, prompt
-from llamacli.conversation import Conversation, SessionOptions
-from llamacli.display import DisplayOptions, UsageOptions
-from llamacli.dry import DryOptions
-from llamacli.endpoint import EndpointOptions
-from llamacli.environment import Environment
+from llamacli.api.json import encode
+from llamacli.ask import prompt
+from llamacli.ask.options import FitOptions, InputOptions, OutputOptions, UsageOptions
+from llamacli.ask.params import Params
+from llamacli.ask.runner import Turn
+from llamacli.chat.conversation import Conversation
+from llamacli.chat.options import SessionOptions
+from llamacli.chat.session import Session
+from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
+from llamacli.cli.table import Operand
+from llamacli.cli.types import Kind
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.fit import FitOptions
-from llamacli.kinds import Kind
-from llamacli.network import NetworkOptions
-from llamacli.options import Operand
-from llamacli.outgoing import CHAT, Outgoing
-from llamacli.output import Output, OutputFile, OutputOptions
-from llamacli.params import Params
-from llamacli.prompt import DecodingOptions, InputOptions
-from llamacli.session import Session
-from llamacli.turn import Turn
-from llamacli.wire import encode
+from llamacli.http import endpoint
+from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
+from llamacli.http.request import CHAT, Outgoing
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli chat -S review 'What does this do?' <main.py",
@@ -67,21 +66,23 @@ def chat(
             raise LlamaError(ExitStatus.USAGE, what, "give a prompt, and no -i")
         where = endpoint.resolve(server, env)
 
-        from llamacli.repl import Repl
+        from llamacli.chat.repl import Repl
 
         tables = (params, held, printed, fit, shown, display, network)
         return Repl(conversation, where, network, tables, env).run(content)
     body = conversation.body(prompt.checked(content))
     if instead.dry_run or instead.curl:
-        dry.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
+        from llamacli.http import preview
+
+        preview.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
         env.inputs.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
     conversation.session.prepare()
 
-    from llamacli import early
+    from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
         answer = conversation.take(content, client, out)
         if answer.fault:
             raise answer.fault
@@ -93,7 +94,7 @@ def _session(held: SessionOptions) -> Session:
     """Returns the session that the options name. Raises LlamaError (usage)."""
     name = held.session
     if held.continue_:
-        from llamacli import login
+        from llamacli.chat import login
 
         if name is not None:
             raise LlamaError(ExitStatus.USAGE, "--session and --continue both name a session", "drop one")

@@ -3,20 +3,21 @@
 import os
 from typing import Annotated
 
-from llamacli import catalog, completions
-from llamacli.display import DisplayOptions
-from llamacli.environment import Environment
+from llamacli.cli import app
+from llamacli.cli.docs.completion import scripts
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.table import Operand
+from llamacli.cli.types import Kind
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind
-from llamacli.options import Operand
-from llamacli.output import Output
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     'eval "$(llamacli completion bash)"',
     "llamacli completion zsh >~/.zfunc/_llamacli",
     "llamacli completion fish >~/.config/fish/completions/llamacli.fish",
 )
-SHELLS = tuple(completions.SHELLS)
+SHELLS = tuple(scripts.SHELLS)
 
 
 def completion(
@@ -36,5 +37,5 @@ def completion(
         what = f"no completion for '{wanted}'" if wanted else "no shell is named, and SHELL is not set"
         raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(SHELLS)}")
     with Output(None) as out:
-        out.verbatim(completions.SHELLS[wanted](catalog.commands()).encode())
+        out.verbatim(scripts.SHELLS[wanted](app.commands()).encode())
     return ExitStatus.OK

@@ -8,20 +8,22 @@ import time
 from getpass import getpass
 from typing import Annotated, Any
 
-from llamacli import endpoint, envfile
-from llamacli.display import DisplayOptions, UsageOptions
-from llamacli.endpoint import FETCHED, KEY_VARIABLES, EndpointOptions
-from llamacli.environment import Environment
+from llamacli.api.json import encode
+from llamacli.ask.options import UsageOptions
+from llamacli.ask.params import Params
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.table import Operand
+from llamacli.cli.types import Kind
+from llamacli.config import dotenv
+from llamacli.config.paths import SETTINGS
+from llamacli.config.settings import FETCHED, KEY_VARIABLES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.kinds import Kind
-from llamacli.network import NetworkOptions
-from llamacli.options import Operand
-from llamacli.output import Output
-from llamacli.params import Params
-from llamacli.places import SETTINGS
-from llamacli.settings import write_atomically
-from llamacli.terminal import masked
-from llamacli.wire import encode
+from llamacli.http import endpoint
+from llamacli.http.options import EndpointOptions, NetworkOptions
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.escape import masked
+from llamacli.stdio.files import write_atomically
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli config show",
@@ -114,7 +116,7 @@ def _set_key(out: Output, env: Environment) -> None:
         os.chmod(path.parent, 0o700)
         # A device or a FIFO in its place is not waited for, and refused below.
         content = path.read_bytes() if path.is_file() else b""
-        write_atomically(path, envfile.with_value(content, KEY_VARIABLES[0], key), 0o600, follow=True)
+        write_atomically(path, dotenv.with_value(content, KEY_VARIABLES[0], key), 0o600, follow=True)
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"{path} cannot hold the key: {error}", "mend it first") from None
     except OSError as error:
@@ -151,7 +153,7 @@ def _stop(number: int, frame: object) -> None:
 def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
     where = endpoint.resolve(server, env)
 
-    from llamacli import early
+    from llamacli.http import open as early
 
     if "retry" not in network.origins:
         network.retry = 0

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from llamacli.display import DisplayOptions
-from llamacli.environment import Environment
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.table import Operand
+from llamacli.cli.types import Kind
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind
-from llamacli.options import Operand
-from llamacli.output import Output
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli help ask",
@@ -23,8 +23,8 @@ class Topic(Kind):
 
     @property
     def values(self) -> tuple[str, ...]:  # type: ignore[override]
-        from llamacli.cli import COMMANDS
-        from llamacli.manual import TOPICS
+        from llamacli.cli.app import COMMANDS
+        from llamacli.cli.docs.help import TOPICS
 
         return (*COMMANDS, *TOPICS)
 
@@ -38,18 +38,19 @@ def help(
 
     Without a topic it prints what `llamacli --help` does.
     """
-    from llamacli import catalog, manual
-    from llamacli.cli import COMMANDS, build
+    from llamacli.cli import app
+    from llamacli.cli.app import COMMANDS, build
+    from llamacli.cli.docs import help
 
     wanted = env.inputs.argument(topic or "", "the topic")
     if not wanted:
-        text = manual.program_help(COMMANDS)
+        text = help.program_help(COMMANDS)
     elif wanted in COMMANDS:
-        text = manual.command_help(catalog.command(wanted))
-    elif wanted in manual.TOPICS:
-        text = manual.TOPICS[wanted]([table for name in COMMANDS for table in build(name).tables])
+        text = help.command_help(app.command(wanted))
+    elif wanted in help.TOPICS:
+        text = help.TOPICS[wanted]([table for name in COMMANDS for table in build(name).tables])
     else:
-        known = ", ".join([*COMMANDS, *manual.TOPICS])
+        known = ", ".join([*COMMANDS, *help.TOPICS])
         raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", f"there is {known}")
     with Output(None) as out:
         out.write(text)

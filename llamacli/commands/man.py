@@ -1,9 +1,9 @@
 """`llamacli man`: the man page."""
 
-from llamacli.display import DisplayOptions
-from llamacli.environment import Environment
+from llamacli.cli.shared import DisplayOptions
 from llamacli.errors import ExitStatus
-from llamacli.output import Output
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli man | man -l -",
@@ -18,8 +18,9 @@ def man(display: DisplayOptions, env: Environment) -> ExitStatus:
     It is roff source for man: all commands, flags, exit statuses, variables and files.
     Where llamacli was installed with its man page, `man llamacli` shows it too.
     """
-    from llamacli import catalog, manpage
+    from llamacli.cli import app
+    from llamacli.cli.docs import man
 
     with Output(None) as out:
-        out.verbatim(manpage.page(catalog.commands()).encode())
+        out.verbatim(man.page(app.commands()).encode())
     return ExitStatus.OK

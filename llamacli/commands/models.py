@@ -4,19 +4,19 @@ import os
 from contextlib import suppress
 from typing import Annotated, Any
 
-from llamacli import columns, endpoint
-from llamacli.display import DisplayOptions
-from llamacli.endpoint import EndpointOptions
-from llamacli.environment import Environment
+from llamacli.api.errors import error_message
+from llamacli.cli.shared import DisplayOptions, OutputFile
+from llamacli.cli.table import Flag, Operand, Table
+from llamacli.cli.types import Kind, Switch
+from llamacli.config.paths import MODELS
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind, Switch
-from llamacli.network import NetworkOptions
-from llamacli.options import Flag, Operand, Table
-from llamacli.outgoing import Outgoing
-from llamacli.output import Output, OutputFile
-from llamacli.places import MODELS
-from llamacli.settings import write_atomically
-from llamacli.wire import error_message
+from llamacli.http import endpoint
+from llamacli.http.options import EndpointOptions, NetworkOptions
+from llamacli.http.request import Outgoing
+from llamacli.stdio import table
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.files import write_atomically
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli models llama",
@@ -55,9 +55,9 @@ def models(
     """
     where = endpoint.resolve(server, env, need_key=False)
 
-    from llamacli import early
+    from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
+    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
         document = client.json(Outgoing("GET", "/models"))
         listed = found = _models(document)
         # Another server's types mean something else, and hide nothing.
@@ -70,7 +70,7 @@ def models(
         if given.json:
             out.document({**document, "data": found})
         else:
-            columns.show([_row(model) for model in found], out, COLUMNS, right=(2, 3))
+            table.show([_row(model) for model in found], out, COLUMNS, right=(2, 3))
         if not found:
             what = f" with '{wanted}'" if wanted else ""
             hint = "" if given.all or not listed else "; --all shows more than those for chat"

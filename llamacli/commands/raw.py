@@ -5,19 +5,17 @@ import os
 import re
 from typing import TYPE_CHECKING, Annotated
 
-from llamacli import dry, endpoint
-from llamacli.assembly import Assembly
-from llamacli.display import DisplayOptions
-from llamacli.dry import DryOptions
-from llamacli.endpoint import EndpointOptions
-from llamacli.environment import Environment
+from llamacli.api.accumulator import Assembly
+from llamacli.api.json import encode, json_fault, parse_json
+from llamacli.cli.shared import DisplayOptions, OutputFile
+from llamacli.cli.table import Flag, Operand, Table
+from llamacli.cli.types import AtFile, KeyValue, Kind, Matching, Switch
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import AtFile, KeyValue, Kind, Matching, Switch, json_fault, parse_json
-from llamacli.network import NetworkOptions
-from llamacli.options import Flag, Operand, Table
-from llamacli.outgoing import CHAT, Outgoing
-from llamacli.output import Output, OutputFile
-from llamacli.wire import encode
+from llamacli.http import endpoint
+from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
+from llamacli.http.request import CHAT, Outgoing
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:
     import requests
@@ -125,15 +123,17 @@ def raw(
     method = given.method or ("GET" if given.endpoint and not data else "POST")
     request = Outgoing(method, given.endpoint or CHAT, data, given.header or ())
     if instead.dry_run or instead.curl:
-        dry.show(request, instead, server, network, file.output, env)
+        from llamacli.http import preview
+
+        preview.show(request, instead, server, network, file.output, env)
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
-    from llamacli import early
+    from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, early.client(where, network, env.stderr) as client:
-        from llamacli import passing
-        from llamacli.reply import Reply
+    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
+        from llamacli.http import passthrough
+        from llamacli.http.reply import Reply
 
         call = client.call(request, streaming=streaming)
         try:
@@ -144,7 +144,7 @@ def raw(
             raise
         _print(out, given.include, response, b"")
         with Reply(call, response, Assembly()) as reply:
-            passing.body(reply, out, given.sse, is_answer=request.path.partition("?")[0].endswith("/completions"))
+            passthrough.body(reply, out, given.sse, is_answer=request.path.partition("?")[0].endswith("/completions"))
         out.end()
         out.commit()
     return ExitStatus.OK

@@ -4,17 +4,17 @@ import os
 import time
 from typing import Annotated
 
-from llamacli import columns, session
-from llamacli.display import DisplayOptions
-from llamacli.entries import sent, text
-from llamacli.environment import Environment
+from llamacli.chat import session
+from llamacli.chat.messages import sent, text, transcript
+from llamacli.chat.session import Session, checked_name
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.table import Flag, Operand, Table
+from llamacli.cli.types import Kind, Switch
+from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.kinds import Kind, Switch
-from llamacli.options import Flag, Operand, Table
-from llamacli.output import Output
-from llamacli.places import SESSIONS
-from llamacli.session import Session, checked_name
-from llamacli.transcript import transcript
+from llamacli.stdio import table
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 EXAMPLES = (
     "llamacli sessions",
@@ -64,7 +64,7 @@ def sessions(
             raise _missing(name)
     with Output(None, before=env.stderr.settle) as out:
         if action == "list":
-            columns.show([_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2))
+            table.show([_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2))
         elif action == "show":
             entries = Session(names[0]).entries()
             if given.json:

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from llamacli import catalog, completions
+from llamacli.cli import app
+from llamacli.cli.docs.completion import scripts
 from tests.bench.table import Table
 from tests.conftest import World
 from tests.fake_api import FakeApi
@@ -18,7 +19,7 @@ RUNS = 15
 
 def tabs(table: Table) -> None:
     """Prints median and worst for each shell and line, in milliseconds."""
-    for name in completions.SHELLS:
+    for name in scripts.SHELLS:
         if not shutil.which(name):
             table.note(f"   a Tab in {name}: it is not installed")
             continue
@@ -37,6 +38,6 @@ def _shell(name: str, folder: Path, api: FakeApi) -> Shell:
     for number in range(10_000):
         (sessions / f"session-{number}.jsonl").touch()
     (cache / "models").write_text("".join(f"vendor{number % 20}/model-{number}\n" for number in range(400)))
-    shell = Shell(name, World(api, home, work), completions.SHELLS[name](catalog.commands()))
+    shell = Shell(name, World(api, home, work), scripts.SHELLS[name](app.commands()))
     shell.env["COLLECT"] = ""
     return shell

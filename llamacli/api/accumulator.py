@@ -1,0 +1,222 @@
+"""Puts the chunks of a stream together to the completion that they are pieces of."""
+
+from copy import deepcopy
+from typing import Any
+
+from llamacli.api.messages import Choice, Chunk, Completion, index, joined
+
+#: Keys of a message that do not grow by appending, whatever their value.
+NO_TEXTS = frozenset({"role", "tool_calls", "function_call"})
+
+
+class Assembly:
+    """An answer as it grows.
+
+    A whole completion counts as a stream of one chunk, with `message` for `delta`, so
+    that a server may answer either way. `expected` is the number of choices asked for.
+    """
+
+    def __init__(self, expected: int = 1) -> None:
+        self.expected = expected
+        self._top: Chunk = {}
+        self._choices: dict[int, _Choice] = {}
+        self._first: _Choice | None = None
+        self._finished: set[int] = set()
+        self._document: Chunk | None = None
+        #: Of the document's choices.
+        self._keys: list[int] = []
+
+    def add(self, chunk: Chunk) -> None:
+        """Adds a chunk. Raises ValueError where it is not of the API's shape."""
+        try:
+            self._add(chunk)
+        except (AttributeError, TypeError, RecursionError):
+            raise ValueError("not of the API's shape") from None
+
+    def _add(self, chunk: Chunk) -> None:
+        parts = chunk.get("choices") or []
+        keys = None
+        for place, part in enumerate(parts):
+            if keys is None and "delta" not in part:
+                keys = self._adopt(chunk, parts)
+            key = keys[place] if keys else part.get("index") or 0
+            if type(key) is not int:
+                raise TypeError
+            choice = self._choices.get(key)
+            if choice is None:
+                choice = self._choices[key] = _Choice()
+                self._first = self._first or choice
+            # Also where the rest is of a wrong shape.
+            if part.get("finish_reason"):
+                self._finished.add(key)
+            choice.add(part)
+        for key, value in chunk.items():
+            # Late chunks say `usage: null` and `id: ""`; what was known stays.
+            if key != "choices" and (value or key not in self._top):
+                self._top[key] = value
+
+    def _adopt(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
+        """Takes a whole document for all that there is, and returns the keys of its choices; None where it is none."""
+        if not any("delta" not in part and part.get("message") for part in parts):
+            return None
+        self._document = chunk
+        keys = [part.get("index") or 0 for part in parts]
+        # Its choices stand side by side, with an index or without.
+        self._keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
+        self._choices = {key: choice for key, choice in self._choices.items() if key in self._keys}
+        self._first = next(iter(self._choices.values()), None)
+        return self._keys
+
+    def take(self, key: str = "content") -> str:
+        """Returns what has come, since the last call, of the text of the choice that came first."""
+        return self._first.take(key) if self._first else ""
+
+    def take_reasoning(self) -> str:
+        """Returns what has come, since the last call, of the reasoning of the choice that came first.
+
+        It goes by two names, and some servers send the same text under both.
+        """
+        texts = self._first.texts if self._first else {}
+        return self.take("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
+
+    def take_rest(self) -> list[tuple[Choice, str]]:
+        """Returns each choice with what has not been taken of its content.
+
+        The one that has been taken from is the first, the others follow in the order of their indices.
+        """
+        keys = self._keys if self._document else sorted(self._choices)
+        pairs = [(self._choices[key], choice) for key, choice in zip(keys, self.completion()["choices"], strict=True)]
+        pairs.sort(key=lambda pair: (not pair[0].is_taken, index(pair[1])))
+        return [(choice, grown.take("content")) for grown, choice in pairs]
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether any choice has begun."""
+        return bool(self._choices)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any text has come, be it reasoning."""
+        return any(any(pieces) for choice in self._choices.values() for pieces in choice.texts.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every choice has its finish_reason."""
+        return len(self._finished) >= max(self.expected, len(self._choices))
+
+    def completion(self) -> Completion:
+        """Returns the completion so far, with every field that the server sent."""
+        if self._document is not None:
+            return self._document  # type: ignore[return-value]
+        choices = [choice.whole(index) for index, choice in sorted(self._choices.items())]
+        whole = {**self._top, "choices": choices}
+        if whole.get("object") == "chat.completion.chunk":
+            whole["object"] = "chat.completion"
+        return whole  # type: ignore[return-value]
+
+
+class _Choice:
+    """One choice as it grows. Texts are kept in pieces, since joining at each chunk would be quadratic."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, list[str]] = {}
+        self._taken: dict[str, int] = {}
+        self._message: dict[str, Any] = {}
+        self._rest: dict[str, Any] = {}
+
+    def add(self, part: dict[str, Any]) -> None:
+        for key, value in part.items():
+            if key == "delta":
+                self._add_delta(value or {})
+            elif key == "message":
+                # Some servers send both, the delta and all of the message so far.
+                message = _checked(value or {}, dict)
+                if "delta" not in part:
+                    self._add_delta({name: self._rest_of(name, text) for name, text in message.items()})
+            elif key == "logprobs" and isinstance(self._rest.get(key), dict) and value:
+                _extend(self._rest[key], value)
+            elif value is not None or key not in self._rest:
+                self._rest[key] = deepcopy(value) if key == "logprobs" else value
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether something has been taken of its content."""
+        return bool(self._taken.get("content"))
+
+    def _rest_of(self, name: str, value: Any) -> Any:
+        """Returns what a whole message adds to the text that has come before it."""
+        return value.removeprefix("".join(self.texts.get(name, ()))) if isinstance(value, str) else value
+
+    def _add_delta(self, delta: dict[str, Any]) -> None:
+        for key, value in delta.items():
+            if isinstance(value, str) and key not in NO_TEXTS:
+                pieces = self.texts.get(key)
+                if pieces is None:
+                    pieces = self.texts[key] = []
+                    self._message[key] = None
+                pieces.append(value)
+            elif key == "content" and value is not None:
+                self._add_delta({key: joined(_checked(value, list))})
+            elif key == "tool_calls":
+                self._add_tool_calls(value)
+            elif key == "function_call" and value:
+                _extend(self._message.setdefault(key, {}), value)
+            elif value is not None or key not in self._message:
+                self._message[key] = value
+
+    def _add_tool_calls(self, parts: list[dict[str, Any]] | None) -> None:
+        if parts is None:
+            self._message.setdefault("tool_calls", None)
+            return
+        calls = self._message.get("tool_calls")
+        if not isinstance(calls, list):
+            calls = self._message["tool_calls"] = []
+        for part in parts:
+            _checked(part.get("function") or {}, dict)
+            call = _same_call(calls, part)
+            if call is None:
+                # A copy, since it grows while the chunk is still to be printed.
+                calls.append(deepcopy(part))
+            else:
+                _extend(call, part)
+
+    def take(self, key: str) -> str:
+        pieces = self.texts.get(key)
+        if not pieces:
+            return ""
+        start, self._taken[key] = self._taken.get(key, 0), len(pieces)
+        return "".join(pieces[start:])
+
+    def whole(self, index: int) -> Choice:
+        message = {"role": "assistant", **self._message}
+        message |= {key: "".join(pieces) for key, pieces in self.texts.items()}
+        return {"index": index, **self._rest, "message": message}  # type: ignore[typeddict-item]
+
+
+def _checked(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _same_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, Any] | None:
+    """Finds the tool call that a delta goes on with: by index, by id where a server sends no index, else the last."""
+    key = "index" if "index" in part else "id"
+    known = [call for call in calls if call.get(key) == part[key]] if key in part else calls[-1:]
+    # Some servers give every call the index 0 and a new id.
+    fresh = not known or part.get("id") not in (None, "", known[-1].get("id"))
+    return None if fresh else known[-1]
+
+
+def _extend(whole: dict[str, Any], part: dict[str, Any]) -> None:
+    """Adds a delta to what came before: arguments and lists grow, objects merge, the rest is replaced."""
+    for key, value in part.items():
+        known = whole.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            _extend(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            known.extend(value)
+        elif isinstance(known, str) and isinstance(value, str) and key == "arguments":
+            whole[key] = known + value
+        elif value is not None or key not in whole:
+            whole[key] = value

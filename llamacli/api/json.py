@@ -1,0 +1,44 @@
+"""JSON text: strict reading (RFC 8259), and the bytes of a request body."""
+
+import json
+import math
+from typing import NoReturn
+
+
+def parse_json(text: str) -> object:
+    """Reads strict JSON (RFC 8259): no NaN, no Infinity, and no number that a double cannot hold.
+
+    Raises json.JSONDecodeError where the text is no JSON, ValueError where a number is too big.
+    """
+
+    def finite(literal: str) -> float:
+        if math.isinf(number := float(literal)):
+            raise ValueError
+        return number
+
+    def refuse(constant: str) -> NoReturn:
+        raise json.JSONDecodeError(f"{constant} is not JSON", text, text.find(constant))
+
+    try:
+        return json.loads(text, parse_float=finite, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # A float that would be infinite, or an integer of thousands of digits.
+        raise ValueError("holds a number too big to send") from None
+
+
+def json_fault(error: json.JSONDecodeError) -> str:
+    """Says in words where a text stops being JSON."""
+    return f"is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
+
+
+def encode(body: object) -> bytes:
+    """Returns the JSON text that is sent."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # JSON's \ud800 in an option: only an escape can carry it on.
+        return json.dumps(body, separators=(",", ":")).encode()

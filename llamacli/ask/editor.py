@@ -1,0 +1,64 @@
+"""The prompt, written in $VISUAL or $EDITOR."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.input import Inputs
+from llamacli.stdio.shell import run_shell
+
+
+def edited(prompt: str, inputs: Inputs) -> str:
+    """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes.
+
+    It stays in a file until somebody says that it has served.
+    """
+    import shlex
+    import tempfile
+    from pathlib import Path
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    folder = tempfile.mkdtemp(prefix="llamacli-")
+    # What was written stays where it is until it has served, or is a part of what is written next.
+    inputs.drop_draft()
+    inputs.draft = Path(folder, "prompt.md")
+    inputs.draft.write_text(prompt, encoding="utf-8")
+    with _terminal() as terminal, _ignoring_signals():
+        # By the shell, as git does it: an editor may come with arguments.
+        command = f"{editor} {shlex.quote(str(inputs.draft))}"
+        done = run_shell(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2)
+    if done.returncode:
+        with suppress(OSError):
+            if inputs.draft.read_text(encoding="utf-8", errors="replace") == prompt:
+                # Nothing was written that could be lost.
+                inputs.drop_draft()
+        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' ended with status {done.returncode}")
+    return inputs.file(str(inputs.draft)).rstrip("\n")
+
+
+@contextmanager
+def _terminal() -> Iterator[int | None]:
+    try:
+        fd = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _ignoring_signals() -> Iterator[None]:
+    """Leaves Ctrl-C and Ctrl-\\ to the editor, as system(3) does."""
+    # A handler that does nothing, since the editor would inherit SIG_IGN.
+    former = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

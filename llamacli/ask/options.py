@@ -1,0 +1,135 @@
+"""The flags of a question: what it is made of, and how its answer is shown."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+from llamacli.cli.table import Flag, Table
+from llamacli.cli.types import AtFile, Integer, Kind, Path, Switch
+from llamacli.errors import ExitStatus, LlamaError
+
+if TYPE_CHECKING:
+    from llamacli.ask.structured.formats import Form
+    from llamacli.ask.structured.loop import Fitting
+    from llamacli.ask.structured.schema import Schema
+
+
+class OutputOptions(Table):
+    """What of the answer is printed."""
+
+    title = "Output"
+
+    json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.")] = False
+    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte in place of the newline.", "-0")] = False
+    allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
+
+
+class Choices(Kind):
+    """One value is a list with commas, several are a choice each."""
+
+    metavar = "A,B,C"
+
+    def join(self, values: list[object]) -> object:
+        texts = cast("list[str]", values)
+        choices = texts if len(texts) > 1 else [part.strip() for part in texts[0].split(",")]
+        if not all(choice.strip() for choice in choices):
+            raise LlamaError(ExitStatus.USAGE, "--choice: there is an empty choice", "give each a name")
+        return list(dict.fromkeys(choices))
+
+
+class SchemaKind(AtFile):
+    """A JSON Schema as JSON text, or in the short notation."""
+
+    metavar = "SCHEMA"
+
+    def parse(self, text: str) -> object:
+        from llamacli.ask.structured import schema
+
+        return schema.read(text)
+
+
+class FitOptions(Table):
+    """What form the answer is to have."""
+
+    title = "Form of the answer"
+    note = "The first three are asked for by a forced function call, or in words where the server refuses tools."
+
+    choice: Annotated[
+        list[str] | None,
+        Flag(Choices(), "Print exactly one of these; repeated, each is one choice, commas and all.", many=True),
+    ] = None
+    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat end with 0 or 1.")] = False
+    schema: Annotated[
+        "Schema | None",
+        Flag(SchemaKind(), "Print JSON that satisfies this JSON Schema: JSON, @FILE or 'name, age int, tags [str]'."),
+    ] = None
+    fit_retries: Annotated[int, Flag(Integer(0), "Ask again this often where the answer does not fit.")] = 1
+    extract: Annotated[bool, Flag(Switch(), "Print only the inside of the first fenced code block.", "-x")] = False
+
+    def fitting(self) -> "Fitting | None":
+        """Returns what asks for the form that was given, None where none was. Raises LlamaError (usage)."""
+        given = [name for name in ("choice", "yes_no", "schema", "extract") if getattr(self, name)]
+        if len(given) > 1:
+            names = " and ".join("--" + name.replace("_", "-") for name in given)
+            raise LlamaError(ExitStatus.USAGE, f"{names} each ask for a form of their own", "give one of them")
+        if not given or self.extract:
+            return None
+        from llamacli.ask.structured.loop import Fitting
+
+        return Fitting(self._form(), self.fit_retries)
+
+    def _form(self) -> "Form":
+        # Where no form is given, which is mostly so, none of this is imported.
+        from llamacli.ask.structured.formats import Choice, Json, YesNo
+
+        if self.schema:
+            return Json(self.schema)
+        return Choice(self.choice) if self.choice else YesNo()
+
+
+class UsageOptions(Table):
+    """What is shown beside the answer."""
+
+    title = "Display"
+    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
+
+    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
+    markdown: Annotated[
+        bool, Flag(Switch(), "Render the answer as Markdown, where stdout is a terminal.", env=True)
+    ] = False
+    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
+
+
+class ContextOptions(Table):
+    """What every question comes with."""
+
+    title = "Input"
+
+    system: Annotated[
+        str | None,
+        Flag(
+            AtFile(),
+            "Put this system message first; TEXT or @FILE.",
+            "-s",
+            example="llamacli ask -s @review.txt -f main.py",
+        ),
+    ] = None
+    role: Annotated[
+        str | None,
+        Flag(Kind("NAME", completes="role"), "Take the system message from roles/NAME.md in the config folder.", "-r"),
+    ] = None
+    file: Annotated[
+        list[str] | None,
+        Flag(
+            Path(),
+            "Add this file after the prompt; with ask and chat, text from stdin follows it.",
+            "-f",
+            many=True,
+            example="llamacli ask -f main.py -f test.py 'What did I miss?'",
+        ),
+    ] = None
+
+
+class InputOptions(ContextOptions):
+    """What is asked beside the words of the prompt."""
+
+    edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
+    no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", also=("--ignore-stdin",))] = False

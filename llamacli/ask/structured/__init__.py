@@ -1,0 +1,1 @@
+"""Answers of a given form: --choice, --yes-no, --schema, --extract."""

@@ -1,0 +1,1 @@
+"""Lines and records to request bodies."""

@@ -1,0 +1,1 @@
+"""Rows: in order, in a file, in numbers."""

@@ -1,0 +1,93 @@
+"""What a chat at the terminal keeps between turns, and what its commands may do with it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from llamacli.ask.editor import edited
+from llamacli.chat.conversation import Conversation
+from llamacli.cli.table import Table
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.endpoint import Endpoint
+from llamacli.http.options import NetworkOptions
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+
+
+class Dialogue:
+    """A conversation between two turns: what is asked next, over which client."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        endpoint: Endpoint,
+        network: NetworkOptions,
+        tables: Sequence[Table],
+        env: Environment,
+        stdout: int,
+    ) -> None:
+        self.conversation, self.endpoint, self.env = conversation, endpoint, env
+        #: Those whose flags /set changes.
+        self.tables = tables
+        #: Where the commands print: the terminal, also where the answers go elsewhere.
+        self.screen = Output(None, before=env.stderr.settle)
+        #: Puts a text where the arrow keys find it.
+        self.remember: Callable[[str], None] = lambda text: None
+        self._network, self._stdout = network, stdout
+        self._client: Client | None = None
+        conversation.turn.counts = True
+        #: What was asked last without an answer, and the turn whose place it would take: for /retry and /edit.
+        self.unanswered = ""
+        self.in_place_of: object = None
+        #: Files that go with the next message, as the model is shown them.
+        self.attached: list[str] = []
+        self._loading = threading.Thread(target=_load_client, daemon=True)
+        self._loading.start()
+
+    def ask(self, text: str, without: object = None) -> None:
+        """Takes a turn. Raises LlamaError or Stopped, and then message and files are kept for another try."""
+        content = "\n\n".join([text, *self.attached])
+        self.unanswered, self.in_place_of = text, without
+        self._loading.join()
+        with Output(None, before=self.env.stderr.settle, stdout=self._stdout) as out:
+            answer = self.conversation.take(content, self._connected(), out, without)
+        self.forget()
+        if self.conversation.turn.shown.usage and self.conversation.total.turns > 1:
+            self.env.stderr.line(str(self.conversation.total), "2")
+        if answer.fault:
+            raise answer.fault
+
+    def forget(self) -> None:
+        """Has nothing left that waits for an answer."""
+        self.unanswered, self.in_place_of, self.attached = "", None, []
+        self.env.inputs.drop_draft()
+
+    def edit(self, text: str) -> None:
+        """Lets the user write a message in the editor, and asks it."""
+        without = None if text else self.in_place_of
+        with self.env.inputs.keeping_draft():
+            text = edited(text or self.unanswered, self.env.inputs)
+            if not text.strip():
+                self.env.inputs.drop_draft()
+                raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
+            self.remember(text)
+            self.ask(text, without)
+
+    def set_anew(self) -> None:
+        """Lets the next turn find what /set has changed, the client's own settings too."""
+        self._client = None
+
+    def _connected(self) -> "Client":
+        """Returns the client, which keeps its connection from turn to turn."""
+        from llamacli.http.client import Client
+
+        self._client = self._client or Client(self.endpoint, self._network, self.env.stderr)
+        return self._client
+
+
+def _load_client() -> None:
+    """Imports what the first call needs while the user is still typing."""
+    import llamacli.http.client  # noqa: F401

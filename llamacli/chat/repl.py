@@ -1,0 +1,129 @@
+"""A conversation at the terminal: reads a message or a command, does it, and reads the next one."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from llamacli.chat.conversation import Conversation
+from llamacli.chat.dialogue import Dialogue
+from llamacli.chat.line_editor import Interrupted, Lines, Typed, stoppable
+from llamacli.chat.slash import COMMANDS, Leave, completions
+from llamacli.cli.table import Table
+from llamacli.config.paths import HISTORY
+from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.http.endpoint import Endpoint
+from llamacli.http.options import NetworkOptions
+from llamacli.stdio.environment import Environment
+
+
+class Repl:
+    """Reads from the terminal and prints answers to stdout, wherever the two lead.
+
+    Nothing that fails here ends it: the failure is told, and the conversation is as
+    it was.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        endpoint: Endpoint,
+        network: NetworkOptions,
+        tables: Sequence[Table],
+        env: Environment,
+    ) -> None:
+        """Raises LlamaError (usage) where there is no terminal."""
+        self.env = env
+        self.talk = Dialogue(conversation, endpoint, network, tables, env, _take_terminal())
+
+    def run(self, first: str) -> ExitStatus:
+        """Takes a first turn where there is one, and then all that are typed, until Ctrl-D."""
+        session = self.talk.conversation.session
+        if session.is_saved:
+            self._do(session.prepare)
+        history = HISTORY.path() if session.is_saved else None
+        self._lines = Lines(history, completions)
+        self.talk.remember = self._lines.remember
+        self._greet()
+        if first:
+            self._do(lambda: self.talk.ask(first))
+        while True:
+            try:
+                typed = self._lines.read()
+            except Interrupted as interrupted:
+                self.talk.screen.write("\n")
+                if interrupted.was_empty:
+                    self.env.stderr.note("Ctrl-D or /exit leaves")
+            except EOFError:
+                self.talk.screen.write("\n")
+                break
+            else:
+                if not self._do(lambda: self._handle(typed)):  # noqa: B023
+                    break
+        # Not the one of the start: /reset and /save go on elsewhere.
+        session = self.talk.conversation.session
+        if session.is_saved and session.name and self.talk.conversation.total.turns:
+            self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
+        if draft := self.env.inputs.draft:
+            self.env.stderr.note(f"what you wrote and got no answer to is in {draft}")
+        return ExitStatus.OK
+
+    def _greet(self) -> None:
+        turns = len([entry for entry in self.talk.conversation.session.entries() if entry["role"] == "user"])
+        going_on = f"{self.talk.conversation.session.name}, {turns} turns so far; " if turns else ""
+        model = self.talk.conversation.turn.params.model
+        self.env.stderr.note(f"{going_on}{model} at {self.talk.endpoint.host}; /help lists the commands, Ctrl-D leaves")
+
+    def _do(self, what: Callable[[], object]) -> bool:
+        """Does one thing, and tells what went wrong. Returns False where it was the last."""
+        try:
+            return stoppable(lambda: self._goes_on(what))
+        except Stopped as stopped:
+            self.env.stderr.settle()
+            if stopped.number != signal.SIGINT:
+                raise
+            self.env.stderr.note("stopped; the conversation is as it was")
+        return True
+
+    def _goes_on(self, what: Callable[[], object]) -> bool:
+        try:
+            what()
+        except Leave:
+            return False
+        except LlamaError as error:
+            self.env.stderr.settle()
+            self.env.stderr.error(error)
+        return True
+
+    def _handle(self, typed: Typed) -> None:
+        text = typed.text
+        if not text.strip():
+            return
+        name, _, operand = text.strip().partition(" ")
+        if typed.is_block or not text.startswith("/") or "\n" in text:
+            self.talk.ask(text)
+        elif name in COMMANDS:
+            if operand and not COMMANDS[name].operand:
+                raise LlamaError(ExitStatus.USAGE, f"{name} takes nothing after it", "/help lists what does")
+            COMMANDS[name].do(self.talk, operand.strip())
+        else:
+            todo = "/help lists them; a message that begins with / wants a space in front"
+            raise LlamaError(ExitStatus.USAGE, f"no command {name}", todo)
+
+
+def _take_terminal() -> int:
+    """Puts the terminal on descriptors 0 and 1, where readline wants it; returns one for what stdout was.
+
+    Raises LlamaError (usage) where there is none.
+    """
+    if os.isatty(0) and os.isatty(1):
+        return 1
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        what = "--interactive needs a terminal, and there is none"
+        raise LlamaError(ExitStatus.USAGE, what, "leave it out to take one turn") from None
+    stdout = os.dup(1)
+    os.dup2(terminal, 0)
+    os.dup2(terminal, 1)
+    os.close(terminal)
+    return stdout

@@ -1,0 +1,1 @@
+"""The command line: tables of flags, and all that is made from them."""

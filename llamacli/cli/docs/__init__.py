@@ -1,0 +1,1 @@
+"""Help, man page and completions, generated from the tables of flags."""

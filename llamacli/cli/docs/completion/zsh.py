@@ -1,0 +1,150 @@
+"""The completion for zsh: descriptions for `_arguments`, which does the rest, found by fpath or sourced."""
+
+from collections.abc import Iterator, Sequence
+
+from llamacli.cli.docs.completion.common import HEAD, LISTINGS, base, quoted, sort
+from llamacli.cli.spec import GLOBAL, Command, Entry, Place
+from llamacli.cli.types import Kind
+
+ENGINE = """
+# The fixed words that were given, or a file after @.
+_llamacli_at() {
+    local expl
+    if compset -P '@'; then
+        _files
+    elif (($#)); then
+        _wanted values expl value compadd -- "$@"
+    fi
+}
+
+# The name of an operand that is any text. Beside the flags it would keep the only one that fits from being filled in.
+_llamacli_text() {
+    [[ $words[CURRENT] == -* ]] || _message -e texts $1
+}
+
+# A file after KEY=@.
+_llamacli_field() {
+    compset -P '*=@' && _files
+}
+
+_llamacli() {
+    local command i
+    for ((i = 2; i < CURRENT; i++)); do
+        [[ $words[i] != -* ]] || continue
+        command=$words[i]
+        words=("${(@)words[i,-1]}")
+        ((CURRENT -= i - 1))
+        local curcontext="${curcontext%:*:*}:llamacli-$command:"
+        _llamacli_operands
+        return
+    done
+    _arguments -s -S \\
+GLOBAL
+        '1:command:_llamacli_commands'
+}
+
+if [[ $funcstack[1] == _llamacli ]]; then
+    _llamacli "$@"
+else
+    compdef _llamacli llamacli
+fi
+"""
+
+
+def script(commands: Sequence[Command]) -> str:
+    """Returns the script."""
+    parts = [
+        "#compdef llamacli",
+        f"# zsh completion for llamacli. {HEAD}",
+        "",
+        "_llamacli_commands() {",
+        "    local -a commands=(",
+        *(
+            f"        {quoted(command.name + ':' + command.summary.replace(':', chr(92) + ':'))}"
+            for command in commands
+        ),
+        "    )",
+        "    _describe -t commands command commands",
+        "}",
+        "",
+        *_operands(commands),
+        "",
+        *_names(),
+    ]
+    top = " \\\n".join(f"        {spec}" for entry in GLOBAL for spec in _specs(entry))
+    return "\n".join(parts) + "\n" + ENGINE.replace("GLOBAL", top + " \\")
+
+
+def _operands(commands: Sequence[Command]) -> Iterator[str]:
+    yield "# The flags and operands of $command."
+    yield "_llamacli_operands() {"
+    yield "    case $command in"
+    for command in commands:
+        specs = [spec for entry in command.entries for spec in _specs(entry)]
+        specs += [_place(place, number) for number, place in enumerate(command.operands, 1)]
+        yield f"    {command.name})"
+        yield "        _arguments -s -S \\"
+        yield from (f"            {spec} \\" for spec in specs[:-1])
+        yield f"            {specs[-1]}"
+        yield "        ;;"
+    yield "    esac"
+    yield "}"
+
+
+def _specs(entry: Entry) -> Iterator[str]:
+    """Makes a description for each form of a flag, which keeps the others from being offered too."""
+    before = "*" if entry.flag.many else f"({' '.join(entry.forms)})" if len(entry.forms) > 1 else ""
+    for text, form in ((text, form) for text, forms in entry.meanings.items() for form in forms):
+        takes = ("=" if form.startswith("--") else "+") if entry.takes_value else ""
+        value = f":{_colons(entry.flag.kind.metavar)}:{_action(entry.flag.kind)}" if takes else ""
+        yield quoted(f"{before}{form}{takes}[{_brackets(text)}]{value}")
+
+
+def _place(place: Place, number: int) -> str:
+    name, action = place.kind.metavar, _action(place.kind)
+    return quoted(
+        f"{'*' if place.many else number}:{_colons(name)}:{f' _llamacli_text {name}' if action == ' ' else action}"
+    )
+
+
+def _action(kind: Kind) -> str:
+    """Returns what zsh is to do for a value; a leading blank keeps its own arguments away."""
+    words = " ".join(kind.values)
+    what = sort(kind)
+    if what == "text":
+        return f"({words})" if words else " "
+    if what == "@":
+        return f" _llamacli_at {words}".rstrip()
+    return {"file": "_files", "field": " _llamacli_field"}.get(what, f" _llamacli_names {what}")
+
+
+def _brackets(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+
+
+def _colons(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def _names() -> Iterator[str]:
+    yield "# The names of one sort, which are files of a folder, or lines of a file."
+    yield "_llamacli_names() {"
+    yield "    local folder expl start="
+    yield "    local -a names"
+    yield "    # Of thousands of files only those that fit are taken."
+    yield "    [[ $PREFIX == *[^A-Za-z0-9._-]* ]] || start=$PREFIX"
+    yield "    case $1 in"
+    for name, listing in LISTINGS.items():
+        yield f"    {name})"
+        yield f"        folder=${listing.folder.variable}"
+        yield f'        [[ $folder == /* ]] || folder="{base(listing.folder)}"'
+        path = f"$folder/llamacli/{listing.name}"
+        if listing.suffix:
+            yield f"        names=({path}/$start*{listing.suffix}(NoN:t:r))"
+        else:
+            yield f'        [[ -r {path} && -f {path} ]] && names=(${{(f)"$(<{path})"}})'
+        yield "        ;;"
+    yield "    esac"
+    yield "    [[ ${(j::)names} != *[[:cntrl:]]* ]] || names=(${names:#*[[:cntrl:]]*})"
+    yield "    _wanted names expl $1 compadd -a names"
+    yield "}"

@@ -1,0 +1,164 @@
+"""What a flag's value may be: each type turns text into a value or says what is wrong with it."""
+
+import json
+import math
+import re
+from typing import cast
+
+from llamacli.api.json import parse_json
+from llamacli.config.settings import FALSE, TRUE
+
+
+class Kind:
+    """A plain text. `parse` raises ValueError with the rest of a sentence that begins with the text itself."""
+
+    #: What stands for the value in help and completions.
+    metavar = "TEXT"
+    #: `@FILE` and `@-` are read before `parse` sees the text.
+    at_file = False
+    #: `parse` wants the text as the system gave it: the name of a file, or what is decoded later.
+    undecoded = False
+    #: The allowed range in words, "" where there is none.
+    range = ""
+    #: Fixed words that a shell offers for it.
+    values: tuple[str, ...] = ()
+    #: What else a shell offers: "file", "model", "role", "session", or "field" for a file after KEY=@.
+    completes = ""
+
+    def __init__(self, metavar: str = "", *, values: tuple[str, ...] = (), completes: str = "") -> None:
+        if values:
+            self.values, self.metavar = values, "|".join(values)
+        if completes:
+            self.completes = completes
+        if metavar:
+            self.metavar = metavar
+
+    @property
+    def hint(self) -> str:
+        """What help says of the range."""
+        return self.range
+
+    def parse(self, text: str) -> object:
+        return text
+
+    def join(self, values: list[object]) -> object:
+        """Makes one value of those of a repeated flag."""
+        return values
+
+
+class AtFile(Kind):
+    """A text that may also come from a file or stdin, by `@FILE` and `@-`."""
+
+    at_file = True
+
+
+class Path(Kind):
+    """The name of a file: bytes for the system, which need not be UTF-8."""
+
+    metavar = "FILE"
+    undecoded = True
+    completes = "file"
+
+
+class Switch(Kind):
+    """A flag without a value; in the environment true or false."""
+
+    metavar = ""
+
+    def parse(self, text: str) -> bool:
+        word = text.strip().lower()
+        if word not in TRUE + FALSE:
+            raise ValueError("is neither true nor false")
+        return word in TRUE
+
+
+class Number(Kind):
+    """A finite number between two bounds, both included; written without a fraction it stays an integer."""
+
+    metavar = "NUMBER"
+    noun = "a number"
+    form = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+
+    def __init__(self, low: float | None = None, high: float | None = None, metavar: str = "") -> None:
+        super().__init__(metavar)
+        self.low, self.high = low, high
+        if low is not None and high is not None:
+            self.range = f"{low} to {high}"
+        elif low is not None:
+            self.range = f"at least {low}"
+
+    def parse(self, text: str) -> int | float:
+        wanted = f"{self.noun} {'of' if self.high is None else 'from'} {self.range}" if self.range else self.noun
+        # int() and float() alone would let "1_000", "nan" and other alphabets' digits pass.
+        if len(text) > 400 or not re.fullmatch(self.form, text, re.ASCII):
+            raise ValueError(f"is not {wanted}")
+        value = float(text) if re.search(r"[.eE]", text) else int(text)
+        too_low = self.low is not None and value < self.low
+        too_high = self.high is not None and value > self.high
+        if too_low or too_high or value in (math.inf, -math.inf):
+            raise ValueError(f"is out of range: give {wanted}")
+        return value
+
+
+class Seconds(Number):
+    """A time that may be as long as anybody would want, so that its range is worth no words."""
+
+    metavar = "SECONDS"
+    hint = ""
+
+
+class Integer(Number):
+    metavar = "N"
+    noun = "an integer"
+    form = r"[+-]?\d+"
+
+
+class Matching(Kind):
+    """A text of one form, given as a regular expression and in words for who gets it wrong."""
+
+    hint = ""
+
+    def __init__(
+        self, metavar: str, form: str, words: str, *, values: tuple[str, ...] = (), completes: str = ""
+    ) -> None:
+        super().__init__(metavar, values=values, completes=completes)
+        self.form, self.range = form, words
+
+    def parse(self, text: str) -> str:
+        if not re.fullmatch(self.form, text):
+            raise ValueError(f"does not fit: give {self.range}")
+        return text
+
+
+class OneOf(Kind):
+    """One of a few words."""
+
+    def __init__(self, *values: str) -> None:
+        super().__init__("|".join(values))
+        self.values = values
+
+    def parse(self, text: str) -> str:
+        if text not in self.values:
+            raise ValueError(f"is none of {', '.join(self.values)}")
+        return text
+
+
+class KeyValue(Kind):
+    """`KEY=VALUE` with VALUE read as JSON where it is JSON, else as a string; repeated, an object."""
+
+    metavar = "KEY=VALUE"
+
+    def parse(self, text: str) -> tuple[str, object]:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ValueError(f"is not {self.metavar}")
+        return key, self.value(value)
+
+    def value(self, text: str) -> object:
+        try:
+            return parse_json(text)
+        except json.JSONDecodeError:
+            return text
+
+    def join(self, values: list[object]) -> object:
+        return dict(cast("list[tuple[str, object]]", values))

@@ -1,0 +1,1 @@
+"""Sends a request and reads what comes back."""

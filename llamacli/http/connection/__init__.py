@@ -1,0 +1,1 @@
+"""One connection: TCP, TLS, deadlines, HTTP/1.1."""

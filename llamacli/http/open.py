@@ -1,0 +1,42 @@
+"""Opens a client: the connection first, in a thread, while requests is still being imported."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from llamacli.http.connection.preconnect import Early
+from llamacli.http.endpoint import Endpoint
+from llamacli.http.options import NetworkOptions, certificates
+from llamacli.http.request import is_loopback
+from llamacli.stdio.stderr import Stderr
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+
+
+#: Seconds for connecting below which there is no early connection: importing would eat up a part of them.
+LEAST = 1
+
+
+def client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
+    """Returns a client that is about to send a request. Raises LlamaError (usage) where there are no certificates."""
+    bundle = certificates(options)
+    early = None
+    if options.connect_timeout >= LEAST and (is_loopback(where.base_url) or not _has_proxy()):
+        early = Early(where.base_url, options.connect_timeout)
+        if early.is_tls:
+            early.secure(bundle)
+    # Nothing takes longer to import than requests.
+    from llamacli.http.client import Client
+
+    return Client(where, options, stderr, early)
+
+
+def _has_proxy() -> bool:
+    """Tells whether there is a proxy for anything at all; what it is for, requests finds out later."""
+    if sys.platform == "darwin":
+        from urllib.request import getproxies
+
+        return bool(getproxies().keys() - {"no"})
+    names = [name.lower() for name, value in os.environ.items() if value]
+    return any(name.endswith("_proxy") and name != "no_proxy" for name in names)

@@ -1,0 +1,80 @@
+"""--dry-run and --curl: shows a request in place of sending it."""
+
+import os
+from collections.abc import Iterable
+
+from llamacli.config.settings import KEY_VARIABLES
+from llamacli.http import endpoint, request
+from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
+from llamacli.http.request import Outgoing
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
+from llamacli.stdio.shell import quote
+
+
+def show(
+    outgoing: Outgoing,
+    dry: DryOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    path: str | None,
+    env: Environment,
+) -> None:
+    """Prints a request in place of sending it: no key is fetched and nothing leaves the machine."""
+    show_all([outgoing], dry, server, network, path, env)
+
+
+def show_all(
+    requests: Iterable[Outgoing],
+    dry: DryOptions,
+    server: EndpointOptions,
+    network: NetworkOptions,
+    path: str | None,
+    env: Environment,
+) -> None:
+    """Prints each request on a line of its own, as it comes."""
+    with Output(path) as out:
+        if dry.curl:
+            endpoint.announce(server, env)
+            with_key = endpoint.would_send_key(server, env)
+            if not with_key and (holder := endpoint.holder_of_key(server, env)):
+                env.stderr.note(f"the command sends no key, and the call itself would: the one in {holder}")
+            if with_key and not os.environ.get(KEY_VARIABLES[0]):
+                env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
+        for outgoing in requests:
+            if dry.curl:
+                url = request.join(server.base_url, outgoing.path)
+                out.write(curl(outgoing, url, network, with_key))
+            else:
+                out.json_text((outgoing.body or b"").decode())
+            out.end()
+        out.commit()
+
+
+def curl(outgoing: Outgoing, url: str, network: NetworkOptions, with_key: bool) -> str:
+    """Returns a command for a POSIX shell that puts the same bytes on the wire.
+
+    The body goes through printf, which is built into the shell: an argument of a
+    program holds 128 KiB at most on Linux. The key stays in a variable.
+    """
+    # -g, since curl takes braces and brackets in a URL for patterns.
+    words = ["curl", "-sS", "-N", "-g"]
+    # With -X HEAD it would wait for the body that the headers announce.
+    is_head = outgoing.method == "HEAD" and not outgoing.body
+    words += [*(["--head"] if is_head else ["-X", outgoing.method]), quote(url)]
+    if request.is_loopback(url):
+        words += ["--noproxy", "'*'"]
+    if network.ca_bundle:
+        words += ["--capath" if os.path.isdir(network.ca_bundle) else "--cacert", quote(network.ca_bundle)]
+    headers = outgoing.headers(network.request_id)
+    for name, value in headers.items():
+        words += ["-H", quote(f"{name}: {value}" if value else f"{name};")]
+    if with_key:
+        words += ["-H", f'"Authorization: Bearer ${KEY_VARIABLES[0]}"']
+    if outgoing.body:
+        return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
+    if outgoing.method not in ("GET", "HEAD"):
+        # What an empty body would otherwise be called.
+        untyped = "content-type" not in map(str.lower, headers)
+        words += [*(["-H", "'Content-Type:'"] if untyped else []), "--data-binary", "''"]
+    return " ".join(words)

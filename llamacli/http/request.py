@@ -1,0 +1,53 @@
+"""A request before it is sent."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+def join(base_url: str, path: str) -> str:
+    """Returns the URL of a path under a base URL, or from its host's root where the path begins with //."""
+    if path.startswith("//"):
+        parts = urlsplit(base_url)
+        return f"{parts.scheme}://{parts.netloc}{path[1:]}"
+    return base_url + path
+
+
+def is_loopback(url: str) -> bool:
+    """Tells whether a URL's host is this machine, by its name or number alone."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+CHAT = "/chat/completions"
+
+
+class Outgoing:
+    """Method, path, body and further headers of a request; the Authorization is added where it is sent."""
+
+    def __init__(
+        self, method: str, path: str, body: bytes | None = None, extra: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self.method, self.path, self.body = method, path, body
+        self._extra = tuple(extra)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What requests share that differ in nothing but the bytes of the body and the id."""
+        return self.method, self.path, self._extra, bool(self.body)
+
+    def headers(self, request_id: str | None) -> dict[str, str]:
+        """Returns the headers that llamacli sets, those that were asked for in place of its own."""
+        own = {"Content-Type": "application/json"} if self.body else {}
+        if request_id:
+            own["X-Client-Request-Id"] = request_id
+        given: dict[str, tuple[str, str]] = {}
+        for name, value in self._extra:
+            # Values of one name are one list (RFC 9110, 5.3), of cookies with another comma (RFC 6265, 4.2.1).
+            spelled, before = given.get(name.lower(), (name, ""))
+            comma = "; " if name.lower() == "cookie" else ", "
+            given[name.lower()] = spelled, f"{before}{comma}{value}" if before else value
+        return {name: value for name, value in own.items() if name.lower() not in given} | dict(given.values())

@@ -1,0 +1,1 @@
+"""stdin, stdout, stderr and files."""

@@ -1,0 +1,16 @@
+"""What one call has around it: settings, stdin and files, stderr. Made once, in main, and handed down."""
+
+from llamacli.config import settings
+from llamacli.stdio.input import Inputs
+from llamacli.stdio.stderr import Stderr
+
+
+class Environment:
+    """The surroundings of one call."""
+
+    def __init__(self, stderr: Stderr) -> None:
+        self.stderr = stderr
+        #: Wrong settings are the command's business, and do not end it.
+        self.is_lenient = False
+        self.inputs = Inputs(stderr.note)
+        self.settings = settings.load(stderr.note)

@@ -1,0 +1,177 @@
+"""The only writer to stdout: the answer and nothing else, there or in a file that is replaced when it is complete."""
+
+import json
+import math
+import os
+import re
+import sys
+from codecs import IncrementalDecoder, getincrementaldecoder
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.escape import DANGEROUS, escaped
+from llamacli.stdio.stderr import write_all
+
+if TYPE_CHECKING:
+    from llamacli.stdio.files import Target
+
+
+class Output:
+    """Where the answer goes. On a terminal what could drive it is shown escaped, elsewhere bytes pass verbatim.
+
+    `before` is called ahead of each write, `stdout` is the descriptor to write to without a path. Use it in a `with`:
+    `commit` says that the answer is complete, and leaving without it leaves a line that ends, or a file beside the
+    old one.
+    """
+
+    def __init__(self, path: str | None, before: Callable[[], None] = lambda: None, stdout: int = 1) -> None:
+        self._before = before
+        self.name, self.fd = "stdout", stdout
+        self._target: Target | None = None
+        try:
+            if path is not None and path not in ("-", "/dev/stdout"):
+                from llamacli.stdio.files import open_target
+
+                self.name = path
+                self._target = open_target(path)
+                self.fd = self._target.fd
+            # A closed stdout is told before anything is sent and paid for.
+            os.write(self.fd, b"")
+        except OSError as error:
+            raise _failure(self.name, error) from None
+        self.is_terminal = os.isatty(self.fd)
+        self._decoder: IncrementalDecoder | None = None
+        self._held = ""
+        self._last = "\n"
+        #: Something was written.
+        self.written = False
+
+    def __enter__(self) -> "Output":
+        return self
+
+    def write(self, text: str) -> None:
+        """Writes text at once. Raises LlamaError (output), or BrokenPipeError where the reader has gone."""
+        text, self._held = self._held + text, ""
+        # Half of a character outside the BMP: the other half comes with the next chunk.
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._held = text[:-1], text[-1]
+        if text:
+            self._put(escaped(text) if self.is_terminal else text)
+
+    def end(self, terminator: str = "\n") -> None:
+        """Ends an answer: with a newline where it has none, or with a NUL byte."""
+        if self._held:
+            self._held, held = "", "\ufffd"
+            self._put(held)
+        if terminator == "\0" or self._last not in "\n\0":
+            self._put(terminator)
+
+    def document(self, value: object, *, line: bool = False, terminator: str = "\n") -> None:
+        """Writes a JSON value: indented on a terminal, else, or as one of several, in one line."""
+        indent = 2 if self.is_terminal and not line else None
+        self._put(dump(value, indent, self.is_terminal) + terminator)
+
+    def json_text(self, text: str) -> None:
+        """Writes JSON as it stands; on a terminal with JSON's own escapes for what could drive it."""
+        if text:
+            self._put(_harmless(text) if self.is_terminal else text)
+
+    def verbatim(self, data: bytes) -> None:
+        """Writes bytes as they are; on a terminal as harmless text."""
+        if not data:
+            return
+        if self.is_terminal:
+            self._decoder = self._decoder or getincrementaldecoder("utf-8")("replace")
+            self.write(self._decoder.decode(data))
+        else:
+            # A NUL byte ends no line here.
+            self._last = chr(data[-1] or 1)
+            self._put_bytes(data)
+
+    def draw(self, text: str) -> None:
+        """Writes lines that llamacli has drawn for a terminal, control sequences and all."""
+        self._put(text)
+        self._last = "\n"
+
+    def _put(self, text: str) -> None:
+        self._last = text[-1]
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = _sound(text).encode()
+        self._put_bytes(data)
+
+    def _put_bytes(self, data: bytes) -> None:
+        self._before()
+        try:
+            if self._target:
+                self._target.begin()
+            # Before the write, since a signal may come right after it.
+            self.written = True
+            write_all(self.fd, data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _failure(self.name, error) from None
+
+    def commit(self) -> None:
+        """Puts a file in the place of the old one: the answer is complete."""
+        if self._target:
+            try:
+                self._target.commit()
+            except OSError as error:
+                raise _failure(self.name, error) from None
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        with ExitStack() as undone:
+            if error is not None:
+                # What ended the answer is told, not that its last newline did not get through either.
+                undone.enter_context(suppress(LlamaError, OSError))
+            if self.written:
+                self.end()
+        part = self._target.close() if self._target else None
+        if part and isinstance(error, LlamaError):
+            error.todo = "; ".join(filter(None, (f"what came is in {part}", error.todo)))
+
+
+def _failure(name: str, error: OSError) -> LlamaError:
+    # What stands in the way may be the part.
+    where = f" ({error.filename})" if error.filename not in (None, name) else ""
+    return LlamaError(ExitStatus.OUTPUT, f"cannot write {name}: {error.strerror}{where}")
+
+
+def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
+    """Returns a value as JSON text, whatever is in it: the answers of others are."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
+    return _sound(_harmless(text) if for_terminal else text)
+
+
+def _sound(text: str) -> str:
+    """Returns a text that has a form in UTF-8: two halves of a character become it, a lone one U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _harmless(text: str) -> str:
+    """Escapes what could drive a terminal in JSON's own way, so that it stays JSON."""
+    return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _finite(value: object) -> object:
+    """Replaces what JSON cannot say, as jq does: a number beyond a double by the largest one, NaN by null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
+    return value

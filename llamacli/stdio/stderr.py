@@ -1,0 +1,182 @@
+"""The only writer to stderr: notes, errors, the spinner."""
+
+import os
+import threading
+import time
+from contextlib import suppress
+
+from llamacli.config.settings import FALSE
+from llamacli.errors import LlamaError
+from llamacli.stdio.escape import escaped, masked, one_line
+
+
+class Stderr:
+    """The only writer to stderr. Notes wait until `adopt` has told whether they are wanted."""
+
+    def __init__(self) -> None:
+        self.is_terminal = os.isatty(2)
+        self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not is_dumb()
+        #: Neither --no-color nor its default in the environment says otherwise.
+        self.wants_color = True
+        self.is_colored = self._takes_color and os.environ.get("LLAMACLI_NO_COLOR", "0").lower() in FALSE
+        self.is_adopted = self.is_quiet = self.is_verbose = False
+        self.spinner = Spinner("")
+        self._line_is_open = False
+        self._waiting: list[str] = []
+        self._secrets: dict[str, str] = {}
+
+    def adopt(self, *, quiet: bool, verbose: bool, color: bool) -> None:
+        """Is told what the user wants to see, and shows or drops the notes so far."""
+        self.is_adopted, self.is_quiet, self.is_verbose = True, quiet, verbose
+        self.wants_color = color
+        self.is_colored = self._takes_color and color
+        self.flush()
+
+    def flush(self) -> None:
+        """Shows the notes that still wait."""
+        waiting, self._waiting = self._waiting, []
+        if not self.is_quiet:
+            for text in waiting:
+                self.line(text, "2")
+
+    def hide(self, secret: str) -> None:
+        """Keeps a key out of everything that is written from now on.
+
+        One of fewer than 8 characters (`none`, `x` for a local server) would be found
+        inside innocent words: it is kept out where it is called a key.
+        """
+        self._secrets[secret if len(secret) >= 8 else f"Bearer {secret}"] = masked(secret)
+
+    def note(self, text: str) -> None:
+        """Writes a note or warning, unless quiet."""
+        self._waiting.append(text)
+        if self.is_adopted:
+            self.flush()
+
+    def verbose(self, text: str) -> None:
+        """Writes a line of --verbose."""
+        if self.is_verbose:
+            self.write(one_line(self.hidden(text)) + "\n")
+
+    def error(self, error: LlamaError) -> None:
+        """Writes the one line of a failure."""
+        self.flush()
+        self.line(str(error), "1;31")
+
+    def line(self, text: str, style: str) -> None:
+        """Writes `llamacli: text` as one line, the name in an SGR style where there is colour."""
+        prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
+        self.write(one_line(self.hidden(text)) + "\n", prefix)
+
+    def write(self, text: str, prefix: str = "") -> None:
+        """Writes text, harmless and without secrets."""
+        if not text:
+            return
+        text = self.hidden(text)
+        if not text.endswith("\n"):
+            # It would be drawn over the line that is being written.
+            self.spinner.stop()
+        with self.spinner.lock:
+            self.spinner.hide()
+            break_line = "\n" if prefix and self._line_is_open else ""
+            _try_write(break_line + prefix + (escaped(text) if self.is_terminal else text))
+            self._line_is_open = not text.endswith("\n")
+
+    def hidden(self, text: str) -> str:
+        """Returns a text with the keys masked; to be asked before one is cut off, which would leave half a key."""
+        for secret, mask in self._secrets.items():
+            text = text.replace(secret, mask)
+        return text
+
+    def waiting(self, what: str) -> "Spinner":
+        """Returns a spinner, to be started, that shows what the program waits for where a person looks."""
+        return self.watch(Spinner(one_line(what)))
+
+    def watch(self, spinner: "Spinner") -> "Spinner":
+        """Takes a spinner, to be started; where nobody would see it, it stays away."""
+        if not self.is_terminal or is_dumb() or self.is_quiet:
+            spinner.what = ""
+        self.spinner = spinner
+        return spinner
+
+    def settle(self) -> None:
+        """Ends the spinner and a line of reasoning: the answer goes on."""
+        self.spinner.stop()
+        if self._line_is_open:
+            self.write("\n")
+
+
+class Spinner:
+    """A line on the terminal while nothing comes; it shows itself after half a second."""
+
+    FRAMES = "|/-\\"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.lock = threading.Lock()
+        self._shown = False
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Lets it turn, where there is anything to show."""
+        if self.what:
+            self._thread = threading.Thread(target=self._spin, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it and takes its line away; may be called any number of times."""
+        if self._thread:
+            self._over.set()
+            self._thread.join()
+            self._thread = None
+            self.hide()
+
+    def hide(self) -> None:
+        """Takes its line away until it draws the next one. Call it with the lock, or after the end."""
+        if self._shown:
+            self._shown = False
+            _try_write("\r\x1b[K")
+
+    def _spin(self) -> None:
+        start, frame = time.monotonic(), 0
+        while not self._over.wait(0.1 if frame else 0.5):
+            frame += 1
+            # A line that wraps could not be taken away again.
+            line = self.line(frame, time.monotonic() - start, _columns() - 1)
+            with self.lock:
+                _try_write("\r" + line + "\x1b[K")
+                self._shown = True
+
+    def line(self, frame: int, seconds: float, columns: int) -> str:
+        """Returns what is shown after so many frames and seconds, no wider than the columns."""
+        return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Writes every byte to a descriptor, also where it is non-blocking. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(fd, left) :]
+        except BlockingIOError:
+            import select
+
+            select.select([], [fd], [])
+
+
+def _try_write(text: str) -> None:
+    # A stderr that cannot be written is nobody's fault, and there is nobody to tell.
+    with suppress(OSError):
+        write_all(2, text.encode("utf-8", "backslashreplace"))
+
+
+def _columns() -> int:
+    with suppress(OSError):
+        return os.get_terminal_size(2).columns or 80
+    return 80
+
+
+def is_dumb() -> bool:
+    """Tells a terminal that obeys no escape sequence."""
+    return os.environ.get("TERM") == "dumb"

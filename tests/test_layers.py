@@ -1,0 +1,39 @@
+"""A module imports only what stands on a lower floor, or in its own package without a circle."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+#: From the ground up. Packages on one floor do not import each other.
+FLOORS = ["errors", "signals api config", "stdio", "cli", "http", "ask", "chat batch", "commands", "main", "__main__"]
+FLOOR = {name: number for number, names in enumerate(FLOORS, 1) for name in names.split()}
+FILES = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in ROOT.glob("llamacli/**/*.py")}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yields the modules of llamacli that a file imports, at any depth and under TYPE_CHECKING too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("llamacli"):
+            for name in (f"{node.module}.{alias.name}" for alias in node.names):
+                yield name if name in FILES else str(node.module)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in FILES)
+
+
+def test_imports_lead_down_and_never_in_a_circle() -> None:
+    arrows = {name: {target for target in imported(path) if target in FILES} for name, path in FILES.items()}
+    for name, targets in arrows.items():
+        for target in targets:
+            here, there = name.split(".")[1], target.split(".")[1]
+            is_lower = FLOOR.get(there, 0) < FLOOR.get(here, 0)
+            assert here == there or is_lower, f"{name} imports {target}, which is not on a lower floor"
+    TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
+
+
+def test_a_package_has_a_docstring_and_imports_nothing() -> None:
+    for path in ROOT.glob("llamacli/*/**/__init__.py"):
+        statements = ast.parse(path.read_text()).body
+        assert len(statements) == 1, f"{path} should hold one docstring"
+        assert isinstance(statements[0], ast.Expr), f"{path} should hold one docstring"
