@@ -17,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 demo: $(VENV)/run.done
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/scripts/demo.sh
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n 2 $(ARGS)
@@ -38,14 +38,14 @@ completions: $(VENV)/run.done
 	$(BIN)/python -m llamacli.cli.docs.generate .
 
 install: $(VENV)/run.done
-	@sh tests/install.sh "$(BIN)/python" "$(DESTDIR)" "$(PREFIX)"
+	@sh tests/scripts/install.sh "$(BIN)/python" "$(DESTDIR)" "$(PREFIX)"
 
 uninstall:
-	@sh tests/install.sh --remove "$(DESTDIR)" "$(PREFIX)"
+	@sh tests/scripts/install.sh --remove "$(DESTDIR)" "$(PREFIX)"
 
 # Measured is what a user installs: an editable install starts slower. The peers have an environment of their own.
 bench: $(VENV)/test.done $(VENV)/peers.done
-	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)/bench
+	@sh tests/scripts/make_venv.sh "$(PYTHON)" $(VENV)/bench
 	$(VENV)/bench/bin/python -m pip install -q --disable-pip-version-check --force-reinstall .
 	$(BIN)/python -m tests.bench $(VENV)/bench/bin/llamacli $(VENV)/peers/bin/llm
 
@@ -54,7 +54,7 @@ clean:
 
 # What the program needs, and then what the tests need beside it.
 $(VENV)/run.done: pyproject.toml
-	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)
+	@sh tests/scripts/make_venv.sh "$(PYTHON)" $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@touch $@
 
@@ -65,7 +65,7 @@ $(VENV)/test.done: $(VENV)/run.done
 
 $(VENV)/interop/done: pyproject.toml
 	@command -v npm >/dev/null || { echo 'make interop: npm is missing; install node.js 20 or newer' >&2; exit 1; }
-	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)/interop
+	@sh tests/scripts/make_venv.sh "$(PYTHON)" $(VENV)/interop
 	@cd $(VENV)/interop && ( \
 	    bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' && \
 	    bin/python -m pip install -q --disable-pip-version-check -e "$(CURDIR)" && \
@@ -76,7 +76,7 @@ $(VENV)/interop/done: pyproject.toml
 	@touch $@
 
 $(VENV)/peers.done: pyproject.toml
-	@sh tests/make_venv.sh "$(PYTHON)" $(VENV)/peers
+	@sh tests/scripts/make_venv.sh "$(PYTHON)" $(VENV)/peers
 	$(VENV)/peers/bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(VENV)/peers/bin/python -m pip install -q --disable-pip-version-check --group bench
 	@touch $@

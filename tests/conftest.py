@@ -1,159 +1,23 @@
-"""Two ways to run the program, with one result: as a process, and inside of this one where only the answer counts."""
+"""Fixtures: a server on loopback, and a fresh machine that has a key for it."""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
-from tests.fake_api import KEY, FakeApi
-
-PROGRAM = [sys.executable, "-m", "llamacli"]
+from tests.support.fake_api import FakeApi
+from tests.support.world import World
 
 # A job in the background, nohup, and some CI runners have these ignored, and children inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in (signal.SIGQUIT, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)
-
-
-@dataclass
-class Result:
-    """How a run of the program ended."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
-
-    @property
-    def out(self) -> str:
-        return self.stdout.decode()
-
-    @property
-    def err(self) -> str:
-        return self.stderr.decode()
-
-
-@dataclass
-class World:
-    """A home, a working directory and an environment of its own, and the server that it points to."""
-
-    api: FakeApi
-    home: Path
-    cwd: Path
-    env: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "PYTHONPATH": str(Path(__file__).parent.parent),
-            "PYTHONWARNINGS": "error",
-            "AIMLAPI_API_KEY": KEY,
-            "AIMLAPI_BASE_URL": self.api.url,
-            # One try tells as much as six, and sooner.
-            "LLAMACLI_RETRY": "0",
-        }
-
-    @property
-    def config(self) -> Path:
-        """The config folder, made."""
-        folder = self.home / ".config" / "llamacli"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def without(self, *names: str) -> dict[str, str]:
-        return {name: value for name, value in self.env.items() if name not in names}
-
-    def run(
-        self,
-        *arguments: str | bytes,
-        stdin: bytes | str | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        timeout: float = 30,
-        **more: Any,
-    ) -> Result:
-        """Runs the program as a process; `env` is added to the world's. No stdin is an empty one."""
-        data = stdin.encode() if isinstance(stdin, str) else stdin or b""
-        environ = {**self.env, **(env or {})}
-        done = subprocess.run(
-            [*PROGRAM, *arguments],
-            input=data,
-            capture_output=True,
-            env=environ,
-            cwd=cwd or self.cwd,
-            timeout=timeout,
-            check=False,
-            **more,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    def shell(self, script: str, timeout: float = 60, **env: str) -> Result:
-        """Runs a bash script, a login session of its own, in which `llamacli` is the program."""
-        name = self.cwd / ".bin"
-        if not name.exists():
-            name.mkdir()
-            (name / "llamacli").write_text(f"#!{sys.executable}\nfrom llamacli.__main__ import program\n\nprogram()\n")
-            (name / "llamacli").chmod(0o755)
-        environ = {**self.env, **env, "PATH": f"{name}:{os.environ['PATH']}"}
-        done = subprocess.run(
-            ["bash", "-c", script],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environ,
-            cwd=self.cwd,
-            timeout=timeout,
-            check=False,
-            start_new_session=True,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    def call(self, *arguments: str, stdin: str | None = None, **env: str) -> Result:
-        """Runs the program inside of this process: what is tested is no matter of processes."""
-        from llamacli.batch.calls.pool import READER
-        from llamacli.main import main
-
-        kept = [os.dup(number) for number in (0, 1, 2)]
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
-        environ, folder, hook = dict(os.environ), Path.cwd(), sys.unraisablehook
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            given.write((stdin or "").encode())
-            given.seek(0)
-            try:
-                for number, file in enumerate((given, out, err)):
-                    os.dup2(file.fileno(), number)
-                os.environ.clear()
-                os.environ.update({**self.env, **env})
-                os.chdir(self.cwd)
-                status = main(list(arguments))
-                # In a process of its own it would be gone by now; here it would read the next call's stdin.
-                for reader in [thread for thread in threading.enumerate() if thread.name == READER]:
-                    reader.join(10)
-            finally:
-                os.chdir(folder)
-                os.environ.clear()
-                os.environ.update(environ)
-                for number, old in enumerate(kept):
-                    os.dup2(old, number)
-                    os.close(old)
-                sys.unraisablehook = hook
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
-            out.seek(0)
-            err.seek(0)
-            return Result(int(status), out.read(), err.read())
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import trustme
 
-from tests.fake_api import completion, delta, event
+from tests.support.fake_api import completion, delta, event
 
 CHUNKS = 20_000
 #: Seconds that a line far away takes there and back.
@@ -116,7 +116,7 @@ def run(found: Queue[Urls], certificate: Path) -> None:
 @contextmanager
 def quick_api(delay: float, allowed: int = 1 << 30, certificate: Path | None = None) -> Iterator[str]:
     """Runs a server for batches, that answers after a delay in seconds, and yields its base URL."""
-    command = [sys.executable, "-m", "tests.quick_api", str(delay), str(allowed)]
+    command = [sys.executable, "-m", "tests.support.quick_api", str(delay), str(allowed)]
     command += [str(certificate)] if certificate else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from llamacli.cli import app
 from llamacli.cli.docs.completion import scripts
 from tests.bench.table import Table
-from tests.conftest import World
-from tests.fake_api import FakeApi
-from tests.shells import Shell
+from tests.support.fake_api import FakeApi
+from tests.support.shells import Shell
+from tests.support.world import World
 
 LINES = ("ask ", "ask --", "ask -m ", "ask --model=vendor1/", "sessions show ", "sessions show session-99")
 RUNS = 15

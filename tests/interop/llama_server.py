@@ -10,7 +10,7 @@ import threading
 
 import xllamacpp
 
-from tests.fake_api import MODEL
+from tests.support.fake_api import MODEL
 
 
 def main(model: str, port: str, key: str, context: str) -> None:

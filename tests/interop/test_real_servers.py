@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROGRAM, Result, World
-from tests.fake_api import FakeApi
 from tests.interop import tiny_model
+from tests.support.fake_api import FakeApi
+from tests.support.world import PROGRAM, Result, World
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -1,0 +1,233 @@
+"""`batch`: signals, kills and readers that leave; and other programs that spread it."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from tests.support.batches import asked, kill, rows, start, until
+from tests.support.fake_api import Handler, by_prompt, echo, error, hang
+from tests.support.terminal import Terminal
+from tests.support.world import PROGRAM, World
+
+LINES = "".join(f"{number}\n" for number in range(60))
+
+
+class Held:
+    """Answers at once, but for the prompts that are held until `go`."""
+
+    def __init__(self, world: World, *prompts: str) -> None:
+        self.go = threading.Event()
+        world.api.will(lambda handler: self.behave(handler, prompts))
+
+    def behave(self, handler: Handler, prompts: tuple[str, ...]) -> None:
+        if handler.prompt in prompts:
+            self.go.wait(10)
+        echo(handler)
+
+
+def feed(running: subprocess.Popen[bytes], text: str = LINES) -> None:
+    assert running.stdin
+    running.stdin.write(text.encode())
+    running.stdin.close()
+    running.stdin = None
+
+
+def test_the_first_ctrl_c_lets_what_is_in_flight_finish(world: World) -> None:
+    held = Held(world, "10", "11")
+    with start(world, "-j", "2") as running:
+        feed(running)
+        until(lambda: asked(world)["11"] == 1)
+        running.send_signal(signal.SIGINT)
+        assert running.stderr
+        assert b"finishing 2 in flight; Ctrl-C again stops at once" in running.stderr.readline()
+        held.go.set()
+        out, err = running.communicate()
+    assert running.returncode == -signal.SIGINT
+    assert [row["input"] for row in rows(out.decode())] == [str(number) for number in range(12)]
+    assert err.startswith(b"llamacli: 12 answered, 0 failed")
+    assert len(world.api.requests) == 12
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_stops_and_what_came_is_written(world: World, second: signal.Signals) -> None:
+    Held(world, "10")
+    with start(world, "-j", "2") as running:
+        feed(running)
+        # Nothing is written beyond the one that hangs, and all that waits for it has come.
+        until(lambda: len(world.api.requests) == 60)
+        time.sleep(0.2)
+        running.send_signal(signal.SIGINT)
+        assert running.stderr
+        running.stderr.readline()
+        running.send_signal(second)
+        out, err = running.communicate()
+    assert (running.returncode, err) == (-second, b"")
+    assert [row["input"] for row in rows(out.decode())] == [x for x in LINES.split() if x != "10"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_another_signal_stops_at_once_and_the_file_can_be_resumed(world: World, number: signal.Signals) -> None:
+    held = Held(world, "10")
+    path = world.cwd / "out"
+    with start(world, "-o", "out") as running:
+        feed(running)
+        until(lambda: path.exists() and len(path.read_text().splitlines()) == 59)
+        running.send_signal(number)
+        assert running.communicate() == (b"", b"")
+    assert running.returncode == -number
+    held.go.set()
+    result = world.run("batch", "-o", "out", "--resume", stdin=LINES)
+    assert (result.status, asked(world)["10"]) == (0, 2)
+    assert max(count for prompt, count in asked(world).items() if prompt != "10") == 1
+    assert [row["input"] for row in rows(path)] == LINES.split()
+
+
+def test_ctrl_c_while_stdin_is_silent_ends_it(world: World) -> None:
+    world.api.will(echo)
+    with start(world) as running:
+        assert running.stdin
+        assert running.stdout
+        running.stdin.write(b"a\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == -signal.SIGINT
+
+
+def test_ctrl_c_ends_the_wait_for_a_next_try(world: World) -> None:
+    for code in (500, 503):
+        world.api.requests.clear()
+        world.api.will(by_prompt(a=error(code, headers=[("Retry-After", "60")])))
+        with start(world, "--retry", "3") as running:
+            # A 503 keeps whatever has not been sent yet from being sent.
+            assert running.stdin
+            running.stdin.write(b"b\n")
+            running.stdin.flush()
+            until(lambda: len(world.api.requests) == 1)
+            feed(running, "a\n")
+            until(lambda: len(world.api.requests) == 2)
+            time.sleep(0.2)
+            running.send_signal(signal.SIGINT)
+            out, _ = running.communicate(timeout=10)
+        assert running.returncode == -signal.SIGINT
+        assert [row["input"] for row in rows(out.decode())] == ["b"]
+
+
+def test_a_reader_that_leaves_is_141_and_silent(world: World) -> None:
+    world.api.will(echo)
+    result = world.shell("seq 3000 | llamacli batch --plain | head -n 1; echo ${PIPESTATUS[1]}")
+    assert (result.out, result.err) == ("re: 1\n141\n", "")
+    assert len(world.api.requests) < 3000
+
+
+def test_a_reader_that_does_not_read_holds_the_batch_and_not_its_end(world: World) -> None:
+    world.api.will(echo)
+    with start(world, "--plain", "-s", "x" * 1000, "{}" + "y" * 5000) as running:
+        feed(running, LINES)
+        time.sleep(1)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == -signal.SIGTERM
+
+
+def test_twenty_kills_lose_nothing_and_ask_nothing_twice(world: World) -> None:
+    pause = threading.Event()
+
+    def behave(handler: Handler) -> None:
+        pause.wait(0.02)
+        echo(handler)
+
+    world.api.will(behave)
+    path, jobs, kills = world.cwd / "out", 8, 0
+    given = "".join(f"{number}\n" for number in range(600))
+    (world.cwd / "in").write_text(given)
+    draw = random.Random(7)
+    while kills < 20:
+        before = set(written(world))
+        world.api.requests.clear()
+        running = start(world, "-q", "-j", str(jobs), "-o", "out", "--resume", "-", "in", stdin=subprocess.DEVNULL)
+        with running:
+            # From the first moments of the program to the middle of its work.
+            time.sleep(draw.uniform(0.1, 0.6))
+            kill(running)
+        kills += 1
+        again = set(asked(world)) & before
+        assert not again, "what was in the file was asked again"
+        # What was asked and is not in the file was in flight.
+        assert len(set(asked(world)) - set(written(world))) <= jobs
+        assert set(written(world)) >= before
+    result = world.run("batch", "-j", str(jobs), "-o", "out", "--resume", "-", "in")
+    assert result.status == 0, result.err
+    assert [row["content"] for row in rows(path)] == [f"re: {x}" for x in given.split()]
+    assert sorted(os.listdir(world.cwd)) == [".git", "in", "out"]
+
+
+def written(world: World) -> list[str]:
+    """Returns the inputs of all whole rows in the file, each of which is there once."""
+    path = world.cwd / "out"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    found = [json.loads(line)["input"] for line in lines]
+    assert len(found) == len(set(found))
+    return found
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(world: World) -> None:
+    held = Held(world, "50")
+    (world.cwd / "in").write_text(LINES)
+    command = f"{' '.join(PROGRAM)} batch -o out - in"
+    with Terminal(world, "bash", "-c", command) as terminal:
+        terminal.until("59 done, ")
+        terminal.until("/s, ")
+        terminal.until(" left")
+        held.go.set()
+        assert terminal.wait() == 0
+    assert "━" in terminal.shown
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
+    # The bar is gone, and the one line of the end is there.
+    assert re.search(r"\r\x1b\[Kllamacli: 60 answered, 0 failed, [^\n]*\n$", shown)
+    held.go.clear()
+    with Terminal(world, "bash", "-c", command.replace("-o out", "-q -o out2")) as terminal:
+        until(lambda: asked(world)["50"] == 2)
+        time.sleep(1)
+        held.go.set()
+        assert terminal.wait() == 0
+    assert terminal.shown == ""
+
+
+def test_rows_and_the_bar_share_a_terminal(world: World) -> None:
+    held = Held(world, "x")
+    with Terminal(world, "bash", "-c", f"printf 'a\\nx\\nb\\n' | {' '.join(PROGRAM)} batch --plain -j 1") as terminal:
+        terminal.until("1 done")
+        held.go.set()
+        assert terminal.wait() == 0
+    lines = [line.rpartition("\x1b[K")[2] for line in terminal.shown.replace("\r\n", "\n").split("\n")]
+    assert [line for line in lines if line.startswith("re: ")] == ["re: a", "re: x", "re: b"]
+
+
+needs_parallel = pytest.mark.skipif(shutil.which("parallel") is None, reason="GNU parallel is not installed")
+
+
+@needs_parallel
+def test_parallel_spreads_it_over_processes(world: World) -> None:
+    world.api.will(echo)
+    alone = world.shell("seq 1000 | llamacli batch --plain -q 'Say {}'")
+    # Without -I parallel would take the {} for its own.
+    parallel = "parallel --will-cite -I,, --pipe -N100 -j4 -k"
+    spread = world.shell(f"seq 1000 | {parallel} llamacli batch --plain -q \"'Say {{}}'\"")
+    assert alone.status == spread.status == 0, spread.err
+    assert alone.out == spread.out
+    assert alone.out.count("\n") == 1000
+
+
+def test_a_hanging_server_does_not_outlive_the_limit(world: World) -> None:
+    world.api.will(hang)
+    result = world.run("batch", "--timeout", "0.5", stdin="a\nb\n")
+    assert result.status == 13
+    assert [row["error"]["status"] for row in rows(result.out)] == [8, 8]

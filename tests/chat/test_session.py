@@ -1,0 +1,233 @@
+"""A conversation on disk: what it holds, and that neither a kill nor a second writer harms it."""
+
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llamacli.chat.messages import Entry
+from llamacli.chat.session import Session
+from llamacli.config.paths import SESSIONS
+from llamacli.errors import LlamaError
+from tests.support.fake_api import HELLO
+from tests.support.world import PROGRAM, World
+
+
+def turn(number: int) -> list[Entry]:
+    meta = {"turn": f"id-{number}"}
+    return [
+        {"role": "user", "content": f"question {number} \u4e2d\u2028", "meta": meta},
+        {"role": "assistant", "content": f"answer {number}", "meta": meta},
+    ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # For the property test, which cannot have a fixture of its own for each example.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "llamacli" / "sessions"
+
+
+def test_a_session_holds_a_line_a_message_and_is_private(state: Path) -> None:
+    session = Session("work")
+    session.save(turn(1), {"role": "system", "content": "Be brief."})
+    session.save(turn(2))
+    lines = [json.loads(line) for line in (state / "work.jsonl").read_bytes().splitlines()]
+    assert lines == [{"role": "system", "content": "Be brief."}, *turn(1), *turn(2)] == Session("work").entries()
+    assert stat.S_IMODE((state / "work.jsonl").stat().st_mode) == 0o600
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_the_system_message_is_replaced_and_taken_away(state: Path) -> None:
+    session = Session("work")
+    session.save(turn(1), {"role": "system", "content": "One."})
+    session.save(turn(2), {"role": "system", "content": "Two."})
+    assert session.entries() == [{"role": "system", "content": "Two."}, *turn(1), *turn(2)]
+    session.save(turn(3), {"role": "system", "content": ""})
+    assert session.entries() == [*turn(1), *turn(2), *turn(3)]
+    assert stat.S_IMODE((state / "work.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_turn_is_taken_back_or_replaced_whatever_came_after_it(state: Path) -> None:
+    session = Session("work")
+    for number in (1, 2, 3):
+        session.save(turn(number))
+    session.save([], without="id-2")
+    assert session.entries() == [*turn(1), *turn(3)]
+    session.save(turn(4), without="id-1")
+    assert session.entries() == [*turn(3), *turn(4)]
+
+
+@given(st.integers(0, 400))
+def test_a_file_that_is_torn_anywhere_holds_every_turn_before_that(cut: int) -> None:
+    whole = b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in turn(1) + turn(2) + turn(3))
+    ends = [0]
+    for line in whole.splitlines(keepends=True):
+        ends.append(ends[-1] + len(line))
+    path = SESSIONS.path("torn")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(whole[:cut])
+    # A line is whole without its newline too.
+    complete = sum(min(cut, len(whole)) >= end - 1 for end in ends[2::2])
+    expected = [entry for number in range(1, complete + 1) for entry in turn(number)]
+    assert Session("torn").entries() == expected
+    Session("torn").save(turn(9))
+    assert Session("torn").entries() == [*expected, *turn(9)]
+    assert [json.loads(line)["role"] for line in path.read_bytes().splitlines()] == ["user", "assistant"] * (
+        complete + 1
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no JSON\n",
+        b"[1]\n",
+        b'{"content": "no role"}\n',
+        b'{"role": 1}\n',
+        b"\xff\n",
+        b'{"role": "user", "content": 7}\n',
+        b'{"role": "user", "content": ["x"]}\n',
+        b'{"role": "assistant", "tool_calls": "x"}\n',
+        b'{"role": "assistant", "tool_calls": ["x"]}\n',
+        b'{"role": "assistant", "tool_calls": [{"function": "x"}]}\n',
+        b'{"role": "assistant", "refusal": 1}\n',
+    ],
+)
+def test_any_other_line_that_is_no_message_is_told(state: Path, line: bytes) -> None:
+    state.mkdir(parents=True)
+    (state / "bad.jsonl").write_bytes(b'{"role": "user", "content": "x"}\n' + line + b'{"role": "assistant"}\n')
+    with pytest.raises(LlamaError, match=r"bad\.jsonl: line 2 is no message"):
+        Session("bad").entries()
+
+
+def test_a_message_that_another_program_left_without_an_answer_stays(state: Path) -> None:
+    state.mkdir(parents=True)
+    (state / "own.jsonl").write_text('{"role": "user", "content": "mine"}\n\n')
+    Session("own").save(turn(1))
+    assert Session("own").entries()[0]["content"] == "mine"
+
+
+def test_a_full_disk_leaves_the_session_as_it_was(world: World) -> None:
+    assert world.run("chat", "-I", "-S", "full", "Hi").status == 0
+    path = world.home / ".local" / "state" / "llamacli" / "sessions" / "full.jsonl"
+    before = path.read_bytes()
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 100}, {len(before) + 100})); "
+    script = limit + "import os, sys; os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *PROGRAM[1:], "chat", "-I", "-S", "full", "Ho"],
+        env=world.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 74
+    assert done.stdout.decode() == HELLO + "\n"
+    assert b"could not be saved in" in done.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_save_that_fails_leaves_no_empty_session(world: World) -> None:
+    for arguments in ("-S named", ""):
+        result = world.shell(f"(ulimit -f 0; llamacli chat -I {arguments} Hi 2>&1) | cat; exit ${{PIPESTATUS[0]}}")
+        assert result.status == 74
+        assert world.run("sessions").out == ""
+
+
+def test_what_is_no_regular_file_is_told_and_not_waited_for(world: World) -> None:
+    folder = world.home / ".local" / "state" / "llamacli" / "sessions"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "fifo.jsonl")
+    (folder / "loop.jsonl").symlink_to("loop.jsonl")
+    (folder / "folder.jsonl").mkdir()
+    for name in ("fifo", "loop", "folder"):
+        for arguments in (["sessions", "show", name], ["chat", "-I", "-S", name, "Hi"]):
+            result = world.run(*arguments)
+            assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert world.run("chat", "-I", "-S", "good", "Hi").status == 0
+    assert world.run("sessions").out.startswith("good\t1\t")
+
+
+def test_an_undone_session_is_gone_and_can_begin_anew(state: Path) -> None:
+    session = Session("work")
+    session.save(turn(1))
+    session.save([], without="id-1")
+    assert not (state / "work.jsonl").exists()
+    assert session.entries() == []
+    session.save(turn(2))
+    assert session.entries() == turn(2)
+
+
+def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:
+    script = (
+        "import sys; from llamacli.chat.session import Session\n"
+        "for n in range(50):\n"
+        "    s = Session('both'); s.entries()\n"
+        "    text = sys.argv[1] + str(n) + 'x' * 5000\n"
+        "    meta = {'turn': sys.argv[1] + str(n)}\n"
+        "    s.save([{'role': r, 'content': text, 'meta': meta} for r in ('user', 'assistant')],\n"
+        "           {'role': 'system', 'content': text} if n % 10 == 5 else None)\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", script, who], env=world.env) for who in "ab"]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    path = world.home / ".local" / "state" / "llamacli" / "sessions" / "both.jsonl"
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [entry["role"] for entry in entries] == ["system", *["user", "assistant"] * 100]
+    turns = [entry["meta"]["turn"] for entry in entries[1:]]
+    assert turns[::2] == turns[1::2]
+    assert sorted(turns[::2]) == sorted(f"{who}{number}" for who in "ab" for number in range(50))
+
+
+def test_two_processes_of_fifty_turns_each_in_one_session(world: World) -> None:
+    def turns(who: str) -> set[int]:
+        return {world.run("chat", "-I", "-S", "both", f"{who}{n}").status for n in range(50)}
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(turns, "ab")) == [{0}, {0}]
+    entries = json.loads(world.run("sessions", "show", "both", "--json").out)
+    assert [entry["role"] for entry in entries] == ["user", "assistant"] * 100
+    asked = [entry["content"] for entry in entries[::2]]
+    assert sorted(asked) == sorted(f"{who}{n}" for who in "ab" for n in range(50))
+    assert all(entry["content"] == HELLO for entry in entries[1::2])
+
+
+def test_a_kill_at_any_moment_leaves_a_session_with_every_completed_turn(world: World) -> None:
+    completed = []
+    for number in range(24):
+        command = [*PROGRAM, "chat", "-I", "-S", "killed", f"turn {number}"]
+        with subprocess.Popen(
+            command, env=world.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as running:
+            assert running.stdout
+            # Most of them around the moment in which the turn is written.
+            running.stdout.read(1)
+            time.sleep(random.uniform(0, 0.012))
+            running.send_signal(signal.SIGKILL)
+        if running.returncode == 0:
+            completed.append(f"turn {number}")
+    shown = world.run("sessions", "show", "killed", "--json")
+    entries = json.loads(shown.out) if shown.status == 0 else []
+    assert [entry["role"] for entry in entries] == ["user", "assistant"] * (len(entries) // 2)
+    assert set(completed) <= {entry["content"] for entry in entries[::2]}
+    assert world.run("chat", "-I", "-S", "killed", "and on").status == 0
+    assert world.api.body["messages"][-1]["content"] == "and on"
+    assert len(world.api.body["messages"]) == len(entries) + 1

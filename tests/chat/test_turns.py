@@ -1,0 +1,349 @@
+"""`chat`, one turn a call, and `sessions`."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llamacli.commands.chat import NO_LOGIN
+from tests.support.fake_api import (
+    HELLO,
+    KEY,
+    Behaviour,
+    answer,
+    completion,
+    delta,
+    document,
+    error,
+    event,
+    raw,
+    stream,
+    text,
+)
+from tests.support.world import PROGRAM, Result, World
+
+
+def folder(world: World) -> Path:
+    return world.home / ".local" / "state" / "llamacli" / "sessions"
+
+
+def entries(world: World, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder(world) / f"{name}.jsonl").read_text().splitlines()]
+
+
+def chat(world: World, *arguments: str, stdin: str | None = None) -> Result:
+    return world.run("chat", *arguments, stdin=stdin)
+
+
+def test_the_second_turn_holds_the_first_and_no_meta(world: World) -> None:
+    first = chat(world, "-S", "review", "-s", "Be brief.", "What is this?", stdin="a file\n")
+    assert (first.status, first.out, first.err) == (0, HELLO + "\n", "")
+    assert chat(world, "-S", "review", "and", "then?").status == 0
+    assert world.api.body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is this?\n\na file"},
+        {"role": "assistant", "content": HELLO},
+        {"role": "user", "content": "and then?"},
+    ]
+    assert "stream_options" not in world.api.body
+    lines = entries(world, "review")
+    assert [line["role"] for line in lines] == ["system", "user", "assistant", "user", "assistant"]
+    assert lines[1]["meta"]["turn"] == lines[2]["meta"]["turn"] != lines[3]["meta"]["turn"]
+    assert KEY not in (folder(world) / "review.jsonl").read_text()
+
+
+def test_the_model_and_the_parameters_are_not_part_of_the_conversation(world: World) -> None:
+    chat(world, "-S", "x", "-m", "other", "-t", "0.5", "Hi")
+    chat(world, "-S", "x", "Ho")
+    assert world.api.body["model"] != "other"
+    assert "temperature" not in world.api.body
+
+
+def test_the_same_system_message_is_not_said_twice_and_another_takes_its_place(world: World) -> None:
+    for system in ("One.", "One.", "Two."):
+        chat(world, "-S", "x", "-s", system, "Hi")
+    assert [m["content"] for m in world.api.body["messages"] if m["role"] == "system"] == ["Two."]
+    assert [line["content"] for line in entries(world, "x") if line["role"] == "system"] == ["Two."]
+
+
+BROKEN: list[tuple[Behaviour, int]] = [
+    (error(429, "slow down"), 6),
+    (error(500, "no"), 7),
+    (stream([event(delta("half"))], then="cut"), 9),
+    (stream([event(delta("half"))], then="reset"), 9),
+    (document(b"{"), 9),
+    (raw(b""), 8),
+    (text("bad words", finish="content_filter"), 11),
+    (answer(None, refusal="No."), 11),
+    (answer(""), 9),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "status"), BROKEN)
+def test_a_broken_turn_leaves_nothing_in_front_of_the_next(world: World, behaviour: Behaviour, status: int) -> None:
+    assert chat(world, "-S", "x", "one").status == 0
+    before = (folder(world) / "x.jsonl").read_bytes()
+    world.api.will(behaviour)
+    result = chat(world, "-S", "x", "two")
+    assert (result.status, result.err.count("\n")) == (status, 1)
+    assert (folder(world) / "x.jsonl").read_bytes() == before
+    world.api.will(text("Three."))
+    assert chat(world, "-S", "x", "three").status == 0
+    assert [m["content"] for m in world.api.body["messages"]] == ["one", HELLO, "three"]
+
+
+def test_a_broken_first_turn_leaves_no_session(world: World) -> None:
+    world.api.will(error(500, "no"))
+    assert chat(world, "Hi").status == 7
+    assert list(folder(world).iterdir()) == []
+
+
+def test_a_cut_answer_is_part_of_the_conversation(world: World) -> None:
+    world.api.will(text("cut sho", finish="length"))
+    assert chat(world, "-S", "x", "Hi").status == 10
+    assert [line["content"] for line in entries(world, "x")] == ["Hi", "cut sho"]
+    assert chat(world, "-S", "x", "--allow-truncated", "Ho").status == 0
+
+
+def test_a_cut_that_left_nothing_is_not(world: World) -> None:
+    world.api.will(answer("", finish="length"))
+    assert chat(world, "-S", "x", "Hi").status == 10
+    assert not (folder(world) / "x.jsonl").exists()
+
+
+def test_what_is_kept_of_an_answer_can_be_sent_back(world: World) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    world.api.will(answer(None, finish="tool_calls", tool_calls=[call], refusal=None, reasoning_content="hm", audio=1))
+    assert chat(world, "-S", "x", "Hi").status == 0
+    line = entries(world, "x")[1]
+    assert {key: value for key, value in line.items() if key != "meta"} == {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [call],
+    }
+    world.api.will(answer("plain"))
+    chat(world, "-S", "y", "Hi")
+    assert {key for key in entries(world, "y")[1] if key != "meta"} == {"role", "content"}
+
+
+def test_a_call_of_a_tool_that_nothing_answers_is_sent_as_text(world: World) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
+    world.api.will(answer(None, finish="tool_calls", tool_calls=[call]))
+    chat(world, "-S", "x", "Weather?")
+    chat(world, "-S", "x", "It rains.")
+    assert world.api.body["messages"][1] == {
+        "role": "assistant",
+        "content": '{"id":"c","name":"get_weather","arguments":{"city":"Rome"}}',
+    }
+    # Where a tool's message answers it, it is sent as it is.
+    lines = entries(world, "x")[:2]
+    lines.append({"role": "tool", "tool_call_id": "c", "content": "rain"})
+    (folder(world) / "y.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chat(world, "-S", "y", "And?")
+    assert world.api.body["messages"][1]["tool_calls"] == [call]
+
+
+def test_continue_finds_its_own_turn_among_others_and_behind_a_torn_line(world: World) -> None:
+    program = " ".join(PROGRAM)
+    script = (
+        f"{program} chat -I -S old one; sleep 1; {program} chat -I -S shared two;"
+        f"printf '{{' >>{folder(world)}/shared.jsonl;"
+        f"setsid {program} chat -I -S shared three; setsid {program} chat -I -S old four;"
+        f" {program} chat -I -c five; {program} sessions show shared --json"
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], start_new_session=True, env=world.env, capture_output=True, check=False
+    )
+    messages = json.loads(done.stdout.splitlines()[-1])
+    assert [m["content"] for m in messages if m["role"] == "user"] == ["two", "three", "five"], done.stderr
+
+
+def test_continue_goes_on_with_the_last_one_of_this_login_session(world: World) -> None:
+    one = {"start_new_session": True, "env": world.env, "capture_output": True, "check": False}
+    program = " ".join(PROGRAM)
+    script = f"{program} chat -I one; {program} chat -I -S other two; {program} chat -I -c three; {program} sessions"
+    done = subprocess.run(["bash", "-c", script], **one)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr
+    assert [m["content"] for m in world.api.body["messages"]] == ["two", HELLO, "three"]
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines() if "\t" in line]
+    assert [(row[1], row[3]) for row in rows] == [("2", "two"), ("1", "one")]
+    assert rows[0][0] == "other"
+    # Another login session has none.
+    elsewhere = subprocess.run([*PROGRAM, "chat", "-I", "-c", "four"], **one)  # type: ignore[call-overload]
+    assert (elsewhere.returncode, elsewhere.stdout) == (2, b"")
+    assert b"no conversation was held in this login session; name one with -S" in elsewhere.stderr
+
+
+def test_continue_says_where_the_login_session_cannot_be_told_from_others(world: World) -> None:
+    program, shown = " ".join(PROGRAM), world.cwd / "shown"
+    # The leader ends at once, and the calls go on in its session.
+    calls = f"while [ -e /proc/$$ ]; do sleep 0.01; done; {program} chat -I one; {program} chat -I -c two"
+    script = ["bash", "-c", 'setsid bash -c "$0"; :', f"({calls}) 2>{shown} &"]
+    subprocess.run(script, env=world.env, capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL)
+    said = f"{NO_LOGIN}; name one with -S"
+    assert shown.read_text().count(said) == 1
+    assert len(world.api.requests) == 1
+
+
+def test_no_save_keeps_nothing_and_goes_on_with_what_there_is(world: World) -> None:
+    assert chat(world, "--no-save", "Hi").status == 0
+    assert not folder(world).exists()
+    chat(world, "-S", "x", "one")
+    before = (folder(world) / "x.jsonl").read_bytes()
+    assert chat(world, "-S", "x", "--no-save", "two").status == 0
+    assert len(world.api.body["messages"]) == 3
+    assert (folder(world) / "x.jsonl").read_bytes() == before
+
+
+def test_keep_turns_sends_the_system_message_and_the_last_turns_and_says_so(world: World) -> None:
+    chat(world, "-S", "x", "-s", "Be brief.", "one")
+    for prompt in ("two", "three"):
+        chat(world, "-S", "x", prompt)
+    result = chat(world, "-S", "x", "--keep-turns", "1", "four")
+    assert (result.status, result.err) == (0, "llamacli: sending the last 1 of 3 turns\n")
+    assert [m["content"] for m in world.api.body["messages"]] == ["Be brief.", "three", HELLO, "four"]
+    assert len(entries(world, "x")) == 9
+    result = chat(world, "-S", "x", "--keep-turns", "4", "five")
+    assert (len(world.api.body["messages"]), result.err) == (10, "")
+
+
+def test_a_conversation_that_is_too_long_is_told_in_one_line(world: World) -> None:
+    chat(world, "-S", "x", "one")
+    world.api.will(error(400, "the request exceeds the available context size, try increasing it"))
+    result = chat(world, "-S", "x", "two")
+    assert (result.status, result.out, result.err.count("\n")) == (4, "", 1)
+    assert result.err.startswith("llamacli: 2 turns of 101 characters are too long for the model: 400 ")
+    assert "; send fewer with --keep-turns N" in result.err
+    # A first message that is too long is no matter of turns.
+    assert "turns" not in chat(world, "one").err
+
+
+@pytest.mark.parametrize("name", ["../x", ".x", "-x", "x/y", "", "x" * 65, "\u00e9", "x y", "x\n"])
+def test_a_name_that_is_no_safe_file_name_is_2(world: World, name: str) -> None:
+    for arguments in (
+        ["chat", f"--session={name}", "Hi"],
+        ["sessions", "show", "--", name],
+        ["sessions", "rm", "--", name],
+    ):
+        result = world.run(*arguments)
+        assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+        assert "letters, digits, '.', '_', '-', at most 64" in result.err
+    assert world.api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-S", "x", "-c", "Hi"], "--session and --continue both name a session"),
+        (["-n", "2", "Hi"], "--n above 1 has no place in a conversation"),
+        (["-p", 'messages="x"', "Hi"], "--param messages has no place in a conversation"),
+        (["-p", "n=2", "Hi"], "--n above 1 has no place in a conversation"),
+        (["--keep-turns", "-1", "Hi"], "--keep-turns: '-1' is out of range"),
+        ([], "nothing to ask"),
+    ],
+)
+def test_bad_usage_is_2_and_nothing_is_sent(world: World, arguments: list[str], told: str) -> None:
+    result = chat(world, *arguments)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert told in result.err
+    assert world.api.requests == []
+
+
+def test_options_of_ask_work_here_too(world: World) -> None:
+    result = chat(world, "-S", "x", "--json", "-t", "0", "Hi")
+    assert json.loads(result.out) == completion()
+    assert [line["content"] for line in entries(world, "x")] == ["Hi", HELLO]
+    assert chat(world, "-S", "x", "-o", "out", "-u", "Ho").status == 0
+    assert (world.cwd / "out").read_text() == HELLO + "\n"
+    shown = chat(world, "-S", "x", "--dry-run", "again")
+    assert [m["content"] for m in json.loads(shown.out)["messages"]] == ["Hi", HELLO, "Ho", HELLO, "again"]
+    assert chat(world, "-S", "x", "--curl", "again").out.startswith("printf %s ")
+    assert len(entries(world, "x")) == 4
+
+
+def test_a_reader_that_has_gone_is_141_and_the_turn_is_not_kept(world: World) -> None:
+    world.api.will(stream([event(delta("line\n"))] * 40 + [event(delta(finish="stop"))], pause=0.01))
+    result = world.shell("llamacli chat -I -S x Hi | head -1; exit ${PIPESTATUS[0]}")
+    assert (result.status, result.out, result.err) == (141, "line\n", "")
+    assert not (folder(world) / "x.jsonl").exists()
+
+
+def test_a_state_folder_that_cannot_be_written_is_told_before_anything_is_sent(world: World) -> None:
+    (world.home / ".local").write_text("in the way")
+    result = chat(world, "Hi")
+    assert (result.status, result.out, result.err.count("\n")) == (74, "", 1)
+    assert "--no-save keeps nothing" in result.err
+    assert world.api.requests == []
+    assert chat(world, "--no-save", "Hi").status == 0
+
+
+def test_many_at_once_without_a_name_have_each_their_own(world: World) -> None:
+    command = [*PROGRAM, "chat", "-I", "Hi"]
+    running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(50)]
+    assert {each.wait(120) for each in running} == {0}
+    assert len(list(folder(world).iterdir())) == 50
+
+
+def test_sessions_lists_shows_and_removes(world: World) -> None:
+    assert (world.run("sessions").status, world.run("sessions").out) == (0, "")
+    chat(world, "-S", "one", "-s", "Be brief.", "a question\nof two lines")
+    os.utime(folder(world) / "one.jsonl", (time.time() - 7200,) * 2)
+    chat(world, "-S", "two", "x" * 100)
+    listed = [line.split("\t") for line in world.run("sessions", "list").out.splitlines()]
+    assert [(row[0], row[1], row[3]) for row in listed] == [
+        ("two", "1", "x" * 60),
+        ("one", "1", "a question of two lines"),
+    ]
+    assert 7200 <= int(listed[1][2]) < 7300
+    shown = world.run("sessions", "show", "one")
+    assert shown.out == f"system:\nBe brief.\n\nuser:\na question\nof two lines\n\nassistant:\n{HELLO}\n"
+    messages = json.loads(world.run("sessions", "show", "one", "--json").out)
+    assert [sorted(message) for message in messages] == [["content", "role"]] * 3
+    removed = world.run("sessions", "rm", "one", "two")
+    assert (removed.status, removed.out, removed.err, list(folder(world).iterdir())) == (0, "", "", [])
+
+
+def test_a_session_feeds_raw(world: World) -> None:
+    chat(world, "-S", "x", "one")
+    jq = "jq -s '{model: \"m\", messages: map(del(.meta))}'"
+    result = world.shell(f"{jq} {folder(world)}/x.jsonl | llamacli raw")
+    assert result.status == 0, result.err
+    assert [m["content"] for m in world.api.body["messages"]] == ["one", HELLO]
+    assert set(world.api.body["messages"][1]) == {"role", "content"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["shaw"], "no action 'shaw'; there is list, show, rm"),
+        (["show"], "'sessions show' wants the NAME of one session"),
+        (["show", "x", "y"], "'sessions show' wants the NAME of one session"),
+        (["rm"], "'sessions rm' wants the NAME of a session"),
+        (["list", "x"], "'sessions list' takes no NAME"),
+        (["list", "--json"], "--json is for 'sessions show'"),
+        (["show", "rivew"], "no session 'rivew'; did you mean 'review'?"),
+        (["rm", "review", "none"], "no session 'none'; 'llamacli sessions' lists"),
+    ],
+)
+def test_sessions_tells_what_is_wrong(world: World, arguments: list[str], told: str) -> None:
+    chat(world, "-S", "review", "Hi")
+    result = world.run("sessions", *arguments)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert told in result.err
+    assert (folder(world) / "review.jsonl").exists()
+
+
+def test_a_session_that_is_none_is_told_and_does_not_hide_the_others(world: World) -> None:
+    chat(world, "-S", "good", "Hi")
+    (folder(world) / "bad.jsonl").write_text("rubbish\n")
+    (folder(world) / "not a name.jsonl").write_text("{}\n")
+    listed = world.run("sessions")
+    assert (listed.status, len(listed.out.splitlines())) == (0, 2)
+    assert "bad.jsonl: line 1 is no message" in listed.err
+    result = chat(world, "-S", "bad", "Hi")
+    assert (result.status, result.out) == (2, "")
+    assert "bad.jsonl: line 1 is no message; mend it, or remove the session" in result.err

@@ -1,0 +1,157 @@
+"""What is made from the tables: it is up to date, follows one edit everywhere, and satisfies those who read it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llamacli.cli import app
+from llamacli.cli.docs import generate, help
+from llamacli.cli.docs.completion import scripts
+from llamacli.config import dotenv, variables
+from llamacli.errors import ExitStatus
+from tests.support.world import ROOT, World
+
+FILES = generate.files()
+
+
+def need(tool: str) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_committed_file_is_what_the_program_makes(path: str) -> None:
+    assert (ROOT / path).read_text() == FILES[path], f"{path} is stale: run `make completions` and commit it"
+
+
+@pytest.mark.parametrize("name", scripts.SHELLS)
+def test_the_command_prints_the_same_bytes(world: World, name: str) -> None:
+    odd = {"COLUMNS": "40", "HOME": "/nonexistent", "LLAMACLI_MODEL": "other", "LC_ALL": "C", "SHELL": "/bin/other"}
+    path = f"completions/{scripts.FILES[name]}"
+    result = world.run("completion", name, env=odd)
+    assert (result.status, result.err, result.out) == (0, "", FILES[path])
+    assert world.run("completion", env={"SHELL": f"/usr/bin/{name}"}).out == FILES[path]
+
+
+def test_man_prints_the_same_bytes(world: World) -> None:
+    result = world.run("man", env={"COLUMNS": "40", "XDG_CONFIG_HOME": "/nonexistent", "LC_ALL": "C"})
+    assert (result.status, result.err, result.out) == (0, "", FILES["completions/llamacli.1"])
+
+
+@pytest.mark.parametrize(("arguments", "env"), [(["tcsh"], {}), ([], {"SHELL": "/bin/tcsh"}), ([], {"SHELL": ""})])
+def test_an_unknown_shell_is_2_and_the_known_ones_are_named(
+    world: World, arguments: list[str], env: dict[str, str]
+) -> None:
+    result = world.run("completion", *arguments, env=env)
+    assert (result.status, result.out) == (2, "")
+    assert re.fullmatch(r"llamacli: .*(tcsh|SHELL).*; there is bash, zsh, fish\n", result.err)
+
+
+def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -> None:
+    for part in ("llamacli", "tests", "completions"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in (".env.example", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / part, tmp_path / part)
+    table = tmp_path / "llamacli" / "ask" / "params.py"
+    text = table.read_text()
+    field = '    top_a: Annotated[float | None, plain(Number(0, 1), "Sample as the first letter has it.")] = None\n'
+    text = text.replace("    top_k: Annotated", f"{field}    top_k: Annotated", 1)
+    text = text.replace("Sample with this temperature.", "Set how warm it is.")
+    table.write_text(text)
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "80"}
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+
+    same = "tests/cli/test_generated.py::test_a_committed_file_is_what_the_program_makes"
+    stale = python("-m", "pytest", same)
+    assert stale.returncode == 1
+    assert "run `make completions` and commit it" in stale.stdout
+    assert python("-m", "llamacli.cli.docs.generate", ".").returncode == 0
+    for path in FILES:
+        made = (tmp_path / path).read_text()
+        assert "top-a" in made.replace("\\-", "-"), path
+        assert "Set how warm it is." in made or path.endswith(".bash"), path
+    shown = python("-m", "llamacli", "ask", "-h").stdout
+    assert "--top-a NUMBER" in shown
+    assert "Set how warm it is." in shown
+    follows = python(
+        "-m",
+        "pytest",
+        same,
+        "tests/cli/test_params.py",
+        "tests/program/test_docs.py",
+        "-k",
+        "committed or rows or top_a or (help and ask)",
+    )
+    assert follows.returncode == 0, follows.stdout[-3000:]
+
+
+def test_the_man_page_lints(tmp_path: Path) -> None:
+    need("mandoc")
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "all", "completions/llamacli.1"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_man_shows_the_page_without_a_warning(world: World) -> None:
+    need("man")
+    environ = {**world.env, "LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANROFFSEQ": "", "PAGER": "cat"}
+    for arguments in (["-l", "completions/llamacli.1"], ["./completions/llamacli.1"]):
+        done = subprocess.run(
+            ["man", "--warnings", *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = " ".join(done.stdout.replace("‐\n", "").split())
+        for heading in ("SYNOPSIS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"):
+            assert heading in shown
+        # What is to be copied is printed as it is typed.
+        for command in app.commands():
+            for example in command.examples:
+                assert " ".join(example.split()) in shown, example
+
+
+def test_the_man_page_has_everything() -> None:
+    page = FILES["completions/llamacli.1"].replace("\\-", "-").replace("\\(ti", "~")
+    commands = app.commands()
+    for command in commands:
+        assert f".SS llamacli {command.name}\n" in page
+        for entry in command.entries:
+            names = ", ".join(f"\\fB{form}\\fR" for form in entry.forms)
+            assert page.count(f"\n{names}") >= 1, entry.long
+    for status in ExitStatus:
+        assert f".TP\n\\fB{status.value}\\fR\n" in page
+    for name, _ in help.environment_rows([table for command in commands for table in command.tables]):
+        assert f"\\fB{name}\\fR" in page
+    for name, _ in help.file_rows(lambda folder: f"~/{folder.default}/llamacli"):
+        assert f"\\fB{name}\\fR" in page
+
+
+def test_env_example_names_every_setting_and_sets_none() -> None:
+    text = FILES[".env.example"]
+    assert dotenv.values(text.encode()) == {}
+    tables = [table for command in app.commands() for table in command.tables]
+    for name, _ in help.environment_rows(tables):
+        assert name in text
+    for name in variables.KEYS | help.variables(tables):
+        assert len(re.findall(rf"^#{name}=", text, re.MULTILINE)) == 1
+    # Taking the # away leaves a file that can be read.
+    everything = re.sub(r"^#(\w+=)", r"\1", text, flags=re.MULTILINE)
+    assert set(dotenv.values(everything.encode())) == set(variables.KEYS | help.variables(tables))
+
+
+@pytest.mark.parametrize("tool", ["shellcheck"])
+def test_the_bash_script_is_clean(tool: str) -> None:
+    need(tool)
+    done = subprocess.run([tool, "completions/llamacli.bash"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,549 @@
+"""The network: limits that hold, tries that help, and who gets to see a request."""
+
+import email.utils
+import gzip
+import json
+import os
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from llamacli.http import retry
+from tests.support.fake_api import (
+    HELLO,
+    KEY,
+    FakeApi,
+    Handler,
+    completion,
+    delta,
+    document,
+    drip,
+    error,
+    event,
+    hang,
+    raw,
+    stream,
+    streamed,
+    text,
+)
+from tests.support.world import PROGRAM, Result, World
+
+SLOW = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+def timed(world: World, *arguments: str, **env: str) -> tuple[Result, float]:
+    start = time.monotonic()
+    result = world.call("ask", *arguments, "Hi", **env)
+    return result, time.monotonic() - start
+
+
+# Failures without a response: 8
+
+
+def test_a_refused_connection_is_8(world: World, free_port: int) -> None:
+    result = world.call("ask", "--base-url", f"http://127.0.0.1:{free_port}/v1", "Hi")
+    assert (result.status, result.out) == (8, "")
+    assert f"cannot connect to 127.0.0.1:{free_port}: Connection refused" in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example", "xn--a-ecp.ru..x"])
+def test_a_name_that_is_not_found_is_8(world: World, host: str) -> None:
+    result = world.call("ask", "--base-url", f"https://{host}/v1", "--no-key", "Hi")
+    assert (result.status, result.out) == (8, "")
+    assert f"cannot connect to {host}" in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("behaviour", [raw(b""), raw(b"", "reset")])
+def test_a_connection_lost_before_the_first_byte_is_8_and_tried_again(world: World, behaviour: object) -> None:
+    world.api.will(behaviour)  # type: ignore[arg-type]
+    assert world.call("ask", "Hi").status == 8
+    assert "lost the connection" in world.call("ask", "Hi").err
+    world.api.requests.clear()
+    world.api.will(behaviour, text("second"))  # type: ignore[arg-type]
+    result = world.call("ask", "--retry", "1", "Hi")
+    assert (result.status, result.out) == (0, "second\n")
+    assert len(world.api.requests) == 2
+
+
+def test_silence_before_the_answer_is_8_and_never_tried_again(world: World) -> None:
+    world.api.will(hang)
+    result, seconds = timed(world, "--timeout", "0.3", "--retry", "5")
+    assert result.status == 8
+    assert f"no answer from {world.api.host} within 0.3 s" in result.err
+    assert seconds < 5
+    assert len(world.api.requests) == 1
+
+
+def test_silence_in_the_middle_is_9(world: World) -> None:
+    world.api.will(stream([event(delta("so far"))], then="hang"))
+    result, seconds = timed(world, "--timeout", "0.3")
+    assert (result.status, result.out) == (9, "so far\n")
+    assert "silence for 0.3 s" in result.err
+    assert seconds < 5
+
+
+def test_comments_count_as_life(world: World) -> None:
+    world.api.will(stream([b": ping\n\n"] * 6 + streamed("alive"), pause=0.1))
+    assert world.call("ask", "--timeout", "0.4", "Hi").out == "alive\n"
+
+
+def test_a_stream_that_is_whole_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import llamacli.http.reply
+
+    monkeypatch.setattr(llamacli.http.reply, "LINGER", 0.2)
+    world.api.will(stream([event(delta("whole", finish="stop"))], then="hang"))
+    result, seconds = timed(world)
+    assert (result.status, result.out, result.err) == (0, "whole\n", "")
+    assert seconds < 10
+
+
+def test_the_usage_that_follows_the_end_is_waited_for(world: World) -> None:
+    world.api.will(stream([*map(event, [delta("x", finish="stop")]), event({"choices": [], "usage": {}})], pause=0.3))
+    assert world.call("ask", "Hi").status == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_whole_call_has_a_limit_of_its_own(world: World, mute: str, scheme: str) -> None:
+    result, seconds = timed(world, "--base-url", f"{scheme}:{mute}", "--no-key", "--max-time", "0.5", "--retry", "9")
+    assert result.status == 8
+    assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "out"),
+    [
+        (SLOW.encode() * 100, 9, ""),
+        (SLOW.encode() + b"data:" * 1000, 9, None),
+        (b"HTTP/1.1 500 Oops\r\n" + b"a: b\r\n" * 1000, 9, ""),
+    ],
+)
+def test_a_slow_drip_cannot_outlast_the_limit(world: World, data: bytes, status: int, out: str | None) -> None:
+    world.api.will(drip(data, 0.02))
+    result, seconds = timed(world, "--max-time", "0.7")
+    assert result.status == status
+    assert "--max-time 0.7 s" in result.err
+    assert seconds < 5
+    assert out is None or result.out == out
+
+
+def test_an_error_body_that_never_ends_is_not_waited_for_long(world: World) -> None:
+    world.api.will(raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\nsome words", "hang"))
+    result, seconds = timed(world, "--max-time", "1")
+    assert result.status == 4
+    assert "some words" in result.err
+    assert seconds < 12
+
+
+def test_a_limit_is_not_outlasted_by_what_comes_after_the_answer(world: World) -> None:
+    world.api.will(stream([event(delta("whole", finish="stop"))], then="hang"))
+    result, seconds = timed(world, "--max-time", "0.5")
+    assert (result.status, result.out) == (0, "whole\n")
+    assert seconds < 4
+
+
+def test_a_proxy_that_drips_is_a_failure_to_connect(world: World) -> None:
+    with FakeApi() as proxy:
+        proxy.will(drip(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000, 0.02))
+        arguments = ["--base-url", "https://api.example/v1", "--connect-timeout", "0.5"]
+        result, seconds = timed(world, *arguments, https_proxy=f"http://{proxy.host}")
+    assert result.status == 8
+    assert "cannot connect" in result.err
+    assert seconds < 5
+
+
+def test_a_tls_handshake_that_hangs_is_a_failure_to_connect(world: World, mute: str) -> None:
+    result, seconds = timed(world, "--base-url", f"https:{mute}", "--no-key", "--connect-timeout", "0.3")
+    assert result.status == 8
+    assert "cannot connect" in result.err
+    assert seconds < 5
+
+
+def test_connecting_has_one_limit_for_all_addresses(world: World) -> None:
+    # TEST-NET-1 (RFC 5737): where packets to it are not refused at once they are lost.
+    result, seconds = timed(world, "--base-url", "https://192.0.2.1/v1", "--no-key", "--connect-timeout", "0.5")
+    assert result.status == 8
+    assert seconds < 5
+
+
+def test_a_long_prompt_may_take_longer_to_send_than_to_connect(world: World) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+
+        def slowly() -> None:
+            connection, _ = listener.accept()
+            got = 0
+            with connection:
+                while got < 8 << 20:
+                    got += len(connection.recv(1 << 20))
+                    time.sleep(0.05)
+                body = json.dumps(completion("got it")).encode()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        threading.Thread(target=slowly, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        result = world.call("ask", "--base-url", url, "--connect-timeout", "0.2", stdin="x" * (8 << 20))
+    assert (result.status, result.out) == (0, "got it\n")
+
+
+# Trying again
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
+def test_a_failure_that_may_pass_is_tried_again(world: World, code: int) -> None:
+    world.api.will(error(code, "busy", headers=[("Retry-After", "0")]), text("second"))
+    result = world.call("ask", "--retry", "1", "Hi")
+    assert (result.status, result.out) == (0, "second\n")
+    assert "busy" in result.err
+    assert "retry 1 of 1 in 0.0 s" in result.err
+    assert len(world.api.requests) == 2
+    ids = {request.headers["x-client-request-id"] for request in world.api.requests}
+    assert len(ids) == 1
+    assert world.api.requests[0].body == world.api.requests[1].body
+
+
+@pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 413, 422, 501])
+def test_a_failure_that_will_not_pass_is_not(world: World, code: int) -> None:
+    world.api.will(error(code, "no"))
+    world.call("ask", "--retry", "5", "Hi")
+    assert len(world.api.requests) == 1
+
+
+def test_no_try_follows_once_the_answer_began(world: World) -> None:
+    world.api.will(stream([event(delta("so far"))], then="cut"))
+    assert world.call("ask", "--retry", "5", "Hi").status == 9
+    assert len(world.api.requests) == 1
+
+
+def test_tries_end_and_are_counted(world: World) -> None:
+    world.api.will(error(503, "busy", headers=[("Retry-After", "0")]))
+    result = world.call("ask", "--retry", "3", "Hi")
+    assert result.status == 7
+    assert len(world.api.requests) == 4
+    assert [line for line in result.err.splitlines() if "retry" in line] == result.err.splitlines()[:3]
+    assert world.call("ask", "-q", "--retry", "3", "Hi").err.count("\n") == 1
+
+
+def test_retry_after_is_waited_for_in_seconds_and_as_a_date(world: World) -> None:
+    for form in ("seconds", "date"):
+        world.api.requests.clear()
+        end = int(time.time()) + 2
+        header = "1" if form == "seconds" else email.utils.formatdate(end, usegmt=True)
+        world.api.will(error(429, "slow down", headers=[("Retry-After", header)]), text("second"))
+        assert world.call("ask", "--retry", "1", "Hi").status == 0
+        first, second = world.api.requests
+        if form == "seconds":
+            assert second.at - first.at >= 1
+        else:
+            # The clock of the wall, as of when the second request came.
+            assert time.time() - (time.monotonic() - second.at) >= end - 0.01
+
+
+@pytest.mark.parametrize("arguments", [["--retry-max-time", "5"], ["--max-time", "5"]])
+def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: list[str]) -> None:
+    world.api.will(error(429, "come back tomorrow", headers=[("Retry-After", "86400")]))
+    result, seconds = timed(world, "--retry", "5", *arguments)
+    assert result.status == 6
+    assert "come back tomorrow" in result.err
+    assert "the server asks to wait 86400 s" in result.err
+    assert seconds < 4
+    assert len(world.api.requests) == 1
+
+
+def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
+    for attempt, whole in enumerate([1, 2, 4, 8, 16, 30, 30, 30]):
+        waits = [retry.backoff(attempt) for _ in range(200)]
+        assert whole / 2 <= min(waits) < 0.6 * whole
+        assert 0.9 * whole < max(waits) <= whole
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("7", 7.0), ("-1", None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
+)
+def test_retry_after_is_read_or_passed_over(header: str | None, seconds: float | None) -> None:
+    assert retry.retry_after(header) == seconds
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_a_date_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        wait = retry.retry_after(time.asctime(time.gmtime(time.time() + 30)))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert wait is not None
+    assert 25 < wait <= 30
+
+
+# Who sees the request
+
+
+def test_loopback_never_goes_through_a_proxy(world: World) -> None:
+    with FakeApi() as proxy:
+        variables = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), proxy.url)
+        for host in ("127.0.0.1", "localhost"):
+            url = world.api.url.replace("127.0.0.1", host)
+            assert world.call("ask", "--base-url", url, "Hi", **variables).out == HELLO + "\n"
+        assert not proxy.requests
+
+
+def test_other_hosts_do(world: World) -> None:
+    with FakeApi() as proxy:
+        arguments = ["--base-url", "http://api.example/v1", "--allow-http"]
+        result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}")
+        assert (result.status, result.out) == (0, HELLO + "\n")
+        assert proxy.requests[0].path == "http://api.example/v1/chat/completions"
+        for variables in ({"no_proxy": "api.example"}, {"NO_PROXY": "*"}):
+            result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}", **variables)
+            assert result.status == 8
+        assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> None:
+    result = world.call(
+        "ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://127.0.0.1:{free_port}"
+    )
+    assert result.status == 8
+    assert "through the proxy 127.0.0.1: Connection refused" in result.err
+    with FakeApi() as proxy:
+        # It knows no CONNECT.
+        result = world.call("ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://{proxy.host}")
+        assert result.status == 8
+        assert "through the proxy 127.0.0.1: Tunnel connection failed: 501" in result.err
+        assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *("http://[::1", "http://u:sekret-1@h:port", "http://u:sekret-1@", "http://", "::", "socks9://u:sekret-1@h"),
+        *("http://u:sekret-1@h:99999", "http://u:sek ret-1@h", "ftp://h", "http://h\nevil", "http://u:sek\ret-1@h"),
+        "h:0",
+    ],
+)
+def test_a_proxy_that_is_none_is_8_and_not_shown(world: World, proxy: str) -> None:
+    arguments = ["ask", "-v", "--retry", "3", "--base-url", "https://api.example/v1", "Hi"]
+    result = world.call(*arguments, https_proxy=proxy)
+    assert result.status == 8
+    assert result.err.startswith("llamacli: the proxy that the environment names for https is no URL of a proxy; mend")
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxys_password_goes_to_the_proxy_and_nowhere_else(world: World, scheme: str) -> None:
+    with FakeApi() as proxy:
+        proxy.will(document(b"user:sekret-1", 407))
+        arguments = ["ask", "-v", "--base-url", "http://api.example/v1", "--allow-http", "Hi"]
+        result = world.call(*arguments, http_proxy=f"{scheme}user:sekret-1@{proxy.host}")
+        assert result.status == 4
+        assert "sekret" not in result.err
+        assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpzZWtyZXQtMQ=="
+        assert "dXNlcjpzZWtyZXQtMQ" not in result.err
+
+
+@pytest.fixture
+def socks() -> Iterator[str]:
+    """A SOCKS5 proxy (RFC 1928) that knows CONNECT to an IPv4 address, and its URL."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(262)
+            client.sendall(b"\x05\x00")
+            request = client.recv(262)
+            address, port = socket.inet_ntoa(request[4:8]), int.from_bytes(request[8:10], "big")
+            with socket.create_connection((address, port)) as server:
+                client.sendall(b"\x05\x00\x00\x01" + request[4:10])
+                while ready := select.select([client, server], [], [])[0]:
+                    for end in ready:
+                        if not (data := end.recv(65536)):
+                            return
+                        (server if end is client else client).sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"socks5://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_socks_proxy_is_gone_through_and_clocked_too(
+    world: World, socks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server is on loopback, which no proxy is asked for: the test says that it is not.
+    monkeypatch.setattr("llamacli.http.connection.proxy.is_loopback", lambda url: False)
+    result = world.call("ask", "Hi", ALL_PROXY=socks)
+    assert (result.status, result.out) == (0, HELLO + "\n")
+    for behaviour, arguments, status, out in [
+        (stream([event(delta("so far"))], then="cut"), [], 9, "so far\n"),
+        (stream([event(delta("so far"))], then="hang"), ["--timeout", "0.3"], 9, "so far\n"),
+        (stream([event(delta("so far"))], then="hang"), ["--max-time", "0.5"], 9, "so far\n"),
+        (hang, ["--timeout", "0.3", "--retry", "3"], 8, ""),
+    ]:
+        world.api.will(behaviour)
+        world.api.requests.clear()
+        result = world.call("ask", *arguments, "Hi", ALL_PROXY=socks)
+        assert (result.status, result.out) == (status, out), result.err
+        assert len(world.api.requests) == 1
+
+
+def test_a_socks_proxy_without_its_library_says_what_is_missing(world: World) -> None:
+    (world.cwd / "socks.py").write_text("raise ImportError\n")
+    path = f"{world.cwd}:{world.env['PYTHONPATH']}"
+    arguments = ["ask", "--base-url", "https://api.example/v1", "Hi"]
+    result = world.run(*arguments, env={"ALL_PROXY": "socks5://127.0.0.1:1", "PYTHONPATH": path})
+    assert result.status == 8
+    assert "SOCKS" in result.err
+    assert result.err.count("\n") == 1
+
+
+# TLS
+
+
+def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    right = tls.url.replace("127.0.0.1", "localhost")
+    bundle = str(tmp_path / "ca.pem")
+    for arguments, env in [
+        (["--ca-bundle", bundle], {}),
+        ([], {"REQUESTS_CA_BUNDLE": bundle}),
+        ([], {"LLAMACLI_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": "/missing"}),
+    ]:
+        assert world.call("ask", "--base-url", right, *arguments, "Hi", **env).out == HELLO + "\n"
+    assert tls.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    tls.requests.clear()
+    for url, arguments, told in [
+        (right, [], "TLS: unable to get local issuer certificate (request id"),
+        (right, ["--ca-bundle", str(Path(__file__))], "check --base-url and --ca-bundle"),
+        (tls.url, ["--ca-bundle", bundle], "TLS: IP address mismatch"),
+        (world.api.url.replace("http:", "https:"), [], "TLS: "),
+    ]:
+        result = world.call("ask", "--base-url", url, "--retry", "3", *arguments, "Hi")
+        assert result.status == 8
+        assert told in result.err
+        assert result.err.count("\n") == 1
+    assert not tls.requests
+
+
+def test_the_limit_holds_inside_of_tls(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    tls.will(stream([event(delta("so far"))], then="hang"))
+    url = tls.url.replace("127.0.0.1", "localhost")
+    result, seconds = timed(world, "--base-url", url, "--ca-bundle", str(tmp_path / "ca.pem"), "--max-time", "0.7")
+    assert (result.status, result.out) == (9, "so far\n")
+    assert seconds < 5
+
+
+# Bodies
+
+
+def test_a_compressed_stream_is_read_as_it_comes(world: World) -> None:
+    def squeezed(handler: Handler) -> None:
+        handler.reply(200, b"", "text/event-stream", [("Content-Encoding", "gzip")], chunked=True)
+        data = gzip.compress(b"".join(streamed("squeezed")))
+        for start in range(0, len(data), 7):
+            handler.chunk(data[start : start + 7])
+        handler.chunk(b"")
+
+    world.api.will(squeezed)
+    assert world.call("ask", "Hi").out == "squeezed\n"
+
+
+def test_a_chunk_is_not_kept_back_for_the_rest_of_the_next(world: World) -> None:
+    seen = threading.Event()
+    first, second = event(delta("first ")), event(delta("second", finish="stop"))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    together = head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (first, second)) + b"0\r\n\r\n"
+    # The second is cut at each place that matters: in its size, before its data, inside of it, before its end.
+    whole = len(head) + len(first) + 6
+    for place in (whole - 2, whole, whole + 1, whole + 4, whole + 40, len(together) - 6, len(together) - 1):
+        seen.clear()
+
+        def halves(handler: Handler, place: int = place) -> None:
+            handler.wfile.write(together[:place])
+            handler.wfile.flush()
+            seen.wait(10)
+            handler.wfile.write(together[place:])
+
+        world.api.will(halves)
+        with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], env=world.env, stdout=subprocess.PIPE) as running:
+            assert running.stdout
+            assert os.read(running.stdout.fileno(), 6) == b"first "
+            seen.set()
+            assert running.stdout.read() == b"second\n"
+        assert running.returncode == 0
+
+
+def test_chunks_of_any_size_come_out_whole_and_in_order(world: World) -> None:
+    texts = ["x" * size for size in (1, 2, 9000, 1, 70_000, 3, 200_000, 1)] + [f"{number} " for number in range(3000)]
+    world.api.will(stream([*(event(delta(piece)) for piece in texts), event("[DONE]")]))
+    assert world.call("ask", "Hi").out == "".join(texts) + "\n"
+    data = b"".join(streamed("a b c d"))
+    world.api.will(stream([data[at : at + 3] for at in range(0, len(data), 3)]))
+    assert world.call("ask", "Hi").out == "a b c d\n"
+
+
+def test_a_compressed_document_is_read(world: World) -> None:
+    data = gzip.compress(json.dumps(completion("squeezed")).encode())
+    world.api.will(
+        raw(b"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+    )
+    assert world.call("ask", "Hi").out == "squeezed\n"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/html"])
+def test_the_content_type_decides_nothing(world: World, kind: str) -> None:
+    world.api.will(document(completion("whole"), kind=kind))
+    assert world.call("ask", "Hi").out == "whole\n"
+
+
+def test_headers_and_a_short_body_are_one_packet(world: World) -> None:
+    got: list[bytes] = []
+    answer = json.dumps(completion()).encode()
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            got.append(client.recv(1 << 16))
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        assert world.run("ask", "--base-url", url, "Hi").status == 0
+        thread.join()
+    head, _, body = got[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions ")
+    assert json.loads(body)["messages"][-1]["content"] == "Hi"
+
+
+def test_a_request_without_a_body_may_take_longer_than_connecting(world: World) -> None:
+    def late(handler: Handler) -> None:
+        time.sleep(1.5)
+        document({"object": "list", "data": []})(handler)
+
+    world.api.will(late)
+    result = world.run("raw", "--endpoint", "/models", "--connect-timeout", "1")
+    assert (result.status, json.loads(result.out)) == (0, {"object": "list", "data": []}), result.err
+
+
+def test_cookies_are_not_sent_back(world: World) -> None:
+    answer = json.dumps(completion()).encode()
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/\r\nContent-Length: %d\r\n\r\n"
+    world.api.will(raw(head % len(answer) + answer))
+    assert world.run("batch", "-j", "1", stdin="one\ntwo\nthree\n").status == 0
+    assert [request.headers.get("Cookie") for request in world.api.requests] == [None] * 3

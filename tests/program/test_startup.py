@@ -1,0 +1,101 @@
+"""What a call imports: nothing that it does not need. Time itself is measured by `make bench`."""
+
+import subprocess
+import sys
+from collections.abc import KeysView
+
+import pytest
+
+from llamacli.cli import app, spec
+from tests.support.world import World
+
+#: Modules that cost time, and which nothing on the way of an ask needs.
+NEVER = {"rich", "pydantic", "click", "dotenv", "pygments", "asyncio", "unittest", "pkg_resources"}
+#: What requests imports where it finds it.
+NEVER |= {"chardet", "charset_normalizer"}
+
+#: Modules that only a call needs.
+CALLING = {
+    "requests",
+    "urllib3",
+    "ssl",
+    "socket",
+    "certifi",
+    "llamacli.http.client",
+    "llamacli.http.connection.preconnect",
+}
+
+
+def imported(world: World, *arguments: str) -> KeysView[str]:
+    """Returns the names of the modules that are loaded when the program ends, in the order of their loading."""
+    script = (
+        "import os, sys; from llamacli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: os.write(2, ('modules ' + ' '.join(sys.modules)).encode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=world.env,
+        cwd=world.cwd,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return dict.fromkeys(done.stderr.decode().rpartition("modules ")[2].split()).keys()
+
+
+def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
+    modules = imported(world, "ask", "Hi")
+    assert "requests" in modules
+    assert not modules & NEVER
+    assert not {name for name in modules if name.startswith("llamacli.commands.")} - {"llamacli.commands.ask"}
+    assert not modules & {"llamacli.cli.docs.help", "llamacli.ask.usage"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["ask"], ["ask", "-t", "9", "Hi"], ["ask", "--dry-run", "Hi"], ["ask", "--curl", "Hi"], ["ask", "-h"]),
+        *(["raw", "--dry-run", "{}"], ["config", "show"], ["help", "exit-codes"], ["--version"], ["-h"], []),
+    ],
+)
+def test_what_makes_a_call_is_imported_only_where_one_is_made(world: World, arguments: list[str]) -> None:
+    assert not imported(world, *arguments) & CALLING
+
+
+def test_what_opens_the_connection_is_imported_before_requests(world: World) -> None:
+    modules = list(imported(world, "ask", "Hi"))
+    assert modules.index("llamacli.http.connection.preconnect") < modules.index("requests")
+    assert modules.index("llamacli.http.connection.tcp") < modules.index("requests")
+
+
+def built(name: str, *words: str) -> set[str]:
+    """Returns the forms of the flags that Typer is given for a command line."""
+    return {form for param in app.build(name, words).params for form in (*param.opts, *param.secondary_opts)}
+
+
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
+    everything = {form for param in app.build(name).params for form in (*param.opts, *param.secondary_opts)}
+    for entry in app.command(name).entries:
+        if entry.table is spec.HelpOptions:
+            continue
+        for form in entry.forms:
+            assert form in everything
+            assert form in built(name, form)
+            assert form in built(name, f"-q{form[1:]}" if len(form) == 2 else f"{form}=x")
+            assert form in built(name, "--", form, "more")
+
+
+def test_a_flag_that_no_word_means_is_not_built() -> None:
+    flags = {form for form in built("ask", "why", "-t.5", "--seed=3") if form.startswith("-")}
+    assert flags == {"--temperature", "-t", "--seed"}
+
+
+def test_dotenv_is_imported_only_where_there_is_a_file(world: World) -> None:
+    (world.cwd / ".env").write_text("LLAMACLI_TOP_K=3\n")
+    assert "dotenv" in imported(world, "ask", "Hi")
+
+
+def test_a_command_that_is_not_called_is_not_imported(world: World) -> None:
+    assert not {name for name in imported(world, "--help") if name.startswith("llamacli.commands")}

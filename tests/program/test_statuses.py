@@ -1,0 +1,291 @@
+"""How a call ends: every status is reached, each failure is one line, and none shows the key or a traceback."""
+
+import sys
+from typing import Any
+
+import pytest
+
+from llamacli.errors import ExitStatus
+from tests.support.fake_api import (
+    KEY,
+    Behaviour,
+    answer,
+    completion,
+    delta,
+    document,
+    error,
+    event,
+    raw,
+    stream,
+    streamed,
+    text,
+)
+from tests.support.world import World
+
+
+def check(world: World, status: int, *told: str, out: str | None = None, arguments: list[str] | None = None) -> None:
+    """Asks, and looks at everything that a failure must keep to."""
+    result = world.call("ask", *(arguments or []), "Hi")
+    assert result.status == status, result.err
+    if out is not None:
+        assert result.out == out
+    assert result.err.startswith("llamacli: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+    assert KEY not in result.err + result.out
+    for piece in told:
+        assert piece in result.err
+
+
+def test_an_id_names_the_request(world: World) -> None:
+    world.api.will(error(404, "no such model"))
+    check(world, 4, "request id my-own", "the server's inf-1", "check --model", arguments=["--request-id", "my-own"])
+    assert world.api.requests[-1].headers["x-client-request-id"] == "my-own"
+
+
+def test_the_error_documents_own_id_is_told_where_no_header_has_one(world: World) -> None:
+    body = b'{"message": "words", "requestId": "req-7"}'
+    world.api.will(raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+    check(world, 4, "words", "the server's req-7")
+
+
+def test_a_key_that_the_server_repeats_is_masked(world: World) -> None:
+    world.api.will(error(401, f"Incorrect API key provided: {KEY}."))
+    check(world, 3, "sk-c...cdef")
+
+
+def test_one_whole_answer_of_two_is_broken(world: World) -> None:
+    world.api.will(stream([event(delta("a", finish="stop")), event(delta("b", index=1))]))
+    check(world, 9, out="", arguments=["-n", "2"])
+
+
+WHOLE: dict[str, list[bytes]] = {
+    "comments and fields": [b":\n\n: ping\n\nid: 1\nretry: 5\nevent: m\n", event(delta("whole")), event("[DONE]")],
+    "crlf": [event(delta("whole", finish="stop")).replace(b"\n", b"\r\n")],
+    "cr": [event(delta("whole", finish="stop")).replace(b"\n", b"\r")],
+    "no space": [event(delta("whole", finish="stop")).replace(b"data: ", b"data:")],
+    "bom": [b"\xef\xbb\xbf" + event(delta("whole", finish="stop"))],
+    "finish on the text": [event(delta("whole", finish="stop"))],
+    "null content": [event(delta(role="assistant", content=None)), *streamed("whole")],
+    "an empty delta": [event(delta("whole")), event({"choices": [{"finish_reason": "stop"}]})],
+    "empty data": [b"data:\n\n", event(delta("whole")), b"data\n\n", event("[DONE]")],
+    "empty ping": [event({}), event(delta("whole")), b"event: ping\ndata: {}\n\n", event("[DONE]")],
+    "delta and message": [
+        event({"choices": [{**delta("whole")["choices"][0], "message": {"content": "whole"}}]}),
+        event(delta(finish="stop")),
+    ],
+    "delta and no message": [event({"choices": [{**delta("whole", finish="stop")["choices"][0], "message": None}]})],
+    "content in parts": [
+        event(delta("whole", finish="stop")).replace(b'"whole"', b'[{"type": "text", "text": "whole"}]')
+    ],
+    "byte by byte": [bytes([byte]) for byte in b"".join(streamed("whole"))],
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/plain", "application/json", ""])
+def test_whole_answers_in_all_their_forms(world: World, name: str, kind: str) -> None:
+    world.api.will(stream(WHOLE[name], kind=kind))
+    result = world.call("ask", "Hi")
+    assert (result.status, result.out, result.err) == (0, "whole\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-stream"], ["--json"], ["-n", "2"]])
+def test_cut_and_withheld_answers(world: World, arguments: list[str]) -> None:
+    def ending(**choices: Any) -> Behaviour:
+        whole = completion("some", **choices)
+        first = whole["choices"][0]
+        return document({**whole, "choices": [{**first, "index": 0}, {**first, "index": 1, "finish_reason": "stop"}]})
+
+    world.api.will(ending(finish="length"))
+    check(world, 10, "--max-tokens", arguments=arguments)
+    assert world.call("ask", "--allow-truncated", *arguments, "Hi").status == 0
+    world.api.will(ending(finish="content_filter"))
+    check(world, 11, "content filter", arguments=arguments)
+    assert world.call("ask", "--allow-truncated", *arguments, "Hi").status == 11
+    world.api.will(ending(finish="length", refusal="I would rather not"))
+    check(world, 11, "I would rather not", arguments=arguments)
+
+
+def test_a_refusal_in_a_stream_is_11(world: World) -> None:
+    world.api.will(stream([event(delta(refusal="I ")), event(delta(refusal="won't", finish="stop"))]))
+    check(world, 11, "the model refused: I won't", out="")
+
+
+def test_every_failure_names_the_request(world: World) -> None:
+    for behaviour in (
+        text("some", finish="length"),
+        text("some", finish="content_filter"),
+        text(""),
+        stream([event({"choices": "x"})]),
+        raw(b""),
+        document(b""),
+        error(500, "x"),
+    ):
+        world.api.will(behaviour)
+        result = world.call("ask", "--request-id", "my-own", "Hi")
+        assert result.status not in (0, 70)
+        assert "(request id my-own" in result.err
+        assert ";" in result.err
+
+
+@pytest.mark.parametrize("usage", [5, "x", [1], {"prompt_tokens": "x", "completion_tokens": None}])
+def test_usage_of_another_shape_is_no_fault(world: World, usage: Any) -> None:
+    for meta in (usage, {"usage": usage}, {"usage": {"usd_spent": "x"}}):
+        world.api.will(document({**completion("x"), "usage": usage, "meta": meta}))
+        result = world.call("ask", "-u", "Hi")
+        assert (result.status, result.out) == (0, "x\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n", "2"]])
+def test_content_in_parts_is_text(world: World, arguments: list[str]) -> None:
+    world.api.will(answer([{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}]))  # type: ignore[arg-type]
+    assert world.call("ask", *arguments, "Hi").out == "in parts\n"
+
+
+def test_a_cut_answer_with_nothing_in_it_is_10(world: World) -> None:
+    world.api.will(text("", finish="length"))
+    check(world, 10, out="")
+
+
+USAGE_ERRORS: list[tuple[list[str], str]] = [
+    (["ask", "--tempature", "1", "Hi"], "no option --tempature; did you mean --temperature?"),
+    (["ask", "--zzz", "Hi"], "no option --zzz"),
+    (["ask", "-5", "+", "3"], "no option -5; words that begin with a dash go after --"),
+    (["ask", "-Zq", "Hi"], "no option -Z"),
+    (["ask", "Hi", "-m"], "-m needs a value"),
+    (["ask", "--max-tokens"], "--max-tokens needs a value"),
+    (["ask", "--json=1", "Hi"], "--json"),
+    (["aks", "Hi"], "no command 'aks'; did you mean 'llamacli ask'?\n"),
+    (["what", "is"], "did you mean 'llamacli chat'? to ask the model: llamacli ask what ..."),
+    (["-q", "ask", "Hi"], "no option -q before the command; options go after it"),
+    (["models", "a", "b"], "too many operands for models; see: llamacli help models"),
+    (["config", "set-key", "sk-0123"], "set-key reads the key from a hidden prompt or stdin"),
+    (["config", "sk-0123456789abcdef"], "that is no action; there is show, set-key, check"),
+    (["why", "is"], "no command 'why'; to ask the model: llamacli ask why ..."),
+    (["--nonsense"], "--nonsense"),
+    (["-x", "ask"], "-x"),
+    (["ask", "--request-id", "a b", "Hi"], "--request-id: 'a b' does not fit"),
+    (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: give a number from 0.001 to 1000000"),
+    (["ask", "--timeout", "1e10", "Hi"], "--timeout: '1e10' is out of range"),
+    (["ask", "--max-time", "1e300", "Hi"], "--max-time: '1e300' is out of range"),
+    (["ask", "--max-tokens", "9" * 401, "Hi"], "--max-tokens: '999"),
+    (["ask", "-p", "x=" + "9" * 5000, "Hi"], "holds a number too big to send"),
+    (["ask", "--temp", "1", "Hi"], "no option --temp; did you mean --temperature?"),
+    (["ask", "--bogus", "Hi"], "no option --bogus; words that begin with a dash go after --"),
+    (["ask", "--retry", "-1", "Hi"], "--retry: '-1' is out of range"),
+    (["ask", "--base-url", "example.com", "Hi"], "--base-url: 'example.com' is no URL"),
+    (["ask", "--base-url", "ftp://x", "Hi"], "--base-url"),
+    (["ask", "--base-url", "http://[::1", "Hi"], "--base-url"),
+    (["ask", "--base-url", "http://x:99999", "Hi"], "--base-url"),
+    (["ask", "--base-url", "http://u:p@x", "Hi"], "holds a user or password"),
+    (["ask", "--base-url", "http://x/?k=1", "Hi"], "holds more than scheme, host, port and path"),
+    (["ask", "--base-url", "http://x/a b", "Hi"], "holds more than scheme, host, port and path"),
+    (["ask", "--base-url", "http://evil.example\\.localhost/v1", "Hi"], "holds a host that is not of a-z"),
+    (["ask", "--base-url", "http://x/v1\\y", "Hi"], "holds more than"),
+    (["ask", "--base-url", "https://bücher.example/v1", "Hi"], "begins with xn--"),
+    (["ask", "--ca-bundle", "/missing", "Hi"], "no certificates at /missing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), USAGE_ERRORS, ids=[" ".join(a) for a, _ in USAGE_ERRORS])
+def test_usage_errors_are_one_line_that_names_what_is_wrong(world: World, arguments: list[str], told: str) -> None:
+    result = world.call(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert told in result.err
+    assert result.err.startswith("llamacli: ")
+    assert result.err.count("\n") == 1
+    assert "sk-0" not in result.err
+    assert not world.api.requests
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-stream"], ["--json"], ["--yes-no"]])
+@pytest.mark.parametrize("reason", ["error", "abort"])
+def test_an_answer_that_the_server_gave_up_is_7(world: World, arguments: list[str], reason: str) -> None:
+    whole = completion("Half an ans", finish=reason)
+    whole["choices"][0]["error"] = {"code": 502, "message": "upstream died"} if reason == "error" else None
+    world.api.will(document(whole))
+    told = "upstream died" if reason == "error" else "its finish_reason is abort"
+    check(world, 7, f"the server failed: {told}", arguments=arguments)
+
+
+def nested(depth: int) -> Any:
+    """Returns an object in an object in an object."""
+    whole: Any = {"message": "deep"}
+    for _ in range(depth):
+        whole = {"error": whole}
+    return whole
+
+
+ODD: dict[str, Any] = {
+    "an error in errors": nested(600),
+    "a choice's error in errors": {"choices": [{"finish_reason": "stop", "message": {"content": "a"}, **nested(600)}]},
+    "deep logprobs": {"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": nested(600)}]},
+    "a deep tool call": {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "x": nested(600)}]}}]},
+    "a message that is none": {
+        "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}, {"delta": {}, "message": "x"}]
+    },
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("arguments", [["ask"], ["ask", "--json"], ["ask", "-x"], ["batch", "-j1"]])
+def test_an_answer_of_no_sound_shape_is_7_or_9_and_never_a_fault_of_ours(
+    world: World, name: str, arguments: list[str]
+) -> None:
+    world.api.will(stream([event(ODD[name])]) if "deep" in name else document(ODD[name]))
+    result = world.call(*arguments, stdin="a")
+    assert result.status == 13 if arguments[0] == "batch" else result.status in (7, 9), result
+    assert result.err.count("\n") == 1
+
+
+def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
+    (world.cwd / "broken.py").write_text(
+        "import sys, llamacli.main, llamacli.ask.prompt\n"
+        "def fail(*args): raise KeyError('oops')\n"
+        "llamacli.ask.prompt.messages = fail\n"
+        "sys.exit(llamacli.main.main(['ask', 'Hi']))\n"
+    )
+    script = f"{sys.executable} broken.py"
+    result = world.shell(script)
+    assert (result.status, result.out) == (70, "")
+    assert result.err.startswith("llamacli: internal fault: KeyError: 'oops'")
+    assert "LLAMACLI_DEBUG=1" in result.err
+    assert result.err.count("\n") == 1
+    assert "Traceback" in world.shell(script, LLAMACLI_DEBUG="1").err
+
+
+def test_a_broken_installation_is_70_and_not_1(world: World) -> None:
+    (world.cwd / "typer.py").write_text("raise ImportError('broken on purpose')\n")
+    result = world.run("ask", "Hi", env={"PYTHONPATH": f"{world.cwd}:{world.env['PYTHONPATH']}"})
+    assert (result.status, result.out) == (70, "")
+    assert result.err == "llamacli: cannot start: broken on purpose; install it again\n"
+
+
+#: Where each status is reached, for whoever adds one.
+REACHED = {
+    ExitStatus.OK: test_whole_answers_in_all_their_forms,
+    ExitStatus.NO: "tests/ask/test_structured.py",
+    ExitStatus.USAGE: test_usage_errors_are_one_line_that_names_what_is_wrong,
+    ExitStatus.KEY: "tests/program/test_matrix.py",
+    ExitStatus.REFUSED: "tests/program/test_matrix.py",
+    ExitStatus.CREDITS: "tests/program/test_matrix.py",
+    ExitStatus.RATE: "tests/program/test_matrix.py",
+    ExitStatus.SERVER: "tests/program/test_matrix.py",
+    ExitStatus.NETWORK: "tests/program/test_matrix.py",
+    ExitStatus.BROKEN: "tests/program/test_matrix.py",
+    ExitStatus.CUT: test_cut_and_withheld_answers,
+    ExitStatus.WITHHELD: test_cut_and_withheld_answers,
+    ExitStatus.MISFIT: "tests/ask/test_structured.py",
+    ExitStatus.FAILED: "tests/batch/test_output.py",
+    ExitStatus.FAULT: test_a_fault_is_70_and_tells_how_to_see_more,
+    ExitStatus.OUTPUT: "tests/stdio/test_output.py",
+    ExitStatus.HANGUP: "tests/program/test_signals.py",
+    ExitStatus.INTERRUPTED: "tests/program/test_signals.py",
+    ExitStatus.PIPE: "tests/program/test_signals.py",
+    ExitStatus.TERMINATED: "tests/program/test_signals.py",
+}
+
+
+def test_every_status_is_reached() -> None:
+    assert set(REACHED) == set(ExitStatus)

@@ -1,0 +1,70 @@
+"""A real terminal (a pty) with a program in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+
+from tests.support.world import World
+
+
+class Terminal:
+    """Runs a program in a session of its own on a pty. `shown` is everything that it has printed, `sent` its bytes."""
+
+    def __init__(self, world: World, *command: str, **env: str) -> None:
+        self.shown = ""
+        self.sent = b""
+        self.status: int | None = None
+        environ = {**world.env, "TERM": "xterm", **env}
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.chdir(world.cwd)
+            os.execvpe(command[0], command, environ)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.master)
+
+    def read(self, seconds: float) -> bool:
+        """Takes in what comes within so many seconds; False where the program has closed the terminal."""
+        if not select.select([self.master], [], [], seconds)[0]:
+            return True
+        try:
+            block = os.read(self.master, 65536)
+        except OSError:
+            return False
+        self.sent += block
+        self.shown += block.decode("utf-8", "replace")
+        return bool(block)
+
+    def until(self, text: str, seconds: float = 10) -> str:
+        """Waits for a text and returns all that was shown by then."""
+        end = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < end, f"{text!r} never came, but {self.shown!r}"
+            assert self.read(0.1) or text in self.shown, f"ended without {text!r}: {self.shown!r}"
+        return self.shown
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def wait(self, seconds: float = 10) -> int:
+        """Waits for the end and returns the status, negative for a signal."""
+        end = time.monotonic() + seconds
+        while self.read(0.1):
+            assert time.monotonic() < end, f"still running: {self.shown!r}"
+        _, raw = os.waitpid(self.pid, 0)
+        self.status = os.waitstatus_to_exitcode(raw)
+        return self.status
