@@ -31,9 +31,9 @@ class ExitStatus(enum.IntEnum):
     BROKEN = 9, "broken answer: anything that goes wrong after the response began"
     CUT = 10, "the answer was cut at the token limit (--allow-truncated makes it 0)"
     WITHHELD = 11, "the answer was withheld: content filter, or a refusal"
-    MISFIT = 12, "the answer does not fit --choice, --yes-no, --schema or --extract"
+    MISMATCH = 12, "the answer does not fit --choice, --yes-no, --schema or --extract"
     FAILED = 13, "batch: some items failed, or a cap stopped it"
-    FAULT = 70, "a fault in llamacli itself"
+    INTERNAL = 70, "a fault in llamacli itself"
     OUTPUT = 74, "the output could not be written (full disk, closed descriptor)"
     HANGUP = 129, "stopped by SIGHUP"
     INTERRUPTED = 130, "stopped by Ctrl-C (SIGINT)"
@@ -57,13 +57,13 @@ class LlamaError(Exception):
     `llamacli: what happened; what to do`.
     """
 
-    def __init__(self, status: ExitStatus, what: str, todo: str = "") -> None:
-        super().__init__(what)
+    def __init__(self, status: ExitStatus, message: str, hint: str = "") -> None:
+        super().__init__(message)
         self.status = status
-        self.what = what
-        self.todo = todo
+        self.message = message
+        self.hint = hint
         #: The status of the HTTP response that it tells of, None where it tells of something else.
         self.http_status: int | None = None
 
     def __str__(self) -> str:
-        return "; ".join(filter(None, (self.what, self.todo)))
+        return "; ".join(filter(None, (self.message, self.hint)))

@@ -17,7 +17,7 @@ from llamacli.stdio.environment import Environment
 from llamacli.stdio.stderr import Stderr
 
 #: Memory that is let go where there is no other, so that there is some to say so with.
-RESERVE: list[bytes] = []
+MEMORY_RESERVE: list[bytes] = []
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
         signals.catch()
         env = Environment(stderr)
-        with env.inputs.keeping_draft():
+        with env.input.keeping_draft():
             return run(env)
     except LlamaError as error:
         stderr.error(error)
@@ -43,29 +43,29 @@ def main(arguments: list[str]) -> int:
     except typer.Exit as exit:
         return exit.exit_code
     except typer.TyperException as error:
-        stderr.error(_usage(error))
+        stderr.error(_usage_error(error))
         return ExitStatus.USAGE
     except BrokenPipeError:
         return ExitStatus.PIPE
     except Exception as error:
-        RESERVE.clear()
+        MEMORY_RESERVE.clear()
         if stopped := signals.behind(error):
             raise stopped from None
-        return fault(error, stderr)
+        return report_internal_error(error, stderr)
 
 
-def fault(error: BaseException, stderr: Stderr) -> int:
+def report_internal_error(error: BaseException, stderr: Stderr) -> int:
     """Reports what should not have happened."""
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
     what, todo = f"internal fault: {type(error).__name__}: {error}", "please report it"
-    if _is_short_of(error):
+    if _is_out_of_resources(error):
         what, todo = f"memory, processes or open files do not suffice: {str(error) or 'no memory'}", "see 'ulimit -a'"
-    stderr.error(LlamaError(ExitStatus.FAULT, what, f"LLAMACLI_DEBUG=1 shows the traceback; {todo}"))
-    return ExitStatus.FAULT
+    stderr.error(LlamaError(ExitStatus.INTERNAL, what, f"LLAMACLI_DEBUG=1 shows the traceback; {todo}"))
+    return ExitStatus.INTERNAL
 
 
-def _is_short_of(error: BaseException | None) -> bool:
+def _is_out_of_resources(error: BaseException | None) -> bool:
     """Tells whether the system had no more to give, which shows in many ways, and often behind another error."""
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
@@ -87,13 +87,13 @@ def run() -> NoReturn:
             # Nor is what Python itself says of a thread that got no memory. All that is ours goes to descriptor 2.
             sys.stderr = None
             sys.excepthook = _escaped
-    RESERVE.append(bytes(1 << 19))
+    MEMORY_RESERVE.append(bytes(1 << 19))
     try:
         status = main(sys.argv[1:])
     except Stopped as stopped:
         signals.die(stopped.number)
     except BaseException as error:
-        RESERVE.clear()
+        MEMORY_RESERVE.clear()
         _escaped(type(error), error, None)
     # Nothing is left to be flushed, and taking the interpreter down in order takes longer than an answer's last byte.
     os._exit(status)
@@ -103,7 +103,7 @@ def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> 
     """Ends the program after what not even `main` has caught: Python had no memory to call it, say."""
     if isinstance(error, Stopped):
         signals.die(error.number)
-    os._exit(fault(error, Stderr()))
+    os._exit(report_internal_error(error, Stderr()))
 
 
 def _keep_standard_descriptors() -> None:
@@ -123,7 +123,7 @@ def _keep_standard_descriptors() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
 
 
-def _usage(error: typer.TyperException) -> LlamaError:
+def _usage_error(error: typer.TyperException) -> LlamaError:
     """Rewrites one of Typer's usage errors as one line that names the option and the mend."""
     text = error.format_message().rstrip(".")
     name, ctx = getattr(error, "option_name", ""), getattr(error, "ctx", None)

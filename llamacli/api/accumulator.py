@@ -3,13 +3,13 @@
 from copy import deepcopy
 from typing import Any
 
-from llamacli.api.messages import Choice, Chunk, Completion, index, joined
+from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_text
 
 #: Keys of a message that do not grow by appending, whatever their value.
-NO_TEXTS = frozenset({"role", "tool_calls", "function_call"})
+NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
 
 
-class Assembly:
+class Accumulator:
     """An answer as it grows.
 
     A whole completion counts as a stream of one chunk, with `message` for `delta`, so
@@ -18,13 +18,13 @@ class Assembly:
 
     def __init__(self, expected: int = 1) -> None:
         self.expected = expected
-        self._top: Chunk = {}
-        self._choices: dict[int, _Choice] = {}
-        self._first: _Choice | None = None
-        self._finished: set[int] = set()
+        self._top_level: Chunk = {}
+        self._choices: dict[int, _PartialChoice] = {}
+        self._first_choice: _PartialChoice | None = None
+        self._finished_keys: set[int] = set()
         self._document: Chunk | None = None
         #: Of the document's choices.
-        self._keys: list[int] = []
+        self._document_keys: list[int] = []
 
     def add(self, chunk: Chunk) -> None:
         """Adds a chunk. Raises ValueError where it is not of the API's shape."""
@@ -38,56 +38,56 @@ class Assembly:
         keys = None
         for place, part in enumerate(parts):
             if keys is None and "delta" not in part:
-                keys = self._adopt(chunk, parts)
+                keys = self._use_document(chunk, parts)
             key = keys[place] if keys else part.get("index") or 0
             if type(key) is not int:
                 raise TypeError
             choice = self._choices.get(key)
             if choice is None:
-                choice = self._choices[key] = _Choice()
-                self._first = self._first or choice
+                choice = self._choices[key] = _PartialChoice()
+                self._first_choice = self._first_choice or choice
             # Also where the rest is of a wrong shape.
             if part.get("finish_reason"):
-                self._finished.add(key)
+                self._finished_keys.add(key)
             choice.add(part)
         for key, value in chunk.items():
             # Late chunks say `usage: null` and `id: ""`; what was known stays.
-            if key != "choices" and (value or key not in self._top):
-                self._top[key] = value
+            if key != "choices" and (value or key not in self._top_level):
+                self._top_level[key] = value
 
-    def _adopt(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
+    def _use_document(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
         """Takes a whole document for all that there is, and returns the keys of its choices; None where it is none."""
         if not any("delta" not in part and part.get("message") for part in parts):
             return None
         self._document = chunk
         keys = [part.get("index") or 0 for part in parts]
         # Its choices stand side by side, with an index or without.
-        self._keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
-        self._choices = {key: choice for key, choice in self._choices.items() if key in self._keys}
-        self._first = next(iter(self._choices.values()), None)
-        return self._keys
+        self._document_keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
+        self._choices = {key: choice for key, choice in self._choices.items() if key in self._document_keys}
+        self._first_choice = next(iter(self._choices.values()), None)
+        return self._document_keys
 
-    def take(self, key: str = "content") -> str:
+    def new_text(self, key: str = "content") -> str:
         """Returns what has come, since the last call, of the text of the choice that came first."""
-        return self._first.take(key) if self._first else ""
+        return self._first_choice.new_text(key) if self._first_choice else ""
 
-    def take_reasoning(self) -> str:
+    def new_reasoning(self) -> str:
         """Returns what has come, since the last call, of the reasoning of the choice that came first.
 
         It goes by two names, and some servers send the same text under both.
         """
-        texts = self._first.texts if self._first else {}
-        return self.take("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
+        texts = self._first_choice.texts if self._first_choice else {}
+        return self.new_text("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
 
-    def take_rest(self) -> list[tuple[Choice, str]]:
+    def unread_choices(self) -> list[tuple[Choice, str]]:
         """Returns each choice with what has not been taken of its content.
 
         The one that has been taken from is the first, the others follow in the order of their indices.
         """
-        keys = self._keys if self._document else sorted(self._choices)
+        keys = self._document_keys if self._document else sorted(self._choices)
         pairs = [(self._choices[key], choice) for key, choice in zip(keys, self.completion()["choices"], strict=True)]
-        pairs.sort(key=lambda pair: (not pair[0].is_taken, index(pair[1])))
-        return [(choice, grown.take("content")) for grown, choice in pairs]
+        pairs.sort(key=lambda pair: (not pair[0].is_read, choice_index(pair[1])))
+        return [(choice, grown.new_text("content")) for grown, choice in pairs]
 
     @property
     def has_choices(self) -> bool:
@@ -102,27 +102,27 @@ class Assembly:
     @property
     def is_whole(self) -> bool:
         """Whether every choice has its finish_reason."""
-        return len(self._finished) >= max(self.expected, len(self._choices))
+        return len(self._finished_keys) >= max(self.expected, len(self._choices))
 
     def completion(self) -> Completion:
         """Returns the completion so far, with every field that the server sent."""
         if self._document is not None:
             return self._document  # type: ignore[return-value]
-        choices = [choice.whole(index) for index, choice in sorted(self._choices.items())]
-        whole = {**self._top, "choices": choices}
+        choices = [choice.build(index) for index, choice in sorted(self._choices.items())]
+        whole = {**self._top_level, "choices": choices}
         if whole.get("object") == "chat.completion.chunk":
             whole["object"] = "chat.completion"
         return whole  # type: ignore[return-value]
 
 
-class _Choice:
+class _PartialChoice:
     """One choice as it grows. Texts are kept in pieces, since joining at each chunk would be quadratic."""
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}
-        self._taken: dict[str, int] = {}
+        self._read_counts: dict[str, int] = {}
         self._message: dict[str, Any] = {}
-        self._rest: dict[str, Any] = {}
+        self._fields: dict[str, Any] = {}
 
     def add(self, part: dict[str, Any]) -> None:
         for key, value in part.items():
@@ -132,35 +132,35 @@ class _Choice:
                 # Some servers send both, the delta and all of the message so far.
                 message = _checked(value or {}, dict)
                 if "delta" not in part:
-                    self._add_delta({name: self._rest_of(name, text) for name, text in message.items()})
-            elif key == "logprobs" and isinstance(self._rest.get(key), dict) and value:
-                _extend(self._rest[key], value)
-            elif value is not None or key not in self._rest:
-                self._rest[key] = deepcopy(value) if key == "logprobs" else value
+                    self._add_delta({name: self._suffix_of(name, text) for name, text in message.items()})
+            elif key == "logprobs" and isinstance(self._fields.get(key), dict) and value:
+                _merge(self._fields[key], value)
+            elif value is not None or key not in self._fields:
+                self._fields[key] = deepcopy(value) if key == "logprobs" else value
 
     @property
-    def is_taken(self) -> bool:
+    def is_read(self) -> bool:
         """Whether something has been taken of its content."""
-        return bool(self._taken.get("content"))
+        return bool(self._read_counts.get("content"))
 
-    def _rest_of(self, name: str, value: Any) -> Any:
+    def _suffix_of(self, name: str, value: Any) -> Any:
         """Returns what a whole message adds to the text that has come before it."""
         return value.removeprefix("".join(self.texts.get(name, ()))) if isinstance(value, str) else value
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():
-            if isinstance(value, str) and key not in NO_TEXTS:
+            if isinstance(value, str) and key not in NON_TEXT_KEYS:
                 pieces = self.texts.get(key)
                 if pieces is None:
                     pieces = self.texts[key] = []
                     self._message[key] = None
                 pieces.append(value)
             elif key == "content" and value is not None:
-                self._add_delta({key: joined(_checked(value, list))})
+                self._add_delta({key: joined_text(_checked(value, list))})
             elif key == "tool_calls":
                 self._add_tool_calls(value)
             elif key == "function_call" and value:
-                _extend(self._message.setdefault(key, {}), value)
+                _merge(self._message.setdefault(key, {}), value)
             elif value is not None or key not in self._message:
                 self._message[key] = value
 
@@ -173,24 +173,24 @@ class _Choice:
             calls = self._message["tool_calls"] = []
         for part in parts:
             _checked(part.get("function") or {}, dict)
-            call = _same_call(calls, part)
+            call = _find_call(calls, part)
             if call is None:
                 # A copy, since it grows while the chunk is still to be printed.
                 calls.append(deepcopy(part))
             else:
-                _extend(call, part)
+                _merge(call, part)
 
-    def take(self, key: str) -> str:
+    def new_text(self, key: str) -> str:
         pieces = self.texts.get(key)
         if not pieces:
             return ""
-        start, self._taken[key] = self._taken.get(key, 0), len(pieces)
+        start, self._read_counts[key] = self._read_counts.get(key, 0), len(pieces)
         return "".join(pieces[start:])
 
-    def whole(self, index: int) -> Choice:
+    def build(self, index: int) -> Choice:
         message = {"role": "assistant", **self._message}
         message |= {key: "".join(pieces) for key, pieces in self.texts.items()}
-        return {"index": index, **self._rest, "message": message}  # type: ignore[typeddict-item]
+        return {"index": index, **self._fields, "message": message}  # type: ignore[typeddict-item]
 
 
 def _checked(value: Any, kind: type) -> Any:
@@ -199,7 +199,7 @@ def _checked(value: Any, kind: type) -> Any:
     return value
 
 
-def _same_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, Any] | None:
+def _find_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, Any] | None:
     """Finds the tool call that a delta goes on with: by index, by id where a server sends no index, else the last."""
     key = "index" if "index" in part else "id"
     known = [call for call in calls if call.get(key) == part[key]] if key in part else calls[-1:]
@@ -208,12 +208,12 @@ def _same_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, A
     return None if fresh else known[-1]
 
 
-def _extend(whole: dict[str, Any], part: dict[str, Any]) -> None:
+def _merge(whole: dict[str, Any], part: dict[str, Any]) -> None:
     """Adds a delta to what came before: arguments and lists grow, objects merge, the rest is replaced."""
     for key, value in part.items():
         known = whole.get(key)
         if isinstance(known, dict) and isinstance(value, dict):
-            _extend(known, value)
+            _merge(known, value)
         elif isinstance(known, list) and isinstance(value, list):
             known.extend(value)
         elif isinstance(known, str) and isinstance(value, str) and key == "arguments":

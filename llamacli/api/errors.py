@@ -4,15 +4,15 @@ import json
 import re
 
 #: How servers say that a request is longer than the model's context.
-TOO_LONG = (
+CONTEXT_LENGTH_WORDS = (
     r"context.{0,9}(length|window|size)|too (long|large)|reduce the length|tokens?.{0,40}(exceed|maximum|must be <=)"
     r"|(exceed|maximum).{0,40}tokens?"
 )
 
 
-def tells_too_long(words: str) -> bool:
+def is_context_length_error(words: str) -> bool:
     """Tells whether a server's refusal says that the messages are too long for the model."""
-    return bool(re.search(TOO_LONG, words, re.IGNORECASE | re.DOTALL))
+    return bool(re.search(CONTEXT_LENGTH_WORDS, words, re.IGNORECASE | re.DOTALL))
 
 
 def error_message(document: object, depth: int = 9) -> str:

@@ -56,43 +56,43 @@ def _arguments(text: object) -> object:
         return text
 
 
-def answers(completion: Completion | None) -> list[Choice]:
+def sorted_choices(completion: Completion | None) -> list[Choice]:
     """Returns the choices in the order of their indices, the content of each as one text."""
     ordered: list[Choice] = []
-    for choice in sorted((completion or {}).get("choices") or [], key=index):
+    for choice in sorted((completion or {}).get("choices") or [], key=choice_index):
         message: Message = choice.get("message") or {}
         content: Any = message.get("content")
-        text = joined(content) if isinstance(content, list) else content
+        text = joined_text(content) if isinstance(content, list) else content
         ordered.append({**choice, "message": {**message, "content": text}})
     return ordered
 
 
-def index(choice: Choice) -> int:
+def choice_index(choice: Choice) -> int:
     """Returns a choice's index, 0 where it has none."""
     found = choice.get("index")
     return found if isinstance(found, int) else 0
 
 
-def joined(parts: list[dict[str, Any]]) -> str:
+def joined_text(parts: list[dict[str, Any]]) -> str:
     """Returns the text of the API's other form of content, an array of parts, of which the texts count."""
     return "".join(part.get("text") or "" for part in parts)
 
 
 #: What an assistant's message may carry in a request, of all that one in an answer holds.
-KEPT = ("content", "refusal", "tool_calls", "function_call")
+REQUEST_MESSAGE_KEYS = ("content", "refusal", "tool_calls", "function_call")
 
 
-def kept(message: Message) -> Message:
+def to_request_message(message: Message) -> Message:
     """Returns an answer's message as it can be sent back: what is null or empty would be refused by some servers."""
-    parts: dict[str, Any] = {key: message[key] for key in KEPT if message.get(key)}  # type: ignore[literal-required]
+    parts: dict[str, Any] = {key: message[key] for key in REQUEST_MESSAGE_KEYS if message.get(key)}  # type: ignore[literal-required]
     return cast("Message", {"role": message.get("role") or "assistant", "content": None, **parts})
 
 
 #: How gateways and servers say in a choice that there will be no more of it.
-GIVEN_UP = ("error", "abort")
+FAILED_FINISH_REASONS = ("error", "abort")
 
 
-def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
+def find_problem(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
     """Says what keeps a whole completion from being a complete answer, None where nothing does.
 
     Withheld goes before cut, and an answer with nothing in it is broken.
@@ -107,7 +107,7 @@ def verdict(completion: Completion, allow_truncated: bool = False) -> LlamaError
         return LlamaError(ExitStatus.WITHHELD, "the answer was withheld by a content filter", "ask in another way")
     for choice in choices:
         reason = choice.get("finish_reason")
-        if not choice.get("error") and reason not in GIVEN_UP:
+        if not choice.get("error") and reason not in FAILED_FINISH_REASONS:
             continue
         from llamacli.api.errors import error_message
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 #: Bytes that one line, and characters that one event may hold. A longer one is no answer but a fault or an attack.
-MAX_EVENT = 64 << 20
+MAX_EVENT_BYTES = 64 << 20
 
 
 #: Counted for each line of an event beside its characters, since that is what an empty one takes.
@@ -16,8 +16,8 @@ class Event(NamedTuple):
     name: str = ""
 
 
-class TooLong(ValueError):
-    """A line or an event is longer than MAX_EVENT."""
+class EventTooLong(ValueError):
+    """A line or an event is longer than MAX_EVENT_BYTES."""
 
 
 class Decoder:
@@ -39,7 +39,7 @@ class Decoder:
         self._size = 0
 
     def feed(self, block: bytes) -> list[Event]:
-        """Returns the events that end in this block. Raises TooLong."""
+        """Returns the events that end in this block. Raises EventTooLong."""
         ended = []
         for line in self._lines(block):
             if not line:
@@ -66,8 +66,8 @@ class Decoder:
 
     def _grow(self, size: int) -> None:
         self._size += size + LINE
-        if self._size > MAX_EVENT:
-            raise TooLong
+        if self._size > MAX_EVENT_BYTES:
+            raise EventTooLong
 
     def _lines(self, block: bytes) -> Iterable[str]:
         if self._skip_lf and block:
@@ -80,8 +80,8 @@ class Decoder:
         if end < 0:
             self._rest.append(block)
             self._rest_size += len(block)
-            if self._rest_size > MAX_EVENT:
-                raise TooLong
+            if self._rest_size > MAX_EVENT_BYTES:
+                raise EventTooLong
             return ()
         whole, rest = block[:end], block[end + 1 :]
         if self._rest:

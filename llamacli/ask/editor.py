@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.input import Inputs
+from llamacli.stdio.input import InputReader
 from llamacli.stdio.shell import run_shell
 
 
-def edited(prompt: str, inputs: Inputs) -> str:
+def edit_prompt(prompt: str, inputs: InputReader) -> str:
     """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes.
 
     It stays in a file until somebody says that it has served.

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Annotated, cast
 
-from llamacli.cli.table import Flag, Table
-from llamacli.cli.types import AtFile, Integer, Kind, Path, Switch
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import AtFile, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 
 if TYPE_CHECKING:
-    from llamacli.ask.structured.formats import Form
-    from llamacli.ask.structured.loop import Fitting
+    from llamacli.ask.structured.formats import AnswerFormat
+    from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.ask.structured.schema import Schema
 
 
-class OutputOptions(Table):
+class OutputOptions(Options):
     """What of the answer is printed."""
 
     title = "Output"
@@ -22,7 +22,7 @@ class OutputOptions(Table):
     allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
 
 
-class Choices(Kind):
+class ChoiceList(ParamType):
     """One value is a list with commas, several are a choice each."""
 
     metavar = "A,B,C"
@@ -35,7 +35,7 @@ class Choices(Kind):
         return list(dict.fromkeys(choices))
 
 
-class SchemaKind(AtFile):
+class SchemaType(AtFile):
     """A JSON Schema as JSON text, or in the short notation."""
 
     metavar = "SCHEMA"
@@ -43,10 +43,10 @@ class SchemaKind(AtFile):
     def parse(self, text: str) -> object:
         from llamacli.ask.structured import schema
 
-        return schema.read(text)
+        return schema.parse_schema(text)
 
 
-class FitOptions(Table):
+class FormatOptions(Options):
     """What form the answer is to have."""
 
     title = "Form of the answer"
@@ -54,17 +54,17 @@ class FitOptions(Table):
 
     choice: Annotated[
         list[str] | None,
-        Flag(Choices(), "Print exactly one of these; repeated, each is one choice, commas and all.", many=True),
+        Flag(ChoiceList(), "Print exactly one of these; repeated, each is one choice, commas and all.", multiple=True),
     ] = None
     yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat end with 0 or 1.")] = False
     schema: Annotated[
         "Schema | None",
-        Flag(SchemaKind(), "Print JSON that satisfies this JSON Schema: JSON, @FILE or 'name, age int, tags [str]'."),
+        Flag(SchemaType(), "Print JSON that satisfies this JSON Schema: JSON, @FILE or 'name, age int, tags [str]'."),
     ] = None
     fit_retries: Annotated[int, Flag(Integer(0), "Ask again this often where the answer does not fit.")] = 1
     extract: Annotated[bool, Flag(Switch(), "Print only the inside of the first fenced code block.", "-x")] = False
 
-    def fitting(self) -> "Fitting | None":
+    def validation_loop(self) -> "ValidationLoop | None":
         """Returns what asks for the form that was given, None where none was. Raises LlamaError (usage)."""
         given = [name for name in ("choice", "yes_no", "schema", "extract") if getattr(self, name)]
         if len(given) > 1:
@@ -72,20 +72,20 @@ class FitOptions(Table):
             raise LlamaError(ExitStatus.USAGE, f"{names} each ask for a form of their own", "give one of them")
         if not given or self.extract:
             return None
-        from llamacli.ask.structured.loop import Fitting
+        from llamacli.ask.structured.loop import ValidationLoop
 
-        return Fitting(self._form(), self.fit_retries)
+        return ValidationLoop(self._answer_format(), self.fit_retries)
 
-    def _form(self) -> "Form":
+    def _answer_format(self) -> "AnswerFormat":
         # Where no form is given, which is mostly so, none of this is imported.
-        from llamacli.ask.structured.formats import Choice, Json, YesNo
+        from llamacli.ask.structured.formats import ChoiceFormat, SchemaFormat, YesNoFormat
 
         if self.schema:
-            return Json(self.schema)
-        return Choice(self.choice) if self.choice else YesNo()
+            return SchemaFormat(self.schema)
+        return ChoiceFormat(self.choice) if self.choice else YesNoFormat()
 
 
-class UsageOptions(Table):
+class UsageOptions(Options):
     """What is shown beside the answer."""
 
     title = "Display"
@@ -98,7 +98,7 @@ class UsageOptions(Table):
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
 
 
-class ContextOptions(Table):
+class ContextOptions(Options):
     """What every question comes with."""
 
     title = "Input"
@@ -114,15 +114,19 @@ class ContextOptions(Table):
     ] = None
     role: Annotated[
         str | None,
-        Flag(Kind("NAME", completes="role"), "Take the system message from roles/NAME.md in the config folder.", "-r"),
+        Flag(
+            ParamType("NAME", completes="role"),
+            "Take the system message from roles/NAME.md in the config folder.",
+            "-r",
+        ),
     ] = None
     file: Annotated[
         list[str] | None,
         Flag(
-            Path(),
+            PathType(),
             "Add this file after the prompt; with ask and chat, text from stdin follows it.",
             "-f",
-            many=True,
+            multiple=True,
             example="llamacli ask -f main.py -f test.py 'What did I miss?'",
         ),
     ] = None
@@ -132,4 +136,4 @@ class InputOptions(ContextOptions):
     """What is asked beside the words of the prompt."""
 
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
-    no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", also=("--ignore-stdin",))] = False
+    no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", aliases=("--ignore-stdin",))] = False

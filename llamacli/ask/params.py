@@ -6,14 +6,14 @@ from functools import partial
 from typing import Annotated, Any
 
 from llamacli.api.json import json_fault, parse_json
-from llamacli.cli.table import Flag, Table
-from llamacli.cli.types import AtFile, Integer, KeyValue, Kind, Number, Switch
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import AtFile, Integer, KeyValue, Number, ParamType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 
 DEFAULT_MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 
 
-class Json(AtFile):
+class JsonType(AtFile):
     """A JSON value of one type."""
 
     metavar = "JSON"
@@ -25,7 +25,7 @@ class Json(AtFile):
             raise ValueError(json_fault(error)) from None
 
 
-class Tools(Json):
+class ToolsType(JsonType):
     """The API takes at most 128 tools, in an array."""
 
     def parse(self, text: str) -> object:
@@ -35,7 +35,7 @@ class Tools(Json):
         return value
 
 
-class ToolChoice(Json):
+class ToolChoiceType(JsonType):
     metavar = "NAME|JSON"
     values = ("none", "auto", "required")
 
@@ -49,19 +49,19 @@ class ToolChoice(Json):
         return {"type": "function", "function": {"name": text}}
 
 
-class Prediction(AtFile):
+class PredictionType(AtFile):
     def parse(self, text: str) -> object:
         return {"type": "content", "content": text}
 
 
-class Stop(Kind):
+class StopType(ParamType):
     def join(self, values: list[object]) -> object:
         if len(values) > 4:
             raise LlamaError(ExitStatus.USAGE, "--stop: the API takes at most 4 sequences")
         return values
 
 
-class Bias(KeyValue):
+class LogitBiasType(KeyValue):
     metavar = "ID=BIAS"
     range = "-100 to 100"
 
@@ -79,10 +79,10 @@ parameter = partial(Flag, env=True)
 
 
 # A plain one can do no harm beyond a bad answer, whoever set it.
-plain = partial(Flag, env=True, stranger=True)
+plain = partial(Flag, env=True, untrusted=True)
 
 
-class Params(Table):
+class Params(Options):
     """The request parameters of POST /chat/completions, in the API's own names and ranges.
 
     None means that the parameter is not in the body. `param` holds what `--param`
@@ -92,7 +92,7 @@ class Params(Table):
     title = "Request"
     note = "Each has a default in the environment: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
 
-    model: Annotated[str, plain(Kind("MODEL", completes="model"), "Ask this model.", "-m")] = DEFAULT_MODEL
+    model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Ask this model.", "-m")] = DEFAULT_MODEL
     max_tokens: Annotated[int | None, plain(Integer(1), "Cut the answer after this many tokens.")] = None
     temperature: Annotated[float | None, plain(Number(0, 2), "Sample with this temperature.", "-t")] = None
     top_p: Annotated[float | None, plain(Number(0.01, 1), "Sample from this share of probability mass.")] = None
@@ -104,9 +104,9 @@ class Params(Table):
     stop: Annotated[
         list[str] | None,
         plain(
-            Stop(),
+            StopType(),
             "Stop where this text would come; at most 4.",
-            many=True,
+            multiple=True,
             example="llamacli ask --stop END --stop '. ' tell me a story",
         ),
     ] = None
@@ -117,9 +117,9 @@ class Params(Table):
     logit_bias: Annotated[
         dict[str, float] | None,
         parameter(
-            Bias(),
+            LogitBiasType(),
             "Make a token more or less likely.",
-            many=True,
+            multiple=True,
             example="llamacli ask --logit-bias 1734=-100 --logit-bias 42=5 hello",
         ),
     ] = None
@@ -137,13 +137,15 @@ class Params(Table):
     tools: Annotated[
         list[dict[str, Any]] | None,
         parameter(
-            Tools(), "Offer these tools; JSON or @FILE.", example="llamacli ask --tools @tools.json 'Weather in Rome?'"
+            ToolsType(),
+            "Offer these tools; JSON or @FILE.",
+            example="llamacli ask --tools @tools.json 'Weather in Rome?'",
         ),
     ] = None
     tool_choice: Annotated[
         str | dict[str, Any] | None,
         parameter(
-            ToolChoice(),
+            ToolChoiceType(),
             "Choose tools: none, auto, required, a function's name, JSON or @FILE.",
             example="llamacli ask --tools @tools.json --tool-choice get_weather 'Weather in Rome?'",
         ),
@@ -152,7 +154,7 @@ class Params(Table):
     prediction: Annotated[
         dict[str, Any] | None,
         parameter(
-            Prediction(),
+            PredictionType(),
             "Tell what the answer will mostly be; TEXT or @FILE.",
             example="llamacli ask --prediction @main.py -f main.py 'Rename x to y:'",
         ),
@@ -171,7 +173,7 @@ class Params(Table):
             KeyValue(),
             "Put any key into the body, unchecked and last; VALUE is JSON or text.",
             "-p",
-            many=True,
+            multiple=True,
             example="llamacli ask -p reasoning_effort=low -p top_a=0.2 hello",
         ),
     ] = None

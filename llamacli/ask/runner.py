@@ -5,19 +5,19 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llamacli.api.messages import Completion, Message, answers, tool_calls
-from llamacli.api.usage import cost, usage
-from llamacli.ask.options import FitOptions, OutputOptions, UsageOptions
+from llamacli.api.messages import Completion, Message, sorted_choices, tool_calls
+from llamacli.api.usage import reported_cost, total_usage
+from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output, dump
 from llamacli.stdio.stderr import Stderr, is_dumb
 
 if TYPE_CHECKING:
-    from llamacli.ask.structured.loop import Fitting
+    from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
-    from llamacli.stdio.markdown.live import Page
+    from llamacli.stdio.markdown.live import LiveMarkdown
 
 
 class Answer(NamedTuple):
@@ -27,50 +27,55 @@ class Answer(NamedTuple):
     """
 
     message: Message
-    fault: LlamaError | None
+    error: LlamaError | None
     #: What the server told of tokens and USD, all requests of the turn together.
     usage: dict[str, Any]
     cost: float | None
     status: ExitStatus = ExitStatus.OK
 
 
-class Turn:
+class Runner:
     """How turns are taken: made once from the options of a call, then taken once or, in a conversation, often."""
 
     def __init__(
         self,
         params: Params,
-        printed: OutputOptions,
-        shown: UsageOptions,
+        output_options: OutputOptions,
+        usage_options: UsageOptions,
         stderr: Stderr,
-        fit: FitOptions,
+        format_options: FormatOptions,
     ) -> None:
         """Raises LlamaError (usage) where two forms are asked for."""
-        self.params, self.printed, self.shown, self.stderr = params, printed, shown, stderr
+        self.params, self.output_options, self.usage_options, self.stderr = (
+            params,
+            output_options,
+            usage_options,
+            stderr,
+        )
         #: Tokens are asked for whether they are shown or not.
-        self.counts = False
-        self._fit = fit
-        self.adopt()
+        self.requests_usage = False
+        self._format_options = format_options
+        self.load_format()
 
-    def adopt(self) -> None:
+    def load_format(self) -> None:
         """Takes over what form the answers are to have. Raises LlamaError (usage) where that is two."""
-        self.fitting = self._fit.fitting()
-        self.extracts = self._fit.extract
+        self.validation = self._format_options.validation_loop()
+        self.extracts = self._format_options.extract
 
     @property
     def in_chunks(self) -> bool:
         """Tells whether each chunk is printed as a line: only the flag asks for that."""
-        return self.printed.json and self.params.stream is True and self.params.from_flag("stream")
+        return self.output_options.json and self.params.stream is True and self.params.from_flag("stream")
 
-    def body(self, messages: list[Message]) -> dict[str, Any]:
+    def build_body(self, messages: list[Message]) -> dict[str, Any]:
         """Returns the request body for these messages. Raises LlamaError (usage)."""
-        body = self.params.body(messages, stream=self._stream(), usage=self.counts or self.shown.usage)
-        if not self.fitting:
+        body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
+        if not self.validation:
             return body
         if self.in_chunks:
-            what = f"--json --stream prints an answer before {self.fitting.form.flag} has checked it"
+            what = f"--json --stream prints an answer before {self.validation.format.flag} has checked it"
             raise LlamaError(ExitStatus.USAGE, what, "drop --stream")
-        return self.fitting.body(body)
+        return self.validation.build_body(body)
 
     def _stream(self) -> bool | None:
         """Returns the value of `stream` to send, None for none: JSON in one piece does without it.
@@ -78,25 +83,27 @@ class Turn:
         So does an answer that is checked before it is printed: of all that servers
         can do wrong with a call of a function, most comes of its stream.
         """
-        if self.fitting:
+        if self.validation:
             return self.params.stream
-        if self.printed.json and not self.in_chunks:
+        if self.output_options.json and not self.in_chunks:
             return False if self.params.stream is False else None
         return self.params.stream is not False
 
-    def take(self, body: dict[str, Any], client: "Client", out: Output) -> Answer:
+    def run(self, body: dict[str, Any], client: "Client", out: Output) -> Answer:
         """Sends a body and prints the answer. Raises LlamaError where it is neither complete nor cut."""
-        if self.fitting:
-            return self._take_fitted(self.fitting, body, client, out)
+        if self.validation:
+            return self._run_validated(self.validation, body, client, out)
         if self._renders(out):
             from llamacli.stdio.markdown.live import prepare
 
-            client.when_sent(prepare)
+            client.on_sent(prepare)
         with client.chat(body) as reply:
             self._print(reply, out)
             return self._conclude(reply, out)
 
-    def _take_fitted(self, fitting: "Fitting", body: dict[str, Any], client: "Client", out: Output) -> Answer:
+    def _run_validated(
+        self, validation: "ValidationLoop", body: dict[str, Any], client: "Client", out: Output
+    ) -> Answer:
         """Asks until the answer fits, and prints it then."""
         replies: list[Reply] = []
 
@@ -105,76 +112,82 @@ class Turn:
                 for _ in reply:
                     self._show_reasoning(reply)
                 replies.append(reply)
-                return reply.answer.completion()
+                return reply.accumulator.completion()
 
-        found = fitting.ask(body, send, self.stderr.note, self.printed.allow_truncated)
-        terminator = "\0" if self.printed.null else "\n"
-        if self.printed.json:
-            if replies[-1].answer.completion().get("choices"):
-                out.document(replies[-1].answer.completion())
-        elif found.content is not None and fitting.form.is_json:
+        found = validation.run(body, send, self.stderr.note, self.output_options.allow_truncated)
+        terminator = "\0" if self.output_options.null else "\n"
+        if self.output_options.json:
+            if replies[-1].accumulator.completion().get("choices"):
+                out.document(replies[-1].accumulator.completion())
+        elif found.content is not None and validation.format.is_json:
             out.document(found.value, terminator=terminator)
         elif found.content is not None:
             out.write(found.content)
             out.end(terminator)
-        fault = replies[-1].named(found.fault) if found.fault else None
+        fault = replies[-1].with_request_id(found.error) if found.error else None
         return self._end(fault, replies, out, {"role": "assistant", "content": found.content}, found.status)
 
     def _print(self, reply: "Reply", out: Output) -> None:
         """Prints the answer as it comes, or whole where it is JSON or one of several."""
-        live = not self.printed.json and not self.extracts and reply.answer.expected == 1
-        with self._page(out) if live else nullcontext(out) as page:
+        live = not self.output_options.json and not self.extracts and reply.accumulator.expected == 1
+        with self._writer(out) if live else nullcontext(out) as page:
             for chunks in reply:
                 self._show_reasoning(reply, page)
                 if self.in_chunks:
                     for chunk in chunks:
                         out.document(chunk, line=True)
                 elif live:
-                    page.write(reply.answer.take())
-        completion = reply.answer.completion()
-        if self.printed.json:
+                    page.write(reply.accumulator.new_text())
+        completion = reply.accumulator.completion()
+        if self.output_options.json:
             if completion["choices"] and not self.in_chunks:
                 out.document(completion)
         elif not self.extracts:
-            self._finish(reply, out)
+            self._print_rest(reply, out)
 
     def _renders(self, out: Output) -> bool:
-        return self.shown.markdown and out.is_terminal and not (is_dumb() or self.printed.json or self.extracts)
+        return (
+            self.usage_options.markdown
+            and out.is_terminal
+            and not (is_dumb() or self.output_options.json or self.extracts)
+        )
 
-    def _page(self, out: Output) -> AbstractContextManager["Page | Output"]:
+    def _writer(self, out: Output) -> AbstractContextManager["LiveMarkdown | Output"]:
         """Returns what a content is written to: a page that renders it, or the output itself."""
         if not self._renders(out):
             return nullcontext(out)
-        from llamacli.stdio.markdown.live import Page
+        from llamacli.stdio.markdown.live import LiveMarkdown
 
-        return Page(out, color=self.stderr.wants_color and not os.environ.get("NO_COLOR"))
+        return LiveMarkdown(out, color=self.stderr.wants_color and not os.environ.get("NO_COLOR"))
 
-    def _show_reasoning(self, reply: "Reply", page: "Page | Output | None" = None) -> None:
-        if self.shown.reasoning and (text := reply.answer.take_reasoning()):
+    def _show_reasoning(self, reply: "Reply", page: "LiveMarkdown | Output | None" = None) -> None:
+        if self.usage_options.reasoning and (text := reply.accumulator.new_reasoning()):
             if page is not None and not isinstance(page, Output):
                 page.hide()
             self.stderr.write(text)
 
-    def _finish(self, reply: "Reply", out: Output) -> None:
+    def _print_rest(self, reply: "Reply", out: Output) -> None:
         """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each."""
-        for choice, rest in reply.answer.take_rest():
+        for choice, rest in reply.accumulator.unread_choices():
             message = choice.get("message") or {}
             calls = tool_calls(message)
             if rest:
-                with self._page(out) as page:
+                with self._writer(out) as page:
                     page.write(rest)
             if calls:
                 out.end()
                 out.json_text("\n".join(dump(call) for call in calls))
             if message.get("content") or calls:
-                out.end("\0" if self.printed.null else "\n")
+                out.end("\0" if self.output_options.null else "\n")
 
     def _conclude(self, reply: "Reply", out: Output) -> Answer:
         """Says what there is to say of a whole reply, and raises what keeps it from being an answer."""
-        choices = reply.answer.completion()["choices"]
-        if 0 < len(choices) < reply.answer.expected:
-            self.stderr.note(f"{len(choices)} of {reply.answer.expected} answers came: the server does not take --n")
-        fault = reply.verdict(self.printed.allow_truncated)
+        choices = reply.accumulator.completion()["choices"]
+        if 0 < len(choices) < reply.accumulator.expected:
+            self.stderr.note(
+                f"{len(choices)} of {reply.accumulator.expected} answers came: the server does not take --n"
+            )
+        fault = reply.find_problem(self.output_options.allow_truncated)
         if self.extracts and (fault is None or fault.status == ExitStatus.CUT):
             fault = self._extract(reply, out, is_complete=fault is None) or fault
         message: Message = (choices[0].get("message") or {}) if choices else {}
@@ -185,37 +198,41 @@ class Turn:
         from llamacli.ask.structured.extract import first_blocks
 
         try:
-            contents = (choice["message"].get("content") or "" for choice in answers(reply.answer.completion()))
+            contents = (
+                choice["message"].get("content") or "" for choice in sorted_choices(reply.accumulator.completion())
+            )
             blocks = first_blocks(contents, is_complete)
         except LlamaError as misfit:
-            return reply.named(misfit)
-        if not self.printed.json:
+            return reply.with_request_id(misfit)
+        if not self.output_options.json:
             for block in blocks:
                 out.write(block)
-                out.end("\0" if self.printed.null else "\n")
+                out.end("\0" if self.output_options.null else "\n")
         return None
 
     def _end(
         self,
-        fault: LlamaError | None,
+        error: LlamaError | None,
         replies: "list[Reply]",
         out: Output,
         message: Message,
         status: ExitStatus = ExitStatus.OK,
     ) -> Answer:
         """Keeps what is worth keeping, shows the usage, and raises what leaves no answer."""
-        is_kept = fault is None or fault.status == ExitStatus.CUT
+        is_kept = error is None or error.status == ExitStatus.CUT
         # A cut that left nothing is no reason to empty the old file.
-        if fault is None or (is_kept and out.written):
+        if error is None or (is_kept and out.written):
             out.commit()
-        completions = [reply.answer.completion() for reply in replies]
-        costs = [cost(completion, reply.headers) for completion, reply in zip(completions, replies, strict=True)]
+        completions = [reply.accumulator.completion() for reply in replies]
+        costs = [
+            reported_cost(completion, reply.headers) for completion, reply in zip(completions, replies, strict=True)
+        ]
         spent = sum(told) if (told := [each for each in costs if each is not None]) else None
-        answer = Answer(message, fault, usage(completions), spent, status)
-        if self.shown.usage:
+        answer = Answer(message, error, total_usage(completions), spent, status)
+        if self.usage_options.usage:
             from llamacli.ask.usage import usage_line
 
             self.stderr.line(usage_line(replies, answer.usage, answer.cost), "2")
-        if fault and not is_kept:
-            raise fault
+        if error and not is_kept:
+            raise error
         return answer

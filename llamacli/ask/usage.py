@@ -5,7 +5,7 @@ from typing import Any
 
 from llamacli.http.reply import Reply
 
-KINDS = ("prompt", "completion")
+DETAIL_KEYS = ("prompt", "completion")
 
 
 def usage_line(replies: Sequence[Reply], usage: dict[str, Any], cost: float | None) -> str:
@@ -14,7 +14,7 @@ def usage_line(replies: Sequence[Reply], usage: dict[str, Any], cost: float | No
     The rate counts the tokens after the first over the time after the first; an
     answer that came in one piece has only its total time to go by.
     """
-    asked, made = (count if isinstance(count := usage.get(f"{name}_tokens"), int) else "?" for name in KINDS)
+    asked, made = (count if isinstance(count := usage.get(f"{name}_tokens"), int) else "?" for name in DETAIL_KEYS)
     parts = [f"{asked} tokens in, {made} out"]
     if not usage:
         parts = ["the server told no token counts"]

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from llamacli.cli.table import Flag, Table
-from llamacli.cli.types import Integer, Kind, Number, OneOf, Path, Switch
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import Choice, Integer, Number, ParamType, PathType, Switch
 
 
-class Shard(Kind):
+class Shard(ParamType):
     metavar = "I/N"
 
     def parse(self, text: str) -> tuple[int, int]:
@@ -16,7 +16,7 @@ class Shard(Kind):
         return int(number), int(shards)
 
 
-class PaceOptions(Table):
+class LimitOptions(Options):
     """How fast, how much, and how long."""
 
     title = "Pace"
@@ -32,13 +32,13 @@ class PaceOptions(Table):
     ] = None
 
 
-class RowOptions(Table):
+class RowOptions(Options):
     """What of the answers is printed, where, and in which order."""
 
     title = "Output"
 
     output: Annotated[
-        str | None, Flag(Path(), "Write each row to this file as it comes, and put it in order at the end.", "-o")
+        str | None, Flag(PathType(), "Write each row to this file as it comes, and put it in order at the end.", "-o")
     ] = None
     resume: Annotated[bool, Flag(Switch(), "Keep what is done in that file, and ask only for the rest.")] = False
     retry_failed: Annotated[bool, Flag(Switch(), "Resume, and ask again for everything that failed.")] = False
@@ -51,12 +51,14 @@ class RowOptions(Table):
 
 
 #: The forms of an input, and the file names that tell them.
-FORMATS = {"lines": "", "jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv"}
+INPUT_FORMATS = {"lines": "", "jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv"}
 
 
-class ItemOptions(Table):
+class ItemOptions(Options):
     """What the items are."""
 
     title = "Input"
 
-    input: Annotated[str | None, Flag(OneOf(*FORMATS), "Read this form (default: by file name, or lines).")] = None
+    input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Read this form (default: by file name, or lines).")] = (
+        None
+    )

@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from llamacli import signals
-from llamacli.batch.calls.answers import Shape
-from llamacli.batch.calls.limiter import Pace
-from llamacli.batch.calls.pool import Pool
-from llamacli.batch.calls.worker import Exchange
+from llamacli.batch.calls.answers import AnswerReader
+from llamacli.batch.calls.limiter import Limiter
+from llamacli.batch.calls.pool import WorkerPool
+from llamacli.batch.calls.worker import Worker
 from llamacli.batch.input.items import Item, Items
-from llamacli.batch.input.requests import Questions, key
-from llamacli.batch.options import PaceOptions
+from llamacli.batch.input.requests import RequestBuilder, request_digest
+from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.journal import Journal
-from llamacli.batch.output.progress import Bar, State, Tally
+from llamacli.batch.output.progress import Bar, ProgressState, Stats
 from llamacli.batch.output.rows import Row, row
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.client import Client
@@ -25,7 +25,7 @@ from llamacli.http.options import NetworkOptions
 from llamacli.stdio.stderr import Stderr
 
 
-class Task(NamedTuple):
+class BatchTask(NamedTuple):
     """An item that is to be asked. `fault` is what keeps it from being asked."""
 
     #: Counts the tasks from 0.
@@ -33,7 +33,7 @@ class Task(NamedTuple):
     item: Item
     body: dict[str, Any]
     key: str | None
-    fault: LlamaError | None
+    error: LlamaError | None
 
 
 class Sink(Protocol):
@@ -50,32 +50,32 @@ class Sink(Protocol):
     def finish(self, is_complete: bool) -> None: ...
 
 
-class Batch:
+class BatchRunner:
     """Asks all items of an input. Raises LlamaError with what it ends with, Stopped where a signal came."""
 
     def __init__(
         self,
         items: Items,
-        questions: Questions,
+        builder: RequestBuilder,
         sink: Sink,
-        limits: PaceOptions,
+        limits: LimitOptions,
         network: NetworkOptions,
-        where: Endpoint,
+        endpoint: Endpoint,
         stderr: Stderr,
-        shape: Shape,
+        reader: AnswerReader,
     ) -> None:
-        self._items, self._questions, self._sink = items, questions, sink
+        self._items, self._builder, self._sink = items, builder, sink
         self._journal = sink if isinstance(sink, Journal) else None
         self.limits, self.network, self.stderr = limits, network, stderr
-        self._shape = shape
+        self._reader = reader
         # Alone until it has told what it cost, so that a server that does not tell is asked once.
         first_alone = limits.max_cost is not None
-        pace = Pace(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
+        pace = Limiter(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
         _allow_descriptors(limits.jobs)
         # What a client cannot do without, certificates say, is missed now and not by every item.
-        self.client = Client(where, network, stderr, connections=limits.jobs)
-        self.pool: Pool[Task] = Pool(limits.jobs, pace, self._work, lambda: sink.is_full)
-        self.tally = Tally()
+        self.client = Client(endpoint, network, stderr, connections=limits.jobs)
+        self.pool: WorkerPool[BatchTask] = WorkerPool(limits.jobs, pace, self._work, lambda: sink.is_full)
+        self.stats = Stats()
         self._lock = threading.Lock()
         #: What ended the batch before its time.
         self._reason: LlamaError | None = None
@@ -84,7 +84,7 @@ class Batch:
 
     def run(self) -> None:
         """Asks until there is nothing more to ask, or something ends it; what has been received is written."""
-        self.stderr.watch(Bar(self._state, self.stderr.is_colored)).start()
+        self.stderr.show_status(Bar(self._state, self.stderr.is_colored)).start()
         stopped = None
         try:
             try:
@@ -116,7 +116,7 @@ class Batch:
             self._close(False)
 
     def _close(self, is_complete: bool) -> None:
-        self.stderr.settle()
+        self.stderr.clear_status()
         self.pool.close()
         self._sink.finish(is_complete)
         self.client.close()
@@ -125,63 +125,63 @@ class Batch:
     def _is_complete(self) -> bool:
         return self._all_read and self._rows_made == self._tasks_made
 
-    def _tasks(self) -> Iterator[Task]:
+    def _tasks(self) -> Iterator[BatchTask]:
         """Yields what is to be asked, in the order of the input."""
         number, shards = self.limits.shard or (1, 1)
         for item in self._items:
             is_ours = item.index % shards == number - 1
             if not is_ours and not self._journal:
                 continue
-            body, digest, fault = self._asked(item)
-            if digest and self._journal and (has_failed := self._journal.take(item, digest)) is not None:
-                self.tally.kept(has_failed)
+            body, digest, fault = self._make_task(item)
+            if digest and self._journal and (has_failed := self._journal.reuse(item, digest)) is not None:
+                self.stats.add_reused(has_failed)
             elif is_ours:
-                yield Task(self._tasks_made, item, body, digest, fault)
+                yield BatchTask(self._tasks_made, item, body, digest, fault)
                 self._tasks_made += 1
         self._all_read = True
 
-    def _asked(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
+    def _make_task(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
         try:
-            body = self._shape.body_of(item, self._questions.body(item))
+            body = self._reader.build_item_body(item, self._builder.build_body(item))
         except LlamaError as fault:
             return {}, None, fault
-        return body, key(body, self._shape.extracts) if self._sink.shows_keys else None, None
+        return body, request_digest(body, self._reader.extracts) if self._sink.shows_keys else None, None
 
-    def _work(self, task: Task) -> None:
+    def _work(self, task: BatchTask) -> None:
         """Asks one item and writes its row. Raises Ended where the batch ends before there is one."""
-        exchange = Exchange(self, task.order, task.item.index)
-        shaped, fault = None, task.fault
+        exchange = Worker(self, task.order, task.item.index)
+        shaped, fault = None, task.error
         if not fault:
             try:
-                shaped = self._shape.ask(task.body, exchange)
-                fault = shaped.fault
+                shaped = self._reader.run(task.body, exchange)
+                fault = shaped.error
             except LlamaError as error:
                 fault = error
-        told = self.stderr.hidden(str(fault))
-        completion, parts = (shaped.completion, shaped.parts) if shaped else (None, {})
+        told = self.stderr.redacted(str(fault))
+        completion, parts = (shaped.completion, shaped.row_fields) if shaped else (None, {})
         made = row(task.item, task.key, completion, parts, fault, told, exchange.seconds, exchange.attempts)
         self._sink.put(task.order, made)
         with self._lock:
             self._rows_made += 1
-            self.tally.made(made)
+            self.stats.add_row(made)
         if fault and self.limits.fail_fast:
-            self.end(LlamaError(ExitStatus.FAILED, f"item {task.item.index} failed: {told}", "--fail-fast ended it"))
+            self.stop(LlamaError(ExitStatus.FAILED, f"item {task.item.index} failed: {told}", "--fail-fast ended it"))
 
-    def paid(self, usd: float | None) -> None:
+    def add_cost(self, usd: float | None) -> None:
         """Takes note of what an answer cost, None where the server does not tell, and ends what it must end."""
         limit = self.limits.max_cost
         with self._lock:
-            self.tally.paid(usd)
-            spent = self.tally.cost or 0
+            self.stats.add_cost(usd)
+            spent = self.stats.cost or 0
         if limit is None:
             return
         if usd is None:
             what = "the server tells no cost, so that --max-cost cannot be kept"
-            self.end(LlamaError(ExitStatus.USAGE, what, "go on without it"))
+            self.stop(LlamaError(ExitStatus.USAGE, what, "go on without it"))
         elif spent >= limit:
-            self.end(LlamaError(ExitStatus.FAILED, f"--max-cost {limit:g} USD is spent"))
+            self.stop(LlamaError(ExitStatus.FAILED, f"--max-cost {limit:g} USD is spent"))
 
-    def end(self, reason: LlamaError) -> None:
+    def stop(self, reason: LlamaError) -> None:
         """Starts nothing more; the first reason is the one that is told."""
         with self._lock:
             self._reason = self._reason or reason
@@ -189,33 +189,37 @@ class Batch:
 
     def _conclude(self, stopped: Stopped | None) -> None:
         """Says how it went. Raises what the program ends with where that is not 0."""
-        summary = self.tally.summary()
+        summary = self.stats.summary()
         if stopped:
             self.stderr.note(summary)
             raise stopped
         if self._reason and not self._is_complete:
             self.stderr.note(summary)
             if self._journal:
-                self._reason.todo = "; ".join(filter(None, (self._reason.todo, "--resume asks for the rest")))
+                self._reason.hint = "; ".join(filter(None, (self._reason.hint, "--resume asks for the rest")))
             raise self._reason
-        if self._journal and self._journal.strays:
-            self.stderr.note(f"{self._journal.strays} rows of no item in this input are in {self._journal.strays_path}")
-        if self.tally.failed:
+        if self._journal and self._journal.orphans:
+            self.stderr.note(
+                f"{self._journal.orphans} rows of no item in this input are in {self._journal.orphans_path}"
+            )
+        if self.stats.failed:
             todo = "see each one's error"
             if self._journal:
                 again = "--resume asks again for those that may go better"
-                todo = again if self.tally.passing else "--retry-failed asks again for all of them"
+                todo = again if self.stats.passing else "--retry-failed asks again for all of them"
             raise LlamaError(ExitStatus.FAILED, summary, todo)
         self.stderr.note(summary)
 
-    def _state(self) -> State:
-        tally, read, share = self.tally, self._items.count, self._items.share
+    def _state(self) -> ProgressState:
+        tally, read, share = self.stats, self._items.count, self._items.share
         finished = self._rows_made + tally.kept_count
         total = read / share if share else None
         # What was kept took no time, and says nothing of the rate.
         rate = self._rows_made / max(time.monotonic() - tally.started, 0.001)
         left = (total - finished) / rate if total and rate else None
-        return State(finished / total if total else None, tally.answered, tally.failed, tally.retries, tally.cost, left)
+        return ProgressState(
+            finished / total if total else None, tally.answered, tally.failed, tally.retries, tally.cost, left
+        )
 
 
 def _allow_descriptors(jobs: int) -> None:

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from llamacli.api.errors import tells_too_long
-from llamacli.api.messages import kept
-from llamacli.api.usage import tokens
-from llamacli.ask.runner import Answer, Turn
+from llamacli.api.errors import is_context_length_error
+from llamacli.api.messages import to_request_message
+from llamacli.api.usage import token_counts
+from llamacli.ask.runner import Answer, Runner
 from llamacli.chat import login
-from llamacli.chat.messages import Entry, sent, with_system, without_turn
+from llamacli.chat.messages import SavedMessage, to_request, with_system, without_turn
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session
 from llamacli.errors import ExitStatus, LlamaError
@@ -26,69 +26,69 @@ class Conversation:
     the one that is there, "" for none.
     """
 
-    def __init__(self, session: Session, held: SessionOptions, turn: Turn, stderr: Stderr) -> None:
-        self.session, self.held, self.turn, self.stderr = session, held, turn, stderr
+    def __init__(self, session: Session, options: SessionOptions, runner: Runner, stderr: Stderr) -> None:
+        self.session, self.options, self.runner, self.stderr = session, options, runner, stderr
         self.system: str | None = None
         #: What the server told of the turns that were taken here.
-        self.total = Total()
+        self.total = UsageTotal()
 
-    def body(self, content: str, without: object = None) -> dict[str, Any]:
+    def build_body(self, content: str, without: object = None) -> dict[str, Any]:
         """Returns the request of the next turn. `without` is the id of a turn that it takes the place of."""
-        return self._body(content, without_turn(self.session.entries(), without))
+        return self._build_body(content, without_turn(self.session.messages(), without))
 
-    def _body(self, content: str, entries: list[Entry]) -> dict[str, Any]:
+    def _build_body(self, content: str, entries: list[SavedMessage]) -> dict[str, Any]:
         entries = with_system(entries, self._new_system(entries))
-        messages = sent([*self._limited(entries), {"role": "user", "content": content}])
-        body = self.turn.body(messages)
+        messages = to_request([*self._limited(entries), {"role": "user", "content": content}])
+        body = self.runner.build_body(messages)
         if body["messages"] is not messages:
             raise LlamaError(ExitStatus.USAGE, "--param messages has no place in a conversation", "use ask or raw")
         if isinstance(body.get("n"), int) and body["n"] > 1:
             raise LlamaError(ExitStatus.USAGE, "--n above 1 has no place in a conversation", "ask for one answer")
         return body
 
-    def take(self, content: str, client: "Client", out: Output, without: object = None) -> Answer:
+    def take_turn(self, content: str, client: "Client", out: Output, without: object = None) -> Answer:
         """Takes the next turn: asks, prints, saves.
 
         Raises LlamaError, and then the conversation is as it was, also on disk; a cut
         answer is kept and its fault returned.
         """
-        entries = without_turn(self.session.entries(), without)
+        entries = without_turn(self.session.messages(), without)
         system = self._new_system(entries)
-        body = self._body(content, entries)
+        body = self._build_body(content, entries)
         if (sent_turns := len(_starts(body["messages"])) - 1) < (turns := len(_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
-            answer = self.turn.take(body, client, out)
+            answer = self.runner.run(body, client, out)
         except LlamaError as error:
-            raise self._explained(error, body["messages"]) from None
+            raise self._explain(error, body["messages"]) from None
         self.total.add(answer)
-        turn = self._written(content, answer, body)
+        turn = self._saved_messages(content, answer, body)
         if turn:
             self.session.save(turn, system, without)
             self.system = None
         return answer
 
-    def last_turn(self) -> list[Entry]:
+    def last_turn(self) -> list[SavedMessage]:
         """Returns the entries of the last turn: from the last message of the user's on."""
-        entries = self.session.entries()
+        entries = self.session.messages()
         starts = _starts(entries)
         return entries[starts[-1] :] if starts else []
 
-    def _new_system(self, entries: list[Entry]) -> Entry | None:
+    def _new_system(self, entries: list[SavedMessage]) -> SavedMessage | None:
         """Returns the system message to be put in, None where the one that is there stays."""
         there = entries[0].get("content") if entries and entries[0]["role"] == "system" else ""
         return None if self.system is None or self.system == there else {"role": "system", "content": self.system}
 
-    def _limited(self, entries: list[Entry]) -> list[Entry]:
+    def _limited(self, entries: list[SavedMessage]) -> list[SavedMessage]:
         """Leaves out the earlier turns beyond the limit."""
-        starts, count = _starts(entries), self.held.keep_turns
+        starts, count = _starts(entries), self.options.keep_turns
         if count is None or len(starts) <= count:
             return entries
         return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
-    def _written(self, content: str, answer: Answer, body: dict[str, Any]) -> list[Entry]:
+    def _saved_messages(self, content: str, answer: Answer, body: dict[str, Any]) -> list[SavedMessage]:
         """Returns the turn as it is saved, nothing where there is no answer to keep."""
-        message = kept(answer.message)
+        message = to_request_message(answer.message)
         if len(message) == 2 and not message["content"]:
             return []
         meta = {"turn": uuid4().hex[:12], "time": login.now(), "login": login.current()}
@@ -98,18 +98,18 @@ class Conversation:
             {**message, "meta": {**meta, **{key: value for key, value in told.items() if value}}},
         ]
 
-    def _explained(self, error: LlamaError, messages: list[Any]) -> LlamaError:
+    def _explain(self, error: LlamaError, messages: list[Any]) -> LlamaError:
         """Says how long the conversation is, where that is why the server refused it."""
-        if error.status != ExitStatus.REFUSED or len(messages) < 3 or not tells_too_long(error.what):
+        if error.status != ExitStatus.REFUSED or len(messages) < 3 or not is_context_length_error(error.message):
             return error
         turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
-        what = f"{turns} turns of {size} characters are too long for the model: {error.what}"
+        what = f"{turns} turns of {size} characters are too long for the model: {error.message}"
         return LlamaError(
             error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /set keep-turns N, /reset)"
         )
 
 
-class Total:
+class UsageTotal:
     """What several turns have taken together."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Total:
 
     def add(self, answer: Answer) -> None:
         self.turns += 1
-        taken, made = tokens(answer.usage)
+        taken, made = token_counts(answer.usage)
         self.tokens_in += taken
         self.tokens_out += made
         if answer.cost is not None:

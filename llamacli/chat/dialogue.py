@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from llamacli.ask.editor import edited
+from llamacli.ask.editor import edit_prompt
 from llamacli.chat.conversation import Conversation
-from llamacli.cli.table import Table
+from llamacli.cli.table import Options
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
@@ -25,23 +25,23 @@ class Dialogue:
         conversation: Conversation,
         endpoint: Endpoint,
         network: NetworkOptions,
-        tables: Sequence[Table],
+        option_groups: Sequence[Options],
         env: Environment,
         stdout: int,
     ) -> None:
         self.conversation, self.endpoint, self.env = conversation, endpoint, env
         #: Those whose flags /set changes.
-        self.tables = tables
+        self.option_groups = option_groups
         #: Where the commands print: the terminal, also where the answers go elsewhere.
-        self.screen = Output(None, before=env.stderr.settle)
+        self.screen = Output(None, before=env.stderr.clear_status)
         #: Puts a text where the arrow keys find it.
         self.remember: Callable[[str], None] = lambda text: None
         self._network, self._stdout = network, stdout
         self._client: Client | None = None
-        conversation.turn.counts = True
+        conversation.runner.requests_usage = True
         #: What was asked last without an answer, and the turn whose place it would take: for /retry and /edit.
         self.unanswered = ""
-        self.in_place_of: object = None
+        self.replaced_turn: object = None
         #: Files that go with the next message, as the model is shown them.
         self.attached: list[str] = []
         self._loading = threading.Thread(target=_load_client, daemon=True)
@@ -50,33 +50,33 @@ class Dialogue:
     def ask(self, text: str, without: object = None) -> None:
         """Takes a turn. Raises LlamaError or Stopped, and then message and files are kept for another try."""
         content = "\n\n".join([text, *self.attached])
-        self.unanswered, self.in_place_of = text, without
+        self.unanswered, self.replaced_turn = text, without
         self._loading.join()
-        with Output(None, before=self.env.stderr.settle, stdout=self._stdout) as out:
-            answer = self.conversation.take(content, self._connected(), out, without)
+        with Output(None, before=self.env.stderr.clear_status, stdout=self._stdout) as out:
+            answer = self.conversation.take_turn(content, self._connected(), out, without)
         self.forget()
-        if self.conversation.turn.shown.usage and self.conversation.total.turns > 1:
+        if self.conversation.runner.usage_options.usage and self.conversation.total.turns > 1:
             self.env.stderr.line(str(self.conversation.total), "2")
-        if answer.fault:
-            raise answer.fault
+        if answer.error:
+            raise answer.error
 
     def forget(self) -> None:
         """Has nothing left that waits for an answer."""
-        self.unanswered, self.in_place_of, self.attached = "", None, []
-        self.env.inputs.drop_draft()
+        self.unanswered, self.replaced_turn, self.attached = "", None, []
+        self.env.input.drop_draft()
 
     def edit(self, text: str) -> None:
         """Lets the user write a message in the editor, and asks it."""
-        without = None if text else self.in_place_of
-        with self.env.inputs.keeping_draft():
-            text = edited(text or self.unanswered, self.env.inputs)
+        without = None if text else self.replaced_turn
+        with self.env.input.keeping_draft():
+            text = edit_prompt(text or self.unanswered, self.env.input)
             if not text.strip():
-                self.env.inputs.drop_draft()
+                self.env.input.drop_draft()
                 raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
             self.remember(text)
             self.ask(text, without)
 
-    def set_anew(self) -> None:
+    def reconfigure(self) -> None:
         """Lets the next turn find what /set has changed, the client's own settings too."""
         self._client = None
 

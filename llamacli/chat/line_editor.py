@@ -27,7 +27,7 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 #: Entries of the history that are read back.
-REMEMBERED = 1000
+HISTORY_LENGTH = 1000
 
 
 class Interrupted(Exception):
@@ -38,7 +38,7 @@ class Interrupted(Exception):
         self.was_empty = was_empty
 
 
-class Typed(NamedTuple):
+class TypedInput(NamedTuple):
     """A message; one of several lines is meant as it stands, and no command."""
 
     text: str
@@ -66,7 +66,7 @@ def _is_stoppable(frame: FrameType | None) -> bool:
     return frame is not None
 
 
-class Lines:
+class LineEditor:
     """Reads messages from the terminal on descriptors 0 and 1.
 
     `complete` returns what a line may be completed to: whole lines. Without a
@@ -75,7 +75,7 @@ class Lines:
 
     def __init__(self, history: Path | None, complete: Callable[[str], list[str]]) -> None:
         self._history, self._complete = history, complete
-        self._found: list[str] = []
+        self._matches: list[str] = []
         # What is typed is UTF-8, whatever the locale says, and the descriptors may lead elsewhere than at the start.
         sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
@@ -95,14 +95,14 @@ class Lines:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
 
-    def read(self) -> Typed:
+    def read(self) -> TypedInput:
         """Returns the next message. Raises EOFError after Ctrl-D, Interrupted after Ctrl-C."""
         text = self._line("> ")
         if is_block := text.strip() == FENCE:
             text = self._block()
         if text.strip():
             self.remember(text)
-        return Typed(text, is_block)
+        return TypedInput(text, is_block)
 
     def remember(self, text: str) -> None:
         """Puts a text where the arrow keys find it."""
@@ -150,14 +150,14 @@ class Lines:
             if not self._history.is_file():
                 return
             entries = self._history.read_bytes().splitlines()
-            for entry in entries[-REMEMBERED:]:
+            for entry in entries[-HISTORY_LENGTH:]:
                 with suppress(ValueError, RecursionError):
                     if isinstance(text := json.loads(entry), str):
                         _add(text)
-            if len(entries) > 2 * REMEMBERED:
+            if len(entries) > 2 * HISTORY_LENGTH:
                 from llamacli.stdio.files import write_atomically
 
-                kept = b"".join(entry + b"\n" for entry in entries[-REMEMBERED:])
+                kept = b"".join(entry + b"\n" for entry in entries[-HISTORY_LENGTH:])
                 write_atomically(self._history, kept, 0o600, follow=True)
 
     def _next(self, word: str, number: int) -> str | None:
@@ -166,10 +166,10 @@ class Lines:
             before = readline.get_line_buffer()[: readline.get_endidx()]
             line, start = _as_utf8(before), len(_as_utf8(before)) - len(_as_utf8(word))
             try:
-                self._found = [_as_locale(whole[start:]) for whole in self._complete(line)]
+                self._matches = [_as_locale(whole[start:]) for whole in self._complete(line)]
             except OSError:
-                self._found = []
-        return self._found[number] if number < len(self._found) else None
+                self._matches = []
+        return self._matches[number] if number < len(self._matches) else None
 
 
 def _add(text: str) -> None:

@@ -10,10 +10,10 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
 
 #: A message as a line holds it: the API's own keys, and `meta`, which is never sent.
-Entry = dict[str, Any]
+SavedMessage = dict[str, Any]
 
 
-def sent(entries: list[Entry]) -> list[Message]:
+def to_request(entries: list[SavedMessage]) -> list[Message]:
     """Returns the messages as the API wants them.
 
     It refuses calls of tools that no tool's message answers: they are sent as what
@@ -27,7 +27,7 @@ def sent(entries: list[Entry]) -> list[Message]:
     return cast("list[Message]", messages)
 
 
-def text(entry: Entry) -> str:
+def text(entry: SavedMessage) -> str:
     """Returns what a message says: its content, and its tool calls, a line each."""
     content = entry.get("content")
     if isinstance(content, list):
@@ -36,18 +36,18 @@ def text(entry: Entry) -> str:
     return "\n".join(filter(None, [content, entry.get("refusal"), *calls]))
 
 
-def turn_of(entry: Entry) -> object:
+def turn_of(entry: SavedMessage) -> object:
     """Returns the id of the turn that an entry was written with, None where another program wrote it."""
     meta = entry.get("meta")
     return meta.get("turn") if isinstance(meta, dict) else None
 
 
-def without_turn(entries: list[Entry], turn: object) -> list[Entry]:
+def without_turn(entries: list[SavedMessage], turn: object) -> list[SavedMessage]:
     """Returns the entries without those of the turn of this id, all of them where it is None."""
     return entries if turn is None else [entry for entry in entries if turn_of(entry) != turn]
 
 
-def with_system(entries: list[Entry], system: Entry | None) -> list[Entry]:
+def with_system(entries: list[SavedMessage], system: SavedMessage | None) -> list[SavedMessage]:
     """Returns the entries with this system message, as they are where it is None; one without content is none."""
     if system is None:
         return list(entries)
@@ -55,21 +55,21 @@ def with_system(entries: list[Entry], system: Entry | None) -> list[Entry]:
     return [system, *rest] if system.get("content") else rest
 
 
-def encoded(entries: list[Entry]) -> bytes:
+def encode_lines(entries: list[SavedMessage]) -> bytes:
     """Returns the lines of the entries: JSON in UTF-8."""
     text = "".join(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries)
     # A lone surrogate of JSON's can only be kept as the escape that it was.
     return text.encode("utf-8", "backslashreplace")
 
 
-def decoded(data: bytes, path: Path) -> tuple[list[Entry], int]:
+def decode_lines(data: bytes, path: Path) -> tuple[list[SavedMessage], int]:
     """Returns the entries of the complete turns and the offset where these end.
 
     A writer that was killed leaves a torn line, or a user's message without its
     answer, at the end: neither counts. Raises LlamaError (usage) for any other line
     that is no message.
     """
-    entries: list[tuple[Entry, int]] = []
+    entries: list[tuple[SavedMessage, int]] = []
     end = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         start, end = end, end + len(line)
@@ -79,7 +79,7 @@ def decoded(data: bytes, path: Path) -> tuple[list[Entry], int]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
-        if _is_message(entry):
+        if _is_saved_message(entry):
             entries.append((entry, start))
         elif end == len(data) and not line.endswith(b"\n"):
             end = start
@@ -91,7 +91,7 @@ def decoded(data: bytes, path: Path) -> tuple[list[Entry], int]:
     return [entry for entry, _ in entries], end
 
 
-def _is_message(entry: Any) -> bool:
+def _is_saved_message(entry: Any) -> bool:
     """Tells whether a line's value has the form of the API's messages, as far as it is looked into here."""
     if not isinstance(entry, dict) or not isinstance(entry.get("role"), str):
         return False
@@ -108,7 +108,7 @@ def _is_message(entry: Any) -> bool:
     )
 
 
-def transcript(entries: list[Entry], out: Output) -> None:
+def print_transcript(entries: list[SavedMessage], out: Output) -> None:
     """Prints each message under its role, with an empty line between two."""
     for number, entry in enumerate(entries):
         out.write("\n" if number else "")

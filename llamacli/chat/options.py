@@ -3,11 +3,11 @@
 from typing import Annotated
 
 from llamacli.chat.session import NAME, NAME_WORDS
-from llamacli.cli.table import Flag, Table
-from llamacli.cli.types import Integer, Matching, Switch
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import Integer, Pattern, Switch
 
 
-class SessionOptions(Table):
+class SessionOptions(Options):
     """Which conversation goes on, and how."""
 
     title = "Conversation"
@@ -15,7 +15,7 @@ class SessionOptions(Table):
     session: Annotated[
         str | None,
         Flag(
-            Matching("NAME", NAME.pattern, NAME_WORDS, completes="session"),
+            Pattern("NAME", NAME.pattern, NAME_WORDS, completes="session"),
             "Go on with this session, or begin it.",
             "-S",
         ),

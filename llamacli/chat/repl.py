@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.dialogue import Dialogue
-from llamacli.chat.line_editor import Interrupted, Lines, Typed, stoppable
-from llamacli.chat.slash import COMMANDS, Leave, completions
-from llamacli.cli.table import Table
+from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, stoppable
+from llamacli.chat.slash import COMMANDS, LeaveChat, completions
+from llamacli.cli.table import Options
 from llamacli.config.paths import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.endpoint import Endpoint
@@ -28,57 +28,59 @@ class Repl:
         conversation: Conversation,
         endpoint: Endpoint,
         network: NetworkOptions,
-        tables: Sequence[Table],
+        tables: Sequence[Options],
         env: Environment,
     ) -> None:
         """Raises LlamaError (usage) where there is no terminal."""
         self.env = env
-        self.talk = Dialogue(conversation, endpoint, network, tables, env, _take_terminal())
+        self.dialogue = Dialogue(conversation, endpoint, network, tables, env, _take_terminal())
 
     def run(self, first: str) -> ExitStatus:
         """Takes a first turn where there is one, and then all that are typed, until Ctrl-D."""
-        session = self.talk.conversation.session
+        session = self.dialogue.conversation.session
         if session.is_saved:
             self._do(session.prepare)
         history = HISTORY.path() if session.is_saved else None
-        self._lines = Lines(history, completions)
-        self.talk.remember = self._lines.remember
+        self._lines = LineEditor(history, completions)
+        self.dialogue.remember = self._lines.remember
         self._greet()
         if first:
-            self._do(lambda: self.talk.ask(first))
+            self._do(lambda: self.dialogue.ask(first))
         while True:
             try:
                 typed = self._lines.read()
             except Interrupted as interrupted:
-                self.talk.screen.write("\n")
+                self.dialogue.screen.write("\n")
                 if interrupted.was_empty:
                     self.env.stderr.note("Ctrl-D or /exit leaves")
             except EOFError:
-                self.talk.screen.write("\n")
+                self.dialogue.screen.write("\n")
                 break
             else:
                 if not self._do(lambda: self._handle(typed)):  # noqa: B023
                     break
         # Not the one of the start: /reset and /save go on elsewhere.
-        session = self.talk.conversation.session
-        if session.is_saved and session.name and self.talk.conversation.total.turns:
+        session = self.dialogue.conversation.session
+        if session.is_saved and session.name and self.dialogue.conversation.total.turns:
             self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
-        if draft := self.env.inputs.draft:
+        if draft := self.env.input.draft:
             self.env.stderr.note(f"what you wrote and got no answer to is in {draft}")
         return ExitStatus.OK
 
     def _greet(self) -> None:
-        turns = len([entry for entry in self.talk.conversation.session.entries() if entry["role"] == "user"])
-        going_on = f"{self.talk.conversation.session.name}, {turns} turns so far; " if turns else ""
-        model = self.talk.conversation.turn.params.model
-        self.env.stderr.note(f"{going_on}{model} at {self.talk.endpoint.host}; /help lists the commands, Ctrl-D leaves")
+        turns = len([entry for entry in self.dialogue.conversation.session.messages() if entry["role"] == "user"])
+        going_on = f"{self.dialogue.conversation.session.name}, {turns} turns so far; " if turns else ""
+        model = self.dialogue.conversation.runner.params.model
+        self.env.stderr.note(
+            f"{going_on}{model} at {self.dialogue.endpoint.host}; /help lists the commands, Ctrl-D leaves"
+        )
 
     def _do(self, what: Callable[[], object]) -> bool:
         """Does one thing, and tells what went wrong. Returns False where it was the last."""
         try:
             return stoppable(lambda: self._goes_on(what))
         except Stopped as stopped:
-            self.env.stderr.settle()
+            self.env.stderr.clear_status()
             if stopped.number != signal.SIGINT:
                 raise
             self.env.stderr.note("stopped; the conversation is as it was")
@@ -87,24 +89,24 @@ class Repl:
     def _goes_on(self, what: Callable[[], object]) -> bool:
         try:
             what()
-        except Leave:
+        except LeaveChat:
             return False
         except LlamaError as error:
-            self.env.stderr.settle()
+            self.env.stderr.clear_status()
             self.env.stderr.error(error)
         return True
 
-    def _handle(self, typed: Typed) -> None:
+    def _handle(self, typed: TypedInput) -> None:
         text = typed.text
         if not text.strip():
             return
         name, _, operand = text.strip().partition(" ")
         if typed.is_block or not text.startswith("/") or "\n" in text:
-            self.talk.ask(text)
+            self.dialogue.ask(text)
         elif name in COMMANDS:
             if operand and not COMMANDS[name].operand:
                 raise LlamaError(ExitStatus.USAGE, f"{name} takes nothing after it", "/help lists what does")
-            COMMANDS[name].do(self.talk, operand.strip())
+            COMMANDS[name].run(self.dialogue, operand.strip())
         else:
             todo = "/help lists them; a message that begins with / wants a space in front"
             raise LlamaError(ExitStatus.USAGE, f"no command {name}", todo)

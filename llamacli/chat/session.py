@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llamacli.chat.messages import Entry, decoded, encoded, with_system, without_turn
+from llamacli.chat.messages import SavedMessage, decode_lines, encode_lines, with_system, without_turn
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import write_atomically
@@ -39,22 +39,22 @@ class Session:
     def __init__(self, name: str | None, *, is_saved: bool = True) -> None:
         self.name, self.is_saved = name, is_saved
         #: What was there when it was looked at last, should somebody take the file away.
-        self._entries: list[Entry] = []
+        self._messages: list[SavedMessage] = []
         if name is not None and not is_saved:
-            self._entries = self._read()
+            self._messages = self._read()
 
     @property
     def path(self) -> Path:
         return SESSIONS.path(self.name or "")
 
-    def entries(self) -> list[Entry]:
+    def messages(self) -> list[SavedMessage]:
         """Returns all complete turns, the system message first where there is one.
 
         Raises LlamaError (usage) where the file cannot be read as a session.
         """
         if self.is_saved and self.name is not None:
-            self._entries = self._read()
-        return list(self._entries)
+            self._messages = self._read()
+        return list(self._messages)
 
     def prepare(self) -> None:
         """Makes the folder. Raises LlamaError (output) where a turn could not be saved, before one is paid for."""
@@ -70,7 +70,7 @@ class Session:
             what = f"cannot save a conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
             raise LlamaError(ExitStatus.OUTPUT, what, "--no-save keeps nothing") from None
 
-    def save(self, turn: list[Entry], system: Entry | None = None, without: object = None) -> None:
+    def save(self, turn: list[SavedMessage], system: SavedMessage | None = None, without: object = None) -> None:
         """Saves a complete turn, whole or not at all; an empty one only takes another away.
 
         `system` takes the place of the system message, and `without` is the id of a
@@ -78,29 +78,29 @@ class Session:
         LlamaError (output).
         """
 
-        def changed(entries: list[Entry]) -> list[Entry]:
+        def changed(entries: list[SavedMessage]) -> list[SavedMessage]:
             return with_system(without_turn(entries, without), system) + turn
 
         with self._changing() as file:
-            there, end = decoded(file.read(), self.path) if file else ([], 0)
+            there, end = decode_lines(file.read(), self.path) if file else ([], 0)
             # It may be new, or was taken away since the turn began.
-            entries = changed(there or self._entries)
+            entries = changed(there or self._messages)
             if file and not there:
-                file.append(encoded(entries), 0)
+                file.append(encode_lines(entries), 0)
             elif file and without is None and system is None:
-                file.append(encoded(turn), end)
+                file.append(encode_lines(turn), end)
             elif file and entries:
-                write_atomically(self.path, encoded(entries), 0o600, follow=True)
+                write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
             elif file:
                 os.unlink(self.path)
-            self._entries = entries
+            self._messages = entries
 
     def save_as(self, name: str) -> None:
         """Goes on under another name; a name that the program gave goes, one that the user gave keeps its turns.
 
         Raises LlamaError: usage where the name is taken, output where it cannot be written.
         """
-        entries = self.entries()
+        entries = self.messages()
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
             if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries:
@@ -110,19 +110,19 @@ class Session:
                     os.unlink(self.path)
             else:
                 with _LockedFile(SESSIONS.path(name), os.O_CREAT | os.O_EXCL) as file:
-                    file.append(encoded(entries), 0)
+                    file.append(encode_lines(entries), 0)
         except FileExistsError:
             raise LlamaError(ExitStatus.USAGE, f"there is a session '{name}' already", "give another name") from None
         except OSError as error:
             raise _cannot_write(SESSIONS.path(name), error) from None
         self.name, self.is_saved = name, True
 
-    def _read(self) -> list[Entry]:
+    def _read(self) -> list[SavedMessage]:
         try:
             with open(_opened(self.path, os.O_RDONLY), "rb") as file:
-                return decoded(file.read(), self.path)[0]
+                return decode_lines(file.read(), self.path)[0]
         except (FileNotFoundError, NotADirectoryError):
-            return self._entries
+            return self._messages
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"{self.path}: {error.strerror}", "nothing was sent") from None
 
@@ -158,11 +158,11 @@ def names() -> list[str]:
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"{SESSIONS.path()}: {error.strerror}") from None
-    ages = {name: age for name in there if NAME.fullmatch(name) and (age := used(name)) is not None}
+    ages = {name: age for name in there if NAME.fullmatch(name) and (age := sessions_by_age(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
 
-def used(name: str) -> float | None:
+def sessions_by_age(name: str) -> float | None:
     """Returns when a session was written last, in seconds since the epoch; None where it is no file."""
     with suppress(OSError):
         status = os.stat(SESSIONS.path(name))

@@ -6,52 +6,52 @@ from typing import Any, NamedTuple
 
 from llamacli.api.json import encode
 from llamacli.ask import prompt
-from llamacli.ask.options import FitOptions, OutputOptions, UsageOptions
+from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.chat.dialogue import Dialogue
-from llamacli.chat.messages import Entry, text, transcript, turn_of
+from llamacli.chat.messages import SavedMessage, print_transcript, text, turn_of
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, checked_name
-from llamacli.cli.resolve import value
+from llamacli.cli.resolve import parse_value
 from llamacli.cli.shared import DisplayOptions
-from llamacli.cli.table import Flag, Table, long_form
+from llamacli.cli.table import Flag, Options, long_name
 from llamacli.cli.types import AtFile, Switch
 from llamacli.config.paths import MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.escape import one_line
-from llamacli.stdio.table import show
+from llamacli.stdio.table import print_table
 
 
-class Leave(Exception):
+class LeaveChat(Exception):
     """The conversation is over."""
 
 
-class Slash(NamedTuple):
+class SlashCommand(NamedTuple):
     """One command: `operand` stands for what may follow it, `do` is handed what does."""
 
     operand: str
     help: str
-    do: Callable[[Dialogue, str], None]
+    run: Callable[[Dialogue, str], None]
     #: Returns what the operand may be completed to.
     candidates: Callable[[str], list[str]] = lambda typed: []
 
 
 def _help(talk: Dialogue, operand: str) -> None:
     rows = [(f"{name} {command.operand}".rstrip(), command.help) for name, command in COMMANDS.items()]
-    show([*rows, ('"""', "Begin or end a message of several lines.")], talk.screen)
+    print_table([*rows, ('"""', "Begin or end a message of several lines.")], talk.screen)
 
 
 def _exit(talk: Dialogue, operand: str) -> None:
-    raise Leave
+    raise LeaveChat
 
 
 def _reset(talk: Dialogue, operand: str) -> None:
     chat = talk.conversation
-    old, entries = chat.session, chat.session.entries()
+    old, entries = chat.session, chat.session.messages()
     if chat.system is None and entries and entries[0]["role"] == "system":
         chat.system = entries[0]["content"]
-    chat.session = Session(None, is_saved=not chat.held.no_save)
+    chat.session = Session(None, is_saved=not chat.options.no_save)
     talk.forget()
     where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
     talk.env.stderr.note(f"a new conversation{where}")
@@ -60,20 +60,20 @@ def _reset(talk: Dialogue, operand: str) -> None:
 def _undo(talk: Dialogue, operand: str) -> None:
     last = _last_turn(talk)
     talk.conversation.session.save([], without=turn_of(last[0]))
-    talk.unanswered, talk.in_place_of = text(last[0]), None
+    talk.unanswered, talk.replaced_turn = text(last[0]), None
     words = one_line(talk.unanswered, 40)
     talk.env.stderr.note(f"took '{words}' and its answer back; /edit changes it, /retry asks it again")
 
 
 def _retry(talk: Dialogue, operand: str) -> None:
     if talk.unanswered:
-        return talk.ask(talk.unanswered, talk.in_place_of)
+        return talk.ask(talk.unanswered, talk.replaced_turn)
     last = _last_turn(talk)
     # The old answer stands until there is a new one.
     return talk.ask(text(last[0]), without=turn_of(last[0]))
 
 
-def _last_turn(talk: Dialogue) -> list[Entry]:
+def _last_turn(talk: Dialogue) -> list[SavedMessage]:
     last = talk.conversation.last_turn()
     if not last:
         raise LlamaError(ExitStatus.USAGE, "there is no turn yet")
@@ -87,14 +87,14 @@ def _edit(talk: Dialogue, operand: str) -> None:
 
 
 def _system(talk: Dialogue, operand: str) -> None:
-    talk.conversation.system = str(value(Flag(AtFile(), ""), operand, "/system", talk.env))
+    talk.conversation.system = str(parse_value(Flag(AtFile(), ""), operand, "/system", talk.env))
     talk.env.stderr.note("the next turn has " + ("this system message" if operand else "no system message"))
 
 
 def _model(talk: Dialogue, operand: str) -> None:
     if operand:
-        talk.conversation.turn.params.model = operand
-    talk.env.stderr.note(f"the model is {talk.conversation.turn.params.model}")
+        talk.conversation.runner.params.model = operand
+    talk.env.stderr.note(f"the model is {talk.conversation.runner.params.model}")
 
 
 def _set(talk: Dialogue, operand: str) -> None:
@@ -105,17 +105,19 @@ def _set(talk: Dialogue, operand: str) -> None:
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
     if not flag:
-        rows = [(name[2:], getattr(table, field)) for table in talk.tables for name, field in _settable(type(table))]
-        return show([(name, _told(there)) for name, there in rows if there is not None], talk.screen)
+        rows = [
+            (name[2:], getattr(table, field)) for table in talk.option_groups for name, field in _settable(type(table))
+        ]
+        return print_table([(name, _told(there)) for name, there in rows if there is not None], talk.screen)
     wanted = "--" + flag.lstrip("-").replace("_", "-")
-    for table in talk.tables:
+    for table in talk.option_groups:
         for name, field in _settable(type(table)):
-            if wanted == "--no-" + name[2:] and not texts and isinstance(table.flags()[field].kind, Switch):
+            if wanted == "--no-" + name[2:] and not texts and isinstance(table.flags()[field].type, Switch):
                 texts = ["false"]
             elif wanted != name and flag != table.flags()[field].short:
                 continue
             _put(talk, table, field, texts)
-            return talk.set_anew()
+            return talk.reconfigure()
     raise _not_set(talk, flag, wanted)
 
 
@@ -123,37 +125,37 @@ def _not_set(talk: Dialogue, flag: str, wanted: str) -> LlamaError:
     """Says why a flag cannot be set: it counts at the beginning only, has a command of its own, or is none."""
     from llamacli.cli.app import command
 
-    settable = {name for table in talk.tables for name, _ in _settable(type(table))}
-    if not any({wanted, flag} & set(entry.forms) for entry in command("chat").entries if entry.long not in settable):
+    settable = {name for table in talk.option_groups for name, _ in _settable(type(table))}
+    if not any({wanted, flag} & set(entry.names) for entry in command("chat").flags if entry.long not in settable):
         return LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
     own = f"/{wanted[2:]}"
     todo = f"there is {own}" if own in COMMANDS else "give it to llamacli chat"
     return LlamaError(ExitStatus.USAGE, f"/set: '{flag}' cannot be set in a conversation", todo)
 
 
-def _settable(table: type[Table]) -> Iterator[tuple[str, str]]:
+def _settable(table: type[Options]) -> Iterator[tuple[str, str]]:
     """Yields the long name and the field of each flag that can be set between two turns."""
     for field in table.flags():
         if field not in ("session", "continue_", "interactive", "no_save"):
-            yield long_form(field), field
+            yield long_name(field), field
 
 
-def _put(talk: Dialogue, table: Table, field: str, texts: list[str]) -> None:
+def _put(talk: Dialogue, table: Options, field: str, texts: list[str]) -> None:
     """Gives a field the value that the texts mean, or its default where there are none."""
-    flag, name = table.flags()[field], long_form(field)
+    flag, name = table.flags()[field], long_name(field)
     before = dict(vars(table))
-    if not texts and isinstance(flag.kind, Switch):
+    if not texts and isinstance(flag.type, Switch):
         texts = ["true"]
     if texts:
-        raw = texts if flag.many else " ".join(texts)
-        vars(table)[field] = value(flag, raw, f"/set {name[2:]}", talk.env)
+        raw = texts if flag.multiple else " ".join(texts)
+        vars(table)[field] = parse_value(flag, raw, f"/set {name[2:]}", talk.env)
         table.origins = {**table.origins, field: name}
     else:
         vars(table).pop(field, None)
         table.origins = {key: origin for key, origin in table.origins.items() if key != field}
-    table.filled(talk.env)
+    table.on_loaded(talk.env)
     try:
-        talk.conversation.turn.adopt()
+        talk.conversation.runner.load_format()
     except LlamaError:
         vars(table).clear()
         vars(table).update(before)
@@ -172,7 +174,7 @@ def _told(there: Any) -> str:
 def _file(talk: Dialogue, operand: str) -> None:
     if not operand:
         raise LlamaError(ExitStatus.USAGE, "/file wants the PATH of a file")
-    talk.attached.append(prompt.attachment(os.path.expanduser(operand), talk.env.inputs))
+    talk.attached.append(prompt.attachment(os.path.expanduser(operand), talk.env.input))
     talk.env.stderr.note(f"{operand} goes with the next message")
 
 
@@ -182,7 +184,7 @@ def _save(talk: Dialogue, operand: str) -> None:
 
 
 def _show(talk: Dialogue, operand: str) -> None:
-    transcript(talk.conversation.session.entries(), talk.screen)
+    print_transcript(talk.conversation.session.messages(), talk.screen)
 
 
 def _usage(talk: Dialogue, operand: str) -> None:
@@ -200,7 +202,7 @@ def _flags(typed: str) -> list[str]:
     found = {name[2:]: table.flags()[field] for table in SETTABLE for name, field in _settable(table)}
     if not blank:
         return [f"{name} " for name in found]
-    return [f"{flag} {choice}" for choice in ("true", "false")] if isinstance(found[flag].kind, Switch) else []
+    return [f"{flag} {choice}" for choice in ("true", "false")] if isinstance(found[flag].type, Switch) else []
 
 
 def _paths(typed: str) -> list[str]:
@@ -212,27 +214,29 @@ def _paths(typed: str) -> list[str]:
 
 
 COMMANDS = {
-    "/help": Slash("", "List these commands.", _help),
-    "/exit": Slash("", "Leave, as Ctrl-D does.", _exit),
-    "/reset": Slash("", "Begin a new conversation; the old one stays saved.", _reset),
-    "/undo": Slash("", "Take the last turn back.", _undo),
-    "/retry": Slash("", "Ask the last message again; a new answer takes the old one's place.", _retry),
-    "/edit": Slash("[TEXT]", "Write a message in $VISUAL or $EDITOR, from TEXT or what has no answer yet.", _edit),
-    "/system": Slash("[TEXT]", "Change the system message; TEXT, @FILE, or nothing for none.", _system),
-    "/model": Slash("[NAME]", "Ask this model from now on.", _model, _models),
-    "/set": Slash(
+    "/help": SlashCommand("", "List these commands.", _help),
+    "/exit": SlashCommand("", "Leave, as Ctrl-D does.", _exit),
+    "/reset": SlashCommand("", "Begin a new conversation; the old one stays saved.", _reset),
+    "/undo": SlashCommand("", "Take the last turn back.", _undo),
+    "/retry": SlashCommand("", "Ask the last message again; a new answer takes the old one's place.", _retry),
+    "/edit": SlashCommand(
+        "[TEXT]", "Write a message in $VISUAL or $EDITOR, from TEXT or what has no answer yet.", _edit
+    ),
+    "/system": SlashCommand("[TEXT]", "Change the system message; TEXT, @FILE, or nothing for none.", _system),
+    "/model": SlashCommand("[NAME]", "Ask this model from now on.", _model, _models),
+    "/set": SlashCommand(
         "[FLAG [VALUE]]", "Set a flag; VALUE is quoted as in a shell, none sets a switch, unsets others.", _set, _flags
     ),
-    "/file": Slash("PATH", "Add a file to the next message.", _file, _paths),
-    "/save": Slash("NAME", "Save the conversation under this name, and go on there.", _save),
-    "/show": Slash("", "Print the conversation.", _show),
-    "/usage": Slash("", "Print the tokens and the cost of the turns taken here.", _usage),
+    "/file": SlashCommand("PATH", "Add a file to the next message.", _file, _paths),
+    "/save": SlashCommand("NAME", "Save the conversation under this name, and go on there.", _save),
+    "/show": SlashCommand("", "Print the conversation.", _show),
+    "/usage": SlashCommand("", "Print the tokens and the cost of the turns taken here.", _usage),
 }
 
 
 #: The tables whose flags /set takes.
-SETTABLE: tuple[type[Table], ...] = (
-    FitOptions,
+SETTABLE: tuple[type[Options], ...] = (
+    FormatOptions,
     Params,
     SessionOptions,
     OutputOptions,

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from llamacli import PROGRAM, __version__
-from llamacli.cli.command import Run, spread
+from llamacli.cli.command import Run, typer_function
 from llamacli.errors import ExitStatus, LlamaError
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ COMMANDS = {
 }
 
 
-class Command(TyperCommand):
+class LlamaCommand(TyperCommand):
     """A command whose help is grouped like the tables of its flags."""
 
     def get_help(self, ctx: Any) -> str:
         from llamacli.cli import spec
         from llamacli.cli.docs import help
 
-        return help.command_help(spec.read(self.name or "", self))
+        return help.command_help(spec.read_command(self.name or "", self))
 
 
-class Group(TyperGroup):
+class LlamaGroup(TyperGroup):
     """The commands, of which only the one that is called is imported and built."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -60,9 +60,9 @@ class Group(TyperGroup):
 def build(name: str, words: Sequence[str] | None = None) -> Any:
     """Returns the command of this name as Typer has built it; of its flags those alone that the words may mean."""
     module = import_module(f"llamacli.commands.{name}")
-    app = typer.Typer(**PLAIN)
-    function = spread(getattr(module, name), getattr(module, "LENIENT", False), words)
-    app.command(name, cls=Command, context_settings=SETTINGS)(function)
+    app = typer.Typer(**TYPER_OPTIONS)
+    function = typer_function(getattr(module, name), getattr(module, "IS_LENIENT", False), words)
+    app.command(name, cls=LlamaCommand, context_settings=CONTEXT_SETTINGS)(function)
     command: Any = get_command(app)
     command.tables = function.tables  # type: ignore[attr-defined]
     command.operands = function.operands  # type: ignore[attr-defined]
@@ -93,14 +93,14 @@ def _parse(arguments: list[str], words: list[str] | None) -> Run:
 
 
 #: Without these rich would be imported, and errors would be drawn in boxes.
-PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
+TYPER_OPTIONS: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 
 
-SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 def _app() -> typer.Typer:
-    app = typer.Typer(cls=Group, context_settings=SETTINGS, **PLAIN)
+    app = typer.Typer(cls=LlamaGroup, context_settings=CONTEXT_SETTINGS, **TYPER_OPTIONS)
     app.callback(invoke_without_command=True)(_program)
     return app
 
@@ -127,13 +127,13 @@ def _unknown(name: str) -> LlamaError:
     return LlamaError(ExitStatus.USAGE, f"no command '{name}'", hint)
 
 
-def command(name: str) -> "spec.Command":
+def command(name: str) -> "spec.CommandSpec":
     """Returns what there is to know of a command."""
-    from llamacli.cli.spec import read
+    from llamacli.cli.spec import read_command
 
-    return read(name, build(name))
+    return read_command(name, build(name))
 
 
-def commands() -> "list[spec.Command]":
+def commands() -> "list[spec.CommandSpec]":
     """Returns all commands in the order in which help shows them. Each is imported and built, which takes time."""
     return [command(name) for name in COMMANDS]

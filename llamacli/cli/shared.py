@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from llamacli.cli.table import Flag, Table
-from llamacli.cli.types import Path, Switch
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import PathType, Switch
 from llamacli.stdio.environment import Environment
 
 
-class OutputFile(Table):
+class OutputFile(Options):
     """Where the answer is printed."""
 
     title = "Output"
@@ -15,7 +15,7 @@ class OutputFile(Table):
     output: Annotated[
         str | None,
         Flag(
-            Path(),
+            PathType(),
             "Write the answer to this file, which is replaced when it is complete.",
             "-o",
             example="llamacli ask -o summary.md 'Summarise:' <notes.txt",
@@ -23,11 +23,11 @@ class OutputFile(Table):
     ] = None
 
 
-class DisplayOptions(Table):
+class DisplayOptions(Options):
     """How llamacli speaks on stderr."""
 
     title = "Display"
-    comes_first = True
+    load_first = True
     note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
     quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
@@ -38,17 +38,17 @@ class DisplayOptions(Table):
         bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.", env=True)
     ] = False
 
-    def filled(self, env: Environment) -> None:
-        env.stderr.adopt(quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
+    def on_loaded(self, env: Environment) -> None:
+        env.stderr.configure(quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
 
 
-class DecodingOptions(Table):
+class DecodingOptions(Options):
     """How bytes become text."""
 
     title = "Input"
-    comes_first = True
+    load_first = True
 
     lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False
 
-    def filled(self, env: Environment) -> None:
-        env.inputs.lossy = self.lossy
+    def on_loaded(self, env: Environment) -> None:
+        env.input.lossy = self.lossy

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
 
-from llamacli.cli.types import Kind, Switch
+from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import LlamaError
 from llamacli.stdio.environment import Environment
 
@@ -12,18 +12,18 @@ from llamacli.stdio.environment import Environment
 class Flag(NamedTuple):
     """One flag: the field that it annotates gives its long name, `--<field-name>`."""
 
-    kind: Kind
+    type: ParamType
     #: A sentence that begins with a verb; range and default are added to it.
     help: str
     #: The short form with its dash, and further long forms.
     short: str = ""
-    also: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     #: May be given more than once.
-    many: bool = False
+    multiple: bool = False
     #: Has a default in the environment: LLAMACLI_<FIELD>, or the variable named here.
     env: bool | str = False
     #: May be set by a working directory's .env, which a stranger may have written.
-    stranger: bool = False
+    untrusted: bool = False
     #: A command that shows its use in the man page, where a sentence does not do.
     example: str = ""
 
@@ -33,24 +33,24 @@ class Flag(NamedTuple):
             return self.env
         return f"LLAMACLI_{name.upper()}" if self.env else None
 
-    def forms(self, name: str) -> list[str]:
+    def names(self, name: str) -> list[str]:
         """Returns all that the flag of the field `name` can be called: `--usage`, `--no-usage`, `-u`."""
-        return [form for part in self.declarations(name) for form in part.split("/")]
+        return [form for part in self.param_decls(name) for form in part.split("/")]
 
-    def opposite(self, name: str) -> str:
+    def negated(self, name: str) -> str:
         """Returns what the field `name` is set to false by, "" where nothing is needed for that."""
-        if not (isinstance(self.kind, Switch) and self.env):
+        if not (isinstance(self.type, Switch) and self.env):
             return ""
-        long = long_form(name)
+        long = long_name(name)
         return long.replace("--no-", "--") if name.startswith("no_") else long.replace("--", "--no-", 1)
 
-    def declarations(self, name: str) -> list[str]:
+    def param_decls(self, name: str) -> list[str]:
         """Returns the flag's names as Typer wants them, the long one first."""
-        long = "/".join(filter(None, [long_form(name), self.opposite(name)]))
-        return [long, *self.also, *filter(None, [self.short])]
+        long = "/".join(filter(None, [long_name(name), self.negated(name)]))
+        return [long, *self.aliases, *filter(None, [self.short])]
 
 
-def long_form(name: str) -> str:
+def long_name(name: str) -> str:
     """Returns the flag of a field; a field whose name is a word of Python's ends with an underscore."""
     return "--" + name.rstrip("_").replace("_", "-")
 
@@ -58,15 +58,15 @@ def long_form(name: str) -> str:
 class Operand(NamedTuple):
     """A word of the command line that is no flag; one whose type is a list takes all that follow too."""
 
-    kind: Kind
+    type: ParamType
 
     def metavar(self, hint: object) -> str:
         """Returns how help writes an operand of this type: `NAME`, `[NAME]`, `[NAME]...`."""
-        name = f"[{self.kind.metavar}]" if _is_optional(hint) else self.kind.metavar
+        name = f"[{self.type.metavar}]" if _is_optional(hint) else self.type.metavar
         return name + ("..." if takes_many(hint) else "")
 
 
-class Table:
+class Options:
     """A table of flags: each field is annotated with its `Flag` and has its default.
 
     No dataclass, since making one takes longer than a whole table is used: all
@@ -76,14 +76,14 @@ class Table:
     title: ClassVar[str]
     note: ClassVar[str] = ""
     #: Is filled before the others, since it says how to speak of what goes wrong with them.
-    comes_first: ClassVar[bool] = False
+    load_first: ClassVar[bool] = False
 
     def __init__(
-        self, values: Mapping[str, Any], origins: Mapping[str, str], faults: Mapping[str, LlamaError] | None = None
+        self, values: Mapping[str, Any], origins: Mapping[str, str], errors: Mapping[str, LlamaError] | None = None
     ) -> None:
         vars(self).update(values)
         #: What is wrong with the values that could not be taken, where a command wants to know rather than to fail.
-        self.faults = faults or {}
+        self.errors = errors or {}
         #: Where each value that is no default came from: `--model`, `LLAMACLI_MODEL in the environment`.
         self.origins = origins
 
@@ -91,7 +91,7 @@ class Table:
         """Tells whether a field was given as a flag."""
         return self.origins.get(name, "").startswith("--")
 
-    def filled(self, env: Environment) -> None:
+    def on_loaded(self, env: Environment) -> None:
         """Is called when all values are there."""
 
     @classmethod
@@ -102,7 +102,7 @@ class Table:
         return {name: hint.__metadata__[0] for name, hint in hints if hasattr(hint, "__metadata__")}
 
 
-AnyTable = TypeVar("AnyTable", bound=Table)
+AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 def takes_many(hint: object) -> bool:
@@ -115,10 +115,10 @@ def _is_optional(hint: object) -> bool:
     return type(None) in get_args(hint)
 
 
-def described(table: type[Table], name: str, flag: Flag) -> str:
+def describe(table: type[Options], name: str, flag: Flag) -> str:
     """Returns a flag's help with its range and its default."""
     default = getattr(table, name, None)
-    notes = [flag.kind.hint, "repeatable" if flag.many else ""]
+    notes = [flag.type.constraint, "repeatable" if flag.multiple else ""]
     if default is not None and not isinstance(default, (bool, list, dict, tuple)):
         notes.append(f"default {default}")
     extra = ", ".join(filter(None, notes))

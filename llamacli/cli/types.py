@@ -6,10 +6,10 @@ import re
 from typing import cast
 
 from llamacli.api.json import parse_json
-from llamacli.config.settings import FALSE, TRUE
+from llamacli.config.settings import FALSE_WORDS, TRUE_WORDS
 
 
-class Kind:
+class ParamType:
     """A plain text. `parse` raises ValueError with the rest of a sentence that begins with the text itself."""
 
     #: What stands for the value in help and completions.
@@ -34,7 +34,7 @@ class Kind:
             self.metavar = metavar
 
     @property
-    def hint(self) -> str:
+    def constraint(self) -> str:
         """What help says of the range."""
         return self.range
 
@@ -46,13 +46,13 @@ class Kind:
         return values
 
 
-class AtFile(Kind):
+class AtFile(ParamType):
     """A text that may also come from a file or stdin, by `@FILE` and `@-`."""
 
     at_file = True
 
 
-class Path(Kind):
+class PathType(ParamType):
     """The name of a file: bytes for the system, which need not be UTF-8."""
 
     metavar = "FILE"
@@ -60,19 +60,19 @@ class Path(Kind):
     completes = "file"
 
 
-class Switch(Kind):
+class Switch(ParamType):
     """A flag without a value; in the environment true or false."""
 
     metavar = ""
 
     def parse(self, text: str) -> bool:
         word = text.strip().lower()
-        if word not in TRUE + FALSE:
+        if word not in TRUE_WORDS + FALSE_WORDS:
             raise ValueError("is neither true nor false")
-        return word in TRUE
+        return word in TRUE_WORDS
 
 
-class Number(Kind):
+class Number(ParamType):
     """A finite number between two bounds, both included; written without a fraction it stays an integer."""
 
     metavar = "NUMBER"
@@ -104,7 +104,7 @@ class Seconds(Number):
     """A time that may be as long as anybody would want, so that its range is worth no words."""
 
     metavar = "SECONDS"
-    hint = ""
+    constraint = ""
 
 
 class Integer(Number):
@@ -113,24 +113,24 @@ class Integer(Number):
     form = r"[+-]?\d+"
 
 
-class Matching(Kind):
+class Pattern(ParamType):
     """A text of one form, given as a regular expression and in words for who gets it wrong."""
 
-    hint = ""
+    constraint = ""
 
     def __init__(
         self, metavar: str, form: str, words: str, *, values: tuple[str, ...] = (), completes: str = ""
     ) -> None:
         super().__init__(metavar, values=values, completes=completes)
-        self.form, self.range = form, words
+        self.regex, self.range = form, words
 
     def parse(self, text: str) -> str:
-        if not re.fullmatch(self.form, text):
+        if not re.fullmatch(self.regex, text):
             raise ValueError(f"does not fit: give {self.range}")
         return text
 
 
-class OneOf(Kind):
+class Choice(ParamType):
     """One of a few words."""
 
     def __init__(self, *values: str) -> None:
@@ -143,7 +143,7 @@ class OneOf(Kind):
         return text
 
 
-class KeyValue(Kind):
+class KeyValue(ParamType):
     """`KEY=VALUE` with VALUE read as JSON where it is JSON, else as a string; repeated, an object."""
 
     metavar = "KEY=VALUE"

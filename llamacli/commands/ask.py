@@ -4,16 +4,16 @@ from typing import Annotated
 
 from llamacli.api.json import encode
 from llamacli.ask import prompt
-from llamacli.ask.options import FitOptions, InputOptions, OutputOptions, UsageOptions
+from llamacli.ask.options import FormatOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
-from llamacli.ask.runner import Turn
+from llamacli.ask.runner import Runner
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Operand
-from llamacli.cli.types import Kind
+from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus
 from llamacli.http import endpoint
-from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
-from llamacli.http.request import CHAT, Outgoing
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.http.request import CHAT_PATH, Request
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
@@ -27,15 +27,15 @@ EXAMPLES = (
 
 
 def ask(
-    words: Annotated[list[str] | None, Operand(Kind("PROMPT"))],
-    given: InputOptions,
+    words: Annotated[list[str] | None, Operand(ParamType("PROMPT"))],
+    input: InputOptions,
     decoding: DecodingOptions,
     params: Params,
-    printed: OutputOptions,
+    output: OutputOptions,
     file: OutputFile,
-    fit: FitOptions,
-    instead: DryOptions,
-    shown: UsageOptions,
+    format: FormatOptions,
+    preview: PreviewOptions,
+    usage: UsageOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -47,23 +47,26 @@ def ask(
     terminal, follows the prompt after a blank line, or goes where the prompt says
     {stdin}. Nothing but the answer is printed on stdout.
     """
-    messages = prompt.messages(words or [], given, env.inputs)
-    turn = Turn(params, printed, shown, env.stderr, fit)
-    body = turn.body(messages)
-    if instead.dry_run or instead.curl:
-        from llamacli.http import preview
+    messages = prompt.messages(words or [], input, env.input)
+    turn = Runner(params, output, usage, env.stderr, format)
+    body = turn.build_body(messages)
+    if preview.dry_run or preview.curl:
+        from llamacli.http.preview import print_preview
 
-        preview.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
-        env.inputs.drop_draft()
+        print_preview(Request("POST", CHAT_PATH, encode(body)), preview, server, network, file.output, env)
+        env.input.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
     # Not before all is known to be sendable: nothing takes longer to import than what sends it.
     from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
-        answer = turn.take(body, client, out)
-        if answer.fault:
-            raise answer.fault
-    env.inputs.drop_draft()
+    with (
+        Output(file.output, before=env.stderr.clear_status) as out,
+        open.open_client(where, network, env.stderr) as client,
+    ):
+        answer = turn.run(body, client, out)
+        if answer.error:
+            raise answer.error
+    env.input.drop_draft()
     return answer.status

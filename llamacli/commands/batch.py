@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from llamacli.api.json import encode
-from llamacli.ask.options import ContextOptions, FitOptions
+from llamacli.ask.options import ContextOptions, FormatOptions
 from llamacli.ask.params import Params
-from llamacli.batch.calls.answers import Shape
-from llamacli.batch.input.items import Items, told_by
-from llamacli.batch.input.requests import Questions
+from llamacli.batch.calls.answers import AnswerReader
+from llamacli.batch.input.items import Items, format_of
+from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import ItemOptions, PaceOptions, RowOptions
-from llamacli.batch.output.rows import PASSING, Stream
+from llamacli.batch.options import ItemOptions, LimitOptions, RowOptions
+from llamacli.batch.output.rows import RESUMABLE_STATUSES, RowPrinter
 from llamacli.cli.shared import DecodingOptions, DisplayOptions
 from llamacli.cli.table import Operand
-from llamacli.cli.types import Kind, Path
+from llamacli.cli.types import ParamType, PathType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
-from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
-from llamacli.http.request import CHAT, Outgoing
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.http.request import CHAT_PATH, Request
 from llamacli.stdio.environment import Environment
-from llamacli.stdio.files import is_straight
+from llamacli.stdio.files import is_direct
 from llamacli.stdio.output import Output
 
 EXAMPLES = (
@@ -32,16 +32,16 @@ EXAMPLES = (
 
 
 def batch(
-    template: Annotated[str | None, Operand(Kind("TEMPLATE"))],
-    files: Annotated[list[str] | None, Operand(Path())],
-    given: ItemOptions,
+    template: Annotated[str | None, Operand(ParamType("TEMPLATE"))],
+    files: Annotated[list[str] | None, Operand(PathType())],
+    source: ItemOptions,
     context: ContextOptions,
     decoding: DecodingOptions,
     params: Params,
-    fit: FitOptions,
-    printed: RowOptions,
-    limits: PaceOptions,
-    instead: DryOptions,
+    format: FormatOptions,
+    rows: RowOptions,
+    limits: LimitOptions,
+    preview: PreviewOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -59,90 +59,90 @@ def batch(
     with -n above 1 content and finish_reason are lists. A status of 13 says that some
     failed. The first Ctrl-C lets the calls in flight finish.
     """
-    _check(template, files, given.input, printed)
-    asked = None if template in (None, "-") else Template(env.inputs.argument(template or "", "TEMPLATE"))
-    questions = Questions(asked, context, params, env.inputs)
-    shape = Shape(fit, printed.allow_truncated, env.stderr)
+    _check(template, files, source.input, rows)
+    asked = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
+    questions = RequestBuilder(asked, context, params, env.input)
+    shape = AnswerReader(format, rows.allow_truncated, env.stderr)
     # What leaves no room for the form is told before anything is sent.
-    shape.body(params.body([], stream=None, usage=False))
-    items = Items(files or [], given.input, asked, env.inputs)
-    if instead.dry_run or instead.curl:
-        return _show(items, questions, shape, limits, instead, server, network, printed.output, env)
+    shape.build_body(params.body([], stream=None, usage=False))
+    items = Items(files or [], source.input, asked, env.input)
+    if preview.dry_run or preview.curl:
+        return _show(items, questions, shape, limits, preview, server, network, rows.output, env)
     where = endpoint.resolve(server, env)
 
     # Not before all is known to be sendable: nothing takes longer to import than requests.
     from llamacli.batch.output.journal import Journal
-    from llamacli.batch.runner import Batch
+    from llamacli.batch.runner import BatchRunner
 
-    def run(sink: Stream | Journal) -> ExitStatus:
-        Batch(items, questions, sink, limits, network, where, env.stderr, shape).run()
+    def run(sink: RowPrinter | Journal) -> ExitStatus:
+        BatchRunner(items, questions, sink, limits, network, where, env.stderr, shape).run()
         return ExitStatus.OK
 
-    if printed.output and not printed.plain and _is_file(printed.output):
-        is_resumed = printed.resume or printed.retry_failed
-        forgiven = [ExitStatus.CUT] if printed.allow_truncated else []
-        return run(Journal(printed.output, is_resumed, _keeps(printed), not printed.unordered, forgiven))
-    with Output(printed.output) as out:
-        terminator = ("\0" if printed.null else "\n") if printed.plain else None
-        return run(Stream(out, env.stderr, not printed.unordered, terminator, shape.is_json))
+    if rows.output and not rows.plain and _is_file(rows.output):
+        is_resumed = rows.resume or rows.retry_failed
+        forgiven = [ExitStatus.CUT] if rows.allow_truncated else []
+        return run(Journal(rows.output, is_resumed, _keeps(rows), not rows.unordered, forgiven))
+    with Output(rows.output) as out:
+        terminator = ("\0" if rows.null else "\n") if rows.plain else None
+        return run(RowPrinter(out, env.stderr, not rows.unordered, terminator, shape.is_json))
 
 
-def _check(template: str | None, files: list[str] | None, form: str | None, printed: RowOptions) -> None:
+def _check(template: str | None, files: list[str] | None, form: str | None, rows: RowOptions) -> None:
     """Raises LlamaError (usage) where operands and flags make no sense together."""
     if template not in (None, "-") and not files and os.path.exists(template or ""):
         what = f"'{template}' is a file, and a lone operand is the template"
-        is_lines = (form or told_by(template or "")) == "lines"
+        is_lines = (form or format_of(template or "")) == "lines"
         todo = "its lines are the prompts" if is_lines else "its records are asked by prompt, messages or body"
         raise LlamaError(ExitStatus.USAGE, what, f"{todo} with: batch - {template}")
-    if printed.null and not printed.plain:
+    if rows.null and not rows.plain:
         raise LlamaError(ExitStatus.USAGE, "--null ends contents, which --plain prints", "give both, or neither")
-    resuming = "--resume" if printed.resume else "--retry-failed" if printed.retry_failed else ""
-    path = printed.output
-    if resuming and (not path or printed.plain or not _is_file(path)):
+    resuming = "--resume" if rows.resume else "--retry-failed" if rows.retry_failed else ""
+    path = rows.output
+    if resuming and (not path or rows.plain or not _is_file(path)):
         raise LlamaError(ExitStatus.USAGE, f"{resuming} needs a file of rows to go on with", "name it with -o FILE")
-    if path and printed.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
+    if path and rows.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
         todo = "remove it, or name another file; only rows can be resumed, without --plain"
         raise LlamaError(ExitStatus.USAGE, f"{path} holds something already", todo)
 
 
 def _is_file(path: str) -> bool:
     """Tells a file that can be put in order from a pipe, a device or stdout."""
-    return path != "-" and not is_straight(path)
+    return path != "-" and not is_direct(path)
 
 
-def _keeps(printed: RowOptions) -> Callable[[int | None], bool]:
+def _keeps(rows: RowOptions) -> Callable[[int | None], bool]:
     """Returns what tells by a row's error status, None for no error, whether it is done."""
-    return lambda status: status is None or not (printed.retry_failed or status in PASSING)
+    return lambda status: status is None or not (rows.retry_failed or status in RESUMABLE_STATUSES)
 
 
 def _show(
     items: Items,
-    questions: Questions,
-    shape: Shape,
-    limits: PaceOptions,
-    instead: DryOptions,
+    questions: RequestBuilder,
+    shape: AnswerReader,
+    limits: LimitOptions,
+    preview: PreviewOptions,
     server: EndpointOptions,
     network: NetworkOptions,
     path: str | None,
     env: Environment,
 ) -> ExitStatus:
     """Prints the requests in place of sending them. Raises LlamaError where some items make none."""
-    from llamacli.http import preview
+    from llamacli.http.preview import print_previews
 
     failed = 0
     number, shards = limits.shard or (1, 1)
 
-    def requests() -> Iterator[Outgoing]:
+    def requests() -> Iterator[Request]:
         nonlocal failed
         for item in items:
             try:
                 if item.index % shards == number - 1:
-                    yield Outgoing("POST", CHAT, encode(shape.body_of(item, questions.body(item))))
+                    yield Request("POST", CHAT_PATH, encode(shape.build_item_body(item, questions.build_body(item))))
             except LlamaError as fault:
                 env.stderr.note(str(fault))
                 failed += 1
 
-    preview.show_all(requests(), instead, server, network, path, env)
+    print_previews(requests(), preview, server, network, path, env)
     if failed:
         raise LlamaError(ExitStatus.FAILED, f"{failed} items make no request", "the notes say why, without -q")
     return ExitStatus.OK

@@ -5,19 +5,19 @@ from typing import Annotated
 
 from llamacli.api.json import encode
 from llamacli.ask import prompt
-from llamacli.ask.options import FitOptions, InputOptions, OutputOptions, UsageOptions
+from llamacli.ask.options import FormatOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
-from llamacli.ask.runner import Turn
+from llamacli.ask.runner import Runner
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Operand
-from llamacli.cli.types import Kind
+from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
-from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
-from llamacli.http.request import CHAT, Outgoing
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.http.request import CHAT_PATH, Request
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
@@ -34,16 +34,16 @@ NAME_IT = "name one with -S; 'llamacli sessions' lists them"
 
 
 def chat(
-    words: Annotated[list[str] | None, Operand(Kind("PROMPT"))],
-    held: SessionOptions,
-    given: InputOptions,
+    words: Annotated[list[str] | None, Operand(ParamType("PROMPT"))],
+    session: SessionOptions,
+    input: InputOptions,
     decoding: DecodingOptions,
     params: Params,
-    printed: OutputOptions,
+    output: OutputOptions,
     file: OutputFile,
-    fit: FitOptions,
-    instead: DryOptions,
-    shown: UsageOptions,
+    format: FormatOptions,
+    preview: PreviewOptions,
+    usage: UsageOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -56,44 +56,49 @@ def chat(
     prints it. Turns are saved as JSON Lines, under the name that -S gives or else the
     time; -c goes on with the last one. A turn that fails leaves nothing behind.
     """
-    conversation = Conversation(_session(held), held, Turn(params, printed, shown, env.stderr, fit), env.stderr)
-    conversation.system = prompt.system(given, env.inputs)
-    content = prompt.content(words or [], given, env.inputs)
-    has_prompt = bool(content or words or given.file or given.edit)
-    if held.interactive or (not has_prompt and os.isatty(0)):
-        for option in (*(name for name in instead.origins if getattr(instead, name)), *file.origins):
+    conversation = Conversation(
+        _session(session), session, Runner(params, output, usage, env.stderr, format), env.stderr
+    )
+    conversation.system = prompt.system(input, env.input)
+    content = prompt.content(words or [], input, env.input)
+    has_prompt = bool(content or words or input.file or input.edit)
+    if session.interactive or (not has_prompt and os.isatty(0)):
+        for option in (*(name for name in preview.origins if getattr(preview, name)), *file.origins):
             what = f"--{option.replace('_', '-')} is for one turn"
             raise LlamaError(ExitStatus.USAGE, what, "give a prompt, and no -i")
         where = endpoint.resolve(server, env)
 
         from llamacli.chat.repl import Repl
 
-        tables = (params, held, printed, fit, shown, display, network)
+        tables = (params, session, output, format, usage, display, network)
         return Repl(conversation, where, network, tables, env).run(content)
-    body = conversation.body(prompt.checked(content))
-    if instead.dry_run or instead.curl:
-        from llamacli.http import preview
+    body = conversation.build_body(prompt.require_text(content))
+    if preview.dry_run or preview.curl:
+        from llamacli.http.preview import print_preview
 
-        preview.show(Outgoing("POST", CHAT, encode(body)), instead, server, network, file.output, env)
-        env.inputs.drop_draft()
+        print_preview(Request("POST", CHAT_PATH, encode(body)), preview, server, network, file.output, env)
+        env.input.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
     conversation.session.prepare()
 
     from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
-        answer = conversation.take(content, client, out)
-        if answer.fault:
-            raise answer.fault
-    env.inputs.drop_draft()
+    with (
+        Output(file.output, before=env.stderr.clear_status) as out,
+        open.open_client(where, network, env.stderr) as client,
+    ):
+        answer = conversation.take_turn(content, client, out)
+        if answer.error:
+            raise answer.error
+    env.input.drop_draft()
     return answer.status
 
 
-def _session(held: SessionOptions) -> Session:
+def _session(options: SessionOptions) -> Session:
     """Returns the session that the options name. Raises LlamaError (usage)."""
-    name = held.session
-    if held.continue_:
+    name = options.session
+    if options.continue_:
         from llamacli.chat import login
 
         if name is not None:
@@ -102,4 +107,4 @@ def _session(held: SessionOptions) -> Session:
         if name is None:
             what = NO_LAST if login.current() else NO_LOGIN
             raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", NAME_IT)
-    return Session(name, is_saved=not held.no_save)
+    return Session(name, is_saved=not options.no_save)

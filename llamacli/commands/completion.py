@@ -7,7 +7,7 @@ from llamacli.cli import app
 from llamacli.cli.docs.completion import scripts
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.table import Operand
-from llamacli.cli.types import Kind
+from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
@@ -21,7 +21,7 @@ SHELLS = tuple(scripts.SHELLS)
 
 
 def completion(
-    shell: Annotated[str | None, Operand(Kind(values=SHELLS))],
+    shell: Annotated[str | None, Operand(ParamType(values=SHELLS))],
     display: DisplayOptions,
     env: Environment,
 ) -> ExitStatus:
@@ -32,7 +32,7 @@ def completion(
     and the models that `llamacli models` has listed. In ~/.bashrc the first example
     does; for zsh the folder must be in fpath before compinit runs.
     """
-    wanted = env.inputs.argument(shell or os.path.basename(os.environ.get("SHELL", "")), "the shell")
+    wanted = env.input.argument(shell or os.path.basename(os.environ.get("SHELL", "")), "the shell")
     if wanted not in SHELLS:
         what = f"no completion for '{wanted}'" if wanted else "no shell is named, and SHELL is not set"
         raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(SHELLS)}")

@@ -13,10 +13,10 @@ from llamacli.ask.options import UsageOptions
 from llamacli.ask.params import Params
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.table import Operand
-from llamacli.cli.types import Kind
+from llamacli.cli.types import ParamType
 from llamacli.config import dotenv
 from llamacli.config.paths import SETTINGS
-from llamacli.config.settings import FETCHED, KEY_VARIABLES
+from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
@@ -34,13 +34,13 @@ ACTIONS = ("show", "set-key", "check")
 #: What is told who gives more operands: it may be a key.
 SURPLUS = "set-key reads the key from a hidden prompt or stdin, since an argument would show in ps"
 #: A wrong setting is shown, and does not keep a key from being stored.
-LENIENT = True
+IS_LENIENT = True
 
 
 def config(
-    action: Annotated[str | None, Operand(Kind(values=ACTIONS))],
+    action: Annotated[str | None, Operand(ParamType(values=ACTIONS))],
     params: Params,
-    shown: UsageOptions,
+    usage: UsageOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -53,17 +53,17 @@ def config(
     no terminal, and stores it in the user's .env. `check` makes the cheapest real call
     and says in plain words what it found; its exit status is that of the call.
     """
-    action = env.inputs.argument(action or "show", "the action")
+    action = env.input.argument(action or "show", "the action")
     if action not in ACTIONS:
         # What may be a key is not repeated.
         what = "that is no action" if re.fullmatch(r"[!-~]{16,}", action) else f"no action '{action}'"
         raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(ACTIONS)}")
-    tables = [server, params, network, shown, display]
-    with Output(None, before=env.stderr.settle) as out:
+    tables = [server, params, network, usage, display]
+    with Output(None, before=env.stderr.clear_status) as out:
         if action == "set-key":
             _set_key(out, env)
         elif action == "check":
-            for fault in [fault for table in tables for fault in table.faults.values()]:
+            for fault in [fault for table in tables for fault in table.errors.values()]:
                 raise fault
             _check(out, params.model, server, network, env)
         else:
@@ -74,7 +74,7 @@ def config(
 def _show(out: Output, server: EndpointOptions, tables: list[Any], env: Environment) -> None:
     """Prints NAME, value and source of each setting, aligned on a terminal and tab-separated in a pipe."""
     rows = [("key", *_key(server, env))]
-    for variable in FETCHED:
+    for variable in KEY_SOURCES:
         found = env.settings.find(variable, stranger=False)
         # A command may hold a secret itself.
         value = "" if not found else found[0] if variable.endswith("FILE") else "(set)"
@@ -82,7 +82,7 @@ def _show(out: Output, server: EndpointOptions, tables: list[Any], env: Environm
     for table in tables:
         for name, flag in table.flags().items():
             if variable := flag.variable(name):
-                value = str(table.faults[name]) if name in table.faults else _text(getattr(table, name))
+                value = str(table.errors[name]) if name in table.errors else _text(getattr(table, name))
                 rows.append((variable, value, table.origins.get(name, "default")))
     rows = [(name, " ".join(value.split()), origin) for name, value, origin in rows]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
@@ -96,7 +96,7 @@ def _show(out: Output, server: EndpointOptions, tables: list[Any], env: Environm
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
     """Returns the key that a call would carry, masked, and its source; or why there is none."""
     try:
-        found = endpoint.choose_key(server, env)
+        found = endpoint.find_allowed_key(server, env)
     except LlamaError as error:
         return str(error), "error"
     return (masked(found[0]), found[1]) if found else ("", "none")
@@ -107,9 +107,9 @@ def _text(value: object) -> str:
 
 
 def _set_key(out: Output, env: Environment) -> None:
-    key = _ask_for_key() if os.isatty(0) else env.inputs.stdin("config set-key")
-    key = endpoint.checked_key(key, "the prompt" if os.isatty(0) else "stdin")
-    env.stderr.hide(key)
+    key = _ask_for_key() if os.isatty(0) else env.input.stdin("config set-key")
+    key = endpoint.validate_key(key, "the prompt" if os.isatty(0) else "stdin")
+    env.stderr.redact(key)
     path = SETTINGS.path()
     try:
         os.makedirs(path.parent, mode=0o700, exist_ok=True)
@@ -125,8 +125,8 @@ def _set_key(out: Output, env: Environment) -> None:
     for source in env.settings.sources:
         if source.name == str(path):
             break
-        for variable in (*KEY_VARIABLES, *FETCHED):
-            if source.values.get(variable) and not (source.stranger and variable in FETCHED):
+        for variable in (*KEY_VARIABLES, *KEY_SOURCES):
+            if source.values.get(variable) and not (source.untrusted and variable in KEY_SOURCES):
                 env.stderr.note(f"{variable} in {source} goes before it")
 
 
@@ -159,13 +159,13 @@ def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOpt
         network.retry = 0
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     start = time.monotonic()
-    with early.client(where, network, env.stderr) as client:
+    with early.open_client(where, network, env.stderr) as client:
         try:
             with client.chat(body) as reply:
                 for _ in reply:
                     pass
-            if not reply.answer.has_choices:
-                raise reply.fault("the server sent an answer with nothing in it")
+            if not reply.accumulator.has_choices:
+                raise reply.error("the server sent an answer with nothing in it")
         except LlamaError as error:
             raise _explained(error, where.base_url) from None
     key = f"the key {masked(where.key)} from {where.key_origin}" if where.key else "no key"
@@ -175,6 +175,6 @@ def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOpt
 def _explained(error: LlamaError, base_url: str) -> LlamaError:
     """Adds what is most likely wrong, where the call alone cannot know it."""
     # The rest of the text may hold anything: a request id, the server's words.
-    if (error.what.startswith("404 ") or "an HTML page" in error.what) and "/v1" not in base_url:
-        error.todo = f"the base URL has no /v1: try --base-url {base_url}/v1"
+    if (error.message.startswith("404 ") or "an HTML page" in error.message) and "/v1" not in base_url:
+        error.hint = f"the base URL has no /v1: try --base-url {base_url}/v1"
     return error

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.table import Operand
-from llamacli.cli.types import Kind
+from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
@@ -16,7 +16,7 @@ EXAMPLES = (
 )
 
 
-class Topic(Kind):
+class Topic(ParamType):
     """What there is help on."""
 
     metavar = "TOPIC"
@@ -42,7 +42,7 @@ def help(
     from llamacli.cli.app import COMMANDS, build
     from llamacli.cli.docs import help
 
-    wanted = env.inputs.argument(topic or "", "the topic")
+    wanted = env.input.argument(topic or "", "the topic")
     if not wanted:
         text = help.program_help(COMMANDS)
     elif wanted in COMMANDS:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from llamacli.api.errors import error_message
 from llamacli.cli.shared import DisplayOptions, OutputFile
-from llamacli.cli.table import Flag, Operand, Table
-from llamacli.cli.types import Kind, Switch
+from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
-from llamacli.http.request import Outgoing
+from llamacli.http.request import Request
 from llamacli.stdio import table
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import write_atomically
@@ -27,7 +27,7 @@ CHAT_TYPE = "openai/chat-completions"
 COLUMNS = ("MODEL", "DEVELOPER", "CONTEXT", "MAX OUTPUT")
 
 
-class ModelsOptions(Table):
+class ModelsOptions(Options):
     """Which models are listed, and how."""
 
     title = "Output"
@@ -39,8 +39,8 @@ class ModelsOptions(Table):
 
 
 def models(
-    filter: Annotated[str | None, Operand(Kind("FILTER"))],
-    given: ModelsOptions,
+    filter: Annotated[str | None, Operand(ParamType("FILTER"))],
+    options: ModelsOptions,
     file: OutputFile,
     display: DisplayOptions,
     server: EndpointOptions,
@@ -57,23 +57,26 @@ def models(
 
     from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
-        document = client.json(Outgoing("GET", "/models"))
+    with (
+        Output(file.output, before=env.stderr.clear_status) as out,
+        open.open_client(where, network, env.stderr) as client,
+    ):
+        document = client.json(Request("GET", "/models"))
         listed = found = _models(document)
         # Another server's types mean something else, and hide nothing.
-        if not given.all and any(model.get("type") == CHAT_TYPE for model in listed):
+        if not options.all and any(model.get("type") == CHAT_TYPE for model in listed):
             found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
-        if not given.all:
+        if not options.all:
             _remember([model["id"] for model in found])
-        wanted = env.inputs.argument(filter or "", "FILTER").lower()
+        wanted = env.input.argument(filter or "", "FILTER").lower()
         found = [model for model in found if wanted in _searched(model)]
-        if given.json:
+        if options.json:
             out.document({**document, "data": found})
         else:
-            table.show([_row(model) for model in found], out, COLUMNS, right=(2, 3))
+            table.print_table([_row(model) for model in found], out, COLUMNS, right=(2, 3))
         if not found:
             what = f" with '{wanted}'" if wanted else ""
-            hint = "" if given.all or not listed else "; --all shows more than those for chat"
+            hint = "" if options.all or not listed else "; --all shows more than those for chat"
             env.stderr.note(f"{where.base_url} offers no model{what}{hint}")
         out.commit()
     return ExitStatus.OK

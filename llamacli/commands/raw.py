@@ -5,15 +5,15 @@ import os
 import re
 from typing import TYPE_CHECKING, Annotated
 
-from llamacli.api.accumulator import Assembly
+from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode, json_fault, parse_json
 from llamacli.cli.shared import DisplayOptions, OutputFile
-from llamacli.cli.table import Flag, Operand, Table
-from llamacli.cli.types import AtFile, KeyValue, Kind, Matching, Switch
+from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.types import AtFile, KeyValue, ParamType, Pattern, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
-from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
-from llamacli.http.request import CHAT, Outgoing
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.http.request import CHAT_PATH, Request
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
@@ -43,7 +43,7 @@ class Field(KeyValue):
         return text
 
 
-class Header(Kind):
+class Header(ParamType):
     metavar = "'NAME: VALUE'"
 
     def parse(self, text: str) -> tuple[str, str]:
@@ -59,7 +59,7 @@ class Header(Kind):
         return name, value.strip()
 
 
-class RawOptions(Table):
+class RawOptions(Options):
     """What is sent, and what is shown of what comes back."""
 
     title = "Request"
@@ -70,29 +70,29 @@ class RawOptions(Table):
             Field(),
             "Set a key of the body: true, false, null, a number, @FILE or text.",
             "-F",
-            many=True,
+            multiple=True,
             example="llamacli raw -F max_tokens=10 -F temperature=0 @body.json",
         ),
     ] = None
     endpoint: Annotated[
         str | None,
         Flag(
-            Matching("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
-            f"Call this path under the base URL, from the host's root after // (default {CHAT}).",
+            Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
+            f"Call this path under the base URL, from the host's root after // (default {CHAT_PATH}).",
             example="llamacli raw --endpoint //v2/billing",
         ),
     ] = None
     method: Annotated[
         str | None,
         Flag(
-            Matching("METHOD", r"[A-Z]{1,20}", "a method in capitals", values=METHODS),
+            Pattern("METHOD", r"[A-Z]{1,20}", "a method in capitals", values=METHODS),
             "Use this method (default POST, or GET where an endpoint is named and there is no body).",
             "-X",
         ),
     ] = None
     header: Annotated[
         list[tuple[str, str]] | None,
-        Flag(Header(), "Add this header.", "-H", many=True, example="llamacli raw -H 'X-Tag: nightly' @body.json"),
+        Flag(Header(), "Add this header.", "-H", multiple=True, example="llamacli raw -H 'X-Tag: nightly' @body.json"),
     ] = None
     include: Annotated[bool, Flag(Switch(), "Print the response's status and headers first.", "-i")] = False
     sse: Annotated[
@@ -102,9 +102,9 @@ class RawOptions(Table):
 
 def raw(
     body: Annotated[str | None, Operand(AtFile("BODY"))],
-    given: RawOptions,
+    options: RawOptions,
     file: OutputFile,
-    instead: DryOptions,
+    preview: PreviewOptions,
     display: DisplayOptions,
     server: EndpointOptions,
     network: NetworkOptions,
@@ -119,19 +119,22 @@ def raw(
     event's data as a line, but for the [DONE] at its end. A 2xx ends with 0 whatever
     the answer says.
     """
-    data, streaming = _body(body, given, env)
-    method = given.method or ("GET" if given.endpoint and not data else "POST")
-    request = Outgoing(method, given.endpoint or CHAT, data, given.header or ())
-    if instead.dry_run or instead.curl:
-        from llamacli.http import preview
+    data, streaming = _body(body, options, env)
+    method = options.method or ("GET" if options.endpoint and not data else "POST")
+    request = Request(method, options.endpoint or CHAT_PATH, data, options.header or ())
+    if preview.dry_run or preview.curl:
+        from llamacli.http.preview import print_preview
 
-        preview.show(request, instead, server, network, file.output, env)
+        print_preview(request, preview, server, network, file.output, env)
         return ExitStatus.OK
     where = endpoint.resolve(server, env)
 
     from llamacli.http import open
 
-    with Output(file.output, before=env.stderr.settle) as out, open.client(where, network, env.stderr) as client:
+    with (
+        Output(file.output, before=env.stderr.clear_status) as out,
+        open.open_client(where, network, env.stderr) as client,
+    ):
         from llamacli.http import passthrough
         from llamacli.http.reply import Reply
 
@@ -139,12 +142,14 @@ def raw(
         try:
             response = call.send()
         except LlamaError:
-            if call.refusal:
-                _print(out, given.include, *call.refusal)
+            if call.error_response:
+                _print(out, options.include, *call.error_response)
             raise
-        _print(out, given.include, response, b"")
-        with Reply(call, response, Assembly()) as reply:
-            passthrough.body(reply, out, given.sse, is_answer=request.path.partition("?")[0].endswith("/completions"))
+        _print(out, options.include, response, b"")
+        with Reply(call, response, Accumulator()) as reply:
+            passthrough.copy_body(
+                reply, out, options.sse, is_answer=request.path.partition("?")[0].endswith("/completions")
+            )
         out.end()
         out.commit()
     return ExitStatus.OK
@@ -155,7 +160,7 @@ def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes 
     if body is None and not given.field:
         if given.method == "GET" or (given.endpoint and not given.method):
             return None, False
-        if not env.inputs.stdin_is_piped():
+        if not env.input.stdin_is_piped():
             if given.endpoint:
                 return None, False
             raise LlamaError(ExitStatus.USAGE, "nothing to send", "give a BODY, -F, or JSON on stdin")
@@ -169,20 +174,20 @@ def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes 
         raise LlamaError(ExitStatus.USAGE, "nothing to send: the BODY is empty", "give JSON")
     whole = {} if data is None else _object(data)
     for name, value in given.field.items():
-        key = env.inputs.argument(name, "--field")
+        key = env.input.argument(name, "--field")
         whole[key] = _value(value, key, env)
     return encode(whole), _asks_for_stream(whole)
 
 
 def _given(body: str, env: Environment) -> bytes:
     if body in ("-", "@-"):
-        data, origin = env.inputs.stdin_bytes("BODY"), "stdin"
+        data, origin = env.input.stdin_bytes("BODY"), "stdin"
     elif body.startswith("@"):
-        origin = env.inputs.at_path(body, "BODY")
-        data = env.inputs.file_bytes(origin)
+        origin = env.input.path_of(body, "BODY")
+        data = env.input.file_bytes(origin)
     else:
         data, origin = os.fsencode(body), "BODY"
-    env.inputs.text(data, origin)
+    env.input.text(data, origin)
     return data
 
 
@@ -225,7 +230,7 @@ def _value(text: str, key: str, env: Environment) -> object:
             return parse_json(text)
         except ValueError as error:
             raise LlamaError(ExitStatus.USAGE, f"--field {key}: '{text[:20]}' {error}") from None
-    return env.inputs.at_file(text, f"--field {key}")
+    return env.input.at_file(text, f"--field {key}")
 
 
 def _print(out: Output, include: bool, response: "requests.Response", body: bytes) -> None:

@@ -5,11 +5,11 @@ import time
 from typing import Annotated
 
 from llamacli.chat import session
-from llamacli.chat.messages import sent, text, transcript
+from llamacli.chat.messages import print_transcript, text, to_request
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.shared import DisplayOptions
-from llamacli.cli.table import Flag, Operand, Table
-from llamacli.cli.types import Kind, Switch
+from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table
@@ -29,7 +29,7 @@ FIRST = 60
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-class SessionsOptions(Table):
+class SessionsOptions(Options):
     """How a conversation is shown."""
 
     title = "Output"
@@ -38,9 +38,9 @@ class SessionsOptions(Table):
 
 
 def sessions(
-    action: Annotated[str | None, Operand(Kind(values=ACTIONS))],
-    names: Annotated[list[str] | None, Operand(Kind("NAME", completes="session"))],
-    given: SessionsOptions,
+    action: Annotated[str | None, Operand(ParamType(values=ACTIONS))],
+    names: Annotated[list[str] | None, Operand(ParamType("NAME", completes="session"))],
+    options: SessionsOptions,
     display: DisplayOptions,
     env: Environment,
 ) -> ExitStatus:
@@ -50,27 +50,29 @@ def sessions(
     was used last first; in a pipe tabs separate them and the age is in seconds. `show`
     prints one conversation, `rm` removes those that are named.
     """
-    action = env.inputs.argument(action or "list", "the action")
+    action = env.input.argument(action or "list", "the action")
     if action not in ACTIONS:
         raise LlamaError(ExitStatus.USAGE, f"no action '{action}'", f"there is {', '.join(ACTIONS)}")
-    names = [checked_name(env.inputs.argument(name, "NAME"), "NAME") for name in names or []]
+    names = [checked_name(env.input.argument(name, "NAME"), "NAME") for name in names or []]
     if (action == "list") == bool(names) or (action == "show" and len(names) > 1):
         wanted = {"list": "takes no NAME", "show": "wants the NAME of one session", "rm": "wants the NAME of a session"}
         raise LlamaError(ExitStatus.USAGE, f"'sessions {action}' {wanted[action]}", "'llamacli sessions' lists them")
-    if given.json and action != "show":
+    if options.json and action != "show":
         raise LlamaError(ExitStatus.USAGE, f"--json is for 'sessions show', not {action}")
     for name in names:
         if not os.path.lexists(SESSIONS.path(name)):
             raise _missing(name)
-    with Output(None, before=env.stderr.settle) as out:
+    with Output(None, before=env.stderr.clear_status) as out:
         if action == "list":
-            table.show([_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2))
+            table.print_table(
+                [_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2)
+            )
         elif action == "show":
-            entries = Session(names[0]).entries()
-            if given.json:
-                out.document(sent(entries))
+            entries = Session(names[0]).messages()
+            if options.json:
+                out.document(to_request(entries))
             else:
-                transcript(entries, out)
+                print_transcript(entries, out)
         else:
             _remove(names)
     return ExitStatus.OK
@@ -78,7 +80,7 @@ def sessions(
 
 def _row(name: str, for_a_person: bool, env: Environment) -> list[object]:
     try:
-        asked = [entry for entry in Session(name).entries() if entry["role"] == "user"]
+        asked = [entry for entry in Session(name).messages() if entry["role"] == "user"]
         age = int(max(0, time.time() - os.stat(SESSIONS.path(name)).st_mtime))
     except (LlamaError, OSError) as error:
         env.stderr.note(str(error))

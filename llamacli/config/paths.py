@@ -40,7 +40,7 @@ STATE = Folder("XDG_STATE_HOME", ".local/state")
 FOLDERS = (CONFIG, STATE, CACHE)
 
 
-class Place:
+class StoredFile:
     """A file of llamacli's, or with a suffix a folder of files that are named for what they hold; `text` says what."""
 
     def __init__(self, folder: Folder, name: str, suffix: str, text: str) -> None:
@@ -61,27 +61,27 @@ class Place:
         return f"{self.name}/NAME{self.suffix}" if self.suffix else self.name
 
 
-SETTINGS = Place(CONFIG, ".env", "", "The user's settings and key; mode 0600.")
+SETTINGS = StoredFile(CONFIG, ".env", "", "The user's settings and key; mode 0600.")
 
 
-ROLES = Place(CONFIG, "roles", ".md", "A system message, for --role NAME.")
+ROLES = StoredFile(CONFIG, "roles", ".md", "A system message, for --role NAME.")
 
 
-SESSIONS = Place(STATE, "sessions", ".jsonl", "A conversation, a message a line; mode 0600.")
+SESSIONS = StoredFile(STATE, "sessions", ".jsonl", "A conversation, a message a line; mode 0600.")
 
 
-HISTORY = Place(STATE, "history", "", "What was typed in chats; mode 0600.")
+HISTORY = StoredFile(STATE, "history", "", "What was typed in chats; mode 0600.")
 
 
-MODELS = Place(CACHE, "models", "", "The ids that `models` has listed, for completions.")
+MODELS = StoredFile(CACHE, "models", "", "The ids that `models` has listed, for completions.")
 
 
 #: All of them, in the order of the help.
-PLACES = (SETTINGS, ROLES, SESSIONS, HISTORY, MODELS)
+STORED_FILES = (SETTINGS, ROLES, SESSIONS, HISTORY, MODELS)
 
 
 #: The files that are where the user works.
-NEARBY = [
+PROJECT_FILES = [
     (".env", "Settings of the working directory, as far as they are trusted; see the README."),
     ("FILE.part", "What came of a broken answer to -o FILE."),
     ("FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),

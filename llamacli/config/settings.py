@@ -7,15 +7,15 @@ from pathlib import Path
 from llamacli.config.paths import SETTINGS
 
 #: What a switch may be set to, in any case.
-TRUE = ("1", "true", "yes", "on")
-FALSE = ("0", "false", "no", "off")
+TRUE_WORDS = ("1", "true", "yes", "on")
+FALSE_WORDS = ("0", "false", "no", "off")
 
 
 class Source:
     """One place that settings come from. `stranger` marks one that somebody else may have written."""
 
     def __init__(self, name: str, values: Mapping[str, str], stranger: bool = False) -> None:
-        self.name, self.values, self.stranger = name, values, stranger
+        self.name, self.values, self.untrusted = name, values, stranger
 
     def __str__(self) -> str:
         return self.name
@@ -30,16 +30,16 @@ class Settings:
     def find(self, variable: str, stranger: bool) -> tuple[str, Source] | None:
         """Returns the first value of `variable` and its source, a stranger's only where `stranger` allows it."""
         for source in self.sources:
-            if (text := source.values.get(variable)) and (stranger or may_be_taken(variable, source, self.note)):
+            if (text := source.values.get(variable)) and (stranger or is_allowed(variable, source, self.note)):
                 return text, source
         return None
 
 
-def may_be_taken(variable: str, source: Source, note: Callable[[str], None]) -> bool:
+def is_allowed(variable: str, source: Source, note: Callable[[str], None]) -> bool:
     """Tells whether a source is the user's own; one that is not is passed over with a note."""
-    if source.stranger:
+    if source.untrusted:
         note(f"{variable} is not taken from {source}, which may be a stranger's")
-    return not source.stranger
+    return not source.untrusted
 
 
 def load(note: Callable[[str], None]) -> Settings:
@@ -92,4 +92,4 @@ def _read(path: Path, note: Callable[[str], None], stranger: bool) -> list[Sourc
 KEY_VARIABLES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 
 
-FETCHED = ("LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND")
+KEY_SOURCES = ("LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND")

@@ -1,12 +1,12 @@
 """The environment variables that no flag has."""
 
 from llamacli import PROGRAM
-from llamacli.config.paths import FOLDERS, PLACES, Folder
+from llamacli.config.paths import FOLDERS, STORED_FILES, Folder
 from llamacli.config.settings import KEY_VARIABLES
 
 
 def _within(folder: Folder) -> str:
-    return " and ".join(f"{PROGRAM}/{place.name}" for place in PLACES if place.folder is folder)
+    return " and ".join(f"{PROGRAM}/{place.name}" for place in STORED_FILES if place.folder is folder)
 
 
 #: The variables that hold a key, or say where it is.

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llamacli import __version__
-from llamacli.api.accumulator import Assembly
+from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.connection.adapter import Adapter
-from llamacli.http.connection.attempt import Progress
+from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.failures import FAILURES, _is_certain, describe, root_cause
 from llamacli.http.connection.lean_requests import requests
 from llamacli.http.connection.proxy import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
-from llamacli.http.reply import BLOCK, MAX_BODY, Reply
-from llamacli.http.request import CHAT, Outgoing, join
+from llamacli.http.reply import BLOCK_BYTES, MAX_BODY_BYTES, Reply
+from llamacli.http.request import CHAT_PATH, Request, join_url
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
-    from llamacli.http.connection.preconnect import Early
+    from llamacli.http.connection.preconnect import Preconnect
 
 
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
-SILENCE = {True: 120.0, False: 600.0}
+READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
 
 
 class Retryable(Exception):
@@ -40,9 +40,9 @@ class Retryable(Exception):
     `after`: seconds that the server asks to wait. `code`: the HTTP status, 0 where there was no response.
     """
 
-    def __init__(self, error: LlamaError, after: float | None = None, code: int = 0) -> None:
+    def __init__(self, error: LlamaError, retry_after: float | None = None, http_status: int = 0) -> None:
         super().__init__(str(error))
-        self.error, self.after, self.code = error, after, code
+        self.error, self.retry_after, self.http_status = error, retry_after, http_status
 
 
 class Client:
@@ -62,14 +62,14 @@ class Client:
         endpoint: Endpoint,
         options: NetworkOptions,
         stderr: Stderr,
-        early: "Early | None" = None,
+        preconnect: "Preconnect | None" = None,
         connections: int = 1,
     ) -> None:
         self.endpoint, self.options, self.stderr = endpoint, options, stderr
         self.adapter = Adapter(connections)
-        self.adapter.early = early
+        self.adapter.preconnect = preconnect
         #: The certificates to trust, True for requests' own.
-        self.verify = (early and early.bundle) or certificates(options) or True
+        self.verify = (preconnect and preconnect.bundle) or certificates(options) or True
         self._routes: dict[str, Proxy] = {}
         self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
 
@@ -82,39 +82,41 @@ class Client:
     def close(self) -> None:
         """Lets the connections go."""
         self.adapter.close()
-        if self.adapter.early:
-            self.adapter.early.close()
+        if self.adapter.preconnect:
+            self.adapter.preconnect.close()
 
-    def when_sent(self, act: Callable[[], None]) -> None:
+    def on_sent(self, act: Callable[[], None]) -> None:
         """Has something done each time that a request is sent and the server's turn begins."""
-        self.adapter.when_sent = act
+        self.adapter.on_sent = act
 
-    def chat(self, body: dict[str, Any], final: Collection[int] = ()) -> "Reply":
+    def chat(self, body: dict[str, Any], no_retry: Collection[int] = ()) -> "Reply":
         """Posts a body to /chat/completions and returns the reply, whose answer is still to be read.
 
         `final` holds HTTP statuses after which it is not tried again. Raises LlamaError
         with the status of whatever kept the server from a 2xx.
         """
-        call = self.call(Outgoing("POST", CHAT, encode(body)), streaming=body.get("stream") is True, final=final)
+        call = self.call(
+            Request("POST", CHAT_PATH, encode(body)), streaming=body.get("stream") is True, no_retry=no_retry
+        )
         answers = body.get("n")
-        return Reply(call, call.send(), Assembly(answers if isinstance(answers, int) else 1))
+        return Reply(call, call.send(), Accumulator(answers if isinstance(answers, int) else 1))
 
-    def json(self, outgoing: Outgoing) -> Any:
+    def json(self, outgoing: Request) -> Any:
         """Sends a request and returns the JSON document that answers it."""
         call = self.call(outgoing, streaming=False)
-        with Reply(call, call.send(), Assembly()) as reply:
+        with Reply(call, call.send(), Accumulator()) as reply:
             return reply.document(reply.blocks())
 
     def call(
-        self, outgoing: Outgoing, streaming: bool, final: Collection[int] = (), request_id: str | None = None
+        self, outgoing: Request, streaming: bool, no_retry: Collection[int] = (), request_id: str | None = None
     ) -> "Call":
         """Returns a call that is still to be sent, under a new id where none is given."""
-        return Call(self, outgoing, self.options.timeout or SILENCE[streaming], final, request_id)
+        return Call(self, outgoing, self.options.timeout or READ_TIMEOUT_SECONDS[streaming], no_retry, request_id)
 
-    def prepared(self, outgoing: Outgoing, url: str, request_id: str) -> requests.PreparedRequest:
+    def prepare(self, outgoing: Request, url: str, request_id: str) -> requests.PreparedRequest:
         """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
         headers = outgoing.headers(request_id)
-        if outgoing.kind not in self._prepared:
+        if outgoing.shared_key not in self._prepared:
             shared = requests.utils.default_headers()
             shared["User-Agent"] = f"llamacli/{__version__}"
             # Which goes without saying since HTTP/1.1.
@@ -122,8 +124,8 @@ class Client:
             shared.update(headers)
             if self.endpoint.key:
                 shared["Authorization"] = f"Bearer {self.endpoint.key}"
-            self._prepared[outgoing.kind] = requests.Request(outgoing.method, url, headers=shared).prepare()
-        like = self._prepared[outgoing.kind]
+            self._prepared[outgoing.shared_key] = requests.Request(outgoing.method, url, headers=shared).prepare()
+        like = self._prepared[outgoing.shared_key]
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = like.method, like.url
         whole: Any = {**like.headers, **headers}
@@ -147,25 +149,25 @@ class Call:
     """One request and its further tries, under one id and one clock."""
 
     #: Of the latest try.
-    progress: Progress
+    latest_attempt: Attempt
     #: The latest response that was no 2xx, and its body.
-    refusal: tuple[requests.Response, bytes] | None = None
+    error_response: tuple[requests.Response, bytes] | None = None
     #: How often it was sent.
-    tries = 0
+    attempts = 0
     _has_spinner = False
 
     def __init__(
         self,
         client: Client,
-        outgoing: Outgoing,
-        silence: float,
-        final: Collection[int] = (),
+        outgoing: Request,
+        read_timeout: float,
+        no_retry: Collection[int] = (),
         request_id: str | None = None,
     ) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
-        self.outgoing, self.silence, self.final = outgoing, silence, final
+        self.request, self.read_timeout, self.no_retry = outgoing, read_timeout, no_retry
         self.request_id = request_id or self.options.request_id or str(uuid4())
-        self.url = join(client.endpoint.base_url, outgoing.path)
+        self.url = join_url(client.endpoint.base_url, outgoing.path)
         self.started = time.monotonic()
         self.proxy = client.route(self.url)
 
@@ -179,13 +181,13 @@ class Call:
         try:
             return self._send()
         except BaseException:
-            self.settle()
+            self.clear_status()
             raise
 
-    def settle(self) -> None:
+    def clear_status(self) -> None:
         """Ends the spinner, where this call has begun one: the bar of a batch is not its to end."""
         if self._has_spinner:
-            self.stderr.settle()
+            self.stderr.clear_status()
 
     def _send(self) -> requests.Response:
         for attempt in count():
@@ -194,18 +196,20 @@ class Call:
             except Retryable as failure:
                 from llamacli.http import retry
 
-                wait = failure.after if failure.after is not None else retry.backoff(attempt)
+                wait = failure.retry_after if failure.retry_after is not None else retry.backoff(attempt)
                 end = min(self.options.retry_max_time, self.options.max_time or float("inf"))
                 if attempt >= self.options.retry:
                     raise failure.error from None
                 if self.elapsed + wait > end:
-                    if failure.after:
+                    if failure.retry_after:
                         # Whichever it was: --retry-max-time or --max-time.
-                        failure.error.todo = (
-                            f"the server asks to wait {failure.after:.0f} s, more than the limits allow"
+                        failure.error.hint = (
+                            f"the server asks to wait {failure.retry_after:.0f} s, more than the limits allow"
                         )
                     raise failure.error from None
-                self.stderr.note(f"{failure.error.what}; retry {attempt + 1} of {self.options.retry} in {wait:.1f} s")
+                self.stderr.note(
+                    f"{failure.error.message}; retry {attempt + 1} of {self.options.retry} in {wait:.1f} s"
+                )
                 time.sleep(wait)
         raise AssertionError("count() never ends")
 
@@ -219,85 +223,89 @@ class Call:
             return self._attempt()
         except Retryable as failure:
             # The server has let go of an idle connection, which tells nothing about the call.
-            if failure.code or not self.progress.is_reused:
+            if failure.http_status or not self.latest_attempt.is_reused:
                 raise
         return self._attempt()
 
     def _attempt(self) -> requests.Response:
-        self.refusal = None
-        self.tries += 1
+        self.error_response = None
+        self.attempts += 1
         left = max(self.options.max_time - self.elapsed, 0.001) if self.options.max_time else float("inf")
         connect_timeout = min(self.options.connect_timeout, left)
-        self.progress = self.client.adapter.progress = Progress(connect_timeout, self.silence, left)
+        self.latest_attempt = self.client.adapter.attempt = Attempt(connect_timeout, self.read_timeout, left)
         try:
-            request = self.client.prepared(self.outgoing, self.url, self.request_id)
+            request = self.client.prepare(self.request, self.url, self.request_id)
             self._show_request(request)
             response = self.client.adapter.send(
                 request,
                 stream=True,
-                timeout=(connect_timeout, self.silence),
+                timeout=(connect_timeout, self.read_timeout),
                 verify=self.client.verify,
                 proxies=self.proxy.proxies,
             )
         except FAILURES as error:
-            raise self.lost(error) from error
+            raise self.connection_error(error) from error
         except Stopped:
             # The server shall see that nobody waits any more, also where the program goes on.
-            self.progress.close()
+            self.latest_attempt.close()
             raise
-        self.progress.begun = True
+        self.latest_attempt.begun = True
         self._show_response(response)
         if 200 <= response.status_code < 300:
             return response
         try:
-            raise self._refused(response)
+            raise self._read_error(response)
         finally:
             response.close()
-            self.progress.close()
+            self.latest_attempt.close()
 
-    def lost(self, error: BaseException) -> Exception:
+    def connection_error(self, error: BaseException) -> Exception:
         """Says what became of a request without a (whole) response."""
-        progress, limit = self.progress, self.options.max_time
+        progress, limit = self.latest_attempt, self.options.max_time
         progress.close()
         if progress.was_cut and limit and self.elapsed >= limit:
             what = f"no complete answer within --max-time {limit:g} s"
-            return self.fault(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
+            return self.error(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
         cause = root_cause(error)
         if progress.begun:
-            return self.broken(cause)
+            return self.cut_short(cause)
         where = self.client.endpoint.host + (f" through the proxy {self.proxy.host}" if self.proxy.host else "")
         if progress.connected and isinstance(cause, TimeoutError):
             # The call may go on over there, and be billed: it is not sent twice.
-            what = f"no answer from {where} within {self.silence:g} s"
-            return self.fault(ExitStatus.NETWORK, what, "raise --timeout")
+            what = f"no answer from {where} within {self.read_timeout:g} s"
+            return self.error(ExitStatus.NETWORK, what, "raise --timeout")
         if progress.was_cut:
             cause = TimeoutError(f"not ready within {progress.connect_timeout:g} s")
         verb = "lost the connection to" if progress.connected else "cannot connect to"
         todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
-        failure = self.fault(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
+        failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
         return failure if _is_certain(error, cause) else Retryable(failure)
 
-    def broken(self, cause: BaseException) -> LlamaError:
+    def cut_short(self, cause: BaseException) -> LlamaError:
         """Says that the response ended before the answer did."""
         if isinstance(cause, TimeoutError):
-            return self.fault(ExitStatus.BROKEN, f"the answer broke off: silence for {self.silence:g} s", "try again")
-        return self.fault(ExitStatus.BROKEN, f"the answer broke off: {describe(cause)}", "try again")
+            return self.error(
+                ExitStatus.BROKEN, f"the answer broke off: silence for {self.read_timeout:g} s", "try again"
+            )
+        return self.error(ExitStatus.BROKEN, f"the answer broke off: {describe(cause)}", "try again")
 
-    def _refused(self, response: requests.Response) -> Exception:
+    def _read_error(self, response: requests.Response) -> Exception:
         """Says why there was no 2xx, in the server's own words where it has some."""
         from llamacli.http import retry
 
         code = response.status_code
-        self.progress.finishing(10)
+        self.latest_attempt.finishing(10)
         from llamacli.api.errors import error_in, request_id_in
 
         blocks: list[bytes] = []
         with suppress(*FAILURES):
-            while len(blocks) < MAX_BODY // BLOCK and (block := response.raw.read1(BLOCK, decode_content=True)):
+            while len(blocks) < MAX_BODY_BYTES // BLOCK_BYTES and (
+                block := response.raw.read1(BLOCK_BYTES, decode_content=True)
+            ):
                 blocks.append(block)
         body = b"".join(blocks)
-        self.refusal = response, body
-        words = one_line(self.stderr.hidden(error_in(body)), 300)
+        self.error_response = response, body
+        words = one_line(self.stderr.redacted(error_in(body)), 300)
         if 300 <= code < 400 and (location := response.headers.get("Location")):
             words = f"a redirect to {location}, not followed"
         what = f"{retry.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
@@ -305,17 +313,17 @@ class Call:
             response.headers.get("x-inference-id") or response.headers.get("x-request-id") or request_id_in(body)
         )
         status, todo = retry.meaning(code)
-        if code == 404 and self.outgoing.path == CHAT:
+        if code == 404 and self.request.path == CHAT_PATH:
             todo = f"check --model, and {todo.removeprefix('check ')}"
         if code == 401 and not self.client.endpoint.key:
             todo = self.client.endpoint.key_origin
-        failure = self.fault(status, what, todo, server_id)
+        failure = self.error(status, what, todo, server_id)
         failure.http_status = code
-        if code not in retry.RETRIED or code in self.final:
+        if code not in retry.RETRYABLE_STATUSES or code in self.no_retry:
             return failure
         return Retryable(failure, retry.retry_after(response.headers.get("Retry-After")), code)
 
-    def fault(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError:
+    def error(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError:
         """Makes an error that names the request, so that the provider's logs can be searched for it."""
         theirs = f", the server's {server_id}" if server_id else ""
         return LlamaError(status, f"{what} (request id {self.request_id}{theirs})", todo)

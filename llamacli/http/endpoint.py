@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from llamacli.config.settings import FETCHED, KEY_VARIABLES, Settings, Source, may_be_taken
+from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, Settings, Source, is_allowed
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import DEFAULT_BASE_URL, EndpointOptions
 from llamacli.http.request import is_loopback
@@ -16,7 +16,7 @@ from llamacli.stdio.environment import Environment
 KEYS_PAGE = "https://aimlapi.com/app/keys"
 
 
-MAX_KEY = 1 << 16
+MAX_KEY_BYTES = 1 << 16
 
 
 class Endpoint:
@@ -42,7 +42,7 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
     """
     announce(options, env)
     try:
-        found = choose_key(options, env)
+        found = find_allowed_key(options, env)
     except LlamaError as error:
         if need_key or error.status != ExitStatus.KEY:
             raise
@@ -55,56 +55,56 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
             "no API key",
             f"make one at {KEYS_PAGE}, then set {KEY_VARIABLES[0]}, or store it with: llamacli config set-key",
         )
-    if key and is_readable_on_the_way(options):
+    if key and is_unencrypted(options):
         raise LlamaError(
             ExitStatus.USAGE,
             f"the key would go over plain http to {urlsplit(options.base_url).hostname}, readable on the way",
             "use https, or --no-key, or --allow-http",
         )
     if key:
-        env.stderr.hide(key)
+        env.stderr.redact(key)
     return Endpoint(options.base_url, key, key_origin)
 
 
 def announce(options: EndpointOptions, env: Environment) -> None:
     """Says so where it was a stranger who chose the server."""
     origin = _origin(options, env.settings)
-    if origin and origin.stranger:
+    if origin and origin.untrusted:
         env.stderr.note(f"calling {options.base_url}, as {origin} says")
 
 
-def choose_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
+def find_allowed_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
     """Returns the key that may go to the server, and where it came from; None where none may or there is none."""
     origin = _origin(options, env.settings)
-    return _key_of_stranger(options, origin) if origin and origin.stranger else _find_key(options, env)
+    return _key_of_stranger(options, origin) if origin and origin.untrusted else _find_key(options, env)
 
 
 def _why_none(options: EndpointOptions, env: Environment) -> str:
     """Says why a call carries no key, and what to do about it."""
     origin = _origin(options, env.settings)
-    if origin and origin.stranger and not options.no_key:
+    if origin and origin.untrusted and not options.no_key:
         return f"no key was sent: {origin} names the server and holds none; --base-url sends yours there"
     return "no key was sent" + (", as --no-key wants it" if options.no_key else f": set {KEY_VARIABLES[0]}")
 
 
-def holder_of_key(options: EndpointOptions, env: Environment) -> Source | None:
+def untrusted_key_source(options: EndpointOptions, env: Environment) -> Source | None:
     """Returns the stranger's .env whose own key a call would carry, None where there is none."""
     origin = _origin(options, env.settings)
-    holds = origin is not None and origin.stranger and any(origin.values.get(name) for name in KEY_VARIABLES)
+    holds = origin is not None and origin.untrusted and any(origin.values.get(name) for name in KEY_VARIABLES)
     return origin if holds and not options.no_key else None
 
 
 def would_send_key(options: EndpointOptions, env: Environment) -> bool:
     """Tells whether a call would carry the user's own key, without fetching it."""
     origin = _origin(options, env.settings)
-    if options.no_key or (origin and origin.stranger) or is_readable_on_the_way(options):
+    if options.no_key or (origin and origin.untrusted) or is_unencrypted(options):
         return False
-    names = (*KEY_VARIABLES, *FETCHED)
+    names = (*KEY_VARIABLES, *KEY_SOURCES)
     held = any(source.values.get(name) for source in env.settings.sources for name in names)
     return held or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
 
 
-def is_readable_on_the_way(options: EndpointOptions) -> bool:
+def is_unencrypted(options: EndpointOptions) -> bool:
     """Tells whether a key would go over plain http to another machine, unasked."""
     return options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url)
 
@@ -121,7 +121,7 @@ def _key_of_stranger(options: EndpointOptions, source: Source) -> tuple[str, str
     """Returns the key for a server named by a stranger's .env: one of that same file or none."""
     for variable in KEY_VARIABLES:
         if (key := source.values.get(variable)) and not options.no_key:
-            return checked_key(key, f"{variable} in {source}"), f"{variable} in {source}"
+            return validate_key(key, f"{variable} in {source}"), f"{variable} in {source}"
     if options.no_key or is_loopback(options.base_url):
         return None
     raise LlamaError(
@@ -140,10 +140,10 @@ def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | N
     if options.no_key:
         return None
     if options.key_file is not None:
-        return checked_key(_from_file(options.key_file, "--key-file"), "--key-file"), "--key-file"
+        return validate_key(_from_file(options.key_file, "--key-file"), "--key-file"), "--key-file"
     for source in env.settings.sources:
         for key, origin in _keys_in(source, env.stderr.note):
-            return checked_key(key, origin), origin
+            return validate_key(key, origin), origin
     return None
 
 
@@ -152,9 +152,9 @@ def _keys_in(source: Source, note: Callable[[str], None]) -> Iterator[tuple[str,
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"
-    for variable, fetch in zip(FETCHED, (_from_file, _from_command), strict=True):
+    for variable, fetch in zip(KEY_SOURCES, (_from_file, _from_command), strict=True):
         # What names a file or a command is not for a stranger to say.
-        if (text := source.values.get(variable)) and may_be_taken(variable, source, note):
+        if (text := source.values.get(variable)) and is_allowed(variable, source, note):
             yield fetch(text, variable), variable
 
 
@@ -162,7 +162,7 @@ def _from_file(path: str, origin: str) -> str:
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
             # What is longer is no key, and may be endless.
-            return file.read(MAX_KEY)
+            return file.read(MAX_KEY_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: {reason}") from None
@@ -185,7 +185,7 @@ def _from_command(command: str, origin: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def checked_key(key: str, origin: str) -> str:
+def validate_key(key: str, origin: str) -> str:
     """Returns a key without the space around it. Raises LlamaError (key) where no header could carry it."""
     key = key.strip()
     if not re.fullmatch(r"[\x21-\x7e]+", key):

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from llamacli.http.connection.preconnect import Early
+from llamacli.http.connection.preconnect import Preconnect
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
 from llamacli.http.request import is_loopback
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 #: Seconds for connecting below which there is no early connection: importing would eat up a part of them.
-LEAST = 1
+PRECONNECT_MIN_SECONDS = 1
 
 
-def client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
+def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
     """Returns a client that is about to send a request. Raises LlamaError (usage) where there are no certificates."""
     bundle = certificates(options)
     early = None
-    if options.connect_timeout >= LEAST and (is_loopback(where.base_url) or not _has_proxy()):
-        early = Early(where.base_url, options.connect_timeout)
+    if options.connect_timeout >= PRECONNECT_MIN_SECONDS and (is_loopback(where.base_url) or not _has_proxy()):
+        early = Preconnect(where.base_url, options.connect_timeout)
         if early.is_tls:
             early.secure(bundle)
     # Nothing takes longer to import than requests.

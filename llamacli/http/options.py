@@ -5,13 +5,13 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from llamacli.cli.table import Flag, Table
-from llamacli.cli.types import Integer, Kind, Matching, Path, Seconds, Switch
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import Integer, ParamType, PathType, Pattern, Seconds, Switch
 from llamacli.config.settings import KEY_VARIABLES
 from llamacli.errors import ExitStatus, LlamaError
 
 
-class DryOptions(Table):
+class PreviewOptions(Options):
     """To see the request in place of sending it."""
 
     title = "Output"
@@ -23,7 +23,7 @@ class DryOptions(Table):
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 
 
-class BaseUrl(Kind):
+class BaseUrlType(ParamType):
     metavar = "URL"
 
     def parse(self, text: str) -> str:
@@ -46,7 +46,7 @@ class BaseUrl(Kind):
         return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
-class EndpointOptions(Table):
+class EndpointOptions(Options):
     """Which server is called, with which key."""
 
     title = "Server and key"
@@ -58,14 +58,14 @@ class EndpointOptions(Table):
     base_url: Annotated[
         str,
         Flag(
-            BaseUrl(),
+            BaseUrlType(),
             "Call this server.",
             env="AIMLAPI_BASE_URL",
-            stranger=True,
+            untrusted=True,
             example="llamacli ask --base-url http://localhost:8080/v1 hello",
         ),
     ] = DEFAULT_BASE_URL
-    key_file: Annotated[str | None, Flag(Path(), "Read the key from this file.")] = None
+    key_file: Annotated[str | None, Flag(PathType(), "Read the key from this file.")] = None
     no_key: Annotated[bool, Flag(Switch(), "Send no key.")] = False
     allow_http: Annotated[bool, Flag(Switch(), "Send the key over plain http to other hosts than this one.")] = False
 
@@ -73,7 +73,7 @@ class EndpointOptions(Table):
 SECONDS = Seconds(0.001, 1_000_000)
 
 
-class NetworkOptions(Table):
+class NetworkOptions(Options):
     """How long to wait, how often to try, and what to trust. Times are in seconds."""
 
     title = "Network"
@@ -90,13 +90,14 @@ class NetworkOptions(Table):
     request_id: Annotated[
         str | None,
         Flag(
-            Matching("ID", r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -"),
+            Pattern("ID", r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -"),
             "Send this X-Client-Request-Id in place of a new UUID.",
             env=True,
         ),
     ] = None
     ca_bundle: Annotated[
-        str | None, Flag(Path(), "Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi's).", env=True)
+        str | None,
+        Flag(PathType(), "Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi's).", env=True),
     ] = None
 
 

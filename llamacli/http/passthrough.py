@@ -5,21 +5,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from llamacli.api import sse
-from llamacli.http.reply import DONE, MAX_BODY, STREAM, Reply
+from llamacli.http.reply import DONE, MAX_BODY_BYTES, SSE_START, Reply
 from llamacli.stdio.output import Output
 
 
-def body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> None:
+def copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> None:
     """Prints a body, a stream `as_received` or each event's data as a line.
 
     A model's answer may be a stream under any Content-Type, as servers have it. Raises
     LlamaError (broken) where a body is cut short, so far as it shows: by HTTP's own
     framing, by JSON that does not end, or by a stream that ends before its answer.
     """
-    start, blocks = reply.opening()
+    start, blocks = reply.sniff()
     kind = reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     first, is_stream = start[:1], kind == "text/event-stream"
-    if (is_stream and first not in (b"{", b"[", b"<")) or (is_answer and STREAM.match(start)):
+    if (is_stream and first not in (b"{", b"[", b"<")) or (is_answer and SSE_START.match(start)):
         _events(reply, blocks, out, as_received)
     elif first in (b"{", b"[") and (is_stream or kind.endswith(("/json", "+json"))):
         # Only JSON shows by itself where it ends.
@@ -27,8 +27,8 @@ def body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> None:
     else:
         for block in blocks:
             out.verbatim(block)
-        if not start and reply.ends_with_the_connection:
-            raise reply.fault("the connection was closed before the body")
+        if not start and reply.is_close_delimited:
+            raise reply.error("the connection was closed before the body")
 
 
 def _document(reply: Reply, blocks: Iterator[bytes], out: Output) -> None:
@@ -39,11 +39,11 @@ def _document(reply: Reply, blocks: Iterator[bytes], out: Output) -> None:
         size += len(block)
         end = (end + block)[-64:].rstrip()
         # Memory is not for the server to fill: of what is longer only its last byte is looked at.
-        if size <= MAX_BODY:
+        if size <= MAX_BODY_BYTES:
             kept.append(block)
-    is_whole = _is_json(b"".join(kept)) if size <= MAX_BODY else end[-1:] in b"}]"
+    is_whole = _is_json(b"".join(kept)) if size <= MAX_BODY_BYTES else end[-1:] in b"}]"
     if not is_whole:
-        raise reply.fault("the server sent malformed or incomplete JSON")
+        raise reply.error("the server sent malformed or incomplete JSON")
 
 
 def _events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received: bool) -> None:
@@ -60,15 +60,15 @@ def _events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received: boo
                 has_events = True
                 # Whatever it is, it was printed; it counts only for whether the stream is whole.
                 with suppress(ValueError, RecursionError):
-                    reply.answer.add(json.loads(event.data))
-    except sse.TooLong:
-        raise reply.fault(f"the server sent an event of more than {sse.MAX_EVENT >> 20} MiB") from None
-    if reply.answer.is_whole:
+                    reply.accumulator.add(json.loads(event.data))
+    except sse.EventTooLong:
+        raise reply.error(f"the server sent an event of more than {sse.MAX_EVENT_BYTES >> 20} MiB") from None
+    if reply.accumulator.is_whole:
         return
-    if reply.answer.has_choices or decoder.is_inside:
-        raise reply.fault("the stream ended before the answer did")
+    if reply.accumulator.has_choices or decoder.is_inside:
+        raise reply.error("the stream ended before the answer did")
     if not has_events:
-        raise reply.fault("the stream held no answer")
+        raise reply.error("the stream held no answer")
 
 
 def _is_json(data: bytes) -> bool:

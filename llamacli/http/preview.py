@@ -1,32 +1,32 @@
-"""--dry-run and --curl: shows a request in place of sending it."""
+"""--options-run and --curl: shows a request in place of sending it."""
 
 import os
 from collections.abc import Iterable
 
 from llamacli.config.settings import KEY_VARIABLES
 from llamacli.http import endpoint, request
-from llamacli.http.options import DryOptions, EndpointOptions, NetworkOptions
-from llamacli.http.request import Outgoing
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.http.request import Request
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 from llamacli.stdio.shell import quote
 
 
-def show(
-    outgoing: Outgoing,
-    dry: DryOptions,
+def print_preview(
+    outgoing: Request,
+    options: PreviewOptions,
     server: EndpointOptions,
     network: NetworkOptions,
     path: str | None,
     env: Environment,
 ) -> None:
     """Prints a request in place of sending it: no key is fetched and nothing leaves the machine."""
-    show_all([outgoing], dry, server, network, path, env)
+    print_previews([outgoing], options, server, network, path, env)
 
 
-def show_all(
-    requests: Iterable[Outgoing],
-    dry: DryOptions,
+def print_previews(
+    requests: Iterable[Request],
+    options: PreviewOptions,
     server: EndpointOptions,
     network: NetworkOptions,
     path: str | None,
@@ -34,24 +34,24 @@ def show_all(
 ) -> None:
     """Prints each request on a line of its own, as it comes."""
     with Output(path) as out:
-        if dry.curl:
+        if options.curl:
             endpoint.announce(server, env)
             with_key = endpoint.would_send_key(server, env)
-            if not with_key and (holder := endpoint.holder_of_key(server, env)):
+            if not with_key and (holder := endpoint.untrusted_key_source(server, env)):
                 env.stderr.note(f"the command sends no key, and the call itself would: the one in {holder}")
             if with_key and not os.environ.get(KEY_VARIABLES[0]):
                 env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
         for outgoing in requests:
-            if dry.curl:
-                url = request.join(server.base_url, outgoing.path)
-                out.write(curl(outgoing, url, network, with_key))
+            if options.curl:
+                url = request.join_url(server.base_url, outgoing.path)
+                out.write(curl_command(outgoing, url, network, with_key))
             else:
                 out.json_text((outgoing.body or b"").decode())
             out.end()
         out.commit()
 
 
-def curl(outgoing: Outgoing, url: str, network: NetworkOptions, with_key: bool) -> str:
+def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key: bool) -> str:
     """Returns a command for a POSIX shell that puts the same bytes on the wire.
 
     The body goes through printf, which is built into the shell: an argument of a

@@ -11,25 +11,25 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from llamacli.api import sse
-from llamacli.api.accumulator import Assembly
-from llamacli.api.messages import Chunk, verdict
+from llamacli.api.accumulator import Accumulator
+from llamacli.api.messages import Chunk, find_problem
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.connection.attempt import Progress
+from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.failures import FAILURES
 from llamacli.http.connection.lean_requests import requests
-from llamacli.http.request import Outgoing
+from llamacli.http.request import Request
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
 
-BLOCK = 1 << 16
+BLOCK_BYTES = 1 << 16
 
 
 #: Bytes of an answer in one piece; more than that is no answer.
-MAX_BODY = 64 << 20
+MAX_BODY_BYTES = 64 << 20
 
 
 #: How a text/event-stream begins: a comment or a field.
-STREAM = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
+SSE_START = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
 
 
 BOM = b"\xef\xbb\xbf"
@@ -39,34 +39,34 @@ DONE = "[DONE]"
 
 
 #: Seconds that a stream may go on for after every choice has finished: usage and [DONE] may follow, or nothing.
-LINGER = 5.0
+LINGER_SECONDS = 5.0
 
 
 #: Seconds to wait for the end of a body whose answer is there: a new connection takes about as long.
-DRAIN = 0.1
+DRAIN_SECONDS = 0.1
 
 
-class AnyCall(Protocol):
+class ReplyContext(Protocol):
     """What a reply needs to know of the call that it belongs to."""
 
     started: float
-    outgoing: Outgoing
-    progress: Progress
+    request: Request
+    latest_attempt: Attempt
     stderr: Stderr
 
-    def settle(self) -> None: ...
+    def clear_status(self) -> None: ...
 
-    def lost(self, error: BaseException) -> Exception: ...
+    def connection_error(self, error: BaseException) -> Exception: ...
 
-    def fault(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
+    def error(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
 
 
 class Reply:
     """The body of a 2xx. Iterating reads it; `answer` is what has come so far."""
 
-    def __init__(self, call: AnyCall, response: requests.Response, answer: Assembly) -> None:
+    def __init__(self, call: ReplyContext, response: requests.Response, answer: Accumulator) -> None:
         self._call, self._response = call, response
-        self.answer = answer
+        self.accumulator = answer
         self.started = call.started
         #: When the first and the latest text came, by the monotonic clock.
         self.first_text = self.last_text = call.started
@@ -76,27 +76,27 @@ class Reply:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self._call.settle()
-        self._call.progress.close()
+        self._call.clear_status()
+        self._call.latest_attempt.close()
         self._response.close()
         if kind is None:
             self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
 
     @property
-    def ends_with_the_connection(self) -> bool:
+    def is_close_delimited(self) -> bool:
         """Whether nothing else says where the body ends, so that one cut short looks whole."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
-        has_body = self._response.status_code != 204 and self._call.outgoing.method != "HEAD"
+        has_body = self._response.status_code != 204 and self._call.request.method != "HEAD"
         return has_body and not is_framed
 
-    def verdict(self, allow_truncated: bool) -> LlamaError | None:
+    def find_problem(self, allow_truncated: bool) -> LlamaError | None:
         """Says what keeps a whole reply from being a complete answer, None where nothing does."""
-        found = verdict(self.answer.completion(), allow_truncated)
-        return self.named(found) if found else None
+        found = find_problem(self.accumulator.completion(), allow_truncated)
+        return self.with_request_id(found) if found else None
 
-    def named(self, found: LlamaError) -> LlamaError:
+    def with_request_id(self, error: LlamaError) -> LlamaError:
         """Makes the error name the request that it came of."""
-        return self._call.fault(found.status, found.what, found.todo)
+        return self._call.error(error.status, error.message, error.hint)
 
     def __iter__(self) -> Iterator[list[Chunk]]:
         """Yields the chunks as they come, those that came together in one list; a whole completion is one chunk.
@@ -105,32 +105,32 @@ class Reply:
         in place of streams, and either under any Content-Type. Raises LlamaError
         (broken) where the answer is not whole, (server) where it holds an error.
         """
-        start, blocks = self.opening()
+        start, blocks = self.sniff()
         if not start:
-            raise self.fault("the server sent an empty body")
+            raise self.error("the server sent an empty body")
         if start[:1] in b"{[":
-            document = self._added(self._checked(self.document(blocks), False))
+            document = self._accumulate(self._validate(self.document(blocks), False))
             self._take_time()
             yield [document]
-        elif STREAM.match(start):
+        elif SSE_START.match(start):
             for chunks in self._stream(blocks):
                 self._take_time()
                 yield chunks
         else:
             from llamacli.api.errors import error_in
 
-            words = one_line(self._call.stderr.hidden(error_in(start)), 100)
-            raise self.fault("the server sent " + (words if start[:1] == b"<" else f"no answer but '{words}'"))
+            words = one_line(self._call.stderr.redacted(error_in(start)), 100)
+            raise self.error("the server sent " + (words if start[:1] == b"<" else f"no answer but '{words}'"))
 
-    def opening(self) -> tuple[bytes, Iterator[bytes]]:
+    def sniff(self) -> tuple[bytes, Iterator[bytes]]:
         """Reads on until it shows what the body is, and returns that much and the whole body again."""
         blocks = self.blocks()
         head, size, start = [], 0, b""
         for block in blocks:
             head.append(block)
             size += len(block)
-            if size > MAX_BODY:
-                raise self.fault(f"the server sent {MAX_BODY >> 20} MiB of nothing")
+            if size > MAX_BODY_BYTES:
+                raise self.error(f"the server sent {MAX_BODY_BYTES >> 20} MiB of nothing")
             start = (start + block).removeprefix(BOM).lstrip()
             if BOM.startswith(start):
                 continue
@@ -141,14 +141,14 @@ class Reply:
 
     def drain(self) -> None:
         """Reads what may follow the end of the answer, for a moment, so that its connection can be kept."""
-        self._call.progress.finishing(DRAIN)
+        self._call.latest_attempt.finishing(DRAIN_SECONDS)
         with suppress(*FAILURES):
-            while self._response.raw.read1(BLOCK):
+            while self._response.raw.read1(BLOCK_BYTES):
                 pass
 
     def _take_time(self) -> None:
         self.last_text = time.monotonic()
-        if self.first_text == self.started and self.answer.has_text:
+        if self.first_text == self.started and self.accumulator.has_text:
             self.first_text = self.last_text
 
     def blocks(self) -> Iterator[bytes]:
@@ -156,21 +156,21 @@ class Reply:
         lingering = False
         while True:
             try:
-                block = self._response.raw.read1(BLOCK, decode_content=True)
+                block = self._response.raw.read1(BLOCK_BYTES, decode_content=True)
             except FAILURES as error:
-                if self.answer.is_whole:
+                if self.accumulator.is_whole:
                     return
-                raise self._call.lost(error) from error
+                raise self._call.connection_error(error) from error
             if not block:
-                if self._call.progress.was_cut and not self.answer.is_whole:
-                    raise self._call.lost(TimeoutError())
-                if not _is_unpacked(self._response.raw) and not self.answer.is_whole:
-                    raise self._call.lost(zlib.error())
+                if self._call.latest_attempt.was_cut and not self.accumulator.is_whole:
+                    raise self._call.connection_error(TimeoutError())
+                if not _is_unpacked(self._response.raw) and not self.accumulator.is_whole:
+                    raise self._call.connection_error(zlib.error())
                 return
             yield block
-            if not lingering and self.answer.is_whole:
+            if not lingering and self.accumulator.is_whole:
                 lingering = True
-                self._call.progress.finishing(LINGER)
+                self._call.latest_attempt.finishing(LINGER_SECONDS)
 
     def _stream(self, blocks: Iterator[bytes]) -> Iterator[list[Chunk]]:
         begun = False
@@ -194,17 +194,17 @@ class Reply:
                 if chunks:
                     begun = True
                     yield chunks
-        except sse.TooLong:
-            raise self.fault(f"the server sent an event of more than {sse.MAX_EVENT >> 20} MiB") from None
-        if not self.answer.is_whole:
-            raise self.fault("the stream ended before the answer did" if begun else "the stream held no answer")
+        except sse.EventTooLong:
+            raise self.error(f"the server sent an event of more than {sse.MAX_EVENT_BYTES >> 20} MiB") from None
+        if not self.accumulator.is_whole:
+            raise self.error("the stream ended before the answer did" if begun else "the stream held no answer")
 
     def _chunk(self, event: sse.Event) -> Chunk:
         try:
             chunk = json.loads(event.data)
         except (ValueError, RecursionError):
-            raise self.fault("the server sent malformed JSON") from None
-        return self._added(self._checked(chunk, event.name == "error"))
+            raise self.error("the server sent malformed JSON") from None
+        return self._accumulate(self._validate(chunk, event.name == "error"))
 
     def document(self, blocks: Iterator[bytes]) -> Any:
         """Reads a JSON document. Raises LlamaError (broken) where it is none."""
@@ -212,38 +212,38 @@ class Reply:
         for block in blocks:
             pieces.append(block)
             size += len(block)
-            if size > MAX_BODY:
-                raise self.fault(f"the server sent more than {MAX_BODY >> 20} MiB")
+            if size > MAX_BODY_BYTES:
+                raise self.error(f"the server sent more than {MAX_BODY_BYTES >> 20} MiB")
         try:
             return json.loads(b"".join(pieces).removeprefix(BOM).decode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            raise self.fault("the server sent malformed or incomplete JSON") from None
+            raise self.error("the server sent malformed or incomplete JSON") from None
 
-    def _added(self, chunk: Chunk) -> Chunk:
+    def _accumulate(self, chunk: Chunk) -> Chunk:
         try:
-            self.answer.add(chunk)
+            self.accumulator.add(chunk)
         except ValueError:
-            raise self.fault("the server sent a chunk that is not of the API's shape") from None
+            raise self.error("the server sent a chunk that is not of the API's shape") from None
         return chunk
 
-    def _checked(self, chunk: object, is_error: bool) -> Chunk:
+    def _validate(self, chunk: object, is_error: bool) -> Chunk:
         """Tells an answer from an error that comes under a 200."""
         if not isinstance(chunk, dict):
-            raise self.fault("the server sent JSON that is no answer")
+            raise self.error("the server sent JSON that is no answer")
         is_error = is_error or bool(chunk.get("error"))
         if is_error or "choices" not in chunk:
             from llamacli.api.errors import error_message, request_id
 
-            if words := one_line(self._call.stderr.hidden(error_message(chunk)), 300):
+            if words := one_line(self._call.stderr.redacted(error_message(chunk)), 300):
                 what = f"the server failed: {words}"
-                raise self._call.fault(ExitStatus.SERVER, what, "try again later", request_id(chunk))
+                raise self._call.error(ExitStatus.SERVER, what, "try again later", request_id(chunk))
             if is_error:
-                raise self.fault("the server sent an error without a word")
+                raise self.error("the server sent an error without a word")
         return chunk
 
-    def fault(self, what: str) -> LlamaError:
+    def error(self, what: str) -> LlamaError:
         """Makes the error of a broken answer."""
-        return self._call.fault(ExitStatus.BROKEN, what, "try again, and see -v")
+        return self._call.error(ExitStatus.BROKEN, what, "try again, and see -v")
 
 
 def _is_unpacked(raw: Any) -> bool:

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
-def join(base_url: str, path: str) -> str:
+def join_url(base_url: str, path: str) -> str:
     """Returns the URL of a path under a base URL, or from its host's root where the path begins with //."""
     if path.startswith("//"):
         parts = urlsplit(base_url)
@@ -22,10 +22,10 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-CHAT = "/chat/completions"
+CHAT_PATH = "/chat/completions"
 
 
-class Outgoing:
+class Request:
     """Method, path, body and further headers of a request; the Authorization is added where it is sent."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Outgoing:
         self._extra = tuple(extra)
 
     @property
-    def kind(self) -> tuple[object, ...]:
+    def shared_key(self) -> tuple[object, ...]:
         """What requests share that differ in nothing but the bytes of the body and the id."""
         return self.method, self.path, self._extra, bool(self.body)
 

@@ -5,11 +5,11 @@ from time import time
 from llamacli.errors import ExitStatus
 
 #: Statuses that another try may mend: the request timed out, came too early or too often, or the server failed.
-RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 #: What the statuses mean that have a meaning of their own: how to end, and what a person can do.
-MEANINGS = {
+STATUS_MEANINGS = {
     401: (ExitStatus.KEY, "check the key"),
     402: (ExitStatus.CREDITS, "top up the account"),
     403: (ExitStatus.CREDITS, "top up the account, or check what the key may do"),
@@ -26,7 +26,7 @@ def meaning(code: int) -> tuple[ExitStatus, str]:
     if code >= 500:
         return ExitStatus.SERVER, "try again later"
     by_kind = "name the address meant with --base-url" if code < 400 else "mend the request"
-    return MEANINGS.get(code, (ExitStatus.REFUSED, by_kind))
+    return STATUS_MEANINGS.get(code, (ExitStatus.REFUSED, by_kind))
 
 
 def reason(code: int) -> str:

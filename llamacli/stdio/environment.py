@@ -1,7 +1,7 @@
 """What one call has around it: settings, stdin and files, stderr. Made once, in main, and handed down."""
 
 from llamacli.config import settings
-from llamacli.stdio.input import Inputs
+from llamacli.stdio.input import InputReader
 from llamacli.stdio.stderr import Stderr
 
 
@@ -12,5 +12,5 @@ class Environment:
         self.stderr = stderr
         #: Wrong settings are the command's business, and do not end it.
         self.is_lenient = False
-        self.inputs = Inputs(stderr.note)
+        self.input = InputReader(stderr.note)
         self.settings = settings.load(stderr.note)

@@ -36,7 +36,7 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> None:
 STANDARD = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 
 
-class Straight:
+class DirectWriter:
     """A target that is no regular file: a FIFO, a device, a terminal, a descriptor. It is written as it is."""
 
     def __init__(self, path: str) -> None:
@@ -53,7 +53,7 @@ class Straight:
         return None
 
 
-class Replacement:
+class AtomicWriter:
     """A file that grows as FILE.part and takes FILE's place when it is complete.
 
     A part that an earlier call left is kept until there is something to put in its
@@ -116,7 +116,7 @@ class Replacement:
         return self.part if self.begun and not self.done and not is_empty else None
 
 
-Target = Straight | Replacement
+Writer = DirectWriter | AtomicWriter
 
 
 def descriptor(path: str) -> int | None:
@@ -127,16 +127,16 @@ def descriptor(path: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def is_straight(path: str) -> bool:
+def is_direct(path: str) -> bool:
     """Tells whether a path names what is written as it is: what is there and no file, or a descriptor."""
     is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     return is_other or descriptor(path) is not None
 
 
-def open_target(path: str) -> Target:
+def open_writer(path: str) -> Writer:
     """Opens what a path names. Raises OSError before anything is lost or written."""
     # The link stays and the file that it names is replaced.
     target = os.path.realpath(path)
     if os.path.isdir(target) or path.endswith("/"):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    return Straight(path) if is_straight(path) else Replacement(target)
+    return DirectWriter(path) if is_direct(path) else AtomicWriter(target)

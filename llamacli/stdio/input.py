@@ -10,13 +10,13 @@ from pathlib import Path
 from llamacli.errors import ExitStatus, LlamaError
 
 #: Seconds without a byte on stdin after which the user is told what the program waits for.
-PATIENCE = 2.0
+WAITING_NOTE_SECONDS = 2.0
 
 
-BLOCK = 1 << 18
+BLOCK_BYTES = 1 << 18
 
 
-class Inputs:
+class InputReader:
     """Reads the texts of one call."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
@@ -30,7 +30,7 @@ class Inputs:
         self._stdin_taker = ""
 
     @property
-    def stdin_taken(self) -> bool:
+    def is_stdin_used(self) -> bool:
         """Whether an option has read stdin (`--system @-`), so that nothing is left for the prompt."""
         return bool(self._stdin_taker)
 
@@ -44,10 +44,10 @@ class Inputs:
 
     def stdin_bytes(self, taker: str) -> bytes:
         """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error."""
-        self.take_stdin(taker)
+        self.claim_stdin(taker)
         return b"".join(self.stdin_blocks())
 
-    def take_stdin(self, taker: str) -> None:
+    def claim_stdin(self, taker: str) -> None:
         """Says what wants stdin. Raises LlamaError (usage) where something else has taken it."""
         if self._stdin_taker:
             raise LlamaError(
@@ -66,7 +66,7 @@ class Inputs:
         if os.isatty(0):
             self.note("reading the terminal; end the text with Ctrl-D on a line of its own")
         # A regular file is always ready, and epoll would refuse it: select, which is everywhere.
-        elif not select.select([0], [], [], PATIENCE)[0]:
+        elif not select.select([0], [], [], WAITING_NOTE_SECONDS)[0]:
             hint = "; -I/--no-stdin leaves it alone" if "no_stdin" in self.flags else ""
             self.note(f"waiting for text on stdin{hint}")
         while block := _read(0):
@@ -84,7 +84,7 @@ class Inputs:
             return Path(path).read_bytes()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise LlamaError(ExitStatus.USAGE, f"{shown(path)}: {reason}", "nothing was sent") from None
+            raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", "nothing was sent") from None
 
     @contextmanager
     def keeping_draft(self) -> Iterator[None]:
@@ -93,7 +93,7 @@ class Inputs:
             yield
         except LlamaError as error:
             if self.draft:
-                error.todo = "; ".join(filter(None, (error.todo, f"your text is in {self.draft}")))
+                error.hint = "; ".join(filter(None, (error.hint, f"your text is in {self.draft}")))
             raise
 
     def drop_draft(self) -> None:
@@ -112,9 +112,9 @@ class Inputs:
             return self.argument(text[1:], origin)
         if text == "@-":
             return self.stdin(origin)
-        return self.file(self.at_path(text, origin)).rstrip("\n")
+        return self.file(self.path_of(text, origin)).rstrip("\n")
 
-    def at_path(self, text: str, origin: str) -> str:
+    def path_of(self, text: str, origin: str) -> str:
         """Returns the path in `@FILE`. Raises LlamaError (usage) where there is none."""
         if text == "@":
             todo = "give @FILE, or @@ for an @ that is text"
@@ -142,7 +142,7 @@ class Inputs:
             ) from None
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """Returns a path as UTF-8 has it, whatever the locale took its bytes for."""
     return os.fsencode(path).decode("utf-8", "replace")
 
@@ -150,7 +150,7 @@ def shown(path: str) -> str:
 def _read(fd: int) -> bytes:
     while True:
         try:
-            return os.read(fd, BLOCK)
+            return os.read(fd, BLOCK_BYTES)
         except BlockingIOError:
             # Another program that shares the pipe has made it non-blocking.
             select.select([fd], [], [])

@@ -16,7 +16,7 @@ from llamacli.stdio.escape import DANGEROUS, escaped
 from llamacli.stdio.stderr import write_all
 
 if TYPE_CHECKING:
-    from llamacli.stdio.files import Target
+    from llamacli.stdio.files import Writer
 
 
 class Output:
@@ -30,13 +30,13 @@ class Output:
     def __init__(self, path: str | None, before: Callable[[], None] = lambda: None, stdout: int = 1) -> None:
         self._before = before
         self.name, self.fd = "stdout", stdout
-        self._target: Target | None = None
+        self._target: Writer | None = None
         try:
             if path is not None and path not in ("-", "/dev/stdout"):
-                from llamacli.stdio.files import open_target
+                from llamacli.stdio.files import open_writer
 
                 self.name = path
-                self._target = open_target(path)
+                self._target = open_writer(path)
                 self.fd = self._target.fd
             # A closed stdout is told before anything is sent and paid for.
             os.write(self.fd, b"")
@@ -134,7 +134,7 @@ class Output:
                 self.end()
         part = self._target.close() if self._target else None
         if part and isinstance(error, LlamaError):
-            error.todo = "; ".join(filter(None, (f"what came is in {part}", error.todo)))
+            error.hint = "; ".join(filter(None, (f"what came is in {part}", error.hint)))
 
 
 def _failure(name: str, error: OSError) -> LlamaError:

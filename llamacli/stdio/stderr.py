@@ -5,7 +5,7 @@ import threading
 import time
 from contextlib import suppress
 
-from llamacli.config.settings import FALSE
+from llamacli.config.settings import FALSE_WORDS
 from llamacli.errors import LlamaError
 from llamacli.stdio.escape import escaped, masked, one_line
 
@@ -18,16 +18,16 @@ class Stderr:
         self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not is_dumb()
         #: Neither --no-color nor its default in the environment says otherwise.
         self.wants_color = True
-        self.is_colored = self._takes_color and os.environ.get("LLAMACLI_NO_COLOR", "0").lower() in FALSE
-        self.is_adopted = self.is_quiet = self.is_verbose = False
+        self.is_colored = self._takes_color and os.environ.get("LLAMACLI_NO_COLOR", "0").lower() in FALSE_WORDS
+        self.is_configured = self.is_quiet = self.is_verbose = False
         self.spinner = Spinner("")
         self._line_is_open = False
         self._waiting: list[str] = []
         self._secrets: dict[str, str] = {}
 
-    def adopt(self, *, quiet: bool, verbose: bool, color: bool) -> None:
+    def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
         """Is told what the user wants to see, and shows or drops the notes so far."""
-        self.is_adopted, self.is_quiet, self.is_verbose = True, quiet, verbose
+        self.is_configured, self.is_quiet, self.is_verbose = True, quiet, verbose
         self.wants_color = color
         self.is_colored = self._takes_color and color
         self.flush()
@@ -39,7 +39,7 @@ class Stderr:
             for text in waiting:
                 self.line(text, "2")
 
-    def hide(self, secret: str) -> None:
+    def redact(self, secret: str) -> None:
         """Keeps a key out of everything that is written from now on.
 
         One of fewer than 8 characters (`none`, `x` for a local server) would be found
@@ -50,13 +50,13 @@ class Stderr:
     def note(self, text: str) -> None:
         """Writes a note or warning, unless quiet."""
         self._waiting.append(text)
-        if self.is_adopted:
+        if self.is_configured:
             self.flush()
 
     def verbose(self, text: str) -> None:
         """Writes a line of --verbose."""
         if self.is_verbose:
-            self.write(one_line(self.hidden(text)) + "\n")
+            self.write(one_line(self.redacted(text)) + "\n")
 
     def error(self, error: LlamaError) -> None:
         """Writes the one line of a failure."""
@@ -66,13 +66,13 @@ class Stderr:
     def line(self, text: str, style: str) -> None:
         """Writes `llamacli: text` as one line, the name in an SGR style where there is colour."""
         prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
-        self.write(one_line(self.hidden(text)) + "\n", prefix)
+        self.write(one_line(self.redacted(text)) + "\n", prefix)
 
     def write(self, text: str, prefix: str = "") -> None:
         """Writes text, harmless and without secrets."""
         if not text:
             return
-        text = self.hidden(text)
+        text = self.redacted(text)
         if not text.endswith("\n"):
             # It would be drawn over the line that is being written.
             self.spinner.stop()
@@ -82,7 +82,7 @@ class Stderr:
             _try_write(break_line + prefix + (escaped(text) if self.is_terminal else text))
             self._line_is_open = not text.endswith("\n")
 
-    def hidden(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """Returns a text with the keys masked; to be asked before one is cut off, which would leave half a key."""
         for secret, mask in self._secrets.items():
             text = text.replace(secret, mask)
@@ -90,16 +90,16 @@ class Stderr:
 
     def waiting(self, what: str) -> "Spinner":
         """Returns a spinner, to be started, that shows what the program waits for where a person looks."""
-        return self.watch(Spinner(one_line(what)))
+        return self.show_status(Spinner(one_line(what)))
 
-    def watch(self, spinner: "Spinner") -> "Spinner":
+    def show_status(self, spinner: "Spinner") -> "Spinner":
         """Takes a spinner, to be started; where nobody would see it, it stays away."""
         if not self.is_terminal or is_dumb() or self.is_quiet:
             spinner.what = ""
         self.spinner = spinner
         return spinner
 
-    def settle(self) -> None:
+    def clear_status(self) -> None:
         """Ends the spinner and a line of reasoning: the answer goes on."""
         self.spinner.stop()
         if self._line_is_open:

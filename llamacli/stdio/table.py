@@ -6,7 +6,9 @@ from llamacli.stdio.escape import escaped, width
 from llamacli.stdio.output import Output
 
 
-def show(rows: Sequence[Sequence[object]], out: Output, head: Sequence[str] = (), right: Sequence[int] = ()) -> None:
+def print_table(
+    rows: Sequence[Sequence[object]], out: Output, head: Sequence[str] = (), right: Sequence[int] = ()
+) -> None:
     """Prints a line for each row.
 
     `head` stands above them where a person reads, `right` numbers the columns that

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llamacli.api import sse
-from llamacli.api.accumulator import Assembly
+from llamacli.api.accumulator import Accumulator
 from llamacli.api.errors import error_in, error_message
-from llamacli.http.connection.http11 import Response
+from llamacli.http.connection.http11 import StrictResponse
 from tests.support.fake_api import delta, event
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -70,12 +70,12 @@ def test_events_are_those_of_the_standard_wherever_the_bytes_are_cut(
 @given(st.lists(TEXTS, min_size=1, max_size=10), st.lists(st.integers(0, 5000), max_size=30), ENDS)
 def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end: bytes) -> None:
     data = b"".join(event(delta(text)) for text in texts).replace(b"\n", end)
-    answer = Assembly()
+    answer = Accumulator()
     taken = ""
     for part in sse.events(cut(data + end, places)):
         for found in part:
             answer.add(json.loads(found.data))
-            taken += answer.take()
+            taken += answer.new_text()
     assert taken == "".join(texts)
     assert answer.completion()["choices"][0]["message"]["content"] == taken
 
@@ -129,7 +129,7 @@ class Pieces(RawIOBase):
 
 def body(data: bytes, places: list[int]) -> Iterator[bytes]:
     """Reads the body of an HTTP response that comes in pieces."""
-    response = Response(Pieces(cut(data, places)), begun=lambda: None)  # type: ignore[arg-type]
+    response = StrictResponse(Pieces(cut(data, places)), begun=lambda: None)  # type: ignore[arg-type]
     response.begin()
     while block := response.read1(1 << 16):
         yield block
@@ -149,7 +149,7 @@ def test_a_real_stream_is_the_same_text_wherever_chunks_and_packets_are_cut(
         data = head + b"Transfer-Encoding: chunked\r\n\r\n" + sent + b"0\r\nTrailer: x\r\n\r\n"
     else:
         data = head + b"Content-Length: %d\r\n\r\n" % len(data) + data
-    answer, ended = Assembly(), False
+    answer, ended = Accumulator(), False
     for part in sse.events(body(data, packets)):
         for found in part:
             ended = found.data == "[DONE]"
@@ -182,13 +182,13 @@ def test_headers_that_end_with_the_connection_are_no_headers(length: int, places
     ids=["one line", "many lines", "empty lines", "a comment", "no field", "a name"],
 )
 def test_an_event_has_a_bound(blocks: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_EVENT", 10_000)
-    with pytest.raises(sse.TooLong):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 10_000)
+    with pytest.raises(sse.EventTooLong):
         list(sse.events(blocks))
 
 
 def test_many_events_and_comments_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_EVENT", 1000)
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 1000)
     blocks = [b"data: " + b"x" * 100 + b"\n\n", b": " + b"x" * 100 + b"\n", b"event: a\nid: 1\n"] * 1000
     assert sum(map(len, sse.events(blocks))) == 1000
 
@@ -203,7 +203,7 @@ def test_a_long_line_takes_time_in_proportion_to_its_length() -> None:
 @given(JSONS, JSONS)
 def test_no_chunk_of_whatever_shape_is_a_fault(one: Any, other: Any) -> None:
     for value in (one, [one], {"delta": one}, [{"delta": one, "index": other, "logprobs": other}]):
-        answer = Assembly()
+        answer = Accumulator()
         try:
             for choices in (value, other):
                 answer.add({"choices": choices, "usage": other})
@@ -224,7 +224,7 @@ def test_no_error_body_is_a_fault(body: bytes) -> None:
 
 
 def test_logprobs_and_unknown_fields_are_put_together() -> None:
-    answer = Assembly()
+    answer = Accumulator()
     for text in ("a", "b"):
         chunk = delta(text)
         chunk["choices"][0]["logprobs"] = {"content": [{"token": text}], "refusal": None}
@@ -241,7 +241,7 @@ def test_logprobs_and_unknown_fields_are_put_together() -> None:
 
 def test_tool_calls_are_told_apart_however_a_server_numbers_them() -> None:
     def calls(*parts: dict[str, Any]) -> list[str]:
-        answer = Assembly()
+        answer = Accumulator()
         for part in parts:
             answer.add(delta(tool_calls=[part]))
         return [call["function"]["arguments"] for call in answer.completion()["choices"][0]["message"]["tool_calls"]]

@@ -440,7 +440,7 @@ VERDICTS: list[tuple[dict[str, Any], object, bool]] = [
 @pytest.mark.parametrize(("schema", "value", "fits"), VERDICTS)
 def test_numbers_are_decimal_and_patterns_are_ecmas(schema: dict[str, Any], value: object, fits: bool) -> None:
     for dialect in ({}, {"$schema": "http://json-schema.org/draft-07/schema#"}):
-        assert (Schema({**dialect, **schema}).fault(value) is None) == fits
+        assert (Schema({**dialect, **schema}).find_error(value) is None) == fits
 
 
 @given(st.text(st.sampled_from(r"\$[]^dwbDW-a(|)?*+{2}:"), max_size=12), st.text("a2$\n-", max_size=4))
@@ -449,7 +449,7 @@ def test_a_pattern_that_python_takes_is_never_a_fault(pattern: str, text: str) -
         warnings.simplefilter("ignore", FutureWarning)
         # One that it does not take is refused.
         with suppress(ValueError):
-            Schema({"pattern": pattern}).fault(text)
+            Schema({"pattern": pattern}).find_error(text)
 
 
 def test_the_short_form_is_a_record_of_exactly_these_fields(world: World) -> None:
@@ -489,10 +489,10 @@ def test_taking_layers_off_ends_and_takes_nothing_else(inside: str, around: list
 
 
 def exchange(retries: int = 1) -> tuple[Any, Callable[..., Any]]:
-    from llamacli.ask.structured.formats import YesNo
-    from llamacli.ask.structured.loop import Fitting
+    from llamacli.ask.structured.formats import YesNoFormat
+    from llamacli.ask.structured.loop import ValidationLoop
 
-    return Fitting(YesNo(), retries), lambda said: completion(said)
+    return ValidationLoop(YesNoFormat(), retries), lambda said: completion(said)
 
 
 def test_a_server_that_refuses_tools_is_not_offered_them_again() -> None:
@@ -509,9 +509,9 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again() -> None:
             raise failure
         return said("yes")
 
-    body = fitting.body({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})
+    body = fitting.build_body({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})
     for _ in range(3):
-        assert fitting.ask(body, send).value == "yes"
+        assert fitting.run(body, send).value == "yes"
     assert ["tools" in body for body in sent] == [True, False, False, False]
 
 
@@ -525,7 +525,7 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again() -> None:
 def test_words_are_added_to_messages_of_all_kinds(messages: list[dict[str, Any]], last: str) -> None:
     fitting, _ = exchange()
     before = json.dumps(messages)
-    added = fitting._in_words(fitting.body({"messages": messages}))["messages"]
+    added = fitting._in_words(fitting.build_body({"messages": messages}))["messages"]
     assert json.dumps(messages) == before
     if last == "text":
         assert added[-1]["content"][0] == {"type": "text", "text": "Hi"}

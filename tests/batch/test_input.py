@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamacli.batch.input.items import Items
-from llamacli.batch.input.lines import lines
+from llamacli.batch.input.lines import split_lines
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import FORMATS
+from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import LlamaError
-from llamacli.stdio.input import Inputs
+from llamacli.stdio.input import InputReader
 from tests.support.batches import asked, contents, errors, rows, start
 from tests.support.fake_api import echo
 from tests.support.world import World
@@ -321,17 +321,17 @@ def test_a_template_is_read_or_refused(text: str) -> None:
 @given(st.lists(st.binary(max_size=9) | st.sampled_from([b"\n", b"\r\n", b"\r", b"a\nb"]), max_size=20))
 def test_lines_are_those_between_lfs_wherever_the_bytes_are_cut(blocks: list[bytes]) -> None:
     whole = b"".join(blocks)
-    found = list(lines(block for block in blocks if block))
+    found = list(split_lines(block for block in blocks if block))
     assert b"".join(found) == whole
     assert all(line.endswith(b"\n") for line in found[:-1])
     assert all(line.count(b"\n") <= 1 for line in found)
 
 
-@given(st.binary(max_size=200), st.sampled_from(list(FORMATS)), st.booleans())
+@given(st.binary(max_size=200), st.sampled_from(list(INPUT_FORMATS)), st.booleans())
 def test_no_bytes_make_reading_fail(data: bytes, form: str, lossy: bool) -> None:
     path = FOLDER / "items"
     path.write_bytes(data)
-    inputs = Inputs(lambda note: None)
+    inputs = InputReader(lambda note: None)
     inputs.lossy = lossy
     try:
         items = list(Items([str(path)], form, Template("{}"), inputs))
@@ -340,5 +340,5 @@ def test_no_bytes_make_reading_fail(data: bytes, form: str, lossy: bool) -> None
         assert form in ("csv", "tsv")
         return
     assert [item.index for item in items] == list(range(len(items)))
-    told: list[Any] = [item.fault or item.text for item in items]
+    told: list[Any] = [item.error or item.text for item in items]
     assert all(told)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from llamacli.api.messages import Completion
-from llamacli.api.usage import cost
-from llamacli.batch.calls.limiter import Pace
+from llamacli.api.usage import reported_cost
+from llamacli.batch.calls.limiter import Limiter
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import (
     Handler,
@@ -222,9 +222,9 @@ def test_max_cost_is_2_where_the_server_tells_no_cost(world: World) -> None:
 @pytest.mark.parametrize("told", ["nan", "inf", "-1", "-inf", "much", "", None, 10**400, "1e999"])
 def test_a_cost_that_is_none_is_no_cost(told: object) -> None:
     chunk: Completion = {"meta": {"usage": {"usd_spent": told}}}
-    assert cost(chunk, {}) is None
-    assert cost({}, {"x-aimlapi-usd-spent": str(told)}) is None
-    assert cost(chunk, {"x-aimlapi-usd-spent": "0.5"}) == 0.5
+    assert reported_cost(chunk, {}) is None
+    assert reported_cost({}, {"x-aimlapi-usd-spent": str(told)}) is None
+    assert reported_cost(chunk, {"x-aimlapi-usd-spent": "0.5"}) == 0.5
 
 
 @pytest.mark.parametrize("told", ["nan", "-5"])
@@ -286,7 +286,7 @@ def test_each_item_has_a_request_id_of_its_own(world: World) -> None:
 class Server:
     """Serves so many calls at once, each for 100 ms, and refuses the others."""
 
-    def __init__(self, pace: Pace, allowed: int) -> None:
+    def __init__(self, pace: Limiter, allowed: int) -> None:
         self.pace, self.allowed = pace, allowed
         self.now = 0.0
         self.ends: list[float] = []
@@ -302,7 +302,7 @@ class Server:
                     self.ends.append(self.now + 0.1)
                 else:
                     self.refused += 1
-                    self.pace.refused(len(self.ends), self.now, self.now, None)
+                    self.pace.throttled(len(self.ends), self.now, self.now, None)
                 continue
             if self.ends and self.ends[0] <= at:
                 self.now = self.ends.pop(0)
@@ -313,7 +313,7 @@ class Server:
 
 
 def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
-    server = Server(Pace(100), 20)
+    server = Server(Limiter(100), 20)
     server.run(10)
     assert server.served > 0.9 * 2000
     assert server.refused < 50
@@ -326,13 +326,13 @@ def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
 
 
 def test_a_refusal_halves_and_success_brings_it_back() -> None:
-    pace = Pace(16)
-    assert pace.refused(in_flight=15, started=0, now=1, after=None)
+    pace = Limiter(16)
+    assert pace.throttled(in_flight=15, started=0, now=1, after=None)
     assert pace.limit == 8
     # The others of the same wave do not halve again.
-    assert pace.refused(in_flight=14, started=0.5, now=1.1, after=None)
+    assert pace.throttled(in_flight=14, started=0.5, now=1.1, after=None)
     assert pace.limit == 8
-    assert pace.refused(in_flight=7, started=1.5, now=2, after=None)
+    assert pace.throttled(in_flight=7, started=1.5, now=2, after=None)
     assert pace.limit == 4
     for _ in range(3):
         pace.succeeded()
@@ -340,24 +340,24 @@ def test_a_refusal_halves_and_success_brings_it_back() -> None:
 
 
 def test_a_pause_is_for_all_and_grows_until_something_succeeds() -> None:
-    pace = Pace(4, patience=100)
+    pace = Limiter(4, give_up_after=100)
     pauses = []
     now = 0.0
     for _ in range(5):
-        assert pace.refused(0, now, now, None)
+        assert pace.throttled(0, now, now, None)
         pauses.append(pace.ready_at(0, now) - now)
         now += pauses[-1]
     assert all(low <= pause <= 2 * low for low, pause in zip([0.5, 1, 2, 4, 8], pauses, strict=True))
-    pace.refused(0, now, now, 7.0)
+    pace.throttled(0, now, now, 7.0)
     assert pace.ready_at(0, now) == now + 7
     assert pace.ready_at(1, now) == math.inf
     pace.succeeded()
-    assert pace.refused(0, now, now, 90.0)
-    assert not pace.refused(0, now + 90, now + 90, 11.0)
+    assert pace.throttled(0, now, now, 90.0)
+    assert not pace.throttled(0, now + 90, now + 90, 11.0)
 
 
 def test_the_rate_is_kept_to_whatever_comes_back() -> None:
-    pace = Pace(100, rpm=60)
+    pace = Limiter(100, rpm=60)
     starts = []
     now = 0.0
     for _ in range(5):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.chat.messages import Entry
+from llamacli.chat.messages import SavedMessage
 from llamacli.chat.session import Session
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import LlamaError
@@ -24,7 +24,7 @@ from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
 
 
-def turn(number: int) -> list[Entry]:
+def turn(number: int) -> list[SavedMessage]:
     meta = {"turn": f"id-{number}"}
     return [
         {"role": "user", "content": f"question {number} \u4e2d\u2028", "meta": meta},
@@ -51,7 +51,7 @@ def test_a_session_holds_a_line_a_message_and_is_private(state: Path) -> None:
     session.save(turn(1), {"role": "system", "content": "Be brief."})
     session.save(turn(2))
     lines = [json.loads(line) for line in (state / "work.jsonl").read_bytes().splitlines()]
-    assert lines == [{"role": "system", "content": "Be brief."}, *turn(1), *turn(2)] == Session("work").entries()
+    assert lines == [{"role": "system", "content": "Be brief."}, *turn(1), *turn(2)] == Session("work").messages()
     assert stat.S_IMODE((state / "work.jsonl").stat().st_mode) == 0o600
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
@@ -60,9 +60,9 @@ def test_the_system_message_is_replaced_and_taken_away(state: Path) -> None:
     session = Session("work")
     session.save(turn(1), {"role": "system", "content": "One."})
     session.save(turn(2), {"role": "system", "content": "Two."})
-    assert session.entries() == [{"role": "system", "content": "Two."}, *turn(1), *turn(2)]
+    assert session.messages() == [{"role": "system", "content": "Two."}, *turn(1), *turn(2)]
     session.save(turn(3), {"role": "system", "content": ""})
-    assert session.entries() == [*turn(1), *turn(2), *turn(3)]
+    assert session.messages() == [*turn(1), *turn(2), *turn(3)]
     assert stat.S_IMODE((state / "work.jsonl").stat().st_mode) == 0o600
 
 
@@ -71,9 +71,9 @@ def test_a_turn_is_taken_back_or_replaced_whatever_came_after_it(state: Path) ->
     for number in (1, 2, 3):
         session.save(turn(number))
     session.save([], without="id-2")
-    assert session.entries() == [*turn(1), *turn(3)]
+    assert session.messages() == [*turn(1), *turn(3)]
     session.save(turn(4), without="id-1")
-    assert session.entries() == [*turn(3), *turn(4)]
+    assert session.messages() == [*turn(3), *turn(4)]
 
 
 @given(st.integers(0, 400))
@@ -88,9 +88,9 @@ def test_a_file_that_is_torn_anywhere_holds_every_turn_before_that(cut: int) -> 
     # A line is whole without its newline too.
     complete = sum(min(cut, len(whole)) >= end - 1 for end in ends[2::2])
     expected = [entry for number in range(1, complete + 1) for entry in turn(number)]
-    assert Session("torn").entries() == expected
+    assert Session("torn").messages() == expected
     Session("torn").save(turn(9))
-    assert Session("torn").entries() == [*expected, *turn(9)]
+    assert Session("torn").messages() == [*expected, *turn(9)]
     assert [json.loads(line)["role"] for line in path.read_bytes().splitlines()] == ["user", "assistant"] * (
         complete + 1
     )
@@ -116,14 +116,14 @@ def test_any_other_line_that_is_no_message_is_told(state: Path, line: bytes) -> 
     state.mkdir(parents=True)
     (state / "bad.jsonl").write_bytes(b'{"role": "user", "content": "x"}\n' + line + b'{"role": "assistant"}\n')
     with pytest.raises(LlamaError, match=r"bad\.jsonl: line 2 is no message"):
-        Session("bad").entries()
+        Session("bad").messages()
 
 
 def test_a_message_that_another_program_left_without_an_answer_stays(state: Path) -> None:
     state.mkdir(parents=True)
     (state / "own.jsonl").write_text('{"role": "user", "content": "mine"}\n\n')
     Session("own").save(turn(1))
-    assert Session("own").entries()[0]["content"] == "mine"
+    assert Session("own").messages()[0]["content"] == "mine"
 
 
 def test_a_full_disk_leaves_the_session_as_it_was(world: World) -> None:
@@ -172,9 +172,9 @@ def test_an_undone_session_is_gone_and_can_begin_anew(state: Path) -> None:
     session.save(turn(1))
     session.save([], without="id-1")
     assert not (state / "work.jsonl").exists()
-    assert session.entries() == []
+    assert session.messages() == []
     session.save(turn(2))
-    assert session.entries() == turn(2)
+    assert session.messages() == turn(2)
 
 
 def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:

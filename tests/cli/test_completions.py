@@ -8,8 +8,8 @@ import pytest
 
 from llamacli.cli import app
 from llamacli.cli.docs.completion import scripts
-from llamacli.cli.spec import Command, Entry
-from llamacli.cli.types import Kind
+from llamacli.cli.spec import CommandSpec, FlagSpec
+from llamacli.cli.types import ParamType
 from tests.support.shells import FILES, Shell, files_in
 from tests.support.world import World
 
@@ -41,18 +41,18 @@ def sessions(world: World):  # type: ignore[no-untyped-def]
     return world.home / ".local" / "state" / "llamacli" / "sessions"
 
 
-def flags() -> Iterator[tuple[Command, Entry, str]]:
+def flags() -> Iterator[tuple[CommandSpec, FlagSpec, str]]:
     for command in COMMANDS:
-        for entry in command.entries:
-            for form in entry.forms:
+        for entry in command.flags:
+            for form in entry.names:
                 yield command, entry, form
 
 
-def given(entry: Entry, form: str) -> str:
+def given(entry: FlagSpec, form: str) -> str:
     return f"{form} x" if entry.takes_value else form
 
 
-def wanted(kind: Kind, shell: Shell) -> set[str]:
+def wanted(kind: ParamType, shell: Shell) -> set[str]:
     """Returns what must be offered for a value of this kind."""
     names = TABLES.get(kind.completes, set())
     return {*kind.values, *names, *(files_in(shell.world.cwd) if kind.completes == "file" else ())}
@@ -79,12 +79,12 @@ def test_what_undoes_a_switch_is_not_described_as_the_switch() -> None:
     zsh, fish = (scripts.SHELLS[name](COMMANDS) for name in ("zsh", "fish"))
     for _, entry, form in flags():
         told = f"Do the opposite of {entry.long}."
-        undoes = form == entry.flag.opposite(entry.field)
+        undoes = form == entry.flag.negated(entry.field)
         if undoes:
             assert f"){form}[{told}]" in zsh
             assert f"__llamacli_offer '' '{told}' {form}\n" in fish
-        assert (told in entry.meanings) == (len(entry.meanings) == 2)
-        assert (form in entry.meanings[entry.flag.help]) == (not undoes)
+        assert (told in entry.descriptions) == (len(entry.descriptions) == 2)
+        assert (form in entry.descriptions[entry.flag.help]) == (not undoes)
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
@@ -92,9 +92,9 @@ def test_a_flag_that_was_given_is_not_offered_again_unless_it_may_be_repeated(sh
     lines = {f"llamacli {c.name} {given(entry, form)} --": (c, entry) for c, entry, form in flags()}
     found = shell.offers(*lines)
     for line, (command, entry) in lines.items():
-        others = {form for other in command.entries for form in other.forms if form.startswith("--")}
-        own = {form for form in entry.forms if form.startswith("--")}
-        assert found[line] == (others if entry.flag.many else others - own), line
+        others = {form for other in command.flags for form in other.names if form.startswith("--")}
+        own = {form for form in entry.names if form.startswith("--")}
+        assert found[line] == (others if entry.flag.multiple else others - own), line
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
@@ -102,11 +102,11 @@ def test_every_flag_offers_its_values(shell: Shell) -> None:
     lines = {}
     for command, entry, form in flags():
         if entry.takes_value:
-            lines[f"llamacli {command.name} {form} "] = (entry.flag.kind, "")
+            lines[f"llamacli {command.name} {form} "] = (entry.flag.type, "")
             if form.startswith("--"):
-                lines[f"llamacli {command.name} {form}="] = (entry.flag.kind, f"{form}=")
-            if entry.flag.kind.at_file:
-                lines[f"llamacli {command.name} {form} @"] = (Kind(completes="file"), "@")
+                lines[f"llamacli {command.name} {form}="] = (entry.flag.type, f"{form}=")
+            if entry.flag.type.at_file:
+                lines[f"llamacli {command.name} {form} @"] = (ParamType(completes="file"), "@")
     found = shell.offers(*lines)
     for line, (kind, lead) in lines.items():
         assert clean(shell, found[line], lead) == wanted(kind, shell), line
@@ -120,9 +120,9 @@ def test_every_operand_offers_what_may_stand_there(shell: Shell) -> None:
         for place in command.operands:
             lines[before] = place.kind
             if place.kind.at_file:
-                lines[before + "@"] = Kind(completes="file")
+                lines[before + "@"] = ParamType(completes="file")
             before += "x "
-            if place.many:
+            if place.multiple:
                 lines[before] = place.kind
     found = shell.offers(*lines)
     for line, kind in lines.items():

@@ -126,12 +126,12 @@ def test_the_man_page_has_everything() -> None:
     commands = app.commands()
     for command in commands:
         assert f".SS llamacli {command.name}\n" in page
-        for entry in command.entries:
-            names = ", ".join(f"\\fB{form}\\fR" for form in entry.forms)
+        for entry in command.flags:
+            names = ", ".join(f"\\fB{form}\\fR" for form in entry.names)
             assert page.count(f"\n{names}") >= 1, entry.long
     for status in ExitStatus:
         assert f".TP\n\\fB{status.value}\\fR\n" in page
-    for name, _ in help.environment_rows([table for command in commands for table in command.tables]):
+    for name, _ in help.environment_rows([table for command in commands for table in command.groups]):
         assert f"\\fB{name}\\fR" in page
     for name, _ in help.file_rows(lambda folder: f"~/{folder.default}/llamacli"):
         assert f"\\fB{name}\\fR" in page
@@ -140,7 +140,7 @@ def test_the_man_page_has_everything() -> None:
 def test_env_example_names_every_setting_and_sets_none() -> None:
     text = FILES[".env.example"]
     assert dotenv.values(text.encode()) == {}
-    tables = [table for command in app.commands() for table in command.tables]
+    tables = [table for command in app.commands() for table in command.groups]
     for name, _ in help.environment_rows(tables):
         assert name in text
     for name in variables.KEYS | help.variables(tables):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llamacli.ask.params import Params
-from llamacli.cli.types import Kind, Number, Switch
+from llamacli.cli.types import Number, ParamType, Switch
 from tests.support.fake_api import RANGES
 from tests.support.world import World
 
@@ -60,10 +60,10 @@ BAD: dict[str, list[str]] = {
 FLAGS = Params.flags()
 #: What has tests of its own below.
 SPECIAL = {"stream", "top_logprobs", "param"}
-SWITCHES = [name for name, flag in FLAGS.items() if isinstance(flag.kind, Switch) and name not in SPECIAL]
+SWITCHES = [name for name, flag in FLAGS.items() if isinstance(flag.type, Switch) and name not in SPECIAL]
 
 
-def of_kind(kind: Kind, many: bool) -> list[tuple[list[str], Any]]:
+def of_kind(kind: ParamType, many: bool) -> list[tuple[list[str], Any]]:
     """Returns what is typed and sent for a parameter without a row above: any value that its kind takes."""
     typed = str(next((bound for bound in (kind.low, kind.high) if bound), 1)) if isinstance(kind, Number) else "text"
     value = kind.parse(typed)
@@ -71,7 +71,7 @@ def of_kind(kind: Kind, many: bool) -> list[tuple[list[str], Any]]:
 
 
 GOOD |= {
-    name: of_kind(flag.kind, flag.many) for name, flag in FLAGS.items() if name not in {*GOOD, *SWITCHES, *SPECIAL}
+    name: of_kind(flag.type, flag.multiple) for name, flag in FLAGS.items() if name not in {*GOOD, *SWITCHES, *SPECIAL}
 }
 
 

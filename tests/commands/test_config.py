@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llamacli.cli import app
-from llamacli.cli.table import Table
+from llamacli.cli.table import Options
 from tests.support.fake_api import KEY, document, error, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -38,7 +38,7 @@ def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
     assert rows["AIMLAPI_BASE_URL"][0] == world.api.url
     for name in app.COMMANDS:
         app.build(name)
-    variables = {flag.variable(name) for table in Table.__subclasses__() for name, flag in table.flags().items()}
+    variables = {flag.variable(name) for table in Options.__subclasses__() for name, flag in table.flags().items()}
     assert {*variables, "key", "LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND"} - {None} == set(rows)
     assert shown(world).keys() == rows.keys()
 

@@ -211,15 +211,15 @@ def test_nobody_connects_before_there_is_something_to_send(world: World, argumen
 
 
 def test_a_connection_that_no_request_takes_is_let_go(world: World, tls: FakeApi) -> None:
-    from llamacli.http.connection.preconnect import Early
+    from llamacli.http.connection.preconnect import Preconnect
 
     for server in (world.api, tls):
-        early = Early(server.url, 10)
-        handle = early.handle(10)
+        early = Preconnect(server.url, 10)
+        handle = early.duplicate_fd(10)
         early.close()
         assert handle.fileno() == -1
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        early = Early(f"https://127.0.0.1:{listening.getsockname()[1]}", 10)
+        early = Preconnect(f"https://127.0.0.1:{listening.getsockname()[1]}", 10)
         client, _ = listening.accept()
         with client:
             early.close()

@@ -85,13 +85,13 @@ def test_a_shared_context_still_looks_at_each_server(tls: FakeApi, tmp_path: Pat
     from urllib3.connection import HTTPSConnection
     from urllib3.exceptions import SSLError
 
-    contexts = own.Contexts()
+    contexts = own.ContextCache()
     seen = set()
     for host, is_named in (("localhost", True), ("localhost", True), ("127.0.0.1", False)):
         connection = HTTPSConnection(
             host, tls.server.server_address[1], cert_reqs="CERT_REQUIRED", ca_certs=str(tmp_path / "ca.pem")
         )
-        contexts.share(connection)
+        contexts.get(connection)
         seen.add(connection.ssl_context)
         if is_named:
             connection.connect()
@@ -122,10 +122,10 @@ def test_a_connection_with_wishes_of_its_own_has_a_context_of_its_own(
 ) -> None:
     from urllib3.connection import HTTPSConnection
 
-    contexts = own.Contexts()
+    contexts = own.ContextCache()
     wishes = {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(tmp_path / "ca.pem")}
-    contexts.share(HTTPSConnection("localhost", **wishes))  # type: ignore[arg-type]
+    contexts.get(HTTPSConnection("localhost", **wishes))  # type: ignore[arg-type]
     connection = HTTPSConnection("localhost", **{**wishes, **more})  # type: ignore[arg-type]
     before = own.settings(connection)
-    contexts.share(connection)
+    contexts.get(connection)
     assert own.settings(connection) == before

@@ -76,7 +76,7 @@ def folder(world: World) -> World:
 NOTE = "llamacli: AIMLAPI_API_KEY in the environment goes before it\n"
 ALL = app.commands()
 EXAMPLES = [*help.EXAMPLES, *(line for command in ALL for line in command.examples)]
-SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.entries if e.flag.example)
+SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.flags if e.flag.example)
 #: What sends nothing.
 LOCAL = (
     "--help",
@@ -141,9 +141,9 @@ def test_help_shows_every_flag_and_fits_the_terminal(world: World, name: str) ->
         assert max(map(len, lines)) <= columns
     for table in command.tables:
         for field, flag in table.flags().items():
-            for form in [*flag.also, *filter(None, [flag.short])]:
+            for form in [*flag.aliases, *filter(None, [flag.short])]:
                 assert form in result.out
-            long = flag.declarations(field)[0].split("/")[0]
+            long = flag.param_decls(field)[0].split("/")[0]
             assert long in result.out.replace("--[no-]", "--")
             assert flag.help.split()[0] in result.out
     assert "Examples:\n  " + "\n  ".join(examples) in result.out
@@ -180,8 +180,8 @@ def test_every_flag_has_a_long_form_of_its_own_and_a_sentence(name: str) -> None
     forms: list[str] = []
     for table in app.build(name).tables:
         for field, flag in table.flags().items():
-            forms += [form for part in flag.declarations(field) for form in part.split("/")]
-            assert flag.declarations(field)[0].startswith("--")
+            forms += [form for part in flag.param_decls(field) for form in part.split("/")]
+            assert flag.param_decls(field)[0].startswith("--")
             assert flag.help[0].isupper()
             assert flag.help.endswith((".", ")."))
     assert len(forms) == len(set(forms))
@@ -194,13 +194,13 @@ def test_help_prints_what_the_flag_does(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("command", ALL, ids=[command.name for command in ALL])
-def test_help_names_no_flag_that_the_command_does_not_have(command: spec.Command) -> None:
-    own = {form for entry in command.entries for form in entry.forms}
+def test_help_names_no_flag_that_the_command_does_not_have(command: spec.CommandSpec) -> None:
+    own = {form for entry in command.flags for form in entry.names}
     sentences = re.split(r"\n\s*\n|(?<=\.)\s", help.command_help(command).partition("\n\nExamples:")[0])
     for sentence in sentences:
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", sentence):
             # What is said of other commands names them.
-            others = [other.name for other in ALL if flag in [form for entry in other.entries for form in entry.forms]]
+            others = [other.name for other in ALL if flag in [form for entry in other.flags for form in entry.names]]
             assert flag in own or any(re.search(rf"\b{name}\b", sentence) for name in others), sentence
 
 

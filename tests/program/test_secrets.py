@@ -86,7 +86,7 @@ def test_a_traceback_hides_the_key(world: World) -> None:
     (world.cwd / "broken.py").write_text(
         "import sys, llamacli.main, llamacli.ask.runner\n"
         f"def fail(*args): raise KeyError('the key is {KEY}')\n"
-        "llamacli.ask.runner.Turn.take = fail\n"
+        "llamacli.ask.runner.Runner.run = fail\n"
         "sys.exit(llamacli.main.main(['ask', '-I', 'Hi']))\n"
     )
     result = world.shell(f"{sys.executable} broken.py", LLAMACLI_DEBUG="1")

@@ -77,10 +77,10 @@ def built(name: str, *words: str) -> set[str]:
 @pytest.mark.parametrize("name", app.COMMANDS)
 def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
     everything = {form for param in app.build(name).params for form in (*param.opts, *param.secondary_opts)}
-    for entry in app.command(name).entries:
-        if entry.table is spec.HelpOptions:
+    for entry in app.command(name).flags:
+        if entry.group is spec.HelpOptions:
             continue
-        for form in entry.forms:
+        for form in entry.names:
             assert form in everything
             assert form in built(name, form)
             assert form in built(name, f"-q{form[1:]}" if len(form) == 2 else f"{form}=x")

@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llamacli.stdio.escape import width
-from llamacli.stdio.markdown.live import Page
+from llamacli.stdio.markdown.live import LiveMarkdown
 from llamacli.stdio.output import Output
 from tests.support.fake_api import Handler, delta, event, pieces, stream, streamed, text
 from tests.support.terminal import Terminal
@@ -221,7 +221,7 @@ def test_no_letter_is_lost_whatever_the_text_and_the_screen(
 ) -> None:
     answer = "".join(parts)
     screen = Screen(rows)
-    page = Page(cast(Output, screen), color=True)
+    page = LiveMarkdown(cast(Output, screen), color=True)
     sized, os.get_terminal_size = os.get_terminal_size, lambda *_: os.terminal_size((columns, rows))
     try:
         with page:

@@ -113,7 +113,7 @@ class World:
 
     def call(self, *arguments: str, stdin: str | None = None, **env: str) -> Result:
         """Runs the program inside of this process: what is tested is no matter of processes."""
-        from llamacli.batch.calls.pool import READER
+        from llamacli.batch.calls.pool import READER_THREAD
         from llamacli.main import main
 
         kept = [os.dup(number) for number in (0, 1, 2)]
@@ -130,7 +130,7 @@ class World:
                 os.chdir(self.cwd)
                 status = main(list(arguments))
                 # In a process of its own it would be gone by now; here it would read the next call's stdin.
-                for reader in [thread for thread in threading.enumerate() if thread.name == READER]:
+                for reader in [thread for thread in threading.enumerate() if thread.name == READER_THREAD]:
                     reader.join(10)
             finally:
                 os.chdir(folder)

@@ -71,7 +71,7 @@ def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
     if len(found) < len(blocks):
         what = "the answer holds no fenced code block" + ("" if is_complete else " that is whole, and it was cut")
         todo = "ask for one, or leave --extract out" if is_complete else "raise --max-tokens"
-        raise LlamaError(ExitStatus.MISFIT, what, todo)
+        raise LlamaError(ExitStatus.MISMATCH, what, todo)
     return found
 
 

@@ -23,21 +23,21 @@ QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
 
 
 #: How many layers are taken off a text.
-LAYERS = 12
+MAX_LAYERS = 12
 
 
-class Misfit(Exception):
+class FormatMismatch(Exception):
     """An answer does not fit; the text says why, to the model and to the user."""
 
 
-class Form:
+class AnswerFormat:
     """A form of answer. `words` asks for it where no function can be called."""
 
     flag: ClassVar[str]
     #: The answer is a JSON value, else a text.
     is_json: ClassVar[bool] = False
     parameters: dict[str, Any]
-    words: str
+    instruction: str
 
     @property
     def function(self) -> dict[str, Any]:
@@ -45,18 +45,18 @@ class Form:
         return {"name": FUNCTION, "description": "Give the answer to the user.", "parameters": self.parameters}
 
     def read(self, message: Message) -> Any:
-        """Returns the answer that a message gives, by a call or in words. Raises Misfit."""
+        """Returns the answer that a message gives, by a call or in words. Raises FormatMismatch."""
         if calls := tool_calls(message):
             # A function of another name was not offered: what counts is whether it fits.
             values = [self._arguments(call["arguments"]) for call in calls]
             if any(json.dumps(value) != json.dumps(values[0]) for value in values):
-                raise Misfit(f"the function was called {len(calls)} times, with different answers")
+                raise FormatMismatch(f"the function was called {len(calls)} times, with different answers")
             return values[0]
         content: Any = message.get("content")
         if isinstance(content, list):
             content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
         if not isinstance(content, str) or not content.strip():
-            raise Misfit("it is empty")
+            raise FormatMismatch("it is empty")
         return self._text(content)
 
     def content(self, value: Any) -> str:
@@ -67,17 +67,17 @@ class Form:
         """Returns the exit status that an answer stands for."""
         return ExitStatus.OK
 
-    def from_object(self, given: dict[str, Any]) -> Any:
+    def parse_arguments(self, given: dict[str, Any]) -> Any:
         """Returns the answer that a call's arguments give. Raises Misfit."""
         raise NotImplementedError
 
-    def from_text(self, text: str) -> Any:
-        """Returns the answer that a text gives. Raises Misfit."""
+    def parse_text(self, text: str) -> Any:
+        """Returns the answer that a text gives. Raises FormatMismatch."""
         raise NotImplementedError
 
     def _arguments(self, given: object) -> Any:
         if isinstance(given, dict):
-            return self.from_object(given)
+            return self.parse_arguments(given)
         return self._text(given if isinstance(given, str) else json.dumps(given))
 
     def _text(self, text: str) -> Any:
@@ -90,11 +90,11 @@ class Form:
             if isinstance(value, dict) and value.get("name") == FUNCTION:
                 given = value.get("parameters", value.get("arguments"))
                 if isinstance(given, dict):
-                    return self.from_object(given)
-        return self.from_text(text)
+                    return self.parse_arguments(given)
+        return self.parse_text(text)
 
 
-class Choice(Form):
+class ChoiceFormat(AnswerFormat):
     """One of some texts."""
 
     flag = "--choice"
@@ -104,15 +104,15 @@ class Choice(Form):
         answer = {"type": "string", "enum": choices}
         self.parameters = nested(answer, PARAMETER)
         shown = json.dumps(choices, ensure_ascii=False) if any("\n" in choice for choice in choices) else ""
-        self.words = "Answer with exactly one of these, and nothing else:\n" + (shown or "\n".join(choices))
+        self.instruction = "Answer with exactly one of these, and nothing else:\n" + (shown or "\n".join(choices))
 
-    def from_object(self, given: dict[str, Any]) -> str:
+    def parse_arguments(self, given: dict[str, Any]) -> str:
         value = given.get(PARAMETER, next(iter(given.values())) if len(given) == 1 else None)
         if value is None or isinstance(value, (dict, list)):
-            raise Misfit(f"its arguments are {_shown(json.dumps(given, ensure_ascii=False))}")
+            raise FormatMismatch(f"its arguments are {_shown(json.dumps(given, ensure_ascii=False))}")
         return self._chosen(value if isinstance(value, str) else json.dumps(value))
 
-    def from_text(self, text: str) -> str:
+    def parse_text(self, text: str) -> str:
         for layer in layers(text):
             if layer in self.choices:
                 return layer
@@ -121,7 +121,7 @@ class Choice(Form):
             except ValueError:
                 continue
             if isinstance(value, dict):
-                return self.from_object(value)
+                return self.parse_arguments(value)
         return self._chosen(text)
 
     def _chosen(self, text: str) -> str:
@@ -130,11 +130,11 @@ class Choice(Form):
                 return layer
         alike = [choice for choice in self.choices if _bare(choice) == _bare(text)]
         if len(alike) != 1:
-            raise Misfit(f"'{_shown(text)}' is {'more than one' if alike else 'none'} of the choices")
+            raise FormatMismatch(f"'{_shown(text)}' is {'more than one' if alike else 'none'} of the choices")
         return alike[0]
 
 
-class YesNo(Choice):
+class YesNoFormat(ChoiceFormat):
     """Yes or no."""
 
     flag = "--yes-no"
@@ -142,15 +142,15 @@ class YesNo(Choice):
     def __init__(self) -> None:
         super().__init__(["yes", "no"])
 
-    def from_object(self, given: dict[str, Any]) -> str:
+    def parse_arguments(self, given: dict[str, Any]) -> str:
         words = {True: "yes", False: "no"}
-        return super().from_object({key: words[v] if isinstance(v, bool) else v for key, v in given.items()})
+        return super().parse_arguments({key: words[v] if isinstance(v, bool) else v for key, v in given.items()})
 
     def status(self, value: Any) -> ExitStatus:
         return ExitStatus.OK if value == "yes" else ExitStatus.NO
 
 
-class Json(Form):
+class SchemaFormat(AnswerFormat):
     """JSON that satisfies a schema."""
 
     flag = "--schema"
@@ -161,47 +161,47 @@ class Json(Form):
         self.is_object = schema.document.get("type") == "object"
         self.parameters = schema.document if self.is_object else nested(schema.document, PARAMETER)
         shown = json.dumps(schema.document, ensure_ascii=False)
-        self.words = f"Answer with JSON that satisfies this JSON Schema, and nothing else:\n{shown}"
+        self.instruction = f"Answer with JSON that satisfies this JSON Schema, and nothing else:\n{shown}"
 
     def content(self, value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
 
-    def from_object(self, given: dict[str, Any]) -> Any:
+    def parse_arguments(self, given: dict[str, Any]) -> Any:
         if not self.is_object and PARAMETER in given:
             return self._checked(given[PARAMETER])
         return self._checked(given)
 
-    def from_text(self, text: str) -> Any:
-        misfit: Misfit | None = None
+    def parse_text(self, text: str) -> Any:
+        misfit: FormatMismatch | None = None
         for layer in layers(text):
             try:
                 value = parse_json(layer)
             except json.JSONDecodeError as error:
-                misfit = misfit or Misfit(f"it {json_fault(error)}")
+                misfit = misfit or FormatMismatch(f"it {json_fault(error)}")
                 continue
             except ValueError as error:
-                raise Misfit(f"it {error}") from None
+                raise FormatMismatch(f"it {error}") from None
             try:
                 return self._checked(value)
-            except Misfit as error:
+            except FormatMismatch as error:
                 misfit = error
                 if isinstance(value, dict) and list(value) == [PARAMETER]:
-                    return self.from_object(value)
+                    return self.parse_arguments(value)
                 if not isinstance(value, str):
                     break
                 # JSON inside of a JSON string.
-                return self.from_text(value)
-        raise misfit or Misfit("it is no JSON")
+                return self.parse_text(value)
+        raise misfit or FormatMismatch("it is no JSON")
 
     def _checked(self, value: Any) -> Any:
-        if fault := self.schema.fault(value):
-            raise Misfit(fault)
+        if fault := self.schema.find_error(value):
+            raise FormatMismatch(fault)
         return value
 
 
 def layers(text: str) -> Iterator[str]:
     """Yields a text and what is left of it as spaces, a code fence, quotes and a final full stop are taken off."""
-    for _ in range(LAYERS):
+    for _ in range(MAX_LAYERS):
         yield text
         inner = _inner(text)
         if inner == text:

@@ -8,7 +8,7 @@ from typing import Any
 from llamacli.api.json import json_fault, parse_json
 from llamacli.stdio.escape import one_line
 
-TYPES = {
+CONCISE_TYPES = {
     "str": "string",
     "string": "string",
     "int": "integer",
@@ -21,10 +21,10 @@ TYPES = {
 }
 
 
-FIELD = re.compile(r"([^\W\d][\w-]*)(?:\s+(.+))?", re.DOTALL)
+CONCISE_FIELD = re.compile(r"([^\W\d][\w-]*)(?:\s+(.+))?", re.DOTALL)
 
 
-def record(text: str) -> dict[str, Any]:
+def parse_concise(text: str) -> dict[str, Any]:
     """Returns the schema of an object with these fields and no others, all of them required.
 
     Fields are separated by commas or newlines; one without a type is a string, and a
@@ -33,7 +33,7 @@ def record(text: str) -> dict[str, Any]:
     """
     properties: dict[str, Any] = {}
     for part in re.split(r"[,\n]", text):
-        field = FIELD.fullmatch(part.strip())
+        field = CONCISE_FIELD.fullmatch(part.strip())
         if not field:
             raise ValueError(f"is neither JSON nor fields as in 'name, age int, tags [str]': look at '{part.strip()}'")
         name, kind = field[1], field[2] or "str"
@@ -52,16 +52,16 @@ def _type(kind: str, name: str) -> dict[str, Any]:
     kind = kind.strip()
     if kind.startswith("[") and kind.endswith("]"):
         return {"type": "array", "items": _type(kind[1:-1], name)}
-    if kind not in TYPES:
+    if kind not in CONCISE_TYPES:
         raise ValueError(f"gives '{name}' the type '{kind}': there is str, int, num, bool, and [str] for a list")
-    return {"type": TYPES[kind]}
+    return {"type": CONCISE_TYPES[kind]}
 
 
 #: Keywords that hold schemas by name, and those that hold plain data (draft 2020-12, Core 10, Validation 6 and 9).
-NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+PROPERTY_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
 
-DATA = frozenset({"const", "enum", "default", "examples"})
+DATA_KEYWORDS = frozenset({"const", "enum", "default", "examples"})
 
 
 class Schema:
@@ -96,7 +96,7 @@ class Schema:
         # This registry, since the default one fetches what a $ref names from the network.
         self._validator = by_json(validator)(plain, registry=REGISTRY)
 
-    def fault(self, value: Any) -> str | None:
+    def find_error(self, value: Any) -> str | None:
         """Says what is wrong with a value, None where it fits. `format` is an annotation, as the draft has it."""
         from jsonschema.exceptions import best_match
 
@@ -107,14 +107,14 @@ class Schema:
         return f"{_where(error.absolute_path)}: {one_line(error.message, 300)}" if error else None
 
 
-def read(text: str) -> Schema:
+def parse_schema(text: str) -> Schema:
     """Reads a schema from JSON text or the short notation. Raises ValueError where it is neither, or no good one."""
     try:
         document = parse_json(text)
     except json.JSONDecodeError as error:
         if text.lstrip().startswith("{"):
             raise ValueError(json_fault(error)) from None
-        return Schema(record(text))
+        return Schema(parse_concise(text))
     if not isinstance(document, dict):
         raise ValueError("is no JSON Schema: give an object, or fields as in 'name, age int, tags [str]'")
     return Schema(document)
@@ -137,12 +137,12 @@ def _moved(schema: Any, root: str) -> Any:
         return schema
     moved: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in NAMED and isinstance(value, dict):
+        if key in PROPERTY_MAPS and isinstance(value, dict):
             moved[key] = {name: _moved(item, root) for name, item in value.items()}
         elif key in ("$ref", "$dynamicRef") and isinstance(value, str) and (value == "#" or value.startswith("#/")):
             moved[key] = root + value[1:]
         else:
-            moved[key] = value if key in DATA else _moved(value, root)
+            moved[key] = value if key in DATA_KEYWORDS else _moved(value, root)
     return moved
 
 

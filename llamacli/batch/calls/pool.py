@@ -11,16 +11,16 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Generic, TypeVar
 
-from llamacli.batch.calls.limiter import Pace
+from llamacli.batch.calls.limiter import Limiter
 
 Task = TypeVar("Task")
 
 
 #: The name of the thread that reads the tasks, which nothing can end while it waits for one.
-READER = "reader"
+READER_THREAD = "reader"
 
 
-class Ended(BaseException):
+class BatchEnded(BaseException):
     """The batch starts nothing more: what waits for a slot gives up."""
 
 
@@ -41,7 +41,7 @@ class _Waiter:
         return self.rank < other.rank
 
 
-class Pool(Generic[Task]):
+class WorkerPool(Generic[Task]):
     """Works on tasks in threads, each task from its beginning to its end in one of them.
 
     Tasks are read by a thread of their own, and not many ahead. What the threads share
@@ -50,8 +50,8 @@ class Pool(Generic[Task]):
     task goes first, so that none starves.
     """
 
-    def __init__(self, jobs: int, pace: Pace, work: Callable[[Task], None], is_full: Callable[[], bool]) -> None:
-        self.jobs, self.pace = jobs, pace
+    def __init__(self, jobs: int, limiter: Limiter, work: Callable[[Task], None], is_full: Callable[[], bool]) -> None:
+        self.jobs, self.limiter = jobs, limiter
         self._work, self._is_full = work, is_full
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -67,7 +67,7 @@ class Pool(Generic[Task]):
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Works on all tasks. Raises what was raised there, or Stopped, after which `wait` may go on."""
-        threading.Thread(target=self._read, args=(tasks,), name=READER, daemon=True).start()
+        threading.Thread(target=self._read, args=(tasks,), name=READER_THREAD, daemon=True).start()
         self.wait()
 
     def wait(self) -> None:
@@ -142,7 +142,7 @@ class Pool(Generic[Task]):
         while (task := self._todo.get()) is not None:
             try:
                 self._work(task)
-            except Ended:
+            except BatchEnded:
                 pass
             except BaseException as error:
                 self._events.put(error)
@@ -157,24 +157,24 @@ class Pool(Generic[Task]):
         if self._outstanding == 0 and (self._read_all or self.is_ending):
             self._events.put(_Over)
 
-    def enter(self, order: int) -> float:
-        """Waits for a slot, the lowest order first, and returns when it came, by the monotonic clock. Raises Ended."""
+    def acquire(self, order: int) -> float:
+        """Waits for a slot, lowest order first, and returns when it came (monotonic seconds). Raises BatchEnded."""
         with self._lock:
             if self.is_ending:
-                raise Ended
+                raise BatchEnded
             waiter = _Waiter(order, next(self._numbers))
             heapq.heappush(self._waiting, waiter)
             self._grant()
         waiter.gate.acquire()
         if not waiter.is_granted:
-            raise Ended
+            raise BatchEnded
         return monotonic()
 
     def _grant(self) -> None:
         """Lets those in who may start now, and sets the alarm for the first one who may start later."""
         now = monotonic()
         while self._waiting:
-            ready_at = self.pace.ready_at(self.in_flight, now)
+            ready_at = self.limiter.ready_at(self.in_flight, now)
             if ready_at > now:
                 if ready_at < self._alarm:
                     self._alarm = ready_at
@@ -183,33 +183,33 @@ class Pool(Generic[Task]):
                 return
             waiter = heapq.heappop(self._waiting)
             self.in_flight += 1
-            self.pace.started(now)
+            self.limiter.started(now)
             waiter.is_granted = True
             waiter.gate.release()
 
-    def leave(self, succeeded: bool = False) -> None:
+    def release(self, succeeded: bool = False) -> None:
         """Gives a slot back."""
         with self._lock:
             self.in_flight -= 1
             if succeeded:
-                self.pace.succeeded()
+                self.limiter.succeeded()
             self._grant()
 
-    def refuse(self, started: float, after: float | None) -> bool:
+    def throttled(self, started: float, after: float | None) -> bool:
         """Gives a slot back that came at `started`, after a 429 or 503; tells whether it is worth going on."""
         with self._lock:
             self.in_flight -= 1
-            is_hopeful = self.pace.refused(self.in_flight, started, monotonic(), after)
+            is_hopeful = self.limiter.throttled(self.in_flight, started, monotonic(), after)
             self._grant()
         return is_hopeful
 
-    def is_hopeful(self) -> bool:
+    def should_continue(self) -> bool:
         """Takes note of a failure, and tells whether it is worth going on."""
         with self._lock:
-            return self.pace.is_hopeful(now := monotonic(), now)
+            return self.limiter.should_continue(now := monotonic(), now)
 
     def sleep(self, seconds: float) -> None:
-        """Waits without a slot. Raises Ended."""
+        """Waits without a slot. Raises BatchEnded."""
         with self._lock:
             self._sleeping += 1
             self._room.notify()
@@ -219,4 +219,4 @@ class Pool(Generic[Task]):
         with self._lock:
             self._sleeping -= 1
         if ended:
-            raise Ended
+            raise BatchEnded

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llamacli.api.json import json_fault, parse_json
-from llamacli.batch.input.lines import blocks, lines, opened
+from llamacli.batch.input.lines import open_input, read_blocks, split_lines
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import FORMATS
+from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.input import Inputs
+from llamacli.stdio.input import InputReader
 
 BOM = b"\xef\xbb\xbf"
 
 
 #: What helps where bytes are not UTF-8.
-LOSSY = "--lossy reads such bytes as U+FFFD"
+LOSSY_HINT = "--lossy reads such bytes as U+FFFD"
 
 
 class Item:
@@ -29,19 +29,19 @@ class Item:
     record. `text` is what `{}` stands for; `record` is None where it is a line.
     """
 
-    __slots__ = ("fault", "index", "place", "record", "text", "value")
+    __slots__ = ("error", "index", "location", "record", "text", "value")
 
     def __init__(
         self,
         index: int,
-        place: str,
+        location: str,
         value: object,
         text: str = "",
         record: dict[str, Any] | None = None,
-        fault: LlamaError | None = None,
+        error: LlamaError | None = None,
     ) -> None:
-        self.index, self.place, self.value = index, place, value
-        self.text, self.record, self.fault = text, record, fault
+        self.index, self.location, self.value = index, location, value
+        self.text, self.record, self.error = text, record, error
 
     @property
     def id(self) -> object:
@@ -50,27 +50,27 @@ class Item:
         return record.get("custom_id", record.get("id"))
 
 
-class Source:
+class InputFile:
     """One file, or stdin where the path is `-`. Raises LlamaError (usage) where it cannot be read."""
 
-    def __init__(self, path: str, format: str | None, inputs: Inputs) -> None:
+    def __init__(self, path: str, format: str | None, inputs: InputReader) -> None:
         self.name = "stdin" if path == "-" else path
-        self.format = format or told_by(path)
+        self.format = format or format_of(path)
         self._inputs = inputs
         #: Bytes of a regular file, None where nobody knows how much will come.
         self.size: int | None = None
         #: How much of it the items so far have taken.
         self.taken = 0
         if path == "-":
-            inputs.take_stdin("the items")
+            inputs.claim_stdin("the items")
             self._blocks, status = inputs.stdin_blocks(), os.fstat(0)
         else:
-            fd, status = opened(path)
+            fd, status = open_input(path)
             # A thousand files are opened one after another, but what comes from a FIFO comes only once.
             if stat.S_ISREG(status.st_mode):
                 os.close(fd)
                 fd = -1
-            self._blocks = blocks(path, fd)
+            self._blocks = read_blocks(path, fd)
         if stat.S_ISREG(status.st_mode):
             self.size = status.st_size
         self._header: list[str] = []
@@ -109,7 +109,7 @@ class Source:
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
         """Yields the lines that are not blank with their numbers from 1, without CR LF and BOM."""
-        for number, line in enumerate(lines(self._blocks), 1):
+        for number, line in enumerate(split_lines(self._blocks), 1):
             self.taken += len(line)
             line = line.removesuffix(b"\n").removesuffix(b"\r")
             if number == 1:
@@ -123,7 +123,7 @@ class Source:
             try:
                 text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
             except UnicodeDecodeError as error:
-                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY)
+                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY_HINT)
                 continue
             yield Item(index, place, text, text)
 
@@ -134,7 +134,7 @@ class Source:
                 text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
                 value = parse_json(text)
             except UnicodeDecodeError as error:
-                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY)
+                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY_HINT)
             except json.JSONDecodeError as error:
                 yield self._broken(index, place, line, json_fault(error).replace(" line 1 ", " "))
             except ValueError as error:
@@ -151,11 +151,11 @@ class Source:
         for index, (number, row) in enumerate(self._rows, start):
             place = f"{self.name} line {number}"
             if isinstance(row, LlamaError):
-                yield Item(index, place, None, fault=row)
+                yield Item(index, place, None, error=row)
                 continue
             if len(row) > len(self._header):
                 what = f"has {len(row)} fields, and the header {len(self._header)}"
-                yield Item(index, place, row, fault=LlamaError(ExitStatus.USAGE, f"{place} {what}", "quote its commas"))
+                yield Item(index, place, row, error=LlamaError(ExitStatus.USAGE, f"{place} {what}", "quote its commas"))
                 continue
             record: dict[str, Any] = dict(zip(self._header, row, strict=False))
             yield Item(index, place, record, json.dumps(record, ensure_ascii=False), record)
@@ -183,7 +183,7 @@ class Source:
             # Bytes that are not UTF-8 were carried through as lone surrogates.
             if not all(map(_is_text, row)):
                 what = f"{self.name} line {first} is not UTF-8"
-                yield first, LlamaError(ExitStatus.USAGE, what, LOSSY)
+                yield first, LlamaError(ExitStatus.USAGE, what, LOSSY_HINT)
                 continue
             yield first, row
 
@@ -196,20 +196,22 @@ class Source:
 
     def _csv_lines(self) -> Iterator[str]:
         errors = "replace" if self._inputs.lossy else "surrogateescape"
-        for number, line in enumerate(lines(self._blocks), 1):
+        for number, line in enumerate(split_lines(self._blocks), 1):
             self.taken += len(line)
             yield (line.removeprefix(BOM) if number == 1 else line).decode("utf-8", errors)
 
     def _broken(self, index: int, place: str, line: bytes, what: str, todo: str = "mend the line") -> Item:
         fault = LlamaError(ExitStatus.USAGE, f"{place} {what}", todo)
-        return Item(index, place, line.decode("utf-8", "replace"), fault=fault)
+        return Item(index, place, line.decode("utf-8", "replace"), error=fault)
 
 
 class Items:
     """All items of a batch, from all its files in turn."""
 
-    def __init__(self, paths: Sequence[str], format: str | None, template: Template | None, inputs: Inputs) -> None:
-        self._sources = [Source(path, format, inputs) for path in paths or ["-"]]
+    def __init__(
+        self, paths: Sequence[str], format: str | None, template: Template | None, inputs: InputReader
+    ) -> None:
+        self._sources = [InputFile(path, format, inputs) for path in paths or ["-"]]
         for source in self._sources:
             source.check(template)
         #: How many have been read.
@@ -231,9 +233,9 @@ class Items:
         return min(1.0, sum(source.taken for source in self._sources) / total) if total else 1.0
 
 
-def told_by(path: str) -> str:
+def format_of(path: str) -> str:
     """Returns the form that a file's name tells."""
-    return next((name for name, end in FORMATS.items() if end and path.endswith(end)), "lines")
+    return next((name for name, end in INPUT_FORMATS.items() if end and path.endswith(end)), "lines")
 
 
 def _undecodable(line: bytes, start: int) -> str:

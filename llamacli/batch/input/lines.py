@@ -6,10 +6,10 @@ from contextlib import suppress
 
 from llamacli.errors import ExitStatus, LlamaError
 
-BLOCK = 1 << 16
+BLOCK_BYTES = 1 << 16
 
 
-def lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Cuts blocks into lines, which keep their LF; the last one may have none."""
     held: list[bytes] = []
     for block in blocks:
@@ -35,7 +35,7 @@ def _split(block: bytes) -> list[bytes]:
     return pieces if pieces[-1] else pieces[:-1]
 
 
-def opened(path: str) -> tuple[int, os.stat_result]:
+def open_input(path: str) -> tuple[int, os.stat_result]:
     """Opens a file and says what it is. Raises LlamaError (usage) where it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -47,11 +47,11 @@ def opened(path: str) -> tuple[int, os.stat_result]:
         raise LlamaError(ExitStatus.USAGE, f"{path}: {reason}", "nothing was sent") from None
 
 
-def blocks(path: str, fd: int) -> Iterator[bytes]:
+def read_blocks(path: str, fd: int) -> Iterator[bytes]:
     """Yields the bytes of a file that is open, or is opened now where the descriptor is negative."""
-    fd = opened(path)[0] if fd < 0 else fd
+    fd = open_input(path)[0] if fd < 0 else fd
     try:
-        while block := os.read(fd, BLOCK):
+        while block := os.read(fd, BLOCK_BYTES):
             yield block
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"{path}: {error.strerror}") from None

@@ -10,17 +10,17 @@ from llamacli.ask.prompt import attachment, system
 from llamacli.batch.input.items import Item
 from llamacli.batch.input.template import Template
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.request import CHAT
-from llamacli.stdio.input import Inputs
+from llamacli.http.request import CHAT_PATH
+from llamacli.stdio.input import InputReader
 
 #: Keys of a body that say how the answer is to come, and nothing of what it is.
 STREAM_KEYS = ("stream", "stream_options")
 
 
-class Questions:
+class RequestBuilder:
     """Makes bodies of items. What all of them share is read once. Raises LlamaError (usage)."""
 
-    def __init__(self, template: Template | None, context: ContextOptions, params: Params, inputs: Inputs) -> None:
+    def __init__(self, template: Template | None, context: ContextOptions, params: Params, inputs: InputReader) -> None:
         self._template = template
         before = system(context, inputs)
         self._before: list[Message] = [{"role": "system", "content": before}] if before else []
@@ -33,10 +33,10 @@ class Questions:
             given |= set(self._added)
         self._given = {name: value for name, value in self._base.items() if name in given}
 
-    def body(self, item: Item) -> dict[str, Any]:
+    def build_body(self, item: Item) -> dict[str, Any]:
         """Returns the body that asks an item. Raises LlamaError (usage) where it cannot be asked."""
-        if item.fault:
-            raise item.fault
+        if item.error:
+            raise item.error
         record = item.record
         if self._template:
             return self._with(self._prompted(self._filled(self._template, item)))
@@ -44,20 +44,20 @@ class Questions:
             return self._with(self._prompted(item.text))
         if "prompt" in record:
             if not isinstance(record["prompt"], str):
-                raise _fault(item, "has a prompt that is no text")
+                raise _item_error(item, "has a prompt that is no text")
             return self._with(self._prompted(record["prompt"]))
         if "messages" in record:
             return self._with(self._messages(item, record["messages"]))
         if "body" in record:
             return self._completed(item, record)
-        raise _fault(item, "has neither prompt, messages nor body", "give a template that names its fields")
+        raise _item_error(item, "has neither prompt, messages nor body", "give a template that names its fields")
 
     def _filled(self, template: Template, item: Item) -> str:
         try:
             return template.fill(item.text, item.record or {})
         except KeyError as error:
             what = f"has no field '{error.args[0]}'" if item.record is not None else "is no object with fields"
-            raise _fault(item, what) from None
+            raise _item_error(item, what) from None
 
     def _prompted(self, prompt: str) -> list[Message]:
         content = "\n\n".join(part for part in (prompt, *self._files) if part)
@@ -68,11 +68,11 @@ class Questions:
     def _messages(self, item: Item, messages: Any) -> list[Message]:
         """Returns a record's own messages, after the system message and with the files in the last one."""
         if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-            raise _fault(item, "has messages that are no array of objects")
+            raise _item_error(item, "has messages that are no array of objects")
         if self._files:
             *earlier, last = messages
             if not isinstance(last.get("content"), str):
-                raise _fault(item, "ends with a message that has no text for --file to follow")
+                raise _item_error(item, "ends with a message that has no text for --file to follow")
             messages = [*earlier, {**last, "content": "\n\n".join([last["content"], *self._files])}]
         return [*self._before, *messages]
 
@@ -80,10 +80,10 @@ class Questions:
         """Returns a record's own body: a flag goes before it, and it before the environment and the defaults."""
         own = record["body"]
         if not isinstance(own, dict):
-            raise _fault(item, "has a body that is no object")
-        url = record.get("url", CHAT)
-        if not isinstance(url, str) or not url.endswith(CHAT):
-            raise _fault(item, f"asks for {url}, and batch asks for {CHAT} only")
+            raise _item_error(item, "has a body that is no object")
+        url = record.get("url", CHAT_PATH)
+        if not isinstance(url, str) or not url.endswith(CHAT_PATH):
+            raise _item_error(item, f"asks for {url}, and batch asks for {CHAT_PATH} only")
         own = {name: value for name, value in own.items() if name not in STREAM_KEYS}
         return {**self._base, **own, "messages": self._messages(item, own.get("messages")), **self._given}
 
@@ -91,7 +91,7 @@ class Questions:
         return {**self._base, "messages": messages, **self._added}
 
 
-def key(body: dict[str, Any], extracts: bool) -> str:
+def request_digest(body: dict[str, Any], extracts: bool) -> str:
     """Returns the digest that a request is known by in a file of answers, whichever way its answer comes.
 
     Of what makes a row of an answer it holds --extract too, which no body tells.
@@ -105,5 +105,5 @@ def key(body: dict[str, Any], extracts: bool) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _fault(item: Item, what: str, todo: str = "") -> LlamaError:
-    return LlamaError(ExitStatus.USAGE, f"{item.place} {what}", todo)
+def _item_error(item: Item, what: str, todo: str = "") -> LlamaError:
+    return LlamaError(ExitStatus.USAGE, f"{item.location} {what}", todo)

@@ -15,7 +15,7 @@ from llamacli.batch.output.rows import START, Row, line
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.stderr import write_all
 
-SCHEMA = """
+ROW_SCHEMA = """
     create table found (id integer primary key, key text, offset integer, size integer, failed integer);
     create table placed (place integer primary key, offset integer, size integer, renewed text);
 """
@@ -51,7 +51,7 @@ class Journal:
         self._error: OSError | None = None
         # An empty name is a file without a name, which goes with the process.
         self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._rows.executescript(SCHEMA)
+        self._rows.executescript(ROW_SCHEMA)
         self._places = 0
         try:
             self._fd = self._opened()
@@ -115,7 +115,7 @@ class Journal:
         self._rows.executemany("insert into found (key, offset, size, failed) values (?, ?, ?, ?)", found)
         found.clear()
 
-    def take(self, item: Item, key: str) -> bool | None:
+    def reuse(self, item: Item, key: str) -> bool | None:
         """Keeps a row that answers an item's request already; tells whether it failed, None where there is none."""
         with self._lock, self._writing():
             query = "select id, offset, size, failed from found where key = ? order by id limit 1"
@@ -165,18 +165,18 @@ class Journal:
                 self._order()
 
     @property
-    def strays(self) -> int:
+    def orphans(self) -> int:
         """How many rows that are done belong to no item that has come."""
         count: int = self._rows.execute("select count(*) from found where not failed").fetchone()[0]
         return count
 
     @property
-    def strays_path(self) -> str:
+    def orphans_path(self) -> str:
         return f"{self._path}.old"
 
     def _order(self) -> None:
-        if self.strays:
-            with open(self.strays_path, "ab") as file:
+        if self.orphans:
+            with open(self.orphans_path, "ab") as file:
                 for offset, size in self._rows.execute("select offset, size from found where not failed order by id"):
                     file.write(os.pread(self._fd, size, offset))
         part = f"{self._path}.part"

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from io import StringIO
 from typing import NamedTuple
 
-from llamacli.api.usage import tokens
-from llamacli.batch.output.rows import PASSING, Row
+from llamacli.api.usage import token_counts
+from llamacli.batch.output.rows import RESUMABLE_STATUSES, Row
 from llamacli.stdio.stderr import Spinner
 
 
-class State(NamedTuple):
+class ProgressState(NamedTuple):
     """How far a batch has got. `share` of its input is done, from 0 to 1; None where nobody can know, as for `left`."""
 
     share: float | None
@@ -26,7 +26,7 @@ class State(NamedTuple):
 class Bar(Spinner):
     """A spinner that is a progress bar."""
 
-    def __init__(self, state: Callable[[], State], is_colored: bool) -> None:
+    def __init__(self, state: Callable[[], ProgressState], is_colored: bool) -> None:
         super().__init__("batch")
         self._state, self._is_colored = state, is_colored
 
@@ -48,7 +48,7 @@ class Bar(Spinner):
         return captured.get().split("\n")[0]
 
 
-def words(state: State, seconds: float) -> str:
+def words(state: ProgressState, seconds: float) -> str:
     """Says it in words: done, failed, retried, rate, cost, time left."""
     parts = [f"{state.done} done"]
     if state.failed:
@@ -73,7 +73,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
-class Tally:
+class Stats:
     """Counts rows, tries, tokens and cost. Call it with a lock."""
 
     def __init__(self) -> None:
@@ -85,23 +85,23 @@ class Tally:
         #: USD, None where the server has told none.
         self.cost: float | None = None
 
-    def kept(self, has_failed: bool) -> None:
+    def add_reused(self, has_failed: bool) -> None:
         """Counts a row that was there from an earlier call."""
         self.kept_count += 1
         self.failed += has_failed
 
-    def paid(self, usd: float | None) -> None:
+    def add_cost(self, usd: float | None) -> None:
         """Counts what an answer cost."""
         if usd is not None:
             self.cost = (self.cost or 0) + usd
 
-    def made(self, row: Row) -> None:
+    def add_row(self, row: Row) -> None:
         """Counts a row."""
         self.failed += row["error"] is not None
-        self.passing += row["error"] is not None and row["error"]["status"] in PASSING
+        self.passing += row["error"] is not None and row["error"]["status"] in RESUMABLE_STATUSES
         self.answered += row["error"] is None
         self.retries += max(row["attempts"] - 1, 0)
-        taken, made = tokens(row["usage"])
+        taken, made = token_counts(row["usage"])
         self._tokens_in += taken
         self._tokens_out += made
 

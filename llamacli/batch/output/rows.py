@@ -5,22 +5,22 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llamacli.api.messages import Completion, answers, tool_calls
+from llamacli.api.messages import Completion, sorted_choices, tool_calls
 from llamacli.batch.input.items import Item
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output, dump
 from llamacli.stdio.stderr import Stderr
 
 #: Characters of rows that may wait for an earlier one. More, and nothing more is read until that one is there.
-MAX_HELD = 4 << 20
+MAX_HELD_BYTES = 4 << 20
 
 
 #: What JSON allows inside of a string, and Python's splitlines and others take for the end of a line.
-BREAKS = "[\x85\u2028\u2029]"
+LINE_BREAKS = "[\x85\u2028\u2029]"
 
 
 #: Error statuses of what may go better in the next call: --resume asks for it again.
-PASSING = frozenset(
+RESUMABLE_STATUSES = frozenset(
     {
         ExitStatus.USAGE,
         ExitStatus.KEY,
@@ -57,7 +57,7 @@ def row(
     The content of a failed item is what came of a whole response: a cut answer has
     some. Where several answers were asked for, `content` and `finish_reason` are lists.
     """
-    choices = answers(completion)
+    choices = sorted_choices(completion)
     contents: list[str | None] = [choice["message"].get("content") for choice in choices]
     reasons = [choice.get("finish_reason") for choice in choices]
     several = len(choices) > 1
@@ -83,7 +83,7 @@ def row(
 def line(row: Row) -> str:
     """Returns a row as a line of JSON, which is one line too for those who count U+2028 and its like as line breaks."""
     text = dump(row)
-    return (text if text.isascii() else re.sub(BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
+    return (text if text.isascii() else re.sub(LINE_BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
 
 def plain(row: Row, terminator: str, is_json: bool) -> str:
@@ -103,7 +103,7 @@ def plain(row: Row, terminator: str, is_json: bool) -> str:
     return text
 
 
-class Stream:
+class RowPrinter:
     """Rows on their way to stdout or a pipe: in the order of their items, or as they come."""
 
     def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
@@ -117,7 +117,7 @@ class Stream:
 
     @property
     def is_full(self) -> bool:
-        return self._size > MAX_HELD
+        return self._size > MAX_HELD_BYTES
 
     @property
     def shows_keys(self) -> bool:

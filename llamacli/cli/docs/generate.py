@@ -16,7 +16,7 @@ def files() -> dict[str, str]:
     return {
         **scripts,
         f"completions/{PROGRAM}.1": man.page(commands),
-        ".env.example": help.example_env([table for command in commands for table in command.tables]),
+        ".env.example": help.example_env([table for command in commands for table in command.groups]),
     }
 
 

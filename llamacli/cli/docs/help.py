@@ -5,10 +5,10 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 from llamacli import PROGRAM
-from llamacli.cli.spec import Command, Entry, entries
-from llamacli.cli.table import Table
-from llamacli.config.paths import NEARBY, PLACES, Folder
-from llamacli.config.settings import FETCHED, KEY_VARIABLES
+from llamacli.cli.spec import CommandSpec, FlagSpec, flag_specs
+from llamacli.cli.table import Options
+from llamacli.config.paths import PROJECT_FILES, STORED_FILES, Folder
+from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
 from llamacli.config.variables import KEYS, OTHER_VARIABLES
 from llamacli.errors import ExitStatus
 
@@ -56,7 +56,7 @@ def program_help(commands: Mapping[str, str]) -> str:
     return "\n\n".join(blocks)
 
 
-def command_help(command: Command) -> str:
+def command_help(command: CommandSpec) -> str:
     """Returns a command's help: usage, what it does, its flags by table, examples."""
     width = columns()
     operands = " ".join(operand.metavar for operand in command.operands)
@@ -66,10 +66,10 @@ def command_help(command: Command) -> str:
         filled(command.text),
     ]
     groups: dict[str, list[str]] = {}
-    for entry in command.entries:
-        groups.setdefault(entry.table.title, []).append(_row(entry, width))
+    for entry in command.flags:
+        groups.setdefault(entry.group.title, []).append(_row(entry, width))
     notes: dict[str, str] = {}
-    for table in filter(lambda table: table.note, command.tables):
+    for table in filter(lambda table: table.note, command.groups):
         # Of several tables under one title the first one's is about all that follow.
         notes.setdefault(table.title, table.note)
     for title, rows in groups.items():
@@ -90,9 +90,9 @@ def filled(text: str, indent: str = "") -> str:
     return textwrap.fill(text, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _row(entry: Entry, width: int) -> str:
+def _row(entry: FlagSpec, width: int) -> str:
     # On a narrow terminal the help stands below the flag.
-    return _beside(f"  {entry.label}", entry.text, FLAGS if width >= 60 else 8)
+    return _beside(f"  {entry.label}", entry.description, FLAGS if width >= 60 else 8)
 
 
 def _beside(label: str, text: str, left: int) -> str:
@@ -103,33 +103,33 @@ def _beside(label: str, text: str, left: int) -> str:
     return "\n".join([f"{label:<{left}}{lines[0]}", *(" " * left + line for line in lines[1:])])
 
 
-def exit_codes(tables: Sequence[type[Table]]) -> str:
+def exit_codes(tables: Sequence[type[Options]]) -> str:
     """Returns the table of exit statuses."""
     return _rows([(str(status.value), status.meaning) for status in ExitStatus])
 
 
-def environment(tables: Sequence[type[Table]]) -> str:
+def environment(tables: Sequence[type[Options]]) -> str:
     """Returns the table of variables: those of the commands' flags, and the others that are read."""
     return _rows(environment_rows(tables))
 
 
-def environment_rows(tables: Sequence[type[Table]]) -> list[tuple[str, str]]:
+def environment_rows(tables: Sequence[type[Options]]) -> list[tuple[str, str]]:
     """Returns all variables with what they do."""
     own = {variable: f"{entry.long}: {entry.flag.help}" for variable, entry in variables(tables).items()}
     return list((KEYS | own | OTHER_VARIABLES).items())
 
 
-def variables(tables: Sequence[type[Table]]) -> dict[str, Entry]:
+def variables(tables: Sequence[type[Options]]) -> dict[str, FlagSpec]:
     """Returns the flags that have a default in the environment, by its name."""
-    found = [entry for table in tables for entry in entries(table)]
+    found = [entry for table in tables for entry in flag_specs(table)]
     return {name: entry for entry in found if (name := entry.flag.variable(entry.field))}
 
 
-def example_env(tables: Sequence[type[Table]]) -> str:
+def example_env(tables: Sequence[type[Options]]) -> str:
     """Returns a .env that names every setting, each in a comment of its own."""
     own = variables(tables)
-    trusted = {name: entry for name, entry in own.items() if not entry.flag.stranger}
-    plain = {name: entry for name, entry in own.items() if entry.flag.stranger}
+    trusted = {name: entry for name, entry in own.items() if not entry.flag.untrusted}
+    plain = {name: entry for name, entry in own.items() if entry.flag.untrusted}
     parts = [
         "# Settings of llamacli: take the # from a line to set it, here or in ~/.config/llamacli/.env.",
         "# Made by `make completions` from the program's own tables; what is changed here is lost.",
@@ -141,7 +141,7 @@ def example_env(tables: Sequence[type[Table]]) -> str:
         "# What follows counts in ~/.config/llamacli/.env and in the environment, not in a working directory's .env,",
         "# which may be a stranger's.",
         "",
-        *(line for name in FETCHED for line in (f"# {KEYS[name]}", f"#{name}=", "")),
+        *(line for name in KEY_SOURCES for line in (f"# {KEYS[name]}", f"#{name}=", "")),
         *(line for name, entry in trusted.items() for line in _setting(name, entry)),
         "# Read from the environment alone, not from a .env:",
         *(f"# {name}: {text}" for name, text in OTHER_VARIABLES.items()),
@@ -149,24 +149,24 @@ def example_env(tables: Sequence[type[Table]]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _setting(name: str, entry: Entry) -> list[str]:
-    default = getattr(entry.table, entry.field, None)
+def _setting(name: str, entry: FlagSpec) -> list[str]:
+    default = getattr(entry.group, entry.field, None)
     value = "" if default is None else str(int(default) if isinstance(default, bool) else default)
-    return [f"# {entry.long}: {entry.text}", f"#{name}={value}", ""]
+    return [f"# {entry.long}: {entry.description}", f"#{name}={value}", ""]
 
 
-def files(tables: Sequence[type[Table]]) -> str:
+def files(tables: Sequence[type[Options]]) -> str:
     """Returns the table of files."""
     return _rows(file_rows(lambda folder: str(folder.path())))
 
 
 def file_rows(where: Callable[[Folder], str]) -> list[tuple[str, str]]:
     """Returns all files with what they are; `where` says how to write a folder."""
-    return [(f"{where(place.folder)}/{place.pattern}", place.text) for place in PLACES] + NEARBY
+    return [(f"{where(place.folder)}/{place.pattern}", place.text) for place in STORED_FILES] + PROJECT_FILES
 
 
 #: What `help` knows beside the commands.
-TOPICS: dict[str, Callable[[Sequence[type[Table]]], str]] = {
+TOPICS: dict[str, Callable[[Sequence[type[Options]]], str]] = {
     "exit-codes": exit_codes,
     "environment": environment,
     "files": files,

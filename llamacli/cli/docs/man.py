@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from llamacli import PROGRAM, RELEASED, __version__
 from llamacli.cli.docs import help
-from llamacli.cli.spec import GLOBAL, Command, Entry, entries
-from llamacli.cli.table import Table
+from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec, flag_specs
+from llamacli.cli.table import Options
 from llamacli.errors import ExitStatus
 
 #: What roff would take for something else, or print as another character.
@@ -15,7 +15,7 @@ ESCAPES = str.maketrans(
 )
 
 
-def page(commands: Sequence[Command]) -> str:
+def page(commands: Sequence[CommandSpec]) -> str:
     """Returns the source of the man page for these commands."""
     shared = _shared(commands)
     lines = [
@@ -31,13 +31,13 @@ def page(commands: Sequence[Command]) -> str:
         *(line for command in commands for line in _command(command, shared)),
         ".SH OPTIONS",
         *_text("Options may stand before, between or after operands; -- ends them."),
-        *(line for entry in GLOBAL for line in _option(entry)),
+        *(line for entry in PROGRAM_FLAGS for line in _option(entry)),
         *_shared_options(shared),
         ".SH EXIT STATUS",
         *_rows((str(status.value), status.meaning) for status in ExitStatus),
         ".SH ENVIRONMENT",
         *_text(help.ORDER),
-        *_rows(help.environment_rows([table for command in commands for table in command.tables])),
+        *_rows(help.environment_rows([table for command in commands for table in command.groups])),
         ".SH FILES",
         *_rows(help.file_rows(lambda folder: f"~/{folder.default}/{PROGRAM}")),
         ".SH EXAMPLES",
@@ -51,43 +51,43 @@ def page(commands: Sequence[Command]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shared(commands: Sequence[Command]) -> dict[type[Table], list[str]]:
+def _shared(commands: Sequence[CommandSpec]) -> dict[type[Options], list[str]]:
     """Returns the tables that several commands have, with their names: those are described once."""
-    users: dict[type[Table], list[str]] = {}
+    users: dict[type[Options], list[str]] = {}
     for command in commands:
-        for table in command.tables:
+        for table in command.groups:
             users.setdefault(table, []).append(command.name)
     return {table: names for table, names in users.items() if len(names) > 1}
 
 
-def _synopsis(commands: Sequence[Command]) -> Iterator[str]:
+def _synopsis(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield ".nf"
     for command in commands:
         yield _usage(command)
     yield ".fi"
 
 
-def _usage(command: Command) -> str:
+def _usage(command: CommandSpec) -> str:
     operands = "".join(f" \\fI{_escaped(operand.metavar)}\\fR" for operand in command.operands)
     return f"\\fB{PROGRAM} {_escaped(command.name)}\\fR [\\fIOPTION\\fR]...{operands}"
 
 
-def _command(command: Command, shared: dict[type[Table], list[str]]) -> Iterator[str]:
+def _command(command: CommandSpec, shared: dict[type[Options], list[str]]) -> Iterator[str]:
     yield f".SS {PROGRAM} {_escaped(command.name)}"
     yield from _text(command.summary)
     if command.text:
         yield ".PP"
         yield from _text(command.text)
-    for table in command.tables:
+    for table in command.groups:
         if table not in shared:
-            yield from (line for entry in entries(table) for line in _option(entry))
-    titles = dict.fromkeys(table.title for table in command.tables if table in shared)
+            yield from (line for entry in flag_specs(table) for line in _option(entry))
+    titles = dict.fromkeys(table.title for table in command.groups if table in shared)
     if titles:
         yield ".PP"
         yield from _text(f"Further options, described below: {', '.join(titles)}.")
 
 
-def _shared_options(shared: dict[type[Table], list[str]]) -> Iterator[str]:
+def _shared_options(shared: dict[type[Options], list[str]]) -> Iterator[str]:
     titles = dict.fromkeys(table.title for table in shared)
     for title in titles:
         yield f".SS {_escaped(title)}"
@@ -95,19 +95,19 @@ def _shared_options(shared: dict[type[Table], list[str]]) -> Iterator[str]:
             # A paragraph begins by itself after a heading.
             yield from [".PP"] if place else []
             yield from _text(f"With {', '.join(shared[table])}:")
-            for entry in entries(table):
+            for entry in flag_specs(table):
                 yield from _option(entry)
             if table.note:
                 yield ".PP"
                 yield from _text(table.note)
 
 
-def _option(entry: Entry) -> Iterator[str]:
-    value = entry.flag.kind.metavar
-    names = ", ".join(f"\\fB{_escaped(form)}\\fR" for form in entry.forms)
+def _option(entry: FlagSpec) -> Iterator[str]:
+    value = entry.flag.type.metavar
+    names = ", ".join(f"\\fB{_escaped(form)}\\fR" for form in entry.names)
     yield ".TP"
     yield names + (f" \\fI{_escaped(value)}\\fR" if value else "")
-    yield from _text(entry.text)
+    yield from _text(entry.description)
     if entry.flag.example:
         yield ".IP"
         yield ".EX"

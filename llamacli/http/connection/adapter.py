@@ -13,40 +13,40 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.poolmanager import PoolManager
 
 from llamacli.http.connection import tcp
-from llamacli.http.connection.attempt import Progress
-from llamacli.http.connection.http11 import Response
+from llamacli.http.connection.attempt import Attempt
+from llamacli.http.connection.http11 import StrictResponse
 from llamacli.http.connection.lean_requests import requests
-from llamacli.http.connection.tls import Contexts
+from llamacli.http.connection.tls import ContextCache
 
 if TYPE_CHECKING:
-    from llamacli.http.connection.preconnect import Early
+    from llamacli.http.connection.preconnect import Preconnect
 
 
 class Adapter(requests.adapters.HTTPAdapter):
     """requests' adapter with connections that keep to a Progress. Set `progress` before each call, in its thread."""
 
     #: Is called each time that a request has been sent, before the response is waited for.
-    when_sent: Callable[[], None] = staticmethod(lambda: None)
+    on_sent: Callable[[], None] = staticmethod(lambda: None)
     #: Is open or being opened already, and goes to the first request.
-    early: "Early | None" = None
+    preconnect: "Preconnect | None" = None
     #: What requests has found out for a request, for those that are alike.
     _pools: dict[tuple[object, ...], Any]
     _urls: dict[tuple[object, ...], str]
 
     def __init__(self, connections: int) -> None:
-        self.contexts = Contexts()
+        self.contexts = ContextCache()
         self._pools, self._urls = {}, {}
         self._calls = threading.local()
         super().__init__(pool_maxsize=connections)
 
     @property
-    def progress(self) -> Progress:
+    def attempt(self) -> Attempt:
         """Of the call that this thread makes."""
-        found: Progress = self._calls.progress
+        found: Attempt = self._calls.progress
         return found
 
-    @progress.setter
-    def progress(self, progress: Progress) -> None:
+    @attempt.setter
+    def attempt(self, progress: Attempt) -> None:
         self._calls.progress = progress
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -90,21 +90,21 @@ class Adapter(requests.adapters.HTTPAdapter):
     def _pool(self, kind: Any, *args: Any, **kwargs: Any) -> Any:
         """Makes a pool of urllib3's, whose connections know this adapter."""
         pool = kind(*args, **kwargs)
-        pool.ConnectionCls = partial(_clocked(kind.ConnectionCls), adapter=self)
+        pool.ConnectionCls = partial(_with_deadlines(kind.ConnectionCls), adapter=self)
         return pool
 
 
 @cache
-def _clocked(kind: type[HTTPConnection]) -> Any:
+def _with_deadlines(kind: type[HTTPConnection]) -> Any:
     """Returns the class of a kind of connection that keeps to a Progress: made once, since making one takes long."""
-    return type("Clocked", (_Clocked, kind), {})
+    return type("Clocked", (DeadlineConnection, kind), {})
 
 
 def _is_tls(connection: HTTPConnection) -> bool:
     return hasattr(connection, "cert_reqs")
 
 
-class _Clocked(HTTPConnection):
+class DeadlineConnection(HTTPConnection):
     """A connection, of whatever kind, that tells the adapter's Progress how far it got and keeps to its clock."""
 
     #: The headers of a request whose body is still to come; empty where they are, None where neither is.
@@ -113,16 +113,16 @@ class _Clocked(HTTPConnection):
     def __init__(self, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._adapter = adapter
-        self.response_class = partial(Response, sent=self._sent, begun=self._begun)  # type: ignore[assignment]
+        self.response_class = partial(StrictResponse, sent=self._sent, begun=self._begun)  # type: ignore[assignment]
 
     def _sent(self) -> None:
-        self._adapter.when_sent()
+        self._adapter.on_sent()
 
     def _begun(self) -> None:
-        self._adapter.progress.begun = True
+        self._adapter.attempt.begun = True
 
     def _new_conn(self) -> socket.socket:
-        progress = self._adapter.progress
+        progress = self._adapter.attempt
         deadline = time.monotonic() + progress.connect_timeout
         sock = self._through_socks() if hasattr(self, "_socks_options") else self._direct(progress.connect_timeout)
         if not _is_tls(self):
@@ -153,15 +153,15 @@ class _Clocked(HTTPConnection):
 
     def connect(self) -> None:
         if not self._take_over():
-            self._adapter.contexts.share(self)
+            self._adapter.contexts.get(self)
             super().connect()
-        self._adapter.progress.ready()
+        self._adapter.attempt.ready()
         self._allow_silence()
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:
-            if not self._adapter.progress.connected:
-                self._adapter.progress.reusing(self.sock)
+            if not self._adapter.attempt.connected:
+                self._adapter.attempt.reusing(self.sock)
             self._allow_silence()
         else:
             # While urllib3 is sending: connected later, a request without a body would wait under the wrong timeout.
@@ -184,21 +184,21 @@ class _Clocked(HTTPConnection):
 
     def _allow_silence(self) -> None:
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
-        self.sock.settimeout(self._adapter.progress.silence)
+        self.sock.settimeout(self._adapter.attempt.read_timeout)
 
     def _take_over(self) -> bool:
         """Takes the connection that was opened early, if there is one for this server and it is still good."""
-        early, self._adapter.early = self._adapter.early, None
+        early, self._adapter.preconnect = self._adapter.preconnect, None
         if not early:
             return False
-        progress = self._adapter.progress
+        progress = self._adapter.attempt
         deadline = time.monotonic() + progress.connect_timeout
         with closing(early):
-            if not early.leads_to(self):
+            if not early.matches(self):
                 return False
-            handle = self._in_own_words(lambda: early.handle(progress.connect_timeout))
+            handle = self._in_own_words(lambda: early.duplicate_fd(progress.connect_timeout))
             progress.connecting(handle, deadline - time.monotonic())
-            opened = early.take(self)
+            opened = early.claim(self)
         if opened:
             for option in self.socket_options or ():
                 opened.sock.setsockopt(*option)

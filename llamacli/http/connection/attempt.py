@@ -5,18 +5,18 @@ import socket
 import time
 from contextlib import suppress
 
-from llamacli.http.connection.timer import CLOCK
+from llamacli.http.connection.timer import TIMERS
 
 
-class Progress:
+class Attempt:
     """How far one call got. Whether a failed call may be repeated, and its exit status, follow from it.
 
     Times are in seconds: for connecting (name, addresses, proxy and TLS together), for
     a silence of the server, and for all of the call, which may be infinite.
     """
 
-    def __init__(self, connect_timeout: float, silence: float, limit: float) -> None:
-        self.connect_timeout, self.silence = connect_timeout, silence
+    def __init__(self, connect_timeout: float, read_timeout: float, limit: float) -> None:
+        self.connect_timeout, self.read_timeout = connect_timeout, read_timeout
         self.connected = False
         #: The connection is one that an earlier call has left open.
         self.is_reused = False
@@ -33,7 +33,7 @@ class Progress:
         """Takes note of the call's socket, for which so much time is left to get ready."""
         # TLS takes over the socket's descriptor, hence a duplicate of it.
         self._handle = sock.dup()
-        self._cut_after(seconds)
+        self._schedule_cut(seconds)
 
     def opened(self, sock: socket.socket) -> None:
         """Takes note of the call's socket, which is ready as it is."""
@@ -48,13 +48,13 @@ class Progress:
     def ready(self) -> None:
         """Takes note that the connection is there; from now on the limit of the whole call counts."""
         self.connected = True
-        self._cut_after(float("inf"))
+        self._schedule_cut(float("inf"))
 
     def finishing(self, seconds: float) -> None:
         """Gives the call so much time to end, and no more than its limit allows."""
-        self._cut_after(seconds)
+        self._schedule_cut(seconds)
 
-    def _cut_after(self, seconds: float) -> None:
+    def _schedule_cut(self, seconds: float) -> None:
         left = min(self._end - time.monotonic(), seconds)
         if left == float("inf"):
             self._stop_clock()
@@ -62,12 +62,12 @@ class Progress:
         if self._kept and not self._handle:
             # Not before it is needed, which for most calls of a batch is never.
             self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
-        CLOCK.set(self, left, self._cut)
+        TIMERS.start(self, left, self._cut)
         self._has_alarm = True
 
     def _stop_clock(self) -> None:
         if self._has_alarm:
-            CLOCK.drop(self)
+            TIMERS.cancel(self)
             self._has_alarm = False
 
     def _cut(self) -> None:

@@ -8,17 +8,17 @@ from io import BufferedReader, RawIOBase
 from typing import Any
 
 #: Interim responses, and lines of headers or trailers beside the answer's own headers, that a response may have.
-MOST = 100
+MAX_LINE_BYTES = 100
 
 
-LINE = 1 << 16
+CHUNK_SIZE_LINE = 1 << 16
 
 
 #: What stands between two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
-BETWEEN = re.compile(rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n")
+CHUNK_BOUNDARY = re.compile(rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n")
 
 
-class Response(HTTPResponse):
+class StrictResponse(HTTPResponse):
     """A response that calls `sent` when it is waited for and `begun` at its first byte; it reads all that is there."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Response(HTTPResponse):
     ) -> None:
         super().__init__(sock, *args, **kwargs)
         self._sent, self._begun = sent, begun
-        self._counted = _Counted(self.fp.detach())
+        self._counted = _CountingReader(self.fp.detach())
         self.fp = BufferedReader(self._counted, 1 << 16)
 
     def begin(self) -> None:
@@ -45,7 +45,7 @@ class Response(HTTPResponse):
 
     def _read_status(self) -> tuple[str, int, str]:
         """Reads the status line, of the answer and not of a `103 Early Hints` before it (RFC 9110, 15.2)."""
-        for _ in range(MOST):
+        for _ in range(MAX_LINE_BYTES):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             # After 101 another protocol is spoken.
             if status >= 200 or status == 101:
@@ -55,8 +55,8 @@ class Response(HTTPResponse):
 
     def _skip_lines(self) -> None:
         """Reads headers or trailers to the blank line after them."""
-        for _ in range(MOST):
-            if self.fp.readline(LINE) in (b"\r\n", b"\n", b""):
+        for _ in range(MAX_LINE_BYTES):
+            if self.fp.readline(CHUNK_SIZE_LINE) in (b"\r\n", b"\n", b""):
                 return
         raise HTTPException("headers without an end")
 
@@ -88,12 +88,12 @@ class Response(HTTPResponse):
             return False
         # Something is buffered, hence this does not wait.
         ahead = self.fp.peek()
-        match = BETWEEN.match(ahead)
+        match = CHUNK_BOUNDARY.match(ahead)
         size = int(match[1], 16) if match else 0
         return bool(match and 0 < size <= len(ahead) - match.end())
 
 
-class _Counted(RawIOBase):
+class _CountingReader(RawIOBase):
     """A socket's file that counts what it has read: a buffer over it can tell how much it holds, and if that is all."""
 
     def __init__(self, raw: Any) -> None:

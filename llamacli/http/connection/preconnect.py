@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llamacli.http.connection.tls import Context
 
 
-class Opened(NamedTuple):
+class OpenConnection(NamedTuple):
     """A connection that is ready for a request. `is_verified`: as urllib3's connections say it of themselves."""
 
     sock: socket.socket
@@ -25,7 +25,7 @@ class Opened(NamedTuple):
     settings: tuple[object, ...]
 
 
-class Early:
+class Preconnect:
     """A connection that is being opened in a thread of its own, for one request to take. Close it in any case.
 
     An error is kept for the request, which raises it where connecting would have;
@@ -41,7 +41,7 @@ class Early:
         self._context: Future[Context | None] = Future()
         self._is_imported: Future[None] = Future()
         self._handle: Future[socket.socket] = Future()
-        self._opened: Future[Opened] = Future()
+        self._opened: Future[OpenConnection] = Future()
         self._is_taken = False
         start_new_thread(self._open, (seconds,))
 
@@ -69,12 +69,12 @@ class Early:
         try:
             # Who takes it has the clock.
             sock.settimeout(None)
-            self._opened.set_result(self._secured(sock) if self.is_tls else Opened(sock, False, ()))
+            self._opened.set_result(self._secured(sock) if self.is_tls else OpenConnection(sock, False, ()))
         except Exception as error:
             sock.close()
             self._opened.set_exception(error)
 
-    def _secured(self, sock: socket.socket) -> Opened:
+    def _secured(self, sock: socket.socket) -> OpenConnection:
         """Does the handshake, or rather has urllib3 do it, so that it is done as ever."""
         self._is_imported.result()
         context = self._context.result()
@@ -98,22 +98,22 @@ class Early:
         if context and tls.set_like_urllib3(context):
             tls.use(context, connection)
         connection.connect()
-        return Opened(connection.sock, connection.is_verified, settings)
+        return OpenConnection(connection.sock, connection.is_verified, settings)
 
-    def leads_to(self, connection: "HTTPConnection") -> bool:
+    def matches(self, connection: "HTTPConnection") -> bool:
         """Tells whether a connection goes to the same server by the same scheme, and not through a proxy."""
         meant = connection._dns_host.lower(), connection.port or connection.default_port
         is_tls = hasattr(connection, "cert_reqs")
         return (*meant, is_tls) == (self.host, self.port, self.is_tls) and not connection.proxy
 
-    def handle(self, seconds: float) -> socket.socket:
+    def duplicate_fd(self, seconds: float) -> socket.socket:
         """Returns a second descriptor of the socket as soon as that is connected. Raises OSError."""
         try:
             return self._handle.result(seconds)
         except NotInTime:
             raise TimeoutError(f"no connection within {seconds:g} s") from None
 
-    def take(self, connection: "HTTPConnection") -> Opened | None:
+    def claim(self, connection: "HTTPConnection") -> OpenConnection | None:
         """Returns what is open as soon as a request may be sent; None where it has died since, or is not the same.
 
         Raises whatever else the handshake has raised.
@@ -169,4 +169,4 @@ def _shut_down(handle: "Future[socket.socket]") -> None:
 def _close(opened: "Future[Any]") -> None:
     if not opened.exception():
         found = opened.result()
-        (found.sock if isinstance(found, Opened) else found).close()
+        (found.sock if isinstance(found, OpenConnection) else found).close()

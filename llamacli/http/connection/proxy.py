@@ -42,5 +42,5 @@ class Proxy:
             what = f"the proxy that the environment names for {scheme} is no URL of a proxy"
             raise LlamaError(ExitStatus.NETWORK, what, f"mend {scheme}_proxy, or whichever variable holds it")
         if match["user"]:
-            stderr.hide(match["user"])
+            stderr.redact(match["user"])
         self.proxies = {"all": whole}

@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 
-class Clock:
+class TimerThread:
     """Alarms by the monotonic clock, each known by an object of its owner's.
 
     What is asked for goes through a queue, which a signal in the main thread cannot
@@ -21,7 +21,7 @@ class Clock:
         self._alarms: dict[object, tuple[float, Callable[[], None]]] = {}
         self._is_running = allocate_lock()
 
-    def set(self, owner: object, seconds: float, act: Callable[[], None]) -> None:
+    def start(self, owner: object, seconds: float, act: Callable[[], None]) -> None:
         """Has `act` called in so many seconds, in place of what the owner has asked for before. It must not wait."""
         self._asked.put((owner, time.monotonic() + seconds, act))
         if self._is_running.acquire(blocking=False):
@@ -31,7 +31,7 @@ class Clock:
                 self._is_running.release()
                 raise
 
-    def drop(self, owner: object) -> None:
+    def cancel(self, owner: object) -> None:
         """Has nothing called for an owner any more."""
         self._asked.put((owner, math.inf, lambda: None))
 
@@ -62,4 +62,4 @@ class Clock:
                 wait = 0
 
 
-CLOCK = Clock()
+TIMERS = TimerThread()

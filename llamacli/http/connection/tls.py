@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TRUST = ("ca_certs", "ca_cert_dir")
 
 
-OTHERS = (
+OTHER_TRUST_SETTINGS = (
     *("ca_cert_data", "cert_file", "key_file", "ssl_context"),
     *("ssl_version", "ssl_minimum_version", "ssl_maximum_version"),
     *("assert_hostname", "assert_fingerprint"),
@@ -73,17 +73,17 @@ def use(context: Context, connection: Any) -> None:
 
 def settings(connection: "HTTPConnection") -> tuple[object, ...]:
     """Returns all that decides how a connection does its handshake."""
-    return tuple(getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHERS))
+    return tuple(getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS))
 
 
-class Contexts:
+class ContextCache:
     """One context for all connections that trust the same certificates."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._made: dict[tuple[object, ...], Context] = {}
 
-    def share(self, connection: Any) -> None:
+    def get(self, connection: Any) -> None:
         """Has a connection use the one context, where it goes over TLS and asks for nothing that is its own."""
         if (trusted := _trusted(connection)) is None:
             return
@@ -105,7 +105,7 @@ def _trusted(connection: Any) -> tuple[object, ...] | None:
     """Returns the certificates that a connection trusts; None where its handshake is not an ordinary one."""
     if getattr(connection, "cert_reqs", None) not in ("CERT_REQUIRED", ssl.CERT_REQUIRED):
         return None
-    if any(getattr(connection, name) is not None for name in OTHERS):
+    if any(getattr(connection, name) is not None for name in OTHER_TRUST_SETTINGS):
         return None
     if connection.proxy and connection.proxy.scheme == "https":
         # Its own handshake takes the certificates, but not the context.

@@ -31,7 +31,7 @@ def prepare() -> None:
     threading.Thread(target=load, daemon=True).start()
 
 
-class Page:
+class LiveMarkdown:
     """An answer that grows on a terminal, rendered as Markdown. Use it in a `with`: leaving it prints what is left.
 
     Blocks are printed for good as soon as they are finished, and scroll away like any
@@ -55,7 +55,7 @@ class Page:
         self._is_torn = False
         self._renderer: Renderer | None = None
 
-    def __enter__(self) -> "Page":
+    def __enter__(self) -> "LiveMarkdown":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:

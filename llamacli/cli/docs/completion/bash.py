@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from llamacli.cli.docs.completion.common import HEAD, LISTINGS, base, forms, quoted, sort, value
-from llamacli.cli.spec import GLOBAL, Command, Entry
+from llamacli.cli.docs.completion.common import (
+    HEAD,
+    LISTINGS,
+    completion_kind,
+    flag_names,
+    folder_expression,
+    quoted,
+    value,
+)
+from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
 
 ENGINE = r"""
 # Sets `words` to the words before the cursor, put together again where COMP_WORDBREAKS has cut them.
@@ -213,7 +221,7 @@ complete -o default -F _llamacli llamacli
 """
 
 
-def script(commands: Sequence[Command]) -> str:
+def script(commands: Sequence[CommandSpec]) -> str:
     """Returns the script."""
     names = " ".join(command.name for command in commands)
     parts = [
@@ -231,39 +239,39 @@ def script(commands: Sequence[Command]) -> str:
     return "\n".join(parts) + "\n" + ENGINE.replace("COMMANDS", names)
 
 
-def _flag(commands: Sequence[Command]) -> Iterator[str]:
+def _flag(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "# Sets what is known of the flag $1: its `forms`, what `value` it takes, and whether it comes `again`."
     yield "_llamacli_flag() {"
     yield "    forms='' value='' again=''"
     yield "    case $command in"
     yield "    '')"
-    yield from _cases(GLOBAL)
+    yield from _cases(PROGRAM_FLAGS)
     for command in commands:
         yield f"    {command.name})"
-        yield from _cases(command.entries)
+        yield from _cases(command.flags)
     yield "    esac"
     yield "}"
 
 
-def _cases(entries: Sequence[Entry]) -> Iterator[str]:
+def _cases(entries: Sequence[FlagSpec]) -> Iterator[str]:
     yield "        case $1 in"
     for entry in entries:
-        sets = [f"forms={quoted(' '.join(entry.forms))}"]
+        sets = [f"forms={quoted(' '.join(entry.names))}"]
         sets += [f"value={quoted(value(entry))}"] if entry.takes_value else []
-        sets += ["again=1"] if entry.flag.many else []
-        yield f"        {' | '.join(entry.forms)}) {' '.join(sets)} ;;"
+        sets += ["again=1"] if entry.flag.multiple else []
+        yield f"        {' | '.join(entry.names)}) {' '.join(sets)} ;;"
     yield "        esac"
     yield "        ;;"
 
 
-def _flags(commands: Sequence[Command]) -> Iterator[str]:
+def _flags(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "# Adds the flags that have not been given, or may be given again."
     yield "_llamacli_flags() {"
     yield "    local all='' flag"
     yield "    case $command in"
-    yield f"    '') all={quoted(' '.join(form for entry in GLOBAL for form in entry.forms))} ;;"
+    yield f"    '') all={quoted(' '.join(form for entry in PROGRAM_FLAGS for form in entry.names))} ;;"
     for command in commands:
-        yield f"    {command.name}) all={quoted(' '.join(forms(command)))} ;;"
+        yield f"    {command.name}) all={quoted(' '.join(flag_names(command)))} ;;"
     yield "    esac"
     yield "    for flag in $all; do"
     yield '        if [[ $flag != "$text"* ]]; then continue; fi'
@@ -276,14 +284,14 @@ def _flags(commands: Sequence[Command]) -> Iterator[str]:
     yield "}"
 
 
-def _operand(commands: Sequence[Command]) -> Iterator[str]:
+def _operand(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "# Adds what may stand at this place among the operands."
     yield "_llamacli_operand() {"
     yield "    case $command:$place in"
     for command in commands:
         for number, place in enumerate(command.operands, 1):
-            what = " ".join([sort(place.kind), *place.kind.values])
-            yield f"    {command.name}:{'*' if place.many else number}) _llamacli_value '' {what} ;;"
+            what = " ".join([completion_kind(place.kind), *place.kind.values])
+            yield f"    {command.name}:{'*' if place.multiple else number}) _llamacli_value '' {what} ;;"
     yield "    esac"
     yield "}"
 
@@ -296,7 +304,7 @@ def _listed() -> Iterator[str]:
     for name, listing in LISTINGS.items():
         yield f"    {name})"
         yield f"        folder=${listing.folder.variable}"
-        yield f'        [[ $folder == /* ]] || folder="{base(listing.folder)}"'
+        yield f'        [[ $folder == /* ]] || folder="{folder_expression(listing.folder)}"'
         path = f'"$folder/llamacli/{listing.name}"'
         if listing.suffix:
             yield f'        _llamacli_names "$2" {path} {listing.suffix}'

@@ -1,7 +1,7 @@
 """What the completion scripts of all shells share."""
 
-from llamacli.cli.spec import Command, Entry
-from llamacli.cli.types import Kind
+from llamacli.cli.spec import CommandSpec, FlagSpec
+from llamacli.cli.types import ParamType
 from llamacli.config.paths import MODELS, ROLES, SESSIONS, Folder
 from llamacli.stdio.shell import quote
 
@@ -12,20 +12,20 @@ HEAD = "Made by `make completions` from the program's own tables; what is change
 LISTINGS = {"model": MODELS, "role": ROLES, "session": SESSIONS}
 
 
-def sort(kind: Kind) -> str:
+def completion_kind(kind: ParamType) -> str:
     """Returns in a word what a shell offers beside the fixed words: "@" for a file after @, "text" for nothing."""
     return "@" if kind.at_file else kind.completes or "text"
 
 
-def value(entry: Entry) -> str:
+def value(entry: FlagSpec) -> str:
     """Returns what a flag's value is: its sort and the fixed words; "" for a flag that takes none."""
-    kind = entry.flag.kind
-    return " ".join([sort(kind), *kind.values]) if entry.takes_value else ""
+    kind = entry.flag.type
+    return " ".join([completion_kind(kind), *kind.values]) if entry.takes_value else ""
 
 
-def forms(command: Command) -> list[str]:
+def flag_names(command: CommandSpec) -> list[str]:
     """Returns the names of all flags of a command."""
-    return [form for entry in command.entries for form in entry.forms]
+    return [form for entry in command.flags for form in entry.names]
 
 
 def quoted(text: str) -> str:
@@ -34,6 +34,6 @@ def quoted(text: str) -> str:
     return text if plain else quote(text)
 
 
-def base(folder: Folder) -> str:
+def folder_expression(folder: Folder) -> str:
     """Returns the default folder in a shell's double quotes."""
     return f"$HOME/{folder.default}"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from llamacli.cli.docs.completion.common import HEAD, LISTINGS, base, sort, value
-from llamacli.cli.spec import GLOBAL, Command, Entry
+from llamacli.cli.docs.completion.common import HEAD, LISTINGS, completion_kind, folder_expression, value
+from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
 
 ENGINE = r"""
 # Prints the names of a flag that has not been given, or may be given again: $argv is again, description, names.
@@ -118,7 +118,7 @@ complete -c llamacli -f -a '(__llamacli_complete)'
 """
 
 
-def script(commands: Sequence[Command]) -> str:
+def script(commands: Sequence[CommandSpec]) -> str:
     """Returns the script."""
     parts = [
         f"# fish completion for llamacli. {HEAD}",
@@ -143,25 +143,25 @@ def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _flag(commands: Sequence[Command]) -> Iterator[str]:
+def _flag(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "# Sets what there is to know of a flag of $command: its `forms`, and of its `value` sort and fixed words."
     yield "function __llamacli_flag --no-scope-shadowing"
     yield "    set forms"
     yield "    set value"
     yield "    switch $command"
     yield "        case ''"
-    yield from _cases(GLOBAL)
+    yield from _cases(PROGRAM_FLAGS)
     for command in commands:
         yield f"        case {command.name}"
-        yield from _cases(command.entries)
+        yield from _cases(command.flags)
     yield "    end"
     yield "end"
 
 
-def _cases(entries: Sequence[Entry]) -> Iterator[str]:
+def _cases(entries: Sequence[FlagSpec]) -> Iterator[str]:
     yield "            switch $argv[1]"
     for entry in entries:
-        forms = " ".join(entry.forms)
+        forms = " ".join(entry.names)
         yield f"                case {forms}"
         yield f"                    set forms {forms}"
         if entry.takes_value:
@@ -169,32 +169,32 @@ def _cases(entries: Sequence[Entry]) -> Iterator[str]:
     yield "            end"
 
 
-def _flags(commands: Sequence[Command]) -> Iterator[str]:
+def _flags(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "function __llamacli_flags --no-scope-shadowing"
     yield "    switch $command"
     yield "        case ''"
-    yield from (line for entry in GLOBAL for line in _offers(entry))
+    yield from (line for entry in PROGRAM_FLAGS for line in _offers(entry))
     for command in commands:
         yield f"        case {command.name}"
-        yield from (line for entry in command.entries for line in _offers(entry))
+        yield from (line for entry in command.flags for line in _offers(entry))
     yield "    end"
     yield "end"
 
 
-def _offers(entry: Entry) -> Iterator[str]:
-    again = "1" if entry.flag.many else "''"
-    for text, forms in entry.meanings.items():
+def _offers(entry: FlagSpec) -> Iterator[str]:
+    again = "1" if entry.flag.multiple else "''"
+    for text, forms in entry.descriptions.items():
         yield f"            __llamacli_offer {again} {quoted(text)} {' '.join(forms)}"
 
 
-def _operand(commands: Sequence[Command]) -> Iterator[str]:
+def _operand(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "# Prints the sort and the fixed words of what may stand at this place among the operands."
     yield "function __llamacli_operand --no-scope-shadowing"
     yield "    switch $command:$place"
     for command in commands:
         for number, place in enumerate(command.operands, 1):
-            words = " ".join([sort(place.kind), *place.kind.values])
-            yield f"        case '{command.name}:{'*' if place.many else number}'"
+            words = " ".join([completion_kind(place.kind), *place.kind.values])
+            yield f"        case '{command.name}:{'*' if place.multiple else number}'"
             yield f"            printf '%s\\n' {words}"
     yield "    end"
     yield "end"
@@ -208,7 +208,7 @@ def _listed() -> Iterator[str]:
         variable = listing.folder.variable
         yield f"        case {name}"
         yield f"            set -l folder ${variable}"
-        yield f'            string match -q \'/*\' -- "$folder"; or set folder "{base(listing.folder)}"'
+        yield f'            string match -q \'/*\' -- "$folder"; or set folder "{folder_expression(listing.folder)}"'
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
             pattern = listing.suffix.replace(".", "\\.")

@@ -3,24 +3,24 @@
 from collections.abc import Callable, Sequence
 
 from llamacli import PROGRAM
-from llamacli.cli.spec import Command
+from llamacli.cli.spec import CommandSpec
 
 
-def bash(commands: Sequence[Command]) -> str:
+def bash(commands: Sequence[CommandSpec]) -> str:
     """Returns the script for bash."""
     from llamacli.cli.docs.completion.bash import script
 
     return script(commands)
 
 
-def zsh(commands: Sequence[Command]) -> str:
+def zsh(commands: Sequence[CommandSpec]) -> str:
     """Returns the script for zsh."""
     from llamacli.cli.docs.completion.zsh import script
 
     return script(commands)
 
 
-def fish(commands: Sequence[Command]) -> str:
+def fish(commands: Sequence[CommandSpec]) -> str:
     """Returns the script for fish."""
     from llamacli.cli.docs.completion.fish import script
 
@@ -28,7 +28,7 @@ def fish(commands: Sequence[Command]) -> str:
 
 
 #: The shells, and where each script is kept in the repository.
-SHELLS: dict[str, Callable[[Sequence[Command]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+SHELLS: dict[str, Callable[[Sequence[CommandSpec]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 
 
 FILES = {"bash": f"{PROGRAM}.bash", "zsh": f"_{PROGRAM}", "fish": f"{PROGRAM}.fish"}

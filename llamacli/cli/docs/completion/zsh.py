@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from llamacli.cli.docs.completion.common import HEAD, LISTINGS, base, quoted, sort
-from llamacli.cli.spec import GLOBAL, Command, Entry, Place
-from llamacli.cli.types import Kind
+from llamacli.cli.docs.completion.common import HEAD, LISTINGS, completion_kind, folder_expression, quoted
+from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec, OperandSpec
+from llamacli.cli.types import ParamType
 
 ENGINE = """
 # The fixed words that were given, or a file after @.
@@ -51,7 +51,7 @@ fi
 """
 
 
-def script(commands: Sequence[Command]) -> str:
+def script(commands: Sequence[CommandSpec]) -> str:
     """Returns the script."""
     parts = [
         "#compdef llamacli",
@@ -71,16 +71,16 @@ def script(commands: Sequence[Command]) -> str:
         "",
         *_names(),
     ]
-    top = " \\\n".join(f"        {spec}" for entry in GLOBAL for spec in _specs(entry))
+    top = " \\\n".join(f"        {spec}" for entry in PROGRAM_FLAGS for spec in _specs(entry))
     return "\n".join(parts) + "\n" + ENGINE.replace("GLOBAL", top + " \\")
 
 
-def _operands(commands: Sequence[Command]) -> Iterator[str]:
+def _operands(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "# The flags and operands of $command."
     yield "_llamacli_operands() {"
     yield "    case $command in"
     for command in commands:
-        specs = [spec for entry in command.entries for spec in _specs(entry)]
+        specs = [spec for entry in command.flags for spec in _specs(entry)]
         specs += [_place(place, number) for number, place in enumerate(command.operands, 1)]
         yield f"    {command.name})"
         yield "        _arguments -s -S \\"
@@ -91,26 +91,26 @@ def _operands(commands: Sequence[Command]) -> Iterator[str]:
     yield "}"
 
 
-def _specs(entry: Entry) -> Iterator[str]:
+def _specs(entry: FlagSpec) -> Iterator[str]:
     """Makes a description for each form of a flag, which keeps the others from being offered too."""
-    before = "*" if entry.flag.many else f"({' '.join(entry.forms)})" if len(entry.forms) > 1 else ""
-    for text, form in ((text, form) for text, forms in entry.meanings.items() for form in forms):
+    before = "*" if entry.flag.multiple else f"({' '.join(entry.names)})" if len(entry.names) > 1 else ""
+    for text, form in ((text, form) for text, forms in entry.descriptions.items() for form in forms):
         takes = ("=" if form.startswith("--") else "+") if entry.takes_value else ""
-        value = f":{_colons(entry.flag.kind.metavar)}:{_action(entry.flag.kind)}" if takes else ""
+        value = f":{_colons(entry.flag.type.metavar)}:{_action(entry.flag.type)}" if takes else ""
         yield quoted(f"{before}{form}{takes}[{_brackets(text)}]{value}")
 
 
-def _place(place: Place, number: int) -> str:
+def _place(place: OperandSpec, number: int) -> str:
     name, action = place.kind.metavar, _action(place.kind)
     return quoted(
-        f"{'*' if place.many else number}:{_colons(name)}:{f' _llamacli_text {name}' if action == ' ' else action}"
+        f"{'*' if place.multiple else number}:{_colons(name)}:{f' _llamacli_text {name}' if action == ' ' else action}"
     )
 
 
-def _action(kind: Kind) -> str:
+def _action(kind: ParamType) -> str:
     """Returns what zsh is to do for a value; a leading blank keeps its own arguments away."""
     words = " ".join(kind.values)
-    what = sort(kind)
+    what = completion_kind(kind)
     if what == "text":
         return f"({words})" if words else " "
     if what == "@":
@@ -137,7 +137,7 @@ def _names() -> Iterator[str]:
     for name, listing in LISTINGS.items():
         yield f"    {name})"
         yield f"        folder=${listing.folder.variable}"
-        yield f'        [[ $folder == /* ]] || folder="{base(listing.folder)}"'
+        yield f'        [[ $folder == /* ]] || folder="{folder_expression(listing.folder)}"'
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
             yield f"        names=({path}/$start*{listing.suffix}(NoN:t:r))"
