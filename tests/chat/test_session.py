@@ -181,7 +181,7 @@ def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:
     script = (
         "import sys; from llamacli.chat.session import Session\n"
         "for n in range(50):\n"
-        "    s = Session('both'); s.entries()\n"
+        "    s = Session('both'); s.messages()\n"
         "    text = sys.argv[1] + str(n) + 'x' * 5000\n"
         "    meta = {'turn': sys.argv[1] + str(n)}\n"
         "    s.save([{'role': r, 'content': text, 'meta': meta} for r in ('user', 'assistant')],\n"
