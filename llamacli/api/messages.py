@@ -1,5 +1,6 @@
 """The API's JSON as types: messages, choices, completions, and what can be read out of them."""
 
+from collections.abc import Callable
 from typing import Any, TypedDict, cast
 
 from llamacli.api.json import parse_json
@@ -39,14 +40,46 @@ Chunk = dict[str, Any]
 
 
 def tool_calls(message: Message) -> list[dict[str, Any]]:
-    """Returns a message's tool calls as {id, name, arguments}, arguments parsed where they are JSON."""
+    """Returns a message's tool calls as {id, name, arguments}, arguments parsed if they are JSON.
+
+    A call of another type than `function` has its name and input in an object that
+    bears the type's name. A call with neither object is left out.
+    """
     old = message.get("function_call")
     calls = list(message.get("tool_calls") or ()) + ([{"id": None, "function": old}] if old else [])
-    return [
-        {"id": call.get("id"), "name": function.get("name"), "arguments": _arguments(function.get("arguments"))}
-        for call in calls
-        if (function := call.get("function") or {})
-    ]
+    return [parsed for call in calls if (parsed := _tool_call(call))]
+
+
+def _tool_call(call: dict[str, Any]) -> dict[str, Any] | None:
+    function = call.get("function")
+    if isinstance(function, dict) and function:
+        return {"id": call.get("id"), "name": function.get("name"), "arguments": _arguments(function.get("arguments"))}
+    other = call.get(str(call.get("type")))
+    if isinstance(other, dict) and other:
+        return {"id": call.get("id"), "name": other.get("name"), "arguments": other.get("input")}
+    return None
+
+
+def is_message(value: object) -> bool:
+    """True if a JSON value can be used as a message.
+
+    The one rule for what is saved in a session and what is read from it.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("role"), str):
+        return False
+    return all(is_valid(value[key]) for key, is_valid in _VALID_VALUES.items() if value.get(key) is not None)
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+_VALID_VALUES: dict[str, Callable[[object], bool]] = {
+    "content": lambda value: isinstance(value, str) or _is_list_of_objects(value),
+    "refusal": lambda value: isinstance(value, str),
+    "tool_calls": _is_list_of_objects,
+    "function_call": lambda value: isinstance(value, dict),
+}
 
 
 def _arguments(text: object) -> object:
@@ -83,9 +116,15 @@ REQUEST_MESSAGE_KEYS = ("content", "refusal", "tool_calls", "function_call")
 
 
 def to_request_message(message: Message) -> Message:
-    """Returns an answer's message as it can be sent back: what is null or empty would be refused by some servers."""
-    parts: dict[str, Any] = {key: message[key] for key in REQUEST_MESSAGE_KEYS if message.get(key)}  # type: ignore[literal-required]
-    return cast("Message", {"role": message.get("role") or "assistant", "content": None, **parts})
+    """Returns an answer's message as it can be sent back.
+
+    Some servers refuse null and empty values, so they are left out, like any value
+    that is_message() does not accept.
+    """
+    role = message.get("role") or "assistant"
+    values: dict[str, Any] = {key: message.get(key) for key in REQUEST_MESSAGE_KEYS}
+    parts = {key: value for key, value in values.items() if value and is_message({"role": "assistant", key: value})}
+    return cast("Message", {"role": role if isinstance(role, str) else "assistant", "content": None, **parts})
 
 
 #: How gateways and servers say in a choice that there will be no more of it.

@@ -76,8 +76,8 @@ class Conversation:
 
     def _new_system(self, entries: list[SavedMessage]) -> SavedMessage | None:
         """Returns the system message to be put in, None where the one that is there stays."""
-        there = entries[0].get("content") if entries and entries[0]["role"] == "system" else ""
-        return None if self.system is None or self.system == there else {"role": "system", "content": self.system}
+        current = entries[0].get("content") if entries and entries[0]["role"] == "system" else ""
+        return None if self.system is None or self.system == current else {"role": "system", "content": self.system}
 
     def _limited(self, entries: list[SavedMessage]) -> list[SavedMessage]:
         """Leaves out the earlier turns beyond the limit."""

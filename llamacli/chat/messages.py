@@ -1,26 +1,27 @@
-"""A conversation as a person reads it."""
+"""The messages of a conversation: as lines of a file, as a request, as a transcript."""
 
 import json
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from llamacli.api.json import encode
-from llamacli.api.messages import Message, tool_calls
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.api.json import encode, parse_json
+from llamacli.api.messages import Message, is_message, tool_calls
 from llamacli.stdio.output import Output
 
-#: A message as a line holds it: the API's own keys, and `meta`, which is never sent.
+#: A message as it is saved: the API's own keys, and `meta`, which is never sent.
 SavedMessage = dict[str, Any]
+#: The key of an entry for a line that is not a message. It is kept in the file but never read.
+UNREADABLE = "unreadable"
+#: Levels of nesting. Encoding gives up on deep nesting sooner than decoding.
+MAX_DEPTH = 100
 
 
 def to_request(entries: list[SavedMessage]) -> list[Message]:
-    """Returns the messages as the API wants them.
+    """Returns the messages as the API expects them.
 
-    It refuses calls of tools that no tool's message answers: they are sent as what
-    they read like.
+    The API refuses tool calls that no tool message answers, so these are sent as text.
     """
     messages = [{key: value for key, value in entry.items() if key != "meta"} for entry in entries]
-    for message, following in zip(messages, [*messages[1:], {}], strict=True):
+    for message, following in zip(messages, [*messages[1:], {}], strict=False):
         if message.get("tool_calls") and following.get("role") != "tool":
             message["content"] = text(message)
             del message["tool_calls"]
@@ -28,7 +29,7 @@ def to_request(entries: list[SavedMessage]) -> list[Message]:
 
 
 def text(entry: SavedMessage) -> str:
-    """Returns what a message says: its content, and its tool calls, a line each."""
+    """Returns a message as text: its content, then its tool calls, one per line."""
     content = entry.get("content")
     if isinstance(content, list):
         content = "\n".join(str(part.get("text", "")) for part in content)
@@ -37,79 +38,122 @@ def text(entry: SavedMessage) -> str:
 
 
 def turn_of(entry: SavedMessage) -> object:
-    """Returns the id of the turn that an entry was written with, None where another program wrote it."""
+    """Returns the id of an entry's turn, None if another program wrote the entry."""
     meta = entry.get("meta")
     return meta.get("turn") if isinstance(meta, dict) else None
 
 
 def without_turn(entries: list[SavedMessage], turn: object) -> list[SavedMessage]:
-    """Returns the entries without those of the turn of this id, all of them where it is None."""
+    """Returns the entries without those of one turn; all of them if `turn` is None."""
     return entries if turn is None else [entry for entry in entries if turn_of(entry) != turn]
 
 
 def with_system(entries: list[SavedMessage], system: SavedMessage | None) -> list[SavedMessage]:
-    """Returns the entries with this system message, as they are where it is None; one without content is none."""
+    """Returns the entries with another system message.
+
+    None keeps the current one; a message without content removes it.
+    """
     if system is None:
         return list(entries)
-    rest = entries[1:] if entries and entries[0].get("role") == "system" else list(entries)
+    start = next((number for number, entry in enumerate(entries) if UNREADABLE not in entry), 0)
+    rest = list(entries)
+    if rest and rest[start].get("role") == "system":
+        del rest[start]
     return [system, *rest] if system.get("content") else rest
 
 
 def encode_lines(entries: list[SavedMessage]) -> bytes:
-    """Returns the lines of the entries: JSON in UTF-8."""
-    text = "".join(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries)
+    """Returns the entries as lines of JSON in UTF-8."""
+    return b"".join(_encode_line(entry) + b"\n" for entry in entries)
+
+
+def _encode_line(entry: SavedMessage) -> bytes:
+    if UNREADABLE in entry:
+        return cast("bytes", entry[UNREADABLE])
     # A lone surrogate of JSON's can only be kept as the escape that it was.
-    return text.encode("utf-8", "backslashreplace")
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-def decode_lines(data: bytes, path: Path) -> tuple[list[SavedMessage], int]:
-    """Returns the entries of the complete turns and the offset where these end.
+class Lines(NamedTuple):
+    """What a session's file holds."""
 
-    A writer that was killed leaves a torn line, or a user's message without its
-    answer, at the end: neither counts. Raises LlamaError (usage) for any other line
-    that is no message.
+    #: One entry per line, unreadable ones included.
+    entries: list[SavedMessage]
+    #: Where the last complete turn ends, in bytes. What follows was left by a writer that was killed.
+    end: int
+    #: The numbers of the lines that are not messages.
+    unreadable: list[int]
+
+    def messages(self) -> list[SavedMessage]:
+        """Returns the readable messages of complete turns."""
+        return complete_turns(self.entries)
+
+
+def decode_lines(data: bytes) -> Lines:
+    """Reads a session's file.
+
+    A killed writer leaves half a line, or a question without its answer, at the end.
+    Both are ignored, and overwritten by the next turn.
     """
     entries: list[tuple[SavedMessage, int]] = []
+    unreadable: list[int] = []
     end = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         start, end = end, end + len(line)
         if not line.strip():
             continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            entry = None
-        if _is_saved_message(entry):
+        entry = _decode_line(line)
+        if entry is not None:
             entries.append((entry, start))
         elif end == len(data) and not line.endswith(b"\n"):
             end = start
-            break
         else:
-            raise LlamaError(ExitStatus.USAGE, f"{path}: line {number} is no message", "mend it, or remove the session")
-    while entries and entries[-1][0].get("role") == "user" and turn_of(entries[-1][0]) is not None:
+            unreadable.append(number)
+            entries.append(({UNREADABLE: line.rstrip(b"\r\n")}, start))
+    while entries and entries[-1][0].get("role") != "assistant" and turn_of(entries[-1][0]) is not None:
         end = entries.pop()[1]
-    return [entry for entry, _ in entries], end
+    return Lines([entry for entry, _ in entries], end, unreadable)
 
 
-def _is_saved_message(entry: Any) -> bool:
-    """Tells whether a line's value has the form of the API's messages, as far as it is looked into here."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("role"), str):
-        return False
-    content, calls = entry.get("content"), entry.get("tool_calls") or []
-    if not isinstance(calls, list):
-        return False
-    parts = content if isinstance(content, list) else []
-    # A call without its function would not be one.
-    functions = [call.get("function") if isinstance(call, dict) else None for call in calls]
-    return (
-        isinstance(content, (str, list, type(None)))
-        and isinstance(entry.get("refusal"), (str, type(None)))
-        and all(isinstance(each, dict) for each in [*parts, *functions])
-    )
+def _decode_line(line: bytes) -> SavedMessage | None:
+    """Returns the message of a line, None if it is not one that can be sent."""
+    try:
+        entry = parse_json(line.decode())
+    except ValueError:
+        return None
+    if not is_message(entry) or (line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(entry)):
+        return None
+    return cast("SavedMessage", entry)
+
+
+def _is_too_deep(value: object, levels: int = MAX_DEPTH) -> bool:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_too_deep(child, levels - 1) for child in children)
+
+
+def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
+    """Returns the messages without the half of a turn whose other half cannot be read.
+
+    Messages that another program wrote belong to no turn and stay.
+    """
+    roles: dict[str, set[str]] = {}
+    for entry in entries:
+        if turn := turn_of(entry):
+            roles.setdefault(str(turn), set()).add(entry["role"])
+    return [
+        entry
+        for entry in entries
+        if UNREADABLE not in entry and (not (turn := turn_of(entry)) or is_complete(roles[str(turn)]))
+    ]
+
+
+def is_complete(roles: set[str]) -> bool:
+    """True if a turn with these roles has a question, or results of tools, and an answer."""
+    return "assistant" in roles and len(roles) > 1
 
 
 def print_transcript(entries: list[SavedMessage], out: Output) -> None:
-    """Prints each message under its role, with an empty line between two."""
+    """Prints each message below its role, separated by blank lines."""
     for number, entry in enumerate(entries):
         out.write("\n" if number else "")
         out.write(f"{entry['role']}:\n{text(entry)}")

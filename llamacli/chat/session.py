@@ -1,4 +1,4 @@
-"""A conversation on disk: JSON Lines, one message of the API a line, safe against kill -9 and a second writer."""
+"""A saved conversation: JSON Lines, one message per line, safe against kill -9 and concurrent writers."""
 
 import errno
 import fcntl
@@ -6,16 +6,16 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llamacli.chat.messages import SavedMessage, decode_lines, encode_lines, with_system, without_turn
+from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import write_atomically
 
-#: The form of a session's name: always a safe file name, and never one that hides.
+#: A session's name is always a safe file name, and never hidden.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -23,23 +23,26 @@ NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a lette
 
 
 def checked_name(name: str, origin: str) -> str:
-    """Returns a name that is one. Raises LlamaError (usage)."""
+    """Returns the name of a session. Raises LlamaError (usage) if it is not valid."""
     if not NAME.fullmatch(name):
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is no name of a session", f"give {NAME_WORDS}")
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
     return name
 
 
 class Session:
-    """One conversation: its entries are read anew for each turn, since the file is what is true.
+    """One conversation. Its file is read again for each turn, since other processes may write to it.
 
-    Without a name it has none until its first turn is there; with `is_saved` False
-    nothing is ever written.
+    A session without a name gets one with its first turn. With `is_saved` False,
+    nothing is ever written. `warn` is called for each line that cannot be read.
     """
 
-    def __init__(self, name: str | None, *, is_saved: bool = True) -> None:
-        self.name, self.is_saved = name, is_saved
-        #: What was there when it was looked at last, should somebody take the file away.
+    def __init__(
+        self, name: str | None, *, is_saved: bool = True, warn: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self.name, self.is_saved, self._warn = name, is_saved, warn
+        #: The messages at the last look, in case the file is removed.
         self._messages: list[SavedMessage] = []
+        self._reported_lines: set[int] = set()
         if name is not None and not is_saved:
             self._messages = self._read()
 
@@ -48,16 +51,16 @@ class Session:
         return SESSIONS.path(self.name or "")
 
     def messages(self) -> list[SavedMessage]:
-        """Returns all complete turns, the system message first where there is one.
+        """Returns all complete turns, after the system message if there is one.
 
-        Raises LlamaError (usage) where the file cannot be read as a session.
+        Raises LlamaError (usage) if the file cannot be read.
         """
         if self.is_saved and self.name is not None:
             self._messages = self._read()
         return list(self._messages)
 
     def prepare(self) -> None:
-        """Makes the folder. Raises LlamaError (output) where a turn could not be saved, before one is paid for."""
+        """Creates the folder. Raises LlamaError (output) now if a turn could not be saved after it was paid for."""
         if not self.is_saved:
             return
         try:
@@ -67,38 +70,38 @@ class Session:
             if self.name is not None and self.path.exists() and not os.access(self.path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         except OSError as error:
-            what = f"cannot save a conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
-            raise LlamaError(ExitStatus.OUTPUT, what, "--no-save keeps nothing") from None
+            what = f"cannot save the conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
+            raise LlamaError(ExitStatus.OUTPUT, what, "use --no-save to go on without saving") from None
 
     def save(self, turn: list[SavedMessage], system: SavedMessage | None = None, without: object = None) -> None:
-        """Saves a complete turn, whole or not at all; an empty one only takes another away.
+        """Saves a complete turn atomically; an empty list adds nothing.
 
-        `system` takes the place of the system message, and `without` is the id of a
-        turn that goes. What a second writer has added meanwhile stays. Raises
-        LlamaError (output).
+        `system` replaces the system message, and `without` is the id of a turn to
+        remove. Turns that other processes have added meanwhile stay. Raises LlamaError
+        (output).
         """
 
         def changed(entries: list[SavedMessage]) -> list[SavedMessage]:
             return with_system(without_turn(entries, without), system) + turn
 
         with self._changing() as file:
-            there, end = decode_lines(file.read(), self.path) if file else ([], 0)
-            # It may be new, or was taken away since the turn began.
-            entries = changed(there or self._messages)
-            if file and not there:
+            lines = decode_lines(file.read() if file else b"")
+            # The file may be new, or was removed since the turn began.
+            entries = changed(lines.entries or self._messages)
+            if file and not lines.entries:
                 file.append(encode_lines(entries), 0)
             elif file and without is None and system is None:
-                file.append(encode_lines(turn), end)
+                file.append(encode_lines(turn), lines.end)
             elif file and entries:
                 write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
             elif file:
                 os.unlink(self.path)
-            self._messages = entries
+            self._messages = complete_turns(entries)
 
     def save_as(self, name: str) -> None:
-        """Goes on under another name; a name that the program gave goes, one that the user gave keeps its turns.
+        """Renames the session, or copies it if the user had named it.
 
-        Raises LlamaError: usage where the name is taken, output where it cannot be written.
+        Raises LlamaError: usage if the name is taken, output if it cannot be written.
         """
         entries = self.messages()
         try:
@@ -112,7 +115,7 @@ class Session:
                 with _LockedFile(SESSIONS.path(name), os.O_CREAT | os.O_EXCL) as file:
                     file.append(encode_lines(entries), 0)
         except FileExistsError:
-            raise LlamaError(ExitStatus.USAGE, f"there is a session '{name}' already", "give another name") from None
+            raise LlamaError(ExitStatus.USAGE, f"session '{name}' already exists", "choose another name") from None
         except OSError as error:
             raise _cannot_write(SESSIONS.path(name), error) from None
         self.name, self.is_saved = name, True
@@ -120,15 +123,19 @@ class Session:
     def _read(self) -> list[SavedMessage]:
         try:
             with open(_opened(self.path, os.O_RDONLY), "rb") as file:
-                return decode_lines(file.read(), self.path)[0]
+                lines = decode_lines(file.read())
         except (FileNotFoundError, NotADirectoryError):
             return self._messages
         except OSError as error:
-            raise LlamaError(ExitStatus.USAGE, f"{self.path}: {error.strerror}", "nothing was sent") from None
+            raise LlamaError(ExitStatus.USAGE, f"cannot read {self.path}: {error.strerror}") from None
+        if numbers := [number for number in lines.unreadable if number not in self._reported_lines]:
+            self._reported_lines.update(numbers)
+            self._warn(_unreadable(self.path, numbers))
+        return lines.messages()
 
     @contextmanager
     def _changing(self) -> Iterator["_LockedFile | None"]:
-        """Holds the file under its lock; None where there is nothing to be written."""
+        """Locks the file; yields None if nothing is to be written."""
         if not self.is_saved:
             yield None
             return
@@ -151,26 +158,26 @@ class Session:
 
 
 def names() -> list[str]:
-    """Returns the names of all sessions, the one that was used last first. Raises LlamaError (usage)."""
+    """Returns the names of all sessions, the most recently used first. Raises LlamaError (usage)."""
     try:
         there = SESSIONS.names()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise LlamaError(ExitStatus.USAGE, f"{SESSIONS.path()}: {error.strerror}") from None
+        raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
     ages = {name: age for name in there if NAME.fullmatch(name) and (age := sessions_by_age(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
 
 def sessions_by_age(name: str) -> float | None:
-    """Returns when a session was written last, in seconds since the epoch; None where it is no file."""
+    """Returns when a session was last written, in seconds since the epoch; None if it is not a file."""
     with suppress(OSError):
         status = os.stat(SESSIONS.path(name))
         return status.st_mtime if stat.S_ISREG(status.st_mode) else None
     return None
 
 
-#: The names that are given where the user gives none.
+#: The names of sessions that the user did not name.
 TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
 
 
@@ -182,21 +189,26 @@ def _time_names() -> Iterator[str]:
         yield f"{now}-{number}"
 
 
+def _unreadable(path: Path, numbers: list[int]) -> str:
+    lines = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+    return f"{path}: skipped line{'s' if len(numbers) > 1 else ''} {lines}: not a message"
+
+
 def _cannot_write(path: Path, error: OSError) -> LlamaError:
-    return LlamaError(ExitStatus.OUTPUT, f"the turn could not be saved in {path}: {error.strerror}")
+    return LlamaError(ExitStatus.OUTPUT, f"cannot save the turn in {path}: {error.strerror}")
 
 
 def _opened(path: Path, flags: int) -> int:
-    """Opens a regular file. Raises OSError, also where the path is that of a FIFO, which would keep us waiting."""
+    """Opens a regular file. Raises OSError for anything else: opening a FIFO would wait."""
     fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     return fd
 
 
 class _LockedFile:
-    """A session's file, held by its lock. Raises OSError."""
+    """A locked session file. Raises OSError."""
 
     def __init__(self, path: Path, flags: int) -> None:
         self.path = path
@@ -204,7 +216,7 @@ class _LockedFile:
             self.fd = _opened(path, os.O_RDWR | flags)
             try:
                 fcntl.flock(self.fd, fcntl.LOCK_EX)
-                # While this one waited, another may have replaced or removed the file.
+                # Another process may have replaced or removed the file while we waited.
                 if os.path.exists(path) and os.path.samestat(os.fstat(self.fd), os.stat(path)):
                     return
             except BaseException:
@@ -235,6 +247,6 @@ class _LockedFile:
         except BaseException:
             os.ftruncate(self.fd, end)
             if not end:
-                # An empty session is none.
+                # An empty file is not a session.
                 os.unlink(self.path)
             raise

@@ -50,8 +50,8 @@ def _reset(talk: Dialogue, operand: str) -> None:
     chat = talk.conversation
     old, entries = chat.session, chat.session.messages()
     if chat.system is None and entries and entries[0]["role"] == "system":
-        chat.system = entries[0]["content"]
-    chat.session = Session(None, is_saved=not chat.options.no_save)
+        chat.system = text(entries[0])
+    chat.session = Session(None, is_saved=not chat.options.no_save, warn=talk.env.stderr.note)
     talk.forget()
     where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
     talk.env.stderr.note(f"a new conversation{where}")

@@ -57,7 +57,7 @@ def chat(
     time; -c goes on with the last one. A turn that fails leaves nothing behind.
     """
     conversation = Conversation(
-        _session(session), session, Runner(params, output, usage, env.stderr, format), env.stderr
+        _session(session, env), session, Runner(params, output, usage, env.stderr, format), env.stderr
     )
     conversation.system = prompt.system(input, env.input)
     content = prompt.content(words or [], input, env.input)
@@ -95,7 +95,7 @@ def chat(
     return answer.status
 
 
-def _session(options: SessionOptions) -> Session:
+def _session(options: SessionOptions, env: Environment) -> Session:
     """Returns the session that the options name. Raises LlamaError (usage)."""
     name = options.session
     if options.continue_:
@@ -107,4 +107,4 @@ def _session(options: SessionOptions) -> Session:
         if name is None:
             what = NO_LAST if login.current() else NO_LOGIN
             raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", NAME_IT)
-    return Session(name, is_saved=not options.no_save)
+    return Session(name, is_saved=not options.no_save, warn=env.stderr.note)

@@ -68,7 +68,7 @@ def sessions(
                 [_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2)
             )
         elif action == "show":
-            entries = Session(names[0]).messages()
+            entries = Session(names[0], warn=env.stderr.note).messages()
             if options.json:
                 out.document(to_request(entries))
             else:
@@ -80,7 +80,7 @@ def sessions(
 
 def _row(name: str, for_a_person: bool, env: Environment) -> list[object]:
     try:
-        asked = [entry for entry in Session(name).messages() if entry["role"] == "user"]
+        asked = [entry for entry in Session(name, warn=env.stderr.note).messages() if entry["role"] == "user"]
         age = int(max(0, time.time() - os.stat(SESSIONS.path(name)).st_mtime))
     except (LlamaError, OSError) as error:
         env.stderr.note(str(error))

@@ -468,7 +468,7 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
         chat.say("/help\r", "/edit [TEXT]")
         chat.say("/nonsense\r", "llamacli: no command /nonsense")
         chat.say("/save first\r", "there is a session 'first' already")
-        chat.say("/save ../x\r", "is no name of a session")
+        chat.say("/save ../x\r", "is not a session name")
         chat.leave()
     assert len(names(world)) == 2
 
@@ -572,8 +572,8 @@ def test_a_message_that_begins_with_a_slash_wants_a_space_in_front(world: World)
 def test_an_unwritable_state_folder_is_told_and_the_chat_goes_on(world: World) -> None:
     (world.home / ".local").write_text("in the way")
     with Chat(world) as chat:
-        chat.until("--no-save keeps nothing")
-        chat.say("Hi\r", "Hello. It's nice", "could not be saved")
+        chat.until("use --no-save to go on without saving")
+        chat.say("Hi\r", "Hello. It's nice", "cannot save the turn")
         chat.leave()
 
 

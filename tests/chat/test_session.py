@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from llamacli.chat.messages import SavedMessage
 from llamacli.chat.session import Session
 from llamacli.config.paths import SESSIONS
-from llamacli.errors import LlamaError
 from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
 
@@ -108,15 +107,40 @@ def test_a_file_that_is_torn_anywhere_holds_every_turn_before_that(cut: int) -> 
         b'{"role": "user", "content": ["x"]}\n',
         b'{"role": "assistant", "tool_calls": "x"}\n',
         b'{"role": "assistant", "tool_calls": ["x"]}\n',
-        b'{"role": "assistant", "tool_calls": [{"function": "x"}]}\n',
+        b'{"role": "assistant", "function_call": "x"}\n',
+        b'{"role": "user", "content": "x", "deep": ' + b"[" * 900 + b"]" * 900 + b"}\n",
+        b'{"role": "user", "content": ' + b"[" * 100000 + b"\n",
+        b'{"role": "user", "content": "x", "meta": ' + b"1" * 5000 + b"}\n",
         b'{"role": "assistant", "refusal": 1}\n',
+        b'{"role": "assistant", "content": "x", "meta": NaN}\n',
+        b'{"role": "assistant", "content": "x", "score": 1e999}\n',
     ],
 )
-def test_any_other_line_that_is_no_message_is_told(state: Path, line: bytes) -> None:
+def test_a_line_that_is_not_a_message_is_skipped_named_and_kept(state: Path, line: bytes) -> None:
     state.mkdir(parents=True)
-    (state / "bad.jsonl").write_bytes(b'{"role": "user", "content": "x"}\n' + line + b'{"role": "assistant"}\n')
-    with pytest.raises(LlamaError, match=r"bad\.jsonl: line 2 is no message"):
-        Session("bad").messages()
+    before = b'{"role": "user", "content": "x"}\n' + line + b'{"role": "assistant", "content": "y"}\n'
+    (state / "bad.jsonl").write_bytes(before)
+    warnings: list[str] = []
+    session = Session("bad", warn=warnings.append)
+    assert [entry["content"] for entry in session.messages()] == ["x", "y"]
+    session.save(turn(1))
+    assert (state / "bad.jsonl").read_bytes().startswith(before)
+    # The file is written as a whole where the system message changes.
+    session.save(turn(2), {"role": "system", "content": "Be brief."})
+    assert line in (state / "bad.jsonl").read_bytes()
+    assert [entry["role"] for entry in session.messages()] == ["system", *["user", "assistant"] * 3]
+    assert warnings == [f"{state / 'bad.jsonl'}: skipped line {n}: not a message" for n in (2, 3)]
+
+
+def test_half_a_turn_whose_other_half_is_unreadable_is_not_sent(state: Path) -> None:
+    state.mkdir(parents=True)
+    lines = [json.dumps(entry).encode() for number in (1, 2, 3) for entry in turn(number)]
+    lines[1], lines[4] = b"{torn", b"{torn"
+    (state / "bad.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    session = Session("bad")
+    assert session.messages() == turn(2)
+    session.save(turn(4))
+    assert session.messages() == [*turn(2), *turn(4)]
 
 
 def test_a_message_that_another_program_left_without_an_answer_stays(state: Path) -> None:
@@ -142,7 +166,7 @@ def test_a_full_disk_leaves_the_session_as_it_was(world: World) -> None:
     )
     assert done.returncode == 74
     assert done.stdout.decode() == HELLO + "\n"
-    assert b"could not be saved in" in done.stderr
+    assert b"cannot save the turn in" in done.stderr
     assert path.read_bytes() == before
 
 

@@ -276,7 +276,7 @@ def test_a_state_folder_that_cannot_be_written_is_told_before_anything_is_sent(w
     (world.home / ".local").write_text("in the way")
     result = chat(world, "Hi")
     assert (result.status, result.out, result.err.count("\n")) == (74, "", 1)
-    assert "--no-save keeps nothing" in result.err
+    assert "use --no-save to go on without saving" in result.err
     assert world.api.requests == []
     assert chat(world, "--no-save", "Hi").status == 0
 
@@ -337,13 +337,38 @@ def test_sessions_tells_what_is_wrong(world: World, arguments: list[str], told: 
     assert (folder(world) / "review.jsonl").exists()
 
 
-def test_a_session_that_is_none_is_told_and_does_not_hide_the_others(world: World) -> None:
+def test_an_unreadable_session_is_named_and_does_not_hide_the_others(world: World) -> None:
     chat(world, "-S", "good", "Hi")
     (folder(world) / "bad.jsonl").write_text("rubbish\n")
+    (folder(world) / "empty.jsonl").write_text("")
     (folder(world) / "not a name.jsonl").write_text("{}\n")
     listed = world.run("sessions")
-    assert (listed.status, len(listed.out.splitlines())) == (0, 2)
-    assert "bad.jsonl: line 1 is no message" in listed.err
+    assert (listed.status, len(listed.out.splitlines())) == (0, 3)
+    assert "bad.jsonl: skipped line 1: not a message" in listed.err
+    for arguments, out in (["show", "empty"], ""), (["show", "empty", "--json"], "[]\n"), (["show", "bad"], ""):
+        shown = world.run("sessions", *arguments)
+        assert (shown.status, shown.out) == (0, out)
     result = chat(world, "-S", "bad", "Hi")
-    assert (result.status, result.out) == (2, "")
-    assert "bad.jsonl: line 1 is no message; mend it, or remove the session" in result.err
+    assert (result.status, result.out) == (0, HELLO + "\n")
+    assert "bad.jsonl: skipped line 1: not a message" in result.err
+
+
+CUSTOM = {"id": "t1", "type": "custom", "custom": {"name": "grep", "input": "-r x"}}
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [[CUSTOM], [{"id": "t1", "type": "x"}], [{"type": "function", "function": None}], [{"function": {"name": 7}}], "x"],
+)
+def test_what_is_accepted_can_be_read_again(world: World, calls: Any) -> None:
+    world.api.will(answer("See:", tool_calls=calls))
+    first = chat(world, "-S", "x", "--no-stream", "one")
+    if first.status:
+        assert not (folder(world) / "x.jsonl").exists()
+        return
+    world.api.will(text("Two."))
+    second = chat(world, "-S", "x", "two")
+    assert (second.status, second.out, second.err) == (0, "Two.\n", "")
+    shown = world.run("sessions", "show", "x")
+    assert (shown.status, shown.err) == (0, "")
+    assert ("grep" in shown.out) == (calls == [CUSTOM])
