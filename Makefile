@@ -1,17 +1,20 @@
-# make demo   asks a question about a real file: the API where a key is set, else the stand-in server
-# make test   runs every test
-# make lint   runs the linter, the formatter's check and the type checker
-# make completions  makes the completions, the man page and .env.example anew, from the program's tables
-# make install PREFIX=/usr/local DESTDIR=  installs program, completions and man page; make uninstall removes them
-# make interop  asks real servers: llama.cpp's, from pip's index, and aimock, from npm's
-# make bench  measures what the README claims
-# Each sets up its own environment in .venv; nothing but Python 3.10 or newer and make is needed.
+# make demo         asks a question about a real file: the API if a key is set, else a stand-in server
+# make test         runs every test; ARGS='-k name' selects some
+# make quick        runs the tests that need no shell, terminal or second process
+# make lint         runs the linter, the formatter's check and the type checker
+# make format       fixes what the linter and the formatter can fix
+# make completions  regenerates the completions, the man page and .env.example
+# make install PREFIX=/usr/local DESTDIR=   installs the program, completions and man page; make uninstall removes them
+# make interop      tests against real servers: llama.cpp and aimock (downloaded; needs npm)
+# make bench        measures speed and memory; exits with 1 if a target is missed
+# Each target creates its own environment in .venv; all you need is make and Python 3.10 or newer.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
-.PHONY: demo test interop lint format completions install uninstall bench clean
+QUICK := tests/api tests/ask tests/config tests/http tests/commands tests/test_layers.py
+.PHONY: demo test quick interop lint format completions install uninstall bench clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -21,6 +24,9 @@ demo: $(VENV)/run.done
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+quick: $(VENV)/test.done
+	$(BIN)/python -m pytest -n 2 $(QUICK) $(ARGS)
 
 interop: $(VENV)/interop/done
 	$(VENV)/interop/bin/python -m pytest tests/interop $(ARGS)
@@ -43,7 +49,7 @@ install: $(VENV)/run.done
 uninstall:
 	@sh tests/scripts/install.sh --remove "$(DESTDIR)" "$(PREFIX)"
 
-# Measured is what a user installs: an editable install starts slower. The peers have an environment of their own.
+# Measures what a user installs: an editable install starts slower. The peers have an environment of their own.
 bench: $(VENV)/test.done $(VENV)/peers.done
 	@sh tests/scripts/make_venv.sh "$(PYTHON)" $(VENV)/bench
 	$(VENV)/bench/bin/python -m pip install -q --disable-pip-version-check --force-reinstall .
