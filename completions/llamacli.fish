@@ -113,6 +113,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case -x --extract
                     set forms -x --extract
+                case --keep-thinking
+                    set forms --keep-thinking
                 case --dry-run
                     set forms --dry-run
                 case --curl
@@ -276,6 +278,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case -x --extract
                     set forms -x --extract
+                case --keep-thinking
+                    set forms --keep-thinking
                 case --dry-run
                     set forms --dry-run
                 case --curl
@@ -482,6 +486,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case -x --extract
                     set forms -x --extract
+                case --keep-thinking
+                    set forms --keep-thinking
                 case -o --output
                     set forms -o --output
                     set value file
@@ -810,6 +816,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
             __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
@@ -882,6 +889,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
             __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
@@ -972,6 +980,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
             __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Write each row to this file as it comes, and put it in order at the end.' -o --output
             __llamacli_offer '' 'Keep what is done in that file, and ask only for the rest.' --resume
             __llamacli_offer '' 'Resume, and ask again for everything that failed.' --retry-failed

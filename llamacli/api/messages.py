@@ -155,9 +155,21 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
     if "length" in reasons:
         if allow_truncated:
             return None
-        return LlamaError(
-            ExitStatus.CUT, "the answer is cut at the token limit", "raise --max-tokens, or pass --allow-truncated"
-        )
+        where = ", while the model was still reasoning" if any(map(_has_only_reasoning, messages)) else ""
+        what = f"the answer was cut at the token limit{where}"
+        return LlamaError(ExitStatus.CUT, what, "raise --max-tokens, or pass --allow-truncated")
+    if any(map(_has_only_reasoning, messages)):
+        what = "the model sent its reasoning but no answer"
+        return LlamaError(ExitStatus.BROKEN, what, "try again, or see it with --reasoning")
     if not all(message.get("content") or tool_calls(message) for message in messages) or not messages:
         return LlamaError(ExitStatus.BROKEN, "the server sent an answer with nothing in it", "try again")
     return None
+
+
+#: The keys under which servers send a message's reasoning.
+REASONING_KEYS = ("reasoning_content", "reasoning")
+
+
+def _has_only_reasoning(message: Message) -> bool:
+    has_answer = message.get("content") or tool_calls(message)
+    return not has_answer and any(message.get(key) for key in REASONING_KEYS)

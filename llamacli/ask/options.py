@@ -63,6 +63,7 @@ class FormatOptions(Options):
     ] = None
     fit_retries: Annotated[int, Flag(Integer(0), "Ask again this often where the answer does not fit.")] = 1
     extract: Annotated[bool, Flag(Switch(), "Print only the inside of the first fenced code block.", "-x")] = False
+    keep_thinking: Annotated[bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.")] = False
 
     def validation_loop(self) -> "ValidationLoop | None":
         """Returns what asks for the form that was given, None where none was. Raises LlamaError (usage)."""

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llamacli.api.messages import Completion, Message, sorted_choices, tool_calls
+from llamacli.api.messages import Completion, Message, find_problem, sorted_choices, tool_calls
+from llamacli.api.reasoning import ThinkingSplitter, split_thinking, without_thinking
 from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
@@ -60,7 +61,7 @@ class Runner:
     def load_format(self) -> None:
         """Takes over what form the answers are to have. Raises LlamaError (usage) where that is two."""
         self.validation = self._format_options.validation_loop()
-        self.extracts = self._format_options.extract
+        self.extracts, self.keeps_thinking = self._format_options.extract, self._format_options.keep_thinking
 
     @property
     def in_chunks(self) -> bool:
@@ -112,7 +113,7 @@ class Runner:
                 for _ in reply:
                     self._show_reasoning(reply)
                 replies.append(reply)
-                return reply.accumulator.completion()
+                return self._without_thinking(reply)
 
         found = validation.run(body, send, self.stderr.note, self.output_options.allow_truncated)
         terminator = "\0" if self.output_options.null else "\n"
@@ -129,7 +130,8 @@ class Runner:
 
     def _print(self, reply: "Reply", out: Output) -> None:
         """Prints the answer as it comes, or whole where it is JSON or one of several."""
-        live = not self.output_options.json and not self.extracts and reply.accumulator.expected == 1
+        live = self._prints_live(reply)
+        splitter = ThinkingSplitter(self.keeps_thinking)
         with self._writer(out) if live else nullcontext(out) as page:
             for chunks in reply:
                 self._show_reasoning(reply, page)
@@ -137,13 +139,30 @@ class Runner:
                     for chunk in chunks:
                         out.document(chunk, line=True)
                 elif live:
-                    page.write(reply.accumulator.new_text())
-        completion = reply.accumulator.completion()
+                    reasoning, text = splitter.feed(reply.accumulator.new_text())
+                    self._write_reasoning(reasoning, page)
+                    page.write(text)
         if self.output_options.json:
+            completion = reply.accumulator.completion()
             if completion["choices"] and not self.in_chunks:
                 out.document(completion)
         elif not self.extracts:
-            self._print_rest(reply, out)
+            self._print_rest(reply, out, splitter if live else None)
+
+    def _prints_live(self, reply: "Reply") -> bool:
+        """Returns True if the answer is printed as it arrives."""
+        is_text = not (self.output_options.json or self.extracts or self.validation)
+        return is_text and self.params.stream is not False and reply.accumulator.expected == 1
+
+    def _without_thinking(self, reply: "Reply") -> Completion:
+        completion = reply.accumulator.completion()
+        if self.keeps_thinking:
+            return completion
+        completion, reasoning = without_thinking(completion, is_whole=not self._prints_live(reply))
+        # In plain text each answer is printed with its own reasoning.
+        if self.validation or self.extracts or self.output_options.json:
+            self._write_reasoning(reasoning)
+        return completion
 
     def _renders(self, out: Output) -> bool:
         return (
@@ -161,46 +180,59 @@ class Runner:
         return LiveMarkdown(out, color=self.stderr.wants_color and not os.environ.get("NO_COLOR"))
 
     def _show_reasoning(self, reply: "Reply", page: "LiveMarkdown | Output | None" = None) -> None:
-        if self.usage_options.reasoning and (text := reply.accumulator.new_reasoning()):
+        if self.usage_options.reasoning:
+            self._write_reasoning(reply.accumulator.new_reasoning(), page)
+
+    def _write_reasoning(self, text: str, page: "LiveMarkdown | Output | None" = None) -> None:
+        if text and self.usage_options.reasoning:
             if page is not None and not isinstance(page, Output):
                 page.hide()
             self.stderr.write(text)
 
-    def _print_rest(self, reply: "Reply", out: Output) -> None:
-        """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each."""
+    def _print_rest(self, reply: "Reply", out: Output, splitter: ThinkingSplitter | None) -> None:
+        """Prints what has not been printed yet of each answer: its content, then its tool calls, a line each.
+
+        `splitter` has seen what was printed of the first one.
+        """
         for choice, rest in reply.accumulator.unread_choices():
-            message = choice.get("message") or {}
-            calls = tool_calls(message)
-            if rest:
+            calls = tool_calls(choice.get("message") or {})
+            if splitter:
+                reasoning, text = splitter.finish(rest)
+                has_content, splitter = splitter.has_answer, None
+            else:
+                reasoning, text = ("", rest) if self.keeps_thinking else split_thinking(rest, is_whole=True)
+                has_content = bool(text)
+            self._write_reasoning(reasoning)
+            if text:
                 with self._writer(out) as page:
-                    page.write(rest)
+                    page.write(text)
             if calls:
                 out.end()
                 out.json_text("\n".join(dump(call) for call in calls))
-            if message.get("content") or calls:
+            if has_content or calls:
                 out.end("\0" if self.output_options.null else "\n")
 
     def _conclude(self, reply: "Reply", out: Output) -> Answer:
         """Says what there is to say of a whole reply, and raises what keeps it from being an answer."""
-        choices = reply.accumulator.completion()["choices"]
+        completion = self._without_thinking(reply)
+        choices = completion["choices"]
         if 0 < len(choices) < reply.accumulator.expected:
             self.stderr.note(
                 f"{len(choices)} of {reply.accumulator.expected} answers came: the server does not take --n"
             )
-        fault = reply.find_problem(self.output_options.allow_truncated)
+        fault = find_problem(completion, self.output_options.allow_truncated)
+        fault = fault and reply.with_request_id(fault)
         if self.extracts and (fault is None or fault.status == ExitStatus.CUT):
-            fault = self._extract(reply, out, is_complete=fault is None) or fault
+            fault = self._extract(reply, completion, out, is_complete=fault is None) or fault
         message: Message = (choices[0].get("message") or {}) if choices else {}
         return self._end(fault, [reply], out, message)
 
-    def _extract(self, reply: "Reply", out: Output, is_complete: bool) -> LlamaError | None:
+    def _extract(self, reply: "Reply", completion: Completion, out: Output, is_complete: bool) -> LlamaError | None:
         """Prints the first code block of each answer, or nothing and says that one has none."""
         from llamacli.ask.structured.extract import first_blocks
 
         try:
-            contents = (
-                choice["message"].get("content") or "" for choice in sorted_choices(reply.accumulator.completion())
-            )
+            contents = (choice["message"].get("content") or "" for choice in sorted_choices(completion))
             blocks = first_blocks(contents, is_complete)
         except LlamaError as misfit:
             return reply.with_request_id(misfit)

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llamacli.api.messages import Completion, sorted_choices
+from llamacli.api.messages import Completion, find_problem, sorted_choices
+from llamacli.api.reasoning import without_thinking
 from llamacli.api.usage import total_usage
 from llamacli.ask.options import FormatOptions
 from llamacli.batch.input.items import Item
@@ -28,6 +29,7 @@ class AnswerReader:
     def __init__(self, format_options: FormatOptions, allow_truncated: bool, stderr: Stderr) -> None:
         """Raises LlamaError (usage) where two forms are asked for."""
         self._validation = format_options.validation_loop()
+        self._keeps_thinking = format_options.keep_thinking
         self.extracts, self._allow_truncated, self._stderr = format_options.extract, allow_truncated, stderr
 
     @property
@@ -52,18 +54,22 @@ class AnswerReader:
         """Asks for one item until the answer fits. Raises what `Exchange.send` raises."""
         if self._validation:
             return self._run_validated(body, exchange)
-        completion = exchange.send(body)
-        fault = exchange.find_problem(completion, self._allow_truncated)
+        completion = self._without_thinking(exchange.send(body))
+        fault = find_problem(completion, self._allow_truncated)
+        fault = fault and exchange.with_request_id(fault)
         if self.extracts and (fault is None or fault.status == ExitStatus.CUT):
             return self._extract(completion, fault, exchange)
         return ItemAnswer(completion, fault, {})
+
+    def _without_thinking(self, completion: Completion) -> Completion:
+        return completion if self._keeps_thinking else without_thinking(completion, is_whole=True)[0]
 
     def _run_validated(self, body: dict[str, Any], exchange: "Worker") -> ItemAnswer:
         assert self._validation
         completions: list[Completion] = []
 
         def send(body: dict[str, Any], final: Collection[int]) -> Completion:
-            completions.append(exchange.send(body, final))
+            completions.append(self._without_thinking(exchange.send(body, final)))
             return completions[-1]
 
         # What a person is told of one answer would be many notes here.
