@@ -16,8 +16,8 @@ from llamacli.api.json import encode
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.failures import FAILURES, _is_certain, describe, root_cause
-from llamacli.http.connection.lean_requests import requests
+from llamacli.http.connection.http11 import ACCEPT_ENCODING
+from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
 from llamacli.http.connection.proxy import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
@@ -117,10 +117,8 @@ class Client:
         """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
         headers = outgoing.headers(request_id)
         if outgoing.shared_key not in self._prepared:
-            shared = requests.utils.default_headers()
-            shared["User-Agent"] = f"llamacli/{__version__}"
-            # Which goes without saying since HTTP/1.1.
-            del shared["Connection"]
+            common = {"User-Agent": f"llamacli/{__version__}", "Accept-Encoding": ACCEPT_ENCODING, "Accept": "*/*"}
+            shared = requests.structures.CaseInsensitiveDict(common)
             shared.update(headers)
             if self.endpoint.key:
                 shared["Authorization"] = f"Bearer {self.endpoint.key}"
@@ -279,7 +277,7 @@ class Call:
         verb = "lost the connection to" if progress.connected else "cannot connect to"
         todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
         failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
-        return failure if _is_certain(error, cause) else Retryable(failure)
+        return failure if is_permanent(error, cause) else Retryable(failure)
 
     def cut_short(self, cause: BaseException) -> LlamaError:
         """Says that the response ended before the answer did."""
@@ -299,9 +297,7 @@ class Call:
 
         blocks: list[bytes] = []
         with suppress(*FAILURES):
-            while len(blocks) < MAX_BODY_BYTES // BLOCK_BYTES and (
-                block := response.raw.read1(BLOCK_BYTES, decode_content=True)
-            ):
+            while len(blocks) < MAX_BODY_BYTES // BLOCK_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
                 blocks.append(block)
         body = b"".join(blocks)
         self.error_response = response, body

@@ -1,10 +1,9 @@
 """Opens a client: the connection first, in a thread, while requests is still being imported."""
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from llamacli.http.connection.preconnect import Preconnect
+from llamacli.http.connection.proxy import has_any_proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
 from llamacli.http.request import is_loopback
@@ -22,7 +21,7 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
     """Returns a client that is about to send a request. Raises LlamaError (usage) where there are no certificates."""
     bundle = certificates(options)
     early = None
-    if options.connect_timeout >= PRECONNECT_MIN_SECONDS and (is_loopback(where.base_url) or not _has_proxy()):
+    if options.connect_timeout >= PRECONNECT_MIN_SECONDS and (is_loopback(where.base_url) or not has_any_proxy()):
         early = Preconnect(where.base_url, options.connect_timeout)
         if early.is_tls:
             early.secure(bundle)
@@ -30,13 +29,3 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
     from llamacli.http.client import Client
 
     return Client(where, options, stderr, early)
-
-
-def _has_proxy() -> bool:
-    """Tells whether there is a proxy for anything at all; what it is for, requests finds out later."""
-    if sys.platform == "darwin":
-        from urllib.request import getproxies
-
-        return bool(getproxies().keys() - {"no"})
-    names = [name.lower() for name, value in os.environ.items() if value]
-    return any(name.endswith("_proxy") and name != "no_proxy" for name in names)

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
@@ -15,8 +14,7 @@ from llamacli.api.accumulator import Accumulator
 from llamacli.api.messages import Chunk, find_problem
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.failures import FAILURES
-from llamacli.http.connection.lean_requests import requests
+from llamacli.http.connection.lean_requests import FAILURES, requests
 from llamacli.http.request import Request
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
@@ -156,7 +154,7 @@ class Reply:
         lingering = False
         while True:
             try:
-                block = self._response.raw.read1(BLOCK_BYTES, decode_content=True)
+                block = self._response.raw.read1(BLOCK_BYTES)
             except FAILURES as error:
                 if self.accumulator.is_whole:
                     return
@@ -164,8 +162,6 @@ class Reply:
             if not block:
                 if self._call.latest_attempt.was_cut and not self.accumulator.is_whole:
                     raise self._call.connection_error(TimeoutError())
-                if not _is_unpacked(self._response.raw) and not self.accumulator.is_whole:
-                    raise self._call.connection_error(zlib.error())
                 return
             yield block
             if not lingering and self.accumulator.is_whole:
@@ -244,10 +240,3 @@ class Reply:
     def error(self, what: str) -> LlamaError:
         """Makes the error of a broken answer."""
         return self._call.error(ExitStatus.BROKEN, what, "try again, and see -v")
-
-
-def _is_unpacked(raw: Any) -> bool:
-    """Tells whether a compressed body came to the end that its compression knows, which urllib3 does not ask."""
-    decoder = getattr(raw, "_decoder", None)
-    # Behind the first of several members anything may follow.
-    return getattr(getattr(decoder, "_obj", None), "eof", True) or bool(getattr(decoder, "_state", 0))

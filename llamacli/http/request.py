@@ -14,12 +14,17 @@ def join_url(base_url: str, path: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Tells whether a URL's host is this machine, by its name or number alone."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    """True if a URL's host is this machine, by its name or address alone."""
+    host = urlsplit(url).hostname or ""
     try:
-        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+        return is_localhost(host) or ip_address(host.rstrip(".")).is_loopback
     except ValueError:
         return False
+
+
+def is_localhost(host: str) -> bool:
+    """True for localhost and the names under it, which connections never look up (RFC 6761, 6.3)."""
+    return f".{host.lower()}".rstrip(".").endswith(".localhost")
 
 
 CHAT_PATH = "/chat/completions"

@@ -129,7 +129,7 @@ class Pieces(RawIOBase):
 
 def body(data: bytes, places: list[int]) -> Iterator[bytes]:
     """Reads the body of an HTTP response that comes in pieces."""
-    response = StrictResponse(Pieces(cut(data, places)), begun=lambda: None)  # type: ignore[arg-type]
+    response = StrictResponse(Pieces(cut(data, places)), on_begun=lambda: None)
     response.begin()
     while block := response.read1(1 << 16):
         yield block

@@ -337,7 +337,7 @@ def test_a_proxy_that_is_none_is_8_and_not_shown(world: World, proxy: str) -> No
     arguments = ["ask", "-v", "--retry", "3", "--base-url", "https://api.example/v1", "Hi"]
     result = world.call(*arguments, https_proxy=proxy)
     assert result.status == 8
-    assert result.err.startswith("llamacli: the proxy that the environment names for https is no URL of a proxy; mend")
+    assert result.err.startswith("llamacli: invalid proxy URL for https; check https_proxy")
     assert result.err.count("\n") == 1
 
 

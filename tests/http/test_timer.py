@@ -4,7 +4,7 @@ import math
 import queue
 import threading
 
-from llamacli.http.connection.timer import TimerThread
+from llamacli.http.connection.attempt import TimerThread
 
 
 def test_alarms_ring_in_the_order_of_their_times_and_need_one_thread() -> None:

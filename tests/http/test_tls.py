@@ -23,7 +23,7 @@ def test_the_handshake_has_the_settings_that_urllib3_gives_it(
     if log:
         monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / log))
     context, model = own.Context(ssl.PROTOCOL_TLS_CLIENT), create_urllib3_context()
-    assert own.set_like_urllib3(context)
+    assert own.configure_like_urllib3(context)
     readable = [name for name in dir(model) if not name.startswith("_") and not callable(getattr(model, name))]
     assert {"minimum_version", "options", "verify_flags", "check_hostname"} <= set(readable)
     for name in readable:
@@ -91,7 +91,7 @@ def test_a_shared_context_still_looks_at_each_server(tls: FakeApi, tmp_path: Pat
         connection = HTTPSConnection(
             host, tls.server.server_address[1], cert_reqs="CERT_REQUIRED", ca_certs=str(tmp_path / "ca.pem")
         )
-        contexts.get(connection)
+        contexts.apply(connection)
         seen.add(connection.ssl_context)
         if is_named:
             connection.connect()
@@ -124,8 +124,8 @@ def test_a_connection_with_wishes_of_its_own_has_a_context_of_its_own(
 
     contexts = own.ContextCache()
     wishes = {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(tmp_path / "ca.pem")}
-    contexts.get(HTTPSConnection("localhost", **wishes))  # type: ignore[arg-type]
+    contexts.apply(HTTPSConnection("localhost", **wishes))  # type: ignore[arg-type]
     connection = HTTPSConnection("localhost", **{**wishes, **more})  # type: ignore[arg-type]
     before = own.settings(connection)
-    contexts.get(connection)
+    contexts.apply(connection)
     assert own.settings(connection) == before

@@ -1,4 +1,4 @@
-"""requests' adapter over connections that keep to an Attempt's deadlines."""
+"""requests' adapter over connections that keep an Attempt's deadlines."""
 
 import socket
 import threading
@@ -8,13 +8,13 @@ from contextlib import closing
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 
 from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.http11 import StrictResponse
+from llamacli.http.connection.http11 import Body, open_response
 from llamacli.http.connection.lean_requests import requests
 from llamacli.http.connection.tls import ContextCache
 
@@ -23,154 +23,161 @@ if TYPE_CHECKING:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter with connections that keep to a Progress. Set `progress` before each call, in its thread."""
+    """requests' adapter with connections that keep deadlines. Set `attempt` before each call, in its thread."""
 
-    #: Is called each time that a request has been sent, before the response is waited for.
+    #: Called each time that a request has been sent, before the response is waited for.
     on_sent: Callable[[], None] = staticmethod(lambda: None)
-    #: Is open or being opened already, and goes to the first request.
+    #: A connection that is being opened already, for the first request.
     preconnect: "Preconnect | None" = None
-    #: What requests has found out for a request, for those that are alike.
+    #: False if this urllib3 takes no connections of ours: see the package's docstring.
+    keeps_deadlines = False
+    #: requests' look-ups, by the properties that similar requests share.
     _pools: dict[tuple[object, ...], Any]
     _urls: dict[tuple[object, ...], str]
 
     def __init__(self, connections: int) -> None:
         self.contexts = ContextCache()
         self._pools, self._urls = {}, {}
-        self._calls = threading.local()
+        self._thread = threading.local()
         super().__init__(pool_maxsize=connections)
 
     @property
     def attempt(self) -> Attempt:
-        """Of the call that this thread makes."""
-        found: Attempt = self._calls.progress
-        return found
+        """The attempt of this thread's call."""
+        attempt: Attempt = self._thread.attempt
+        return attempt
 
     @attempt.setter
-    def attempt(self, progress: Attempt) -> None:
-        self._calls.progress = progress
+    def attempt(self, attempt: Attempt) -> None:
+        self._thread.attempt = attempt
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self._use_own_connections(self.poolmanager)
+        self._use_deadline_connections(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        self._use_own_connections(manager)
+        self._use_deadline_connections(manager)
         return manager
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> Any:
-        """Returns urllib3's pool for a request, looked up once for requests that are alike."""
-        wanted = request.url, verify, *(proxies or {}).items(), cert
-        if wanted not in self._pools:
-            self._pools[wanted] = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        return self._pools[wanted]
+        """Returns urllib3's pool for a request, looked up once for similar requests."""
+        key = request.url, verify, *(proxies or {}).items(), cert
+        if key not in self._pools:
+            self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return self._pools[key]
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        """Returns what is asked of the server or proxy, found out once for requests that are alike."""
-        wanted = request.url, *(proxies or {}).items()
-        if wanted not in self._urls:
-            self._urls[wanted] = super().request_url(request, proxies)
-        return self._urls[wanted]
+        """Returns the URL as the server or proxy expects it, built once for similar requests."""
+        key = request.url, *(proxies or {}).items()
+        if key not in self._urls:
+            self._urls[key] = super().request_url(request, proxies)
+        return self._urls[key]
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        try:
+            return super().send(*args, **kwargs)
+        except requests.exceptions.ReadTimeout:
+            if not self.keeps_deadlines:
+                # urllib3's own connections do not say so, but the request may have been sent: never repeat it.
+                self.attempt.connected = True
+            raise
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Returns the response with its headers as they came, without cookies and an encoding that nobody asks for."""
+        """Returns a response whose `raw` is a Body, without the cookies and encoding that nobody asks for."""
         response = requests.Response()
-        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
+        response.status_code, response.headers, response.raw = resp.status, resp.headers, Body(resp)
         return response
 
-    def _use_own_connections(self, manager: PoolManager) -> None:
-        def own(kind: Any) -> Any:
-            return kind if isinstance(kind, partial) else partial(self._pool, kind)
-
-        pools = manager.pool_classes_by_scheme.items()
-        manager.pool_classes_by_scheme = {scheme: own(kind) for scheme, kind in pools}
+    def _use_deadline_connections(self, manager: PoolManager) -> None:
+        pools = getattr(manager, "pool_classes_by_scheme", {})
+        own: dict[str, Any] = {
+            scheme: kind if isinstance(kind, partial) else partial(self._pool, kind) for scheme, kind in pools.items()
+        }
+        manager.pool_classes_by_scheme = own
 
     def _pool(self, kind: Any, *args: Any, **kwargs: Any) -> Any:
         """Makes a pool of urllib3's, whose connections know this adapter."""
         pool = kind(*args, **kwargs)
-        pool.ConnectionCls = partial(_with_deadlines(kind.ConnectionCls), adapter=self)
+        if connection_class := getattr(kind, "ConnectionCls", None):
+            pool.ConnectionCls = partial(_with_deadlines(connection_class), adapter=self)
         return pool
 
 
 @cache
 def _with_deadlines(kind: type[HTTPConnection]) -> Any:
-    """Returns the class of a kind of connection that keeps to a Progress: made once, since making one takes long."""
-    return type("Clocked", (DeadlineConnection, kind), {})
-
-
-def _is_tls(connection: HTTPConnection) -> bool:
-    return hasattr(connection, "cert_reqs")
+    """Returns a class of connections with deadlines; cached, since making a class is slow."""
+    return type("DeadlineConnection", (DeadlineConnection, kind), {})
 
 
 class DeadlineConnection(HTTPConnection):
-    """A connection, of whatever kind, that tells the adapter's Progress how far it got and keeps to its clock."""
+    """A connection that reports its progress to the adapter's Attempt and keeps its deadlines."""
 
-    #: The headers of a request whose body is still to come; empty where they are, None where neither is.
+    #: The headers of a request whose body is still to come; b"" before the headers, None outside of a request.
     _head: bytes | None = None
 
     def __init__(self, *args: Any, adapter: Adapter, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._adapter = adapter
-        self.response_class = partial(StrictResponse, sent=self._sent, begun=self._begun)  # type: ignore[assignment]
+        adapter.keeps_deadlines = True
+        self.response_class = partial(open_response, on_begun=self._begin)  # type: ignore[assignment]
 
-    def _sent(self) -> None:
-        self._adapter.on_sent()
-
-    def _begun(self) -> None:
+    def _begin(self) -> None:
         self._adapter.attempt.begun = True
 
     def _new_conn(self) -> socket.socket:
-        progress = self._adapter.attempt
-        deadline = time.monotonic() + progress.connect_timeout
-        sock = self._through_socks() if hasattr(self, "_socks_options") else self._direct(progress.connect_timeout)
-        if not _is_tls(self):
-            progress.opened(sock)
-            return sock
-        # The clock has the handshakes of a proxy and of TLS end in time, the timeout each of their reads.
-        sock.settimeout(progress.connect_timeout)
-        progress.connecting(sock, deadline - time.monotonic())
+        attempt = self._adapter.attempt
+        deadline = time.monotonic() + attempt.connect_timeout
+        connect_by_urllib3 = super()._new_conn
+        is_direct = getattr(connect_by_urllib3, "__func__", None) is HTTPConnection._new_conn
+        # urllib3's connections through SOCKS have their own way to connect.
+        sock = self._connect(attempt.connect_timeout) if is_direct else connect_by_urllib3()
+        if isinstance(self, HTTPSConnection):
+            # The attempt ends the handshakes of a proxy and of TLS in time, the timeout each of their reads.
+            sock.settimeout(attempt.connect_timeout)
+            attempt.connecting(sock, deadline - time.monotonic())
         return sock
 
-    def _through_socks(self) -> socket.socket:
-        return super()._new_conn()
-
-    def _direct(self, seconds: float) -> socket.socket:
+    def _connect(self, seconds: float) -> socket.socket:
+        # Unlike `host` it keeps a final dot, which keeps the system from trying its search domains.
+        host = getattr(self, "_dns_host", self.host)
         port = self.port or self.default_port
-        return self._in_own_words(lambda: tcp.connect(self._dns_host, port, seconds, self.socket_options))
+        return self._translating(lambda: tcp.connect(host, port, seconds, self.socket_options))
 
-    def _in_own_words(self, connect: Callable[[], socket.socket]) -> socket.socket:
+    def _translating(self, connect: Callable[[], socket.socket]) -> socket.socket:
         """Connects, and raises urllib3's exceptions in place of the system's."""
         try:
             return connect()
         except socket.gaierror as error:
-            raise NameResolutionError(self._dns_host, self, error) from error
+            raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise NewConnectionError(self, str(error)) from error
 
     def connect(self) -> None:
-        if not self._take_over():
-            self._adapter.contexts.get(self)
+        if not self._use_preconnect():
+            self._adapter.contexts.apply(self)
             super().connect()
+        self._adapter.attempt.opened(self.sock)
         self._adapter.attempt.ready()
-        self._allow_silence()
+        self._use_read_timeout()
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:
             if not self._adapter.attempt.connected:
                 self._adapter.attempt.reusing(self.sock)
-            self._allow_silence()
+            self._use_read_timeout()
         else:
-            # While urllib3 is sending: connected later, a request without a body would wait under the wrong timeout.
+            # Now, while urllib3 sends: connected later, a request without a body would wait under the wrong timeout.
             self.connect()
         super().putrequest(*args, **kwargs)
         self._head = b""
 
     def send(self, data: Any) -> None:
-        """Sends the headers along with the beginning of the body: one packet and one wait where there were two."""
+        """Sends the headers along with the beginning of the body: one packet and one wait instead of two."""
         head, self._head = self._head, None
         if head == b"" and isinstance(data, bytes):
             self._head = data
@@ -180,32 +187,33 @@ class DeadlineConnection(HTTPConnection):
     def getresponse(self) -> Any:
         if self._head:
             self.send(b"")
+        self._adapter.on_sent()
         return super().getresponse()
 
-    def _allow_silence(self) -> None:
+    def _use_read_timeout(self) -> None:
         # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
         self.sock.settimeout(self._adapter.attempt.read_timeout)
 
-    def _take_over(self) -> bool:
-        """Takes the connection that was opened early, if there is one for this server and it is still good."""
-        early, self._adapter.preconnect = self._adapter.preconnect, None
-        if not early:
+    def _use_preconnect(self) -> bool:
+        """Takes over the connection that was opened early, if it leads to this server and is still good."""
+        preconnect, self._adapter.preconnect = self._adapter.preconnect, None
+        if not preconnect:
             return False
-        progress = self._adapter.attempt
-        deadline = time.monotonic() + progress.connect_timeout
-        with closing(early):
-            if not early.matches(self):
+        attempt = self._adapter.attempt
+        deadline = time.monotonic() + attempt.connect_timeout
+        with closing(preconnect):
+            if not preconnect.matches(self):
                 return False
-            handle = self._in_own_words(lambda: early.duplicate_fd(progress.connect_timeout))
-            progress.connecting(handle, deadline - time.monotonic())
-            opened = early.claim(self)
+            duplicate = self._translating(lambda: preconnect.duplicate_fd(attempt.connect_timeout))
+            attempt.connecting(duplicate, deadline - time.monotonic())
+            opened = preconnect.claim(self)
         if opened:
             for option in self.socket_options or ():
                 opened.sock.setsockopt(*option)
             self._adapter.contexts.keep(self, getattr(opened.sock, "context", None))
             self.sock, self.is_verified = opened.sock, opened.is_verified
-        elif progress.was_cut:
+        elif attempt.was_cut:
             raise TimeoutError
         else:
-            progress.close()
+            attempt.close()
         return opened is not None

@@ -1,87 +1,148 @@
-"""One attempt at a call: how far it got, and its deadlines."""
+"""One attempt at a call: how far it got, its deadlines, and the thread that enforces them."""
 
+import math
 import os
 import socket
 import time
+from _thread import allocate_lock, start_new_thread
+from collections.abc import Callable
 from contextlib import suppress
-
-from llamacli.http.connection.timer import TIMERS
+from queue import Empty, SimpleQueue
 
 
 class Attempt:
-    """How far one call got. Whether a failed call may be repeated, and its exit status, follow from it.
+    """How far one attempt got, which decides whether it may be repeated and the exit status.
 
     Times are in seconds: for connecting (name, addresses, proxy and TLS together), for
-    a silence of the server, and for all of the call, which may be infinite.
+    the server's longest silence, and for the whole attempt, which may be infinite.
     """
 
     def __init__(self, connect_timeout: float, read_timeout: float, limit: float) -> None:
         self.connect_timeout, self.read_timeout = connect_timeout, read_timeout
+        #: The request may have reached the server.
         self.connected = False
-        #: The connection is one that an earlier call has left open.
+        #: The connection was left open by an earlier call.
         self.is_reused = False
-        #: A byte of the response has come.
+        #: The first byte of the response has arrived.
         self.begun = False
-        #: A clock has ended the call.
+        #: A deadline has passed, and the connection was shut down.
         self.was_cut = False
         self._end = time.monotonic() + limit
-        self._handle: socket.socket | None = None
-        self._kept: socket.socket | None = None
-        self._has_alarm = False
+        #: A duplicate of the connection's descriptor, which `shutdown` may use from another thread.
+        self._duplicate: socket.socket | None = None
+        self._socket: socket.socket | None = None
+        self._has_timer = False
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
-        """Takes note of the call's socket, for which so much time is left to get ready."""
-        # TLS takes over the socket's descriptor, hence a duplicate of it.
-        self._handle = sock.dup()
-        self._schedule_cut(seconds)
+        """Watches a socket that must finish its handshakes within so many seconds."""
+        # TLS takes over the socket's descriptor.
+        self._duplicate = sock.dup()
+        self._cut_after(seconds)
 
     def opened(self, sock: socket.socket) -> None:
-        """Takes note of the call's socket, which is ready as it is."""
-        self._kept = sock
+        """Watches a socket that needs no handshake."""
+        self._socket = sock
 
     def reusing(self, sock: socket.socket) -> None:
-        """Takes note that the call goes over a connection that was there already."""
+        """Watches a connection that an earlier call has opened."""
         self.is_reused = True
         self.opened(sock)
         self.ready()
 
     def ready(self) -> None:
-        """Takes note that the connection is there; from now on the limit of the whole call counts."""
+        """Ends the connect timeout; from now on only the limit of the whole attempt applies."""
         self.connected = True
-        self._schedule_cut(float("inf"))
+        self._cut_after(math.inf)
 
     def finishing(self, seconds: float) -> None:
-        """Gives the call so much time to end, and no more than its limit allows."""
-        self._schedule_cut(seconds)
+        """Cuts the attempt after so many seconds, or earlier if its limit says so."""
+        self._cut_after(seconds)
 
-    def _schedule_cut(self, seconds: float) -> None:
+    def _cut_after(self, seconds: float) -> None:
         left = min(self._end - time.monotonic(), seconds)
-        if left == float("inf"):
-            self._stop_clock()
+        if left == math.inf:
+            self._stop_timer()
             return
-        if self._kept and not self._handle:
-            # Not before it is needed, which for most calls of a batch is never.
-            self._handle = socket.socket(fileno=os.dup(self._kept.fileno()))
+        if self._socket and not self._duplicate:
+            # Only now, since most calls of a batch never need it.
+            self._duplicate = socket.socket(fileno=os.dup(self._socket.fileno()))
         TIMERS.start(self, left, self._cut)
-        self._has_alarm = True
+        self._has_timer = True
 
-    def _stop_clock(self) -> None:
-        if self._has_alarm:
+    def _stop_timer(self) -> None:
+        if self._has_timer:
             TIMERS.cancel(self)
-            self._has_alarm = False
+            self._has_timer = False
 
     def _cut(self) -> None:
         self.was_cut = True
-        # Taken once, since the other thread may forget it meanwhile.
-        if handle := self._handle:
+        # Read once: the other thread may set it to None meanwhile.
+        if duplicate := self._duplicate:
             # Wakes a read in another thread, which closing would not.
             with suppress(OSError):
-                handle.shutdown(socket.SHUT_RDWR)
+                duplicate.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Stops the clock and forgets the socket."""
-        self._stop_clock()
-        self._kept = None
-        if self._handle:
-            self._handle.close()
-            self._handle = None
+        """Stops the timer and forgets the socket."""
+        self._stop_timer()
+        self._socket = None
+        if self._duplicate:
+            self._duplicate.close()
+            self._duplicate = None
+
+
+class TimerThread:
+    """Timers by the monotonic clock, one for each owner, in one thread that the first of them starts.
+
+    Orders go through a queue, since a signal in the main thread cannot leave that
+    locked. So a timer that is canceled at the last moment may still call back.
+    """
+
+    def __init__(self) -> None:
+        self._orders: SimpleQueue[tuple[object, float, Callable[[], None]]] = SimpleQueue()
+        #: Used only by the thread.
+        self._timers: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._is_running = allocate_lock()
+
+    def start(self, owner: object, seconds: float, callback: Callable[[], None]) -> None:
+        """Calls `callback`, which must not block, after so many seconds; replaces the owner's former timer."""
+        self._orders.put((owner, time.monotonic() + seconds, callback))
+        if self._is_running.acquire(blocking=False):
+            try:
+                start_new_thread(self._run, ())
+            except BaseException:
+                self._is_running.release()
+                raise
+
+    def cancel(self, owner: object) -> None:
+        """Drops the owner's timer, if there is one."""
+        self._orders.put((owner, math.inf, lambda: None))
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._receive()
+                now = time.monotonic()
+                for owner in [owner for owner, (time_due, _) in self._timers.items() if time_due <= now]:
+                    _, callback = self._timers.pop(owner)
+                    # An error of one owner must not stop the timers of the others.
+                    with suppress(Exception):
+                        callback()
+        finally:
+            self._is_running.release()
+
+    def _receive(self) -> None:
+        """Takes in orders until the next timer is due."""
+        # There are no more timers than calls in flight, so searching them all is cheap.
+        time_due = min((time_due for time_due, _ in self._timers.values()), default=math.inf)
+        timeout = None if time_due == math.inf else max(time_due - time.monotonic(), 0)
+        with suppress(Empty):
+            while True:
+                owner, time_due, callback = self._orders.get(timeout=timeout)
+                self._timers.pop(owner, None)
+                if time_due < math.inf:
+                    self._timers[owner] = time_due, callback
+                timeout = 0
+
+
+TIMERS = TimerThread()

@@ -1,75 +1,80 @@
-"""http.client's response made strict: an end is no end of headers, and nothing around a body is endless."""
+"""HTTP/1.1 read strictly: a body that was cut short is never taken for a whole one."""
 
 import re
-import socket
+import zlib
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from io import BufferedReader, RawIOBase
 from typing import Any
 
-#: Interim responses, and lines of headers or trailers beside the answer's own headers, that a response may have.
-MAX_LINE_BYTES = 100
+from urllib3.exceptions import DecodeError
 
-
-CHUNK_SIZE_LINE = 1 << 16
-
-
-#: What stands between two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
+#: Interim responses before the response, and lines of headers or trailers besides its own headers.
+MAX_INTERIM_RESPONSES = MAX_EXTRA_LINES = 100
+MAX_LINE_BYTES = 1 << 16
+#: Compressed bytes in a row that unpack to nothing.
+MAX_EMPTY_BYTES = 1 << 20
+#: What separates two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
 CHUNK_BOUNDARY = re.compile(rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n")
+#: What a request accepts, which is what Body can unpack and check.
+ACCEPT_ENCODING = "gzip, deflate"
+
+
+def open_response(*args: Any, on_begun: Callable[[], None], **kwargs: Any) -> HTTPResponse:
+    """Returns a StrictResponse, or http.client's own if some later Python lacks what that relies on."""
+    try:
+        return StrictResponse(*args, on_begun=on_begun, **kwargs)
+    except AttributeError:
+        return HTTPResponse(*args, **kwargs)
 
 
 class StrictResponse(HTTPResponse):
-    """A response that calls `sent` when it is waited for and `begun` at its first byte; it reads all that is there."""
+    """http.client's response, which calls `on_begun` at its first byte and reads all chunks that have arrived.
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        *args: Any,
-        sent: Callable[[], None] = lambda: None,
-        begun: Callable[[], None] = lambda: None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._sent, self._begun = sent, begun
-        self._counted = _CountingReader(self.fp.detach())
-        self.fp = BufferedReader(self._counted, 1 << 16)
+    http.client takes a connection that closes in the middle of the headers for their
+    end, and reads interim responses and trailers without a limit.
+    """
+
+    def __init__(self, *args: Any, on_begun: Callable[[], None] = lambda: None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_begun = on_begun
+        self._counter = _CountingReader(self.fp.detach())
+        self.fp = BufferedReader(self._counter, 1 << 16)
 
     def begin(self) -> None:
-        self._sent()
         if self.fp.peek(1):
-            self._begun()
+            self._on_begun()
         super().begin()
-        if self._counted.has_ended:
-            # http.client takes an end in the middle of the headers for the end of the headers.
+        if self._counter.has_ended:
             raise IncompleteRead(b"")
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Reads the status line, of the answer and not of a `103 Early Hints` before it (RFC 9110, 15.2)."""
-        for _ in range(MAX_LINE_BYTES):
+        """Reads the status line of the response, past any `103 Early Hints` (RFC 9110, 15.2)."""
+        for _ in range(MAX_INTERIM_RESPONSES):
             version, status, reason = super()._read_status()  # type: ignore[misc]
-            # After 101 another protocol is spoken.
+            # After 101 the connection speaks another protocol.
             if status >= 200 or status == 101:
                 return version, status, reason
             self._skip_lines()
-        raise HTTPException("interim responses without an end")
+        raise HTTPException("too many interim responses")
 
     def _skip_lines(self) -> None:
-        """Reads headers or trailers to the blank line after them."""
-        for _ in range(MAX_LINE_BYTES):
-            if self.fp.readline(CHUNK_SIZE_LINE) in (b"\r\n", b"\n", b""):
+        """Reads headers or trailers up to the blank line that ends them."""
+        for _ in range(MAX_EXTRA_LINES):
+            if self.fp.readline(MAX_LINE_BYTES) in (b"\r\n", b"\n", b""):
                 return
-        raise HTTPException("headers without an end")
+        raise HTTPException("too many headers")
 
     _read_and_discard_trailer = _skip_lines
 
     def _read_next_chunk_size(self) -> int:
         size: int = super()._read_next_chunk_size()  # type: ignore[misc]
         if size < 0:
-            raise ValueError("a chunk of negative size")
+            raise ValueError("negative chunk size")
         return size
 
     def read1(self, n: int = -1) -> bytes:
-        """Reads at most n bytes, waiting only for the first; of a chunked body all chunks that have come whole.
+        """Reads at most n bytes and waits only for the first, but returns all chunks that have arrived whole.
 
         http.client returns them one by one, and each would be a write to stdout.
         """
@@ -84,9 +89,9 @@ class StrictResponse(HTTPResponse):
         return b"".join(pieces)
 
     def _has_whole_chunk(self) -> bool:
-        if self.chunk_left != 0 or self.fp.tell() >= self._counted.count:
+        if getattr(self, "chunk_left", None) != 0 or self.fp.tell() >= self._counter.count:
             return False
-        # Something is buffered, hence this does not wait.
+        # Something is buffered, so this does not wait.
         ahead = self.fp.peek()
         match = CHUNK_BOUNDARY.match(ahead)
         size = int(match[1], 16) if match else 0
@@ -94,7 +99,7 @@ class StrictResponse(HTTPResponse):
 
 
 class _CountingReader(RawIOBase):
-    """A socket's file that counts what it has read: a buffer over it can tell how much it holds, and if that is all."""
+    """A socket's file that counts the bytes it has read, so that a buffer over it knows whether it is empty."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -105,10 +110,10 @@ class _CountingReader(RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        got: int | None = self._raw.readinto(buffer)
-        self.count += got or 0
-        self.has_ended = got == 0
-        return got
+        size: int | None = self._raw.readinto(buffer)
+        self.count += size or 0
+        self.has_ended = size == 0
+        return size
 
     def tell(self) -> int:
         return self.count
@@ -116,3 +121,91 @@ class _CountingReader(RawIOBase):
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+class Body:
+    """The body of urllib3's response, unpacked as it arrives and checked to be whole.
+
+    urllib3 unpacks too, but returns a gzip stream that was cut short as if it were
+    complete, and lets a small one grow without a limit.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        coding = raw.headers.get("Content-Encoding", "").strip().lower()
+        self._unpacker = None if coding in ("", "identity") else _Unpacker(coding)
+
+    def read1(self, size: int, decode_content: bool = True) -> bytes:
+        """Returns at most `size` bytes as soon as there are any, b"" at the end.
+
+        Raises zlib.error if a compressed body is broken or incomplete, DecodeError if
+        its coding is not one that was asked for, and whatever urllib3 raises.
+        """
+        read, unpacker = self._raw.read1, self._unpacker
+        if not unpacker:
+            data: bytes = read(size, decode_content=False)
+            return data
+        without_output = 0
+        while without_output <= MAX_EMPTY_BYTES:
+            if output := unpacker.unpack(size):
+                return output
+            packed = read(size, decode_content=False)
+            if not packed:
+                unpacker.check_end()
+                return b""
+            unpacker.input += packed
+            without_output += len(packed)
+        raise zlib.error("too many bytes without content")
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def release_conn(self) -> None:
+        self._raw.release_conn()
+
+
+class _Unpacker:
+    """Unpacks gzip or deflate. `input` holds the bytes that are still packed."""
+
+    GZIP_MAGIC = b"\x1f\x8b"
+    #: What zlib calls the forms: gzip, deflate with zlib's header, and deflate as some servers send it, without.
+    GZIP, ZLIB, RAW = 31, 15, -15
+
+    def __init__(self, coding: str) -> None:
+        if coding not in ("gzip", "x-gzip", "deflate"):
+            raise DecodeError(f"unexpected Content-Encoding: {coding}")
+        self._is_gzip = coding != "deflate"
+        self._zlib: Any = zlib.decompressobj(self.GZIP) if self._is_gzip else None
+        self._may_hold_more = False
+        self.input = b""
+
+    def unpack(self, size: int) -> bytes:
+        """Returns at most `size` bytes of the content, b"" if that takes more input."""
+        if not self._zlib and len(self.input) >= 2:
+            # RFC 1950, 2.2: method 8, and a checksum of the header.
+            has_header = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0
+            self._zlib = zlib.decompressobj(self.ZLIB if has_header else self.RAW)
+        while self._zlib and (self.input or self._may_hold_more):
+            if self._zlib.eof and not self._begins_member():
+                break
+            output: bytes = self._zlib.decompress(self.input, size)
+            self.input = self._zlib.unconsumed_tail or self._zlib.unused_data
+            self._may_hold_more = len(output) == size
+            if output:
+                return output
+        return b""
+
+    def _begins_member(self) -> bool:
+        """Begins the next member of a gzip file, if there is one; ignores padding, as gzip does."""
+        self._may_hold_more = False
+        if not self._is_gzip or not self.GZIP_MAGIC.startswith(self.input[:2]):
+            self.input = b""
+        if len(self.input) < 2:
+            return False
+        self._zlib = zlib.decompressobj(self.GZIP)
+        return True
+
+    def check_end(self) -> None:
+        """Raises zlib.error if the input has ended before the content."""
+        if not self._zlib or not self._zlib.eof:
+            raise zlib.error("incomplete")

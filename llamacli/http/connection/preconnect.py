@@ -1,4 +1,4 @@
-"""A connection that is opened before the request is ready."""
+"""A connection that is opened in a thread while the rest of the program is still being imported."""
 
 import os
 import socket
@@ -18,43 +18,43 @@ if TYPE_CHECKING:
 
 
 class OpenConnection(NamedTuple):
-    """A connection that is ready for a request. `is_verified`: as urllib3's connections say it of themselves."""
+    """A connection that is ready for a request; `is_verified` and `settings` as urllib3 and tls.settings have them."""
 
     sock: socket.socket
     is_verified: bool
-    settings: tuple[object, ...]
+    settings: tuple[object, ...] | None
 
 
 class Preconnect:
-    """A connection that is being opened in a thread of its own, for one request to take. Close it in any case.
+    """A connection that a thread is opening, for one request to claim. Close it in any case.
 
-    An error is kept for the request, which raises it where connecting would have;
-    where there is no request, nobody hears of it. Times are in seconds.
+    An error is kept for the request, which raises it as if it had connected itself;
+    without a request nobody hears of it.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
         parts = urlsplit(url)
         self.is_tls = parts.scheme == "https"
         self.host, self.port = parts.hostname or "", parts.port or (443 if self.is_tls else 80)
-        #: The certificates to trust, where `secure` was called.
+        #: The certificates to trust, once `secure` was called.
         self.bundle: str | None = None
         self._context: Future[Context | None] = Future()
         self._is_imported: Future[None] = Future()
-        self._handle: Future[socket.socket] = Future()
+        self._duplicate: Future[socket.socket] = Future()
         self._opened: Future[OpenConnection] = Future()
         self._is_taken = False
         start_new_thread(self._open, (seconds,))
 
     def secure(self, bundle: str | None) -> None:
-        """Imports what a handshake needs, and lets it begin. No bundle is requests' own."""
+        """Imports what a handshake needs and lets it begin. Without a bundle, requests' own certificates count."""
         import certifi
 
         from llamacli.http.connection import tls
 
         self.bundle = bundle or certifi.where()
-        # In parallel with what follows, since it takes as long and leaves Python's lock alone.
+        # In parallel with the import below, which takes as long: loading certificates releases Python's lock.
         start_new_thread(lambda: self._context.set_result(tls.trusting(self.bundle or "")), ())
-        # Not in the thread: two that import parts of one package at once get in each other's way.
+        # Not in the thread: two threads that import parts of one package wait for each other.
         import urllib3.connection  # noqa: F401
 
         self._is_imported.set_result(None)
@@ -62,25 +62,28 @@ class Preconnect:
     def _open(self, seconds: float) -> None:
         try:
             sock = tcp.connect(self.host, self.port, seconds)
-            self._handle.set_result(sock.dup())
+            self._duplicate.set_result(sock.dup())
         except Exception as error:
-            self._handle.set_exception(error)
+            self._duplicate.set_exception(error)
             return
         try:
-            # Who takes it has the clock.
+            # The attempt that claims it has the deadline.
             sock.settimeout(None)
-            self._opened.set_result(self._secured(sock) if self.is_tls else OpenConnection(sock, False, ()))
+            self._opened.set_result(self._shake_hands(sock) if self.is_tls else OpenConnection(sock, False, None))
         except Exception as error:
             sock.close()
             self._opened.set_exception(error)
 
-    def _secured(self, sock: socket.socket) -> OpenConnection:
-        """Does the handshake, or rather has urllib3 do it, so that it is done as ever."""
+    def _shake_hands(self, sock: socket.socket) -> OpenConnection:
+        """Has urllib3 do the handshake, so that it is the same as for any other connection."""
         self._is_imported.result()
         context = self._context.result()
         from urllib3.connection import HTTPSConnection
 
         from llamacli.http.connection import tls
+
+        if not hasattr(HTTPSConnection, "_new_conn"):
+            raise ConnectionError("this urllib3 takes no socket; see the package's docstring")
 
         class Connected(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
@@ -95,26 +98,28 @@ class Preconnect:
             ca_cert_dir=self.bundle if is_folder else None,
         )
         settings = tls.settings(connection)
-        if context and tls.set_like_urllib3(context):
+        if context and tls.configure_like_urllib3(context):
             tls.use(context, connection)
         connection.connect()
         return OpenConnection(connection.sock, connection.is_verified, settings)
 
     def matches(self, connection: "HTTPConnection") -> bool:
-        """Tells whether a connection goes to the same server by the same scheme, and not through a proxy."""
-        meant = connection._dns_host.lower(), connection.port or connection.default_port
-        is_tls = hasattr(connection, "cert_reqs")
-        return (*meant, is_tls) == (self.host, self.port, self.is_tls) and not connection.proxy
+        """True if a connection leads to the same server by the same scheme, and through no proxy."""
+        from urllib3.connection import HTTPSConnection
+
+        host = getattr(connection, "_dns_host", connection.host).lower()
+        server = host, connection.port or connection.default_port, isinstance(connection, HTTPSConnection)
+        return server == (self.host, self.port, self.is_tls) and not connection.proxy
 
     def duplicate_fd(self, seconds: float) -> socket.socket:
-        """Returns a second descriptor of the socket as soon as that is connected. Raises OSError."""
+        """Returns a duplicate of the socket as soon as that is connected. Raises OSError."""
         try:
-            return self._handle.result(seconds)
+            return self._duplicate.result(seconds)
         except NotInTime:
             raise TimeoutError(f"no connection within {seconds:g} s") from None
 
     def claim(self, connection: "HTTPConnection") -> OpenConnection | None:
-        """Returns what is open as soon as a request may be sent; None where it has died since, or is not the same.
+        """Returns the connection once it is ready for a request, None if it has died or has other settings.
 
         Raises whatever else the handshake has raised.
         """
@@ -126,25 +131,26 @@ class Preconnect:
             opened = self._opened.result()
         except (ConnectionError, SSLEOFError, SSLZeroReturnError):
             return None
-        if (self.is_tls and opened.settings != tls.settings(connection)) or not _is_waiting(opened.sock):
+        is_same = not self.is_tls or (opened.settings and opened.settings == tls.settings(connection))
+        if not is_same or not _is_idle(opened.sock):
             return None
         self._is_taken = True
         return opened
 
     def close(self) -> None:
-        """Closes what nobody took, as soon as it is there."""
+        """Closes what was not claimed, as soon as it is open."""
         self._is_imported.cancel()
         if not self._is_taken:
-            self._handle.add_done_callback(_shut_down)
+            self._duplicate.add_done_callback(_shut_down)
             self._opened.add_done_callback(_close)
-        self._handle.add_done_callback(_close)
+        self._duplicate.add_done_callback(_close)
 
 
-def _is_waiting(sock: socket.socket) -> bool:
-    """Tells whether a server waits for the request: nothing can be read, neither an end nor a word.
+def _is_idle(sock: socket.socket) -> bool:
+    """True if the server waits for the request: neither an end nor data can be read.
 
-    Reading also takes the session tickets of TLS 1.3 (RFC 8446, 4.6.1) out of the
-    way, which urllib3 would hold for an end.
+    Reading also removes the session tickets of TLS 1.3 (RFC 8446, 4.6.1), which
+    urllib3 would take for an end.
     """
     from ssl import SSLWantReadError
 
@@ -158,15 +164,15 @@ def _is_waiting(sock: socket.socket) -> bool:
     return False
 
 
-def _shut_down(handle: "Future[socket.socket]") -> None:
-    # Asked for, not raised: raising it once more would change the exception that others are handling.
-    if not handle.exception():
+def _shut_down(duplicate: "Future[socket.socket]") -> None:
+    # Asked, not raised: raised again, an exception that others are handling would change.
+    if not duplicate.exception():
         with suppress(OSError):
             # Ends the handshake.
-            handle.result().shutdown(socket.SHUT_RDWR)
+            duplicate.result().shutdown(socket.SHUT_RDWR)
 
 
-def _close(opened: "Future[Any]") -> None:
-    if not opened.exception():
-        found = opened.result()
-        (found.sock if isinstance(found, OpenConnection) else found).close()
+def _close(future: "Future[Any]") -> None:
+    if not future.exception():
+        result = future.result()
+        (result.sock if isinstance(result, OpenConnection) else result).close()

@@ -1,46 +1,64 @@
-"""Which proxy a call goes through, by the variables that everybody reads."""
+"""Which proxy a call uses, by the environment variables that curl and requests read too."""
 
+import os
 import re
+import sys
 from urllib.parse import urlsplit
 
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.connection.lean_requests import requests
 from llamacli.http.request import is_loopback
 from llamacli.stdio.stderr import Stderr
 
 SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-
-
-#: A user and password, a host, a port.
+#: User and password, host, port.
 NETLOC = r"(?:(?P<user>[!-~]*)@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?"
 
 
+def has_any_proxy() -> bool:
+    """True if the environment names a proxy for any URL; cheap, since it asks nothing of requests."""
+    if sys.platform == "darwin":
+        from urllib.request import getproxies
+
+        return bool(getproxies().keys() - {"no"})
+    names = [name.lower() for name, value in os.environ.items() if value]
+    return any(name.endswith("_proxy") and name != "no_proxy" for name in names)
+
+
 class Proxy:
-    """The proxy for one URL. `host` is None where there is none; `proxies` is what requests is told."""
+    """The proxy for one URL: `host` is None without one, `proxies` is what requests expects."""
 
     def __init__(self, url: str, stderr: Stderr) -> None:
-        """Looks it up. Raises LlamaError (network) where it is none, and shows nothing of what may hold a password."""
+        """Looks it up. Raises LlamaError (network) if it is malformed, without showing what may be a password."""
         self.host: str | None = None
         self.proxies: dict[str, str] = {}
-        # Requests would send even localhost, and the key with it, to a proxy.
-        named = None if is_loopback(url) else requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
-        if not named:
+        # requests would send even localhost, and the key with it, to a proxy.
+        proxy = None if is_loopback(url) else _look_up(url)
+        if not proxy:
             return
-        whole = named if "://" in named else f"http://{named}"
+        proxy_url = proxy if "://" in proxy else f"http://{proxy}"
         try:
-            parts = urlsplit(whole)
+            parts = urlsplit(proxy_url)
             self.host = parts.hostname
             match = re.fullmatch(NETLOC, parts.netloc)
             # urlsplit drops line breaks.
-            is_sound = (
-                re.fullmatch(r"[!-~]+", whole) and parts.scheme in SCHEMES and (parts.port is None or parts.port > 0)
-            )
+            is_printable = re.fullmatch(r"[!-~]+", proxy_url)
+            is_valid = is_printable and parts.scheme in SCHEMES and (parts.port is None or parts.port > 0)
         except ValueError:
-            is_sound = match = None
-        if not match or not is_sound:
+            is_valid = match = None
+        if not match or not is_valid:
             scheme = urlsplit(url).scheme
-            what = f"the proxy that the environment names for {scheme} is no URL of a proxy"
-            raise LlamaError(ExitStatus.NETWORK, what, f"mend {scheme}_proxy, or whichever variable holds it")
+            raise LlamaError(
+                ExitStatus.NETWORK, f"invalid proxy URL for {scheme}", f"check {scheme}_proxy, or all_proxy"
+            )
         if match["user"]:
             stderr.redact(match["user"])
-        self.proxies = {"all": whole}
+        self.proxies = {"all": proxy_url}
+
+
+def _look_up(url: str) -> str | None:
+    from llamacli.http.connection.lean_requests import requests
+
+    # The public way to what `requests.get` would do, no_proxy with its networks and wildcards included.
+    settings = requests.Session().merge_environment_settings(url, {}, None, None, None)
+    proxies = settings["proxies"]
+    return proxies.get(urlsplit(url).scheme) or proxies.get("all")

@@ -1,4 +1,4 @@
-"""Opens TCP connections: the name and all of its addresses within one limit of time."""
+"""Opens TCP connections: the name and all of its addresses within one timeout."""
 
 import queue
 import socket
@@ -7,12 +7,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from llamacli.http.request import is_localhost
+
 #: What getaddrinfo returns.
 Address = tuple[int, int, int, str, Any]
 
 
 class Socket(socket.socket):
-    """A socket that asks nothing of the system where a timeout stays as it is: urllib3 sets three for each request."""
+    """A socket that makes no system call if its timeout stays as it is: urllib3 sets three for each request."""
 
     def settimeout(self, value: float | None) -> None:
         if value != self.gettimeout():
@@ -22,17 +24,22 @@ class Socket(socket.socket):
 def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.socket:
     """Connects to the first address that answers, all within so many seconds.
 
-    Each address has its share of the time, so that one dead address (IPv6, often)
-    leaves some for the next. Raises OSError, TimeoutError where the time is up.
+    Each address has its share of the time, so that a dead one (often IPv6) leaves some
+    for the next. Raises OSError, TimeoutError once the time is up.
     """
     deadline = time.monotonic() + seconds
-    addresses = _resolve(host, port, seconds)
+    addresses = resolve(host, port, seconds)
     failure: OSError = TimeoutError()
-    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        share = (deadline - time.monotonic()) / (len(addresses) - tried)
+    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+        share = (deadline - time.monotonic()) / (len(addresses) - position)
         if share <= 0:
             break
-        sock = Socket(family, kind, protocol)
+        try:
+            sock = Socket(family, kind, protocol)
+        except OSError as error:
+            # The system may lack a family: IPv6, mostly.
+            failure = error
+            continue
         try:
             for option in options or ():
                 sock.setsockopt(*option)
@@ -47,27 +54,35 @@ def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.s
     raise failure
 
 
-def _resolve(host: str, port: int, seconds: float) -> list[Address]:
-    """Looks a name up, in a thread of its own: nothing else can end a getaddrinfo, neither a clock nor Ctrl-C."""
-    with suppress(OSError, UnicodeError):
-        # An address needs no looking up.
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+def resolve(host: str, port: int, seconds: float) -> list[Address]:
+    """Returns the addresses of a name. Raises OSError, TimeoutError once the time is up.
+
+    localhost and all names under it are this machine's own, as in curl (RFC 6761,
+    6.3): a name server that says otherwise would be sent the key unencrypted.
+    """
+    if is_localhost(host):
+        stream = socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
+        return [(socket.AF_INET6, *stream, ("::1", port)), (socket.AF_INET, *stream, ("127.0.0.1", port))]
+    # Bytes, since a text would import encodings.idna. Every URL that gets here is ASCII.
+    name = host.encode("ascii", "replace")
+    with suppress(OSError):
+        # An address needs no look-up.
+        return list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     answer: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
 
     def look_up() -> None:
         try:
-            answer.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except UnicodeError:
-            answer.put(OSError(f"{host} is no host name"))
+            answer.put(list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)))
         except Exception as error:
-            # Lack of memory too is the caller's to tell.
+            # A lack of memory too is the caller's to report.
             answer.put(error)
 
+    # In a thread of its own, since neither a timeout nor Ctrl-C can end getaddrinfo.
     threading.Thread(target=look_up, daemon=True).start()
     try:
-        found = answer.get(timeout=seconds)
+        result = answer.get(timeout=seconds)
     except queue.Empty:
-        raise TimeoutError(f"the name was not found within {seconds:g} s") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+        raise TimeoutError(f"no address for the name within {seconds:g} s") from None
+    if isinstance(result, Exception):
+        raise result
+    return result

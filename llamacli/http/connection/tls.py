@@ -1,26 +1,18 @@
-"""TLS contexts that connections share: loading certificates takes longer than a handshake, and a megabyte each time."""
+"""TLS contexts that connections share: loading certificates takes longer than a handshake, and a megabyte."""
 
 import os
 import ssl
 from collections.abc import Iterable
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection
-
-
-#: What decides how urllib3 does a handshake: the certificates to trust, and all else.
+#: The attributes of urllib3's connections that decide about a handshake: the certificates to trust, and the rest.
 TRUST = ("ca_certs", "ca_cert_dir")
-
-
 OTHER_TRUST_SETTINGS = (
     *("ca_cert_data", "cert_file", "key_file", "ssl_context"),
     *("ssl_version", "ssl_minimum_version", "ssl_maximum_version"),
     *("assert_hostname", "assert_fingerprint"),
 )
-
-
 #: What can be set on an SSLContext.
 SETTINGS = (
     *("minimum_version", "maximum_version", "options", "verify_flags", "verify_mode", "check_hostname"),
@@ -29,14 +21,14 @@ SETTINGS = (
 
 
 class Context(ssl.SSLContext):
-    """A context that is used by many threads at once."""
+    """A context that many threads use at once."""
 
     _protocols: list[str] | None = None
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Sets them, or leaves them be where they are set already.
+        """Sets the protocols unless they are set already.
 
-        urllib3 sets them for each connection, at which moment OpenSSL may be reading them for another one.
+        urllib3 sets them for each connection, while OpenSSL may be reading them for another.
         """
         protocols = list(alpn_protocols)
         if protocols != self._protocols:
@@ -45,7 +37,7 @@ class Context(ssl.SSLContext):
 
 
 def trusting(bundle: str) -> Context | None:
-    """Returns a context that trusts a bundle; None where that cannot be loaded, which urllib3 shall find out."""
+    """Returns a context that trusts a bundle, None if that cannot be loaded, which urllib3 will report."""
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
@@ -54,10 +46,12 @@ def trusting(bundle: str) -> Context | None:
     return context
 
 
-def set_like_urllib3(context: Context) -> bool:
-    """Sets a context as urllib3 sets its own; tells whether that was possible."""
-    from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
-
+def configure_like_urllib3(context: Context) -> bool:
+    """Gives a context the settings of urllib3's own; returns whether that was possible."""
+    try:
+        from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
+    except ImportError:
+        return False
     model = create_urllib3_context()
     for name in SETTINGS:
         if getattr(context, name, None) != (value := getattr(model, name, None)):
@@ -67,13 +61,18 @@ def set_like_urllib3(context: Context) -> bool:
 
 
 def use(context: Context, connection: Any) -> None:
-    """Has a connection of urllib3's use a context, whose certificates it would load once more otherwise."""
+    """Makes a connection of urllib3's use a context instead of loading the certificates again."""
     connection.ssl_context, connection.ca_certs, connection.ca_cert_dir = context, None, None
 
 
-def settings(connection: "HTTPConnection") -> tuple[object, ...]:
-    """Returns all that decides how a connection does its handshake."""
-    return tuple(getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS))
+def settings(connection: Any) -> tuple[object, ...] | None:
+    """Returns all that decides how a connection does its handshake, None if this urllib3 names it differently."""
+    try:
+        return tuple(
+            getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS)
+        )
+    except AttributeError:
+        return None
 
 
 class ContextCache:
@@ -81,34 +80,35 @@ class ContextCache:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._made: dict[tuple[object, ...], Context] = {}
+        self._contexts: dict[tuple[object, ...], Context] = {}
 
-    def get(self, connection: Any) -> None:
-        """Has a connection use the one context, where it goes over TLS and asks for nothing that is its own."""
-        if (trusted := _trusted(connection)) is None:
+    def apply(self, connection: Any) -> None:
+        """Makes a connection use the shared context, if it goes over TLS and has no settings of its own."""
+        if (trust := _shared_trust(connection)) is None:
             return
         with self._lock:
-            if trusted not in self._made:
+            if trust not in self._contexts:
                 context = trusting(connection.ca_cert_dir or connection.ca_certs)
-                if not context or not set_like_urllib3(context):
+                if not context or not configure_like_urllib3(context):
                     return
-                self._made[trusted] = context
-        use(self._made[trusted], connection)
+                self._contexts[trust] = context
+        use(self._contexts[trust], connection)
 
     def keep(self, connection: Any, context: object) -> None:
-        """Keeps the context that a connection was opened with before its time."""
-        if isinstance(context, Context) and (trusted := _trusted(connection)):
-            self._made[trusted] = context
+        """Shares the context of a connection that was opened early."""
+        if isinstance(context, Context) and (trust := _shared_trust(connection)):
+            self._contexts[trust] = context
 
 
-def _trusted(connection: Any) -> tuple[object, ...] | None:
-    """Returns the certificates that a connection trusts; None where its handshake is not an ordinary one."""
-    if getattr(connection, "cert_reqs", None) not in ("CERT_REQUIRED", ssl.CERT_REQUIRED):
+def _shared_trust(connection: Any) -> tuple[object, ...] | None:
+    """Returns the certificates that a connection trusts, None if its handshake is special or unknown."""
+    if getattr(connection, "cert_reqs", None) not in ("CERT_REQUIRED", ssl.CERT_REQUIRED) or not settings(connection):
         return None
     if any(getattr(connection, name) is not None for name in OTHER_TRUST_SETTINGS):
         return None
-    if connection.proxy and connection.proxy.scheme == "https":
-        # Its own handshake takes the certificates, but not the context.
+    proxy = getattr(connection, "proxy", None)
+    if proxy and proxy.scheme == "https":
+        # The handshake with the proxy takes the certificates, but not the context.
         return None
-    trusted = tuple(getattr(connection, name) for name in TRUST)
-    return trusted if any(trusted) else None
+    trust = tuple(getattr(connection, name) for name in TRUST)
+    return trust if any(trust) else None
