@@ -6,6 +6,7 @@
 # make completions  regenerates the completions, the man page and .env.example
 # make install PREFIX=/usr/local DESTDIR=   installs the program, completions and man page; make uninstall removes them
 # make interop      tests against real servers: llama.cpp and aimock (downloaded; needs npm)
+# make mutants PACKAGE=http COUNT=20  changes one thing at a time and reports what no test notices
 # make bench        measures speed and memory; exits with 1 if a target is missed
 # Each target creates its own environment in .venv; all you need is make and Python 3.10 or newer.
 
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
 QUICK := tests/api tests/ask tests/config tests/http tests/commands tests/test_layers.py
-.PHONY: demo test quick interop lint format completions install uninstall bench clean
+.PHONY: demo test quick mutants interop lint format completions install uninstall bench clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -27,6 +28,11 @@ test: $(VENV)/test.done
 
 quick: $(VENV)/test.done
 	$(BIN)/python -m pytest -n 2 $(QUICK) $(ARGS)
+
+PACKAGE ?= http
+COUNT ?= 20
+mutants: $(VENV)/test.done
+	$(BIN)/python -m tests.mutate $(PACKAGE) $(COUNT)
 
 interop: $(VENV)/interop/done
 	$(VENV)/interop/bin/python -m pytest tests/interop $(ARGS)
