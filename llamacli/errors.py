@@ -52,18 +52,36 @@ class Stopped(BaseException):
 class LlamaError(Exception):
     """An expected failure: what happened, and what to do about it.
 
-    `status` is the exit status that it ends the program with. Both texts are
-    written for the person who reads them; together they make the one line
-    `llamacli: what happened; what to do`.
+    `status` is the exit status of the program. Message and hint are shown to the user
+    as one line: `llamacli: what happened; what to do [request id]`. An error never
+    changes after it is created.
     """
 
-    def __init__(self, status: ExitStatus, message: str, hint: str = "") -> None:
+    def __init__(
+        self,
+        status: ExitStatus,
+        message: str,
+        hint: str = "",
+        *,
+        request_id: str = "",
+        http_status: int | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status = status
-        self.message = message
-        self.hint = hint
-        #: The status of the HTTP response that it tells of, None where it tells of something else.
-        self.http_status: int | None = None
+        self.status, self.message, self.hint = status, message, hint
+        #: The ids of the request, "" if no request reached a server.
+        self.request_id = request_id
+        #: The status of the HTTP response that caused the error, if there was one.
+        self.http_status = http_status
+
+    def add_hint(self, hint: str) -> "LlamaError":
+        """Returns the error with one more hint after its own."""
+        hints = "; ".join(filter(None, (self.hint, hint)))
+        return LlamaError(self.status, self.message, hints, request_id=self.request_id, http_status=self.http_status)
+
+    @property
+    def text(self) -> str:
+        """What happened and what to do, without the request id."""
+        return "; ".join(filter(None, (self.message, self.hint)))
 
     def __str__(self) -> str:
-        return "; ".join(filter(None, (self.message, self.hint)))
+        return f"{self.text} [{self.request_id}]" if self.request_id else self.text

@@ -1,7 +1,7 @@
-"""Puts the chunks of a stream together to the completion that they are pieces of."""
+"""Assembles the completion from the chunks of a stream."""
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_text
 
@@ -9,11 +9,19 @@ from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joine
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
 
 
+class Increment(NamedTuple):
+    """What a chunk adds to the answer: the text of the choice that came first."""
+
+    chunk: Chunk
+    content: str
+    reasoning: str
+
+
 class Accumulator:
     """An answer as it grows.
 
-    A whole completion counts as a stream of one chunk, with `message` for `delta`, so
-    that a server may answer either way. `expected` is the number of choices asked for.
+    A whole completion counts as a stream of one chunk, with `message` for `delta`,
+    because servers answer either way. `expected` is the number of choices requested.
     """
 
     def __init__(self, expected: int = 1) -> None:
@@ -25,13 +33,17 @@ class Accumulator:
         self._document: Chunk | None = None
         #: Of the document's choices.
         self._document_keys: list[int] = []
+        self._completion: Completion | None = None
 
-    def add(self, chunk: Chunk) -> None:
-        """Adds a chunk. Raises ValueError where it is not of the API's shape."""
+    def add(self, chunk: Chunk) -> Increment:
+        """Adds a chunk and returns what it adds. Raises ValueError if it does not have the API's shape."""
+        self._completion = None
         try:
             self._add(chunk)
         except (AttributeError, TypeError, RecursionError):
             raise ValueError("not of the API's shape") from None
+        first = self._first_choice
+        return Increment(chunk, first.new_text("content"), first.new_reasoning()) if first else Increment(chunk, "", "")
 
     def _add(self, chunk: Chunk) -> None:
         parts = chunk.get("choices") or []
@@ -67,27 +79,17 @@ class Accumulator:
         self._first_choice = next(iter(self._choices.values()), None)
         return self._document_keys
 
-    def new_text(self, key: str = "content") -> str:
-        """Returns what has come, since the last call, of the text of the choice that came first."""
-        return self._first_choice.new_text(key) if self._first_choice else ""
+    def choices(self, is_printed: bool) -> list[tuple[Choice, str]]:
+        """Returns each choice with the text that is still to be printed, in the order of the indices.
 
-    def new_reasoning(self) -> str:
-        """Returns what has come, since the last call, of the reasoning of the choice that came first.
-
-        It goes by two names, and some servers send the same text under both.
-        """
-        texts = self._first_choice.texts if self._first_choice else {}
-        return self.new_text("reasoning_content" if any(texts.get("reasoning_content", ())) else "reasoning")
-
-    def unread_choices(self) -> list[tuple[Choice, str]]:
-        """Returns each choice with what has not been taken of its content.
-
-        The one that has been taken from is the first, the others follow in the order of their indices.
+        If the increments were printed (`is_printed`), the choice that came first leads
+        and nothing of its text is left.
         """
         keys = self._document_keys if self._document else sorted(self._choices)
         pairs = [(self._choices[key], choice) for key, choice in zip(keys, self.completion()["choices"], strict=True)]
-        pairs.sort(key=lambda pair: (not pair[0].is_read, choice_index(pair[1])))
-        return [(choice, grown.new_text("content")) for grown, choice in pairs]
+        printed = self._first_choice if is_printed else None
+        pairs.sort(key=lambda pair: (pair[0] is not printed, choice_index(pair[1])))
+        return [(choice, "" if partial is printed else partial.text("content")) for partial, choice in pairs]
 
     @property
     def has_choices(self) -> bool:
@@ -106,6 +108,11 @@ class Accumulator:
 
     def completion(self) -> Completion:
         """Returns the completion so far, with every field that the server sent."""
+        if self._completion is None:
+            self._completion = self._build()
+        return self._completion
+
+    def _build(self) -> Completion:
         if self._document is not None:
             return self._document  # type: ignore[return-value]
         choices = [choice.build(index) for index, choice in sorted(self._choices.items())]
@@ -138,14 +145,9 @@ class _PartialChoice:
             elif value is not None or key not in self._fields:
                 self._fields[key] = deepcopy(value) if key == "logprobs" else value
 
-    @property
-    def is_read(self) -> bool:
-        """Whether something has been taken of its content."""
-        return bool(self._read_counts.get("content"))
-
     def _suffix_of(self, name: str, value: Any) -> Any:
         """Returns what a whole message adds to the text that has come before it."""
-        return value.removeprefix("".join(self.texts.get(name, ()))) if isinstance(value, str) else value
+        return value.removeprefix(self.text(name)) if isinstance(value, str) else value
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():
@@ -180,7 +182,15 @@ class _PartialChoice:
             else:
                 _merge(call, part)
 
+    def text(self, key: str) -> str:
+        return "".join(self.texts.get(key, ()))
+
+    def new_reasoning(self) -> str:
+        """Returns the new reasoning; some servers send the same text under both of its names."""
+        return self.new_text("reasoning_content" if any(self.texts.get("reasoning_content", ())) else "reasoning")
+
     def new_text(self, key: str) -> str:
+        """Returns what has been added since the last call."""
         pieces = self.texts.get(key)
         if not pieces:
             return ""

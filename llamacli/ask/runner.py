@@ -11,10 +11,13 @@ from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.request import ChatRequest
+from llamacli.http.retry import RetryPolicy
 from llamacli.stdio.output import Output, dump
 from llamacli.stdio.stderr import Stderr, is_dumb
 
 if TYPE_CHECKING:
+    from llamacli.api.accumulator import Increment
     from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
@@ -98,7 +101,7 @@ class Runner:
             from llamacli.stdio.markdown.live import prepare
 
             client.on_sent(prepare)
-        with client.chat(body) as reply:
+        with client.chat(ChatRequest(body)) as reply:
             self._print(reply, out)
             return self._conclude(reply, out)
 
@@ -107,19 +110,21 @@ class Runner:
     ) -> Answer:
         """Asks until the answer fits, and prints it then."""
         replies: list[Reply] = []
+        policy = RetryPolicy(client.options)
 
-        def send(body: dict[str, Any], final: Collection[int]) -> Completion:
-            with client.chat(body, final) as reply:
-                for _ in reply:
-                    self._show_reasoning(reply)
+        def send(body: dict[str, Any], no_retry: Collection[int]) -> Completion:
+            with client.chat(ChatRequest(body), policy, no_retry) as reply:
+                for increments in reply:
+                    self._show_reasoning(increments)
                 replies.append(reply)
                 return self._without_thinking(reply)
 
         found = validation.run(body, send, self.stderr.note, self.output_options.allow_truncated)
         terminator = "\0" if self.output_options.null else "\n"
         if self.output_options.json:
-            if replies[-1].accumulator.completion().get("choices"):
-                out.document(replies[-1].accumulator.completion())
+            completion = replies[-1].accumulator.completion()
+            if completion.get("choices"):
+                out.document(completion)
         elif found.content is not None and validation.format.is_json:
             out.document(found.value, terminator=terminator)
         elif found.content is not None:
@@ -133,13 +138,13 @@ class Runner:
         live = self._prints_live(reply)
         splitter = ThinkingSplitter(self.keeps_thinking)
         with self._writer(out) if live else nullcontext(out) as page:
-            for chunks in reply:
-                self._show_reasoning(reply, page)
+            for increments in reply:
+                self._show_reasoning(increments, page)
                 if self.in_chunks:
-                    for chunk in chunks:
-                        out.document(chunk, line=True)
+                    for increment in increments:
+                        out.document(increment.chunk, line=True)
                 elif live:
-                    reasoning, text = splitter.feed(reply.accumulator.new_text())
+                    reasoning, text = splitter.feed("".join(increment.content for increment in increments))
                     self._write_reasoning(reasoning, page)
                     page.write(text)
         if self.output_options.json:
@@ -179,9 +184,9 @@ class Runner:
 
         return LiveMarkdown(out, color=self.stderr.wants_color and not os.environ.get("NO_COLOR"))
 
-    def _show_reasoning(self, reply: "Reply", page: "LiveMarkdown | Output | None" = None) -> None:
+    def _show_reasoning(self, increments: list["Increment"], page: "LiveMarkdown | Output | None" = None) -> None:
         if self.usage_options.reasoning:
-            self._write_reasoning(reply.accumulator.new_reasoning(), page)
+            self._write_reasoning("".join(increment.reasoning for increment in increments), page)
 
     def _write_reasoning(self, text: str, page: "LiveMarkdown | Output | None" = None) -> None:
         if text and self.usage_options.reasoning:
@@ -194,7 +199,7 @@ class Runner:
 
         `splitter` has seen what was printed of the first one.
         """
-        for choice, rest in reply.accumulator.unread_choices():
+        for choice, rest in reply.accumulator.choices(is_printed=splitter is not None):
             calls = tool_calls(choice.get("message") or {})
             if splitter:
                 reasoning, text = splitter.finish(rest)

@@ -195,9 +195,7 @@ class BatchRunner:
             raise stopped
         if self._reason and not self._is_complete:
             self.stderr.note(summary)
-            if self._journal:
-                self._reason.hint = "; ".join(filter(None, (self._reason.hint, "--resume asks for the rest")))
-            raise self._reason
+            raise self._reason.add_hint("--resume asks for the rest") if self._journal else self._reason
         if self._journal and self._journal.orphans:
             self.stderr.note(
                 f"{self._journal.orphans} rows of no item in this input are in {self._journal.orphans_path}"

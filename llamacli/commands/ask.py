@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from llamacli.api.json import encode
 from llamacli.ask import prompt
 from llamacli.ask.options import FormatOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
@@ -13,7 +12,7 @@ from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
-from llamacli.http.request import CHAT_PATH, Request
+from llamacli.http.request import ChatRequest
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
@@ -53,7 +52,7 @@ def ask(
     if preview.dry_run or preview.curl:
         from llamacli.http.preview import print_preview
 
-        print_preview(Request("POST", CHAT_PATH, encode(body)), preview, server, network, file.output, env)
+        print_preview(ChatRequest(body), preview, server, network, file.output, env)
         env.input.drop_draft()
         return ExitStatus.OK
     where = endpoint.resolve(server, env)

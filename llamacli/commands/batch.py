@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
-from llamacli.api.json import encode
 from llamacli.ask.options import ContextOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.batch.calls.answers import AnswerReader
@@ -19,7 +18,7 @@ from llamacli.cli.types import ParamType, PathType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
-from llamacli.http.request import CHAT_PATH, Request
+from llamacli.http.request import ChatRequest
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import is_direct
 from llamacli.stdio.output import Output
@@ -132,12 +131,12 @@ def _show(
     failed = 0
     number, shards = limits.shard or (1, 1)
 
-    def requests() -> Iterator[Request]:
+    def requests() -> Iterator[ChatRequest]:
         nonlocal failed
         for item in items:
             try:
                 if item.index % shards == number - 1:
-                    yield Request("POST", CHAT_PATH, encode(shape.build_item_body(item, questions.build_body(item))))
+                    yield ChatRequest(shape.build_item_body(item, questions.build_body(item)))
             except LlamaError as fault:
                 env.stderr.note(str(fault))
                 failed += 1

@@ -20,6 +20,7 @@ from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
+from llamacli.http.request import ChatRequest
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
@@ -161,7 +162,7 @@ def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOpt
     start = time.monotonic()
     with early.open_client(where, network, env.stderr) as client:
         try:
-            with client.chat(body) as reply:
+            with client.chat(ChatRequest(body)) as reply:
                 for _ in reply:
                     pass
             if not reply.accumulator.has_choices:
@@ -176,5 +177,5 @@ def _explained(error: LlamaError, base_url: str) -> LlamaError:
     """Adds what is most likely wrong, where the call alone cannot know it."""
     # The rest of the text may hold anything: a request id, the server's words.
     if (error.message.startswith("404 ") or "an HTML page" in error.message) and "/v1" not in base_url:
-        error.hint = f"the base URL has no /v1: try --base-url {base_url}/v1"
+        return error.add_hint(f"the base URL has no /v1: try --base-url {base_url}/v1")
     return error

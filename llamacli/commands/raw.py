@@ -121,7 +121,7 @@ def raw(
     """
     data, streaming = _body(body, options, env)
     method = options.method or ("GET" if options.endpoint and not data else "POST")
-    request = Request(method, options.endpoint or CHAT_PATH, data, options.header or ())
+    request = Request(method, options.endpoint or CHAT_PATH, data, options.header or (), streaming)
     if preview.dry_run or preview.curl:
         from llamacli.http.preview import print_preview
 
@@ -138,7 +138,7 @@ def raw(
         from llamacli.http import passthrough
         from llamacli.http.reply import Reply
 
-        call = client.call(request, streaming=streaming)
+        call = client.call(request)
         try:
             response = call.send()
         except LlamaError:

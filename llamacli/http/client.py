@@ -1,18 +1,16 @@
-"""Sends a request, tries again where that may help, and reads the answer as it comes."""
+"""Sends requests, and retries them after temporary failures."""
 
 import ssl
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from io import BytesIO
-from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llamacli import __version__
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.json import encode
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.attempt import Attempt
@@ -22,7 +20,8 @@ from llamacli.http.connection.proxy import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
 from llamacli.http.reply import BLOCK_BYTES, MAX_BODY_BYTES, Reply
-from llamacli.http.request import CHAT_PATH, Request, join_url
+from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
+from llamacli.http.retry import Retryable, RetryPolicy
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
 
@@ -32,17 +31,6 @@ if TYPE_CHECKING:
 
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
-
-
-class Retryable(Exception):
-    """A failure after which the same request may be sent again.
-
-    `after`: seconds that the server asks to wait. `code`: the HTTP status, 0 where there was no response.
-    """
-
-    def __init__(self, error: LlamaError, retry_after: float | None = None, http_status: int = 0) -> None:
-        super().__init__(str(error))
-        self.error, self.retry_after, self.http_status = error, retry_after, http_status
 
 
 class Client:
@@ -89,29 +77,31 @@ class Client:
         """Has something done each time that a request is sent and the server's turn begins."""
         self.adapter.on_sent = act
 
-    def chat(self, body: dict[str, Any], no_retry: Collection[int] = ()) -> "Reply":
-        """Posts a body to /chat/completions and returns the reply, whose answer is still to be read.
+    def chat(self, request: ChatRequest, policy: RetryPolicy | None = None, no_retry: Collection[int] = ()) -> "Reply":
+        """Sends a request and returns the reply, whose body has not been read yet.
 
-        `final` holds HTTP statuses after which it is not tried again. Raises LlamaError
-        with the status of whatever kept the server from a 2xx.
+        `policy` holds the limits of the question that the request belongs to, if it is
+        one of several; `no_retry` the HTTP statuses after which not to retry. Raises
+        LlamaError unless the server answers with a 2xx.
         """
-        call = self.call(
-            Request("POST", CHAT_PATH, encode(body)), streaming=body.get("stream") is True, no_retry=no_retry
-        )
-        answers = body.get("n")
-        return Reply(call, call.send(), Accumulator(answers if isinstance(answers, int) else 1))
+        call = self.call(request, policy, no_retry)
+        return Reply(call, call.send(), Accumulator(request.choices))
 
-    def json(self, outgoing: Request) -> Any:
+    def json(self, request: Request) -> Any:
         """Sends a request and returns the JSON document that answers it."""
-        call = self.call(outgoing, streaming=False)
+        call = self.call(request)
         with Reply(call, call.send(), Accumulator()) as reply:
             return reply.document(reply.blocks())
 
     def call(
-        self, outgoing: Request, streaming: bool, no_retry: Collection[int] = (), request_id: str | None = None
+        self,
+        request: Request,
+        policy: RetryPolicy | None = None,
+        no_retry: Collection[int] = (),
+        request_id: str | None = None,
     ) -> "Call":
-        """Returns a call that is still to be sent, under a new id where none is given."""
-        return Call(self, outgoing, self.options.timeout or READ_TIMEOUT_SECONDS[streaming], no_retry, request_id)
+        """Returns a call that has not been sent yet; without `request_id` it gets a new id."""
+        return Call(self, request, policy or RetryPolicy(self.options), no_retry, request_id)
 
     def prepare(self, outgoing: Request, url: str, request_id: str) -> requests.PreparedRequest:
         """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
@@ -144,28 +134,28 @@ class Client:
 
 
 class Call:
-    """One request and its further tries, under one id and one clock."""
+    """One request and its retries, under one request id."""
 
-    #: Of the latest try.
     latest_attempt: Attempt
-    #: The latest response that was no 2xx, and its body.
+    #: The latest response that was not a 2xx, and its body.
     error_response: tuple[requests.Response, bytes] | None = None
-    #: How often it was sent.
+    #: How often the request was sent.
     attempts = 0
-    _has_spinner = False
+    _has_spinner = _reached_server = False
 
     def __init__(
         self,
         client: Client,
-        outgoing: Request,
-        read_timeout: float,
+        request: Request,
+        policy: RetryPolicy,
         no_retry: Collection[int] = (),
         request_id: str | None = None,
     ) -> None:
         self.client, self.options, self.stderr = client, client.options, client.stderr
-        self.request, self.read_timeout, self.no_retry = outgoing, read_timeout, no_retry
+        self.request, self.policy, self.no_retry = request, policy, no_retry
+        self.read_timeout = self.options.timeout or READ_TIMEOUT_SECONDS[request.stream]
         self.request_id = request_id or self.options.request_id or str(uuid4())
-        self.url = join_url(client.endpoint.base_url, outgoing.path)
+        self.url = join_url(client.endpoint.base_url, request.path)
         self.started = time.monotonic()
         self.proxy = client.route(self.url)
 
@@ -188,32 +178,15 @@ class Call:
             self.stderr.clear_status()
 
     def _send(self) -> requests.Response:
-        for attempt in count():
+        failures = 0
+        while True:
             try:
                 return self.attempt()
             except Retryable as failure:
-                from llamacli.http import retry
-
-                wait = failure.retry_after if failure.retry_after is not None else retry.backoff(attempt)
-                end = min(self.options.retry_max_time, self.options.max_time or float("inf"))
-                if attempt >= self.options.retry:
-                    raise failure.error from None
-                if self.elapsed + wait > end:
-                    if failure.retry_after:
-                        # Whichever it was: --retry-max-time or --max-time.
-                        failure.error.hint = (
-                            f"the server asks to wait {failure.retry_after:.0f} s, more than the limits allow"
-                        )
-                    raise failure.error from None
-                self.stderr.note(
-                    f"{failure.error.message}; retry {attempt + 1} of {self.options.retry} in {wait:.1f} s"
-                )
+                wait = self.policy.wait_seconds(failure, failures)
+                self.stderr.note(self.policy.note(failure, failures, wait))
+                failures += 1
                 time.sleep(wait)
-        raise AssertionError("count() never ends")
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.started
 
     def attempt(self) -> requests.Response:
         """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
@@ -228,7 +201,7 @@ class Call:
     def _attempt(self) -> requests.Response:
         self.error_response = None
         self.attempts += 1
-        left = max(self.options.max_time - self.elapsed, 0.001) if self.options.max_time else float("inf")
+        left = max(self.policy.time_left, 0.001)
         connect_timeout = min(self.options.connect_timeout, left)
         self.latest_attempt = self.client.adapter.attempt = Attempt(connect_timeout, self.read_timeout, left)
         try:
@@ -261,7 +234,7 @@ class Call:
         """Says what became of a request without a (whole) response."""
         progress, limit = self.latest_attempt, self.options.max_time
         progress.close()
-        if progress.was_cut and limit and self.elapsed >= limit:
+        if progress.was_cut and limit and self.policy.time_left <= 0:
             what = f"no complete answer within --max-time {limit:g} s"
             return self.error(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
         cause = root_cause(error)
@@ -313,16 +286,22 @@ class Call:
             todo = f"check --model, and {todo.removeprefix('check ')}"
         if code == 401 and not self.client.endpoint.key:
             todo = self.client.endpoint.key_origin
-        failure = self.error(status, what, todo, server_id)
-        failure.http_status = code
+        failure = self.error(status, what, todo, server_id, code)
         if code not in retry.RETRYABLE_STATUSES or code in self.no_retry:
             return failure
         return Retryable(failure, retry.retry_after(response.headers.get("Retry-After")), code)
 
-    def error(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError:
-        """Makes an error that names the request, so that the provider's logs can be searched for it."""
-        theirs = f", the server's {server_id}" if server_id else ""
-        return LlamaError(status, f"{what} (request id {self.request_id}{theirs})", todo)
+    def error(
+        self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
+    ) -> LlamaError:
+        """Returns an error that names the request, which the provider's logs can be searched for."""
+        self._reached_server = self._reached_server or self.latest_attempt.connected
+        ids = ""
+        if self._reached_server:
+            ids = f"request id {server_id or self.request_id}"
+            if server_id and server_id != self.request_id and self.stderr.is_verbose:
+                ids += f", sent as {self.request_id}"
+        return LlamaError(status, what, todo, request_id=ids, http_status=http_status)
 
     def _show_request(self, request: requests.PreparedRequest) -> None:
         if not self.stderr.is_verbose:
@@ -339,4 +318,4 @@ class Call:
         self.stderr.verbose(f"< {retry.reason(response.status_code)}")
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
-        self.stderr.verbose(f"* headers after {self.elapsed:.3f} s")
+        self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")

@@ -1,4 +1,4 @@
-"""Reads the answer out of a successful response, as it comes and whatever form it comes in."""
+"""Reads a successful response as it arrives, whatever form it has."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from llamacli.api import sse
-from llamacli.api.accumulator import Accumulator
-from llamacli.api.messages import Chunk, find_problem
+from llamacli.api.accumulator import Accumulator, Increment
+from llamacli.api.messages import find_problem
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.lean_requests import FAILURES, requests
@@ -22,7 +22,7 @@ from llamacli.stdio.stderr import Stderr
 BLOCK_BYTES = 1 << 16
 
 
-#: Bytes of an answer in one piece; more than that is no answer.
+#: Maximum size of a document, and of what precedes an answer.
 MAX_BODY_BYTES = 64 << 20
 
 
@@ -40,12 +40,12 @@ DONE = "[DONE]"
 LINGER_SECONDS = 5.0
 
 
-#: Seconds to wait for the end of a body whose answer is there: a new connection takes about as long.
+#: Seconds to wait for the end of a body after its answer: opening a new connection takes about as long.
 DRAIN_SECONDS = 0.1
 
 
 class ReplyContext(Protocol):
-    """What a reply needs to know of the call that it belongs to."""
+    """What a reply needs to know about its call."""
 
     started: float
     request: Request
@@ -60,13 +60,14 @@ class ReplyContext(Protocol):
 
 
 class Reply:
-    """The body of a 2xx. Iterating reads it; `answer` is what has come so far."""
+    """The body of a 2xx: read it as chunks by iterating, as a document, as events or as blocks of bytes."""
 
-    def __init__(self, call: ReplyContext, response: requests.Response, answer: Accumulator) -> None:
+    def __init__(self, call: ReplyContext, response: requests.Response, accumulator: Accumulator) -> None:
         self._call, self._response = call, response
-        self.accumulator = answer
+        #: Listens to the chunks, and knows the completion that they add up to.
+        self.accumulator = accumulator
         self.started = call.started
-        #: When the first and the latest text came, by the monotonic clock.
+        #: When the first and the latest text arrived (monotonic).
         self.first_text = self.last_text = call.started
         self.headers = response.headers
 
@@ -82,26 +83,27 @@ class Reply:
 
     @property
     def is_close_delimited(self) -> bool:
-        """Whether nothing else says where the body ends, so that one cut short looks whole."""
+        """True if the body ends when the connection closes, so that truncation cannot be detected."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
         has_body = self._response.status_code != 204 and self._call.request.method != "HEAD"
         return has_body and not is_framed
 
     def find_problem(self, allow_truncated: bool) -> LlamaError | None:
-        """Says what keeps a whole reply from being a complete answer, None where nothing does."""
-        found = find_problem(self.accumulator.completion(), allow_truncated)
-        return self.with_request_id(found) if found else None
+        """Returns why a complete reply is not a complete answer, None if it is one."""
+        error = find_problem(self.accumulator.completion(), allow_truncated)
+        return self.with_request_id(error) if error else None
 
     def with_request_id(self, error: LlamaError) -> LlamaError:
-        """Makes the error name the request that it came of."""
+        """Returns the error with the ids of this reply's request."""
         return self._call.error(error.status, error.message, error.hint)
 
-    def __iter__(self) -> Iterator[list[Chunk]]:
-        """Yields the chunks as they come, those that came together in one list; a whole completion is one chunk.
+    def __iter__(self) -> Iterator[list[Increment]]:
+        """Yields what each chunk adds, those that arrived together in one list.
 
-        What a body is shows in its first byte: servers send streams unasked, documents
-        in place of streams, and either under any Content-Type. Raises LlamaError
-        (broken) where the answer is not whole, (server) where it holds an error.
+        A whole completion is a single chunk. The first bytes decide what a body is:
+        servers send streams unasked, documents in place of streams, and either under
+        any Content-Type. Raises LlamaError (broken) if the answer is not whole,
+        (server) if it contains an error.
         """
         start, blocks = self.sniff()
         if not start:
@@ -111,9 +113,9 @@ class Reply:
             self._take_time()
             yield [document]
         elif SSE_START.match(start):
-            for chunks in self._stream(blocks):
+            for increments in self._stream(blocks):
                 self._take_time()
-                yield chunks
+                yield increments
         else:
             from llamacli.api.errors import error_in
 
@@ -121,7 +123,7 @@ class Reply:
             raise self.error("the server sent " + (words if start[:1] == b"<" else f"no answer but '{words}'"))
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
-        """Reads on until it shows what the body is, and returns that much and the whole body again."""
+        """Reads until it is clear what the body is; returns that much, and all blocks of the body."""
         blocks = self.blocks()
         head, size, start = [], 0, b""
         for block in blocks:
@@ -138,7 +140,7 @@ class Reply:
         return start, chain(head, blocks)
 
     def drain(self) -> None:
-        """Reads what may follow the end of the answer, for a moment, so that its connection can be kept."""
+        """Reads what may follow the answer, for a moment, so that the connection can be reused."""
         self._call.latest_attempt.finishing(DRAIN_SECONDS)
         with suppress(*FAILURES):
             while self._response.raw.read1(BLOCK_BYTES):
@@ -150,7 +152,7 @@ class Reply:
             self.first_text = self.last_text
 
     def blocks(self) -> Iterator[bytes]:
-        """Yields the body's bytes as they come, unpacked. Raises LlamaError (broken) where it is cut short."""
+        """Yields the body's bytes as they arrive, decompressed. Raises LlamaError (broken) if it is cut short."""
         lingering = False
         while True:
             try:
@@ -168,34 +170,47 @@ class Reply:
                 lingering = True
                 self._call.latest_attempt.finishing(LINGER_SECONDS)
 
-    def _stream(self, blocks: Iterator[bytes]) -> Iterator[list[Chunk]]:
-        begun = False
+    def events(self, blocks: Iterator[bytes], needs_answer: bool = True) -> Iterator[list[sse.Event]]:
+        """Yields the events of a stream up to [DONE], for each block those that it completes.
+
+        The consumer passes them on to the accumulator, which decides whether the stream
+        is whole. Raises LlamaError (broken) if it is not; events that are not chunks of
+        an answer pass unless it `needs_answer`.
+        """
+        decoder, has_events = sse.Decoder(), False
         try:
-            for events in sse.events(blocks):
-                chunks: list[Chunk] = []
-                for event in events:
-                    if event.data.strip() == DONE:
-                        yield chunks
-                        return
-                    if not event.data:
-                        # A sign of life.
-                        continue
-                    try:
-                        chunk = self._chunk(event)
-                    except LlamaError:
-                        # What came with it is printed before the error is told.
-                        yield chunks
-                        raise
-                    chunks.append(chunk)
-                if chunks:
-                    begun = True
-                    yield chunks
+            for block in blocks:
+                events = decoder.feed(block)
+                done = next((place for place, event in enumerate(events) if event.data.strip() == DONE), None)
+                if events:
+                    yield events[:done]
+                if done is not None:
+                    return
+                # An event without data is a sign of life.
+                has_events = has_events or any(event.data for event in events)
         except sse.EventTooLong:
             raise self.error(f"the server sent an event of more than {sse.MAX_EVENT_BYTES >> 20} MiB") from None
-        if not self.accumulator.is_whole:
-            raise self.error("the stream ended before the answer did" if begun else "the stream held no answer")
+        if self.accumulator.is_whole:
+            return
+        if not has_events:
+            raise self.error("the stream held no answer")
+        if needs_answer or self.accumulator.has_choices or decoder.is_inside:
+            raise self.error("the stream ended before the answer did")
 
-    def _chunk(self, event: sse.Event) -> Chunk:
+    def _stream(self, blocks: Iterator[bytes]) -> Iterator[list[Increment]]:
+        for events in self.events(blocks):
+            increments: list[Increment] = []
+            for event in filter(lambda event: event.data, events):
+                try:
+                    increments.append(self._increment(event))
+                except LlamaError:
+                    # What arrived with it is printed before the error.
+                    yield increments
+                    raise
+            if increments:
+                yield increments
+
+    def _increment(self, event: sse.Event) -> Increment:
         try:
             chunk = json.loads(event.data)
         except (ValueError, RecursionError):
@@ -203,7 +218,7 @@ class Reply:
         return self._accumulate(self._validate(chunk, event.name == "error"))
 
     def document(self, blocks: Iterator[bytes]) -> Any:
-        """Reads a JSON document. Raises LlamaError (broken) where it is none."""
+        """Reads a JSON document. Raises LlamaError (broken) if it is not one."""
         pieces, size = [], 0
         for block in blocks:
             pieces.append(block)
@@ -213,16 +228,15 @@ class Reply:
         try:
             return json.loads(b"".join(pieces).removeprefix(BOM).decode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            raise self.error("the server sent malformed or incomplete JSON") from None
+            raise self.malformed() from None
 
-    def _accumulate(self, chunk: Chunk) -> Chunk:
+    def _accumulate(self, chunk: dict[str, Any]) -> Increment:
         try:
-            self.accumulator.add(chunk)
+            return self.accumulator.add(chunk)
         except ValueError:
             raise self.error("the server sent a chunk that is not of the API's shape") from None
-        return chunk
 
-    def _validate(self, chunk: object, is_error: bool) -> Chunk:
+    def _validate(self, chunk: object, is_error: bool) -> dict[str, Any]:
         """Tells an answer from an error that comes under a 200."""
         if not isinstance(chunk, dict):
             raise self.error("the server sent JSON that is no answer")
@@ -238,5 +252,9 @@ class Reply:
         return chunk
 
     def error(self, what: str) -> LlamaError:
-        """Makes the error of a broken answer."""
+        """Returns the error of a broken answer."""
         return self._call.error(ExitStatus.BROKEN, what, "try again, and see -v")
+
+    def malformed(self) -> LlamaError:
+        """Returns the error of a document that is not JSON."""
+        return self.error("the server sent malformed or incomplete JSON")

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
+
+from llamacli.api.json import encode
 
 
 def join_url(base_url: str, path: str) -> str:
@@ -31,12 +34,20 @@ CHAT_PATH = "/chat/completions"
 
 
 class Request:
-    """Method, path, body and further headers of a request; the Authorization is added where it is sent."""
+    """Method, path, body and extra headers of a request; the Client adds Authorization.
+
+    `stream`: the body asks for a stream, in which silence may not last as long.
+    """
 
     def __init__(
-        self, method: str, path: str, body: bytes | None = None, extra: Iterable[tuple[str, str]] = ()
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        extra: Iterable[tuple[str, str]] = (),
+        stream: bool = False,
     ) -> None:
-        self.method, self.path, self.body = method, path, body
+        self.method, self.path, self.body, self.stream = method, path, body, stream
         self._extra = tuple(extra)
 
     @property
@@ -56,3 +67,19 @@ class Request:
             comma = "; " if name.lower() == "cookie" else ", "
             given[name.lower()] = spelled, f"{before}{comma}{value}" if before else value
         return {name: value for name, value in own.items() if name.lower() not in given} | dict(given.values())
+
+
+class ChatRequest(Request):
+    """A request for an answer: the encoded parameters, and what to expect in return."""
+
+    def __init__(self, parameters: dict[str, Any], extra: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__("POST", CHAT_PATH, encode(parameters), extra, parameters.get("stream") is True)
+        self.parameters = parameters
+        n = parameters.get("n")
+        #: The number of choices that were asked for.
+        self.choices = n if isinstance(n, int) else 1
+
+    def replace(self, **parameters: Any) -> "ChatRequest":
+        """Returns the request with other parameters; a value of None removes one."""
+        changed = {key: value for key, value in {**self.parameters, **parameters}.items() if value is not None}
+        return ChatRequest(changed, self._extra)

@@ -88,12 +88,12 @@ class InputReader:
 
     @contextmanager
     def keeping_draft(self) -> Iterator[None]:
-        """Has an error say where the draft is."""
+        """Adds the path of the draft to an error's hint."""
         try:
             yield
         except LlamaError as error:
             if self.draft:
-                error.hint = "; ".join(filter(None, (error.hint, f"your text is in {self.draft}")))
+                raise error.add_hint(f"your text is in {self.draft}") from error
             raise
 
     def drop_draft(self) -> None:

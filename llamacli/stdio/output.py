@@ -134,7 +134,7 @@ class Output:
                 self.end()
         part = self._target.close() if self._target else None
         if part and isinstance(error, LlamaError):
-            error.hint = "; ".join(filter(None, (f"what came is in {part}", error.hint)))
+            raise error.add_hint(f"what came is in {part}") from error
 
 
 def _failure(name: str, error: OSError) -> LlamaError:

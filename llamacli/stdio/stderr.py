@@ -61,12 +61,15 @@ class Stderr:
     def error(self, error: LlamaError) -> None:
         """Writes the one line of a failure."""
         self.flush()
-        self.line(str(error), "1;31")
+        self.line(error.text, "1;31", error.request_id)
 
-    def line(self, text: str, style: str) -> None:
-        """Writes `llamacli: text` as one line, the name in an SGR style where there is colour."""
+    def line(self, text: str, style: str, request_id: str = "") -> None:
+        """Writes `llamacli: text [request id]` as one line, the name in an SGR style if colors are on."""
         prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
-        self.write(one_line(self.redacted(text)) + "\n", prefix)
+        line = one_line(self.redacted(text))
+        if request_id:
+            line += f" [{one_line(self.redacted(request_id))}]"
+        self.write(line + "\n", prefix)
 
     def write(self, text: str, prefix: str = "") -> None:
         """Writes text, harmless and without secrets."""

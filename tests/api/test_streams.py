@@ -74,8 +74,7 @@ def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end
     taken = ""
     for part in sse.events(cut(data + end, places)):
         for found in part:
-            answer.add(json.loads(found.data))
-            taken += answer.new_text()
+            taken += answer.add(json.loads(found.data)).content
     assert taken == "".join(texts)
     assert answer.completion()["choices"][0]["message"]["content"] == taken
 

@@ -115,7 +115,7 @@ def test_a_choice_is_printed_as_it_was_given_or_nothing_is(world: World, sent: B
     if not printed:
         assert result.err.startswith("llamacli: the answer does not fit --choice: ")
         assert result.err.count("\n") == 1
-        assert "(request id " in result.err
+        assert " [request id " in result.err
 
 
 @pytest.mark.parametrize(("sent", "printed"), RECORDS)

@@ -159,7 +159,7 @@ def test_a_refused_key_or_an_empty_account_stops_at_once(world: World, code: int
     result = world.run("batch", "-j", "4", "-o", "out", stdin=LINES)
     assert result.status == status
     assert "no more" in result.err
-    assert result.err.endswith("; --resume asks for the rest\n")
+    assert result.err.endswith("; --resume asks for the rest [request id inf-1]\n")
     assert len(world.api.requests) < 20
     kept = rows(world.cwd / "out")
     assert len(kept) == 10

@@ -39,14 +39,14 @@ def check(world: World, status: int, *told: str, out: str | None = None, argumen
 
 def test_an_id_names_the_request(world: World) -> None:
     world.api.will(error(404, "no such model"))
-    check(world, 4, "request id my-own", "the server's inf-1", "check --model", arguments=["--request-id", "my-own"])
+    check(world, 4, "check --model", " [request id inf-1]\n", arguments=["--request-id", "my-own"])
     assert world.api.requests[-1].headers["x-client-request-id"] == "my-own"
 
 
 def test_the_error_documents_own_id_is_told_where_no_header_has_one(world: World) -> None:
     body = b'{"message": "words", "requestId": "req-7"}'
     world.api.will(raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
-    check(world, 4, "words", "the server's req-7")
+    check(world, 4, "words", " [request id req-7]\n")
 
 
 def test_a_key_that_the_server_repeats_is_masked(world: World) -> None:
@@ -113,19 +113,19 @@ def test_a_refusal_in_a_stream_is_11(world: World) -> None:
 
 
 def test_every_failure_names_the_request(world: World) -> None:
-    for behaviour in (
-        text("some", finish="length"),
-        text("some", finish="content_filter"),
-        text(""),
-        stream([event({"choices": "x"})]),
-        raw(b""),
-        document(b""),
-        error(500, "x"),
+    for behaviour, id in (
+        (text("some", finish="length"), "my-own"),
+        (text("some", finish="content_filter"), "my-own"),
+        (text(""), "my-own"),
+        (stream([event({"choices": "x"})]), "my-own"),
+        (raw(b""), "my-own"),
+        (document(b""), "my-own"),
+        (error(500, "x"), "inf-1"),
     ):
         world.api.will(behaviour)
         result = world.call("ask", "--request-id", "my-own", "Hi")
         assert result.status not in (0, 70)
-        assert "(request id my-own" in result.err
+        assert result.err.endswith(f" [request id {id}]\n")
         assert ";" in result.err
 
 

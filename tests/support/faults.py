@@ -304,10 +304,10 @@ CODES: dict[int, int] = {
 
 #: Bodies of errors: the body, and two texts of which the line on stderr must speak.
 BODIES: list[tuple[bytes, str, str]] = [
-    (b'{"message": "words", "path": "/v1", "requestId": "req-7", "statusCode": "400"}', "words", "the server's inf-1"),
-    (b'{"error": {"message": "words", "type": "t", "param": null, "code": "c"}}', ": words (", ""),
-    (b'{"error": "words"}', ": words (", ""),
-    (b'{"detail": "words"}', ": words (", ""),
+    (b'{"message": "words", "path": "/v1", "requestId": "req-7", "statusCode": "400"}', "words", "[request id inf-1]"),
+    (b'{"error": {"message": "words", "type": "t", "param": null, "code": "c"}}', ": words;", ""),
+    (b'{"error": "words"}', ": words;", ""),
+    (b'{"detail": "words"}', ": words;", ""),
     (b'{"detail": [{"loc": ["body", "n"], "msg": "too big", "type": "t"}]}', "too big, in body.n", ""),
     (b'{"type": "about:blank", "title": "Bad", "detail": "words", "validation": [{"message": "v1"}]}', "words", "v1"),
     (b'{"message": ["a must be b", "c"], "error": "Bad Request", "statusCode": 400}', "a must be b, c", ""),
@@ -322,7 +322,7 @@ BODIES: list[tuple[bytes, str, str]] = [
     (b"", " from 127.0.0.1", ""),
     (b"{}", " from 127.0.0.1", ""),
     (b"[1, null]", " from 127.0.0.1", ""),
-    (b'"words"', ": words (", ""),
+    (b'"words"', ": words;", ""),
     (b'{"error": {"code": 5}}', " from 127.0.0.1", ""),
     (b"\xff\xfe\x00", " from 127.0.0.1", ""),
     (b"[" * 100_000, " from 127.0.0.1", ""),

@@ -6,16 +6,15 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.json import encode
 from llamacli.api.messages import Completion, find_problem
 from llamacli.api.usage import reported_cost
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http import retry
-from llamacli.http.client import Call, Client, Retryable
+from llamacli.http.client import Call, Client
 from llamacli.http.options import NetworkOptions
 from llamacli.http.reply import Reply
-from llamacli.http.request import CHAT_PATH, Request
+from llamacli.http.request import ChatRequest
+from llamacli.http.retry import Retryable, RetryPolicy
 from llamacli.stdio.stderr import Stderr
 
 #: Statuses that are about all calls and not about one: the server wants fewer.
@@ -47,6 +46,8 @@ class Worker:
     def __init__(self, batch: BatchContext, order: int, index: int) -> None:
         self._batch, self._order, self._index = batch, order, index
         self._started = 0.0
+        #: Of all requests for the item; time spent waiting for a slot does not count.
+        self._policy = RetryPolicy(batch.network)
         self._call: Call | None = None
         self.attempts = 0
 
@@ -55,29 +56,31 @@ class Worker:
         """The time since the first try began."""
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
-    def send(self, body: dict[str, Any], final: Collection[int] = ()) -> Completion:
-        """Sends a body, again where that may help, and returns the completion once it is whole.
+    def send(self, body: dict[str, Any], no_retry: Collection[int] = ()) -> Completion:
+        """Sends a body, retries temporary failures, and returns the complete completion.
 
-        After an HTTP status in `final` it would not help. Raises LlamaError where
-        there is no completion, Ended where the batch ends first.
+        HTTP statuses in `no_retry` are not retried. Raises LlamaError if there is no
+        completion, BatchEnded if the batch ends first.
         """
-        outgoing = Request("POST", CHAT_PATH, encode(body))
+        request = ChatRequest(body)
         request_id = self._request_id()
-        failures, waited = 0, 0.0
+        failures = 0
         while True:
+            queued = time.monotonic()
             started = self._batch.pool.acquire(self._order)
+            self._policy.exclude(started - queued)
             self._started = self._started or started
             try:
-                completion = self._attempt(outgoing, body, request_id)
+                completion = self._attempt(request, request_id)
             except Retryable as failure:
                 if failure.http_status in THROTTLE_STATUSES:
                     self._slow_down(started, failure)
                     continue
                 self._batch.pool.release()
-                if failure.http_status in final:
+                if failure.http_status in no_retry:
                     raise failure.error from None
-                wait = self._wait(failure, failures, waited)
-                failures, waited = failures + 1, waited + wait
+                wait = self._wait(failure, failures)
+                failures += 1
                 self._batch.pool.sleep(wait)
             except LlamaError as error:
                 self._batch.pool.release()
@@ -94,15 +97,13 @@ class Worker:
         # Each item has a name of its own, or the provider's logs would show one for all.
         return f"{given[:115]}-{self._index}" if given else str(uuid4())
 
-    def _attempt(self, outgoing: Request, body: dict[str, Any], request_id: str) -> Completion:
-        streaming = body.get("stream") is True
-        call = self._call = self._batch.client.call(outgoing, streaming, request_id=request_id)
-        answers = body.get("n")
+    def _attempt(self, request: ChatRequest, request_id: str) -> Completion:
+        call = self._call = self._batch.client.call(request, self._policy, request_id=request_id)
         try:
-            with Reply(call, call.attempt(), Accumulator(answers if isinstance(answers, int) else 1)) as reply:
+            with Reply(call, call.attempt(), Accumulator(request.choices)) as reply:
                 for _ in reply:
                     pass
-                if streaming:
+                if request.stream:
                     reply.drain()
         finally:
             self.attempts += call.attempts
@@ -112,32 +113,26 @@ class Worker:
         return completion
 
     def _slow_down(self, started: float, failure: Retryable) -> None:
-        """Gives the slot that came at `started` back and slows all calls down. Raises Ended where there is no hope."""
+        """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if that is hopeless."""
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
             return
         limit = self._batch.network.retry_max_time
         if failure.retry_after and failure.retry_after > limit:
-            failure.error.hint = (
-                f"the server asks to wait {failure.retry_after:.0f} s, more than --retry-max-time allows"
-            )
+            hint = f"the server asks to wait {failure.retry_after:.0f} s, more than --retry-max-time allows"
         else:
-            failure.error.hint = f"nothing has been answered for --retry-max-time, {limit:g} s; try again later"
-        self._batch.stop(failure.error)
+            hint = f"no answer for {limit:g} s (--retry-max-time); try again later"
+        self._batch.stop(failure.error.add_hint(hint))
         raise BatchEnded
 
-    def _wait(self, failure: Retryable, failures: int, waited: float) -> float:
-        """Returns the seconds to wait before this item's next try. Raises LlamaError where there is to be none."""
+    def _wait(self, failure: Retryable, failures: int) -> float:
+        """Returns the seconds to wait before this item's next attempt. Raises LlamaError if there is none."""
         options = self._batch.network
-        wait = failure.retry_after if failure.retry_after is not None else retry.backoff(failures)
         if options.retry and options.retry_max_time and not self._batch.pool.should_continue():
             self._batch.stop(failure.error)
             raise BatchEnded
-        if failures >= options.retry or waited + wait > options.retry_max_time:
-            raise failure.error
-        self._batch.stderr.verbose(
-            f"* {failure.error.message}; retry {failures + 1} of {options.retry} in {wait:.1f} s"
-        )
+        wait = self._policy.wait_seconds(failure, failures)
+        self._batch.stderr.verbose(f"* {self._policy.note(failure, failures, wait)}")
         return wait
 
     def find_problem(self, completion: Completion, allow_truncated: bool) -> LlamaError | None:
