@@ -1,7 +1,6 @@
 """A saved conversation: JSON Lines, one message per line, safe against kill -9 and concurrent writers."""
 
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -13,7 +12,7 @@ from pathlib import Path
 from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.files import write_atomically
+from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 
 #: A session's name is always a safe file name, and never hidden.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -89,9 +88,9 @@ class Session:
             # The file may be new, or was removed since the turn began.
             entries = changed(lines.entries or self._messages)
             if file and not lines.entries:
-                file.append(encode_lines(entries), 0)
+                _append(file, encode_lines(entries), 0)
             elif file and without is None and system is None:
-                file.append(encode_lines(turn), lines.end)
+                _append(file, encode_lines(turn), lines.end)
             elif file and entries:
                 write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
             elif file:
@@ -107,13 +106,13 @@ class Session:
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
             if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries:
-                with _LockedFile(self.path, os.O_CREAT):
+                with LockedFile(self.path):
                     # Not by os.rename, which would take the place of a session of that name.
                     os.link(self.path, SESSIONS.path(name))
                     os.unlink(self.path)
             else:
-                with _LockedFile(SESSIONS.path(name), os.O_CREAT | os.O_EXCL) as file:
-                    file.append(encode_lines(entries), 0)
+                with LockedFile(SESSIONS.path(name), is_new=True) as file:
+                    _append(file, encode_lines(entries), 0)
         except FileExistsError:
             raise LlamaError(ExitStatus.USAGE, f"session '{name}' already exists", "choose another name") from None
         except OSError as error:
@@ -122,7 +121,7 @@ class Session:
 
     def _read(self) -> list[SavedMessage]:
         try:
-            with open(_opened(self.path, os.O_RDONLY), "rb") as file:
+            with open(open_regular(self.path, os.O_RDONLY), "rb") as file:
                 lines = decode_lines(file.read())
         except (FileNotFoundError, NotADirectoryError):
             return self._messages
@@ -134,7 +133,7 @@ class Session:
         return lines.messages()
 
     @contextmanager
-    def _changing(self) -> Iterator["_LockedFile | None"]:
+    def _changing(self) -> Iterator[LockedFile | None]:
         """Locks the file; yields None if nothing is to be written."""
         if not self.is_saved:
             yield None
@@ -146,12 +145,12 @@ class Session:
         except OSError as error:
             raise _cannot_write(SESSIONS.path() if self.name is None else self.path, error) from None
 
-    def _locked(self) -> "_LockedFile":
+    def _locked(self) -> LockedFile:
         if self.name is not None:
-            return _LockedFile(self.path, os.O_CREAT)
+            return LockedFile(self.path)
         for name in _time_names():
             with suppress(FileExistsError):
-                file = _LockedFile(SESSIONS.path(name), os.O_CREAT | os.O_EXCL)
+                file = LockedFile(SESSIONS.path(name), is_new=True)
                 self.name = name
                 return file
         raise AssertionError("the names never end")
@@ -198,55 +197,11 @@ def _cannot_write(path: Path, error: OSError) -> LlamaError:
     return LlamaError(ExitStatus.OUTPUT, f"cannot save the turn in {path}: {error.strerror}")
 
 
-def _opened(path: Path, flags: int) -> int:
-    """Opens a regular file. Raises OSError for anything else: opening a FIFO would wait."""
-    fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return fd
-
-
-class _LockedFile:
-    """A locked session file. Raises OSError."""
-
-    def __init__(self, path: Path, flags: int) -> None:
-        self.path = path
-        while True:
-            self.fd = _opened(path, os.O_RDWR | flags)
-            try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX)
-                # Another process may have replaced or removed the file while we waited.
-                if os.path.exists(path) and os.path.samestat(os.fstat(self.fd), os.stat(path)):
-                    return
-            except BaseException:
-                os.close(self.fd)
-                raise
-            os.close(self.fd)
-
-    def __enter__(self) -> "_LockedFile":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        os.close(self.fd)
-
-    def read(self) -> bytes:
-        with open(self.fd, "rb", closefd=False) as file:
-            return file.read()
-
-    def append(self, data: bytes, end: int) -> None:
-        """Writes after the first `end` bytes, all or nothing."""
-        os.ftruncate(self.fd, end)
-        if end and os.pread(self.fd, 1, end - 1) != b"\n":
-            data = b"\n" + data
-        try:
-            written = os.pwrite(self.fd, data, end)
-            if written < len(data):
-                os.pwrite(self.fd, data[written:], end + written)
-            os.fsync(self.fd)
-        except BaseException:
-            os.ftruncate(self.fd, end)
-            if not end:
-                # An empty file is not a session.
-                os.unlink(self.path)
-            raise
+def _append(file: LockedFile, data: bytes, end: int) -> None:
+    try:
+        file.append(data, end)
+    except BaseException:
+        if not end:
+            # An empty file is not a session.
+            os.unlink(file.path)
+        raise

@@ -84,7 +84,7 @@ def chat(
     from llamacli.http import open
 
     with (
-        Output(file.output, before=env.stderr.clear_status) as out,
+        Output(file.output, before=env.stderr.clear_status, note=env.stderr.note) as out,
         open.open_client(where, network, env.stderr) as client,
     ):
         answer = conversation.take_turn(content, client, out)

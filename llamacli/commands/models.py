@@ -58,7 +58,7 @@ def models(
     from llamacli.http import open
 
     with (
-        Output(file.output, before=env.stderr.clear_status) as out,
+        Output(file.output, before=env.stderr.clear_status, note=env.stderr.note) as out,
         open.open_client(where, network, env.stderr) as client,
     ):
         document = client.json(Request("GET", "/models"))

@@ -132,7 +132,7 @@ def raw(
     from llamacli.http import open
 
     with (
-        Output(file.output, before=env.stderr.clear_status) as out,
+        Output(file.output, before=env.stderr.clear_status, note=env.stderr.note) as out,
         open.open_client(where, network, env.stderr) as client,
     ):
         from llamacli.http import passthrough

@@ -1,4 +1,8 @@
-"""Files that are replaced atomically: FILE.part until the answer is complete."""
+"""Opens, locks, syncs and replaces files: the only place that does.
+
+A file is replaced by renaming a draft over it, so that readers see the old content or the
+new one, never a part. Hard links and extended attributes of the old file are not kept.
+"""
 
 import errno
 import fcntl
@@ -7,46 +11,207 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+
+#: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders.
+IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
+#: The names of descriptors 0, 1 and 2.
+STANDARD_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+COPY_BYTES = 1 << 20
 
 
-def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> None:
-    """Replaces a file by a whole new one of this mode; where it is a link, the file that it names or the link.
+def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """Opens a regular file and returns its descriptor. Raises OSError, for a FIFO or a device too."""
+    # O_NONBLOCK: opening a FIFO waits for its other end.
+    try:
+        fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+    raise FileExistsError(errno.EEXIST, "not a regular file", str(path))
 
-    Raises OSError, also where a device or a FIFO is in that place.
+
+class LockedFile:
+    """A regular file, open for reading and writing, with an exclusive lock until it is closed.
+
+    `is_new` creates the file and fails if it exists. Without `wait`, a file that another
+    process has locked raises OSError. A `draft` must belong to this user alone: no link,
+    nobody else's file. Raises OSError.
+    """
+
+    def __init__(
+        self, path: str | Path, mode: int = 0o600, *, is_new: bool = False, wait: bool = True, draft: bool = False
+    ) -> None:
+        self.path = str(path)
+        flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if is_new else 0) | (os.O_NOFOLLOW if draft else 0)
+        while True:
+            self.fd = open_regular(path, flags, mode)
+            try:
+                status = os.fstat(self.fd)
+                if draft and (status.st_uid != os.geteuid() or status.st_nlink > 1):
+                    raise PermissionError(errno.EPERM, "belongs to somebody else", self.path)
+                fcntl.flock(self.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                # While this process waited, another one may have renamed or removed the file.
+                if os.path.exists(path) and os.path.samestat(status, os.stat(path)):
+                    return
+            except BlockingIOError:
+                os.close(self.fd)
+                raise OSError(errno.EBUSY, "another process is writing it", self.path) from None
+            except BaseException:
+                os.close(self.fd)
+                raise
+            os.close(self.fd)
+
+    def __enter__(self) -> "LockedFile":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        os.close(self.fd)
+
+    def read(self) -> bytes:
+        """Returns the content from the current position on."""
+        with open(self.fd, "rb", closefd=False) as file:
+            return file.read()
+
+    def append(self, data: bytes, end: int) -> None:
+        """Writes after the first `end` bytes and syncs: all of the data or nothing. Raises OSError."""
+        os.ftruncate(self.fd, end)
+        if end and os.pread(self.fd, 1, end - 1) != b"\n":
+            data = b"\n" + data
+        try:
+            written = os.pwrite(self.fd, data, end)
+            if written < len(data):
+                os.pwrite(self.fd, data[written:], end + written)
+            os.fsync(self.fd)
+        except BaseException:
+            os.ftruncate(self.fd, end)
+            raise
+
+
+def open_log(path: str | Path, mode: int = 0o600) -> int:
+    """Opens a file for `append_line` and returns its descriptor. Raises OSError."""
+    return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
+
+
+def append_line(fd: int, line: bytes) -> None:
+    """Appends a line in one write, so that the lines of several processes never mix. Raises OSError."""
+    if os.write(fd, line) < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
+    """Opens the draft of a file: one that a killed process left, or a new one.
+
+    If something else has its name, that is left alone and the draft gets a name with the
+    process id. Raises OSError.
+    """
+    path = target + suffix
+    try:
+        return LockedFile(path, mode, wait=wait, draft=True)
+    except OSError as error:
+        if error.errno == errno.EBUSY or not os.path.lexists(path):
+            raise
+    path = f"{target}.{os.getpid()}{suffix}"
+    return LockedFile(path, mode, is_new=True, draft=True)
+
+
+def _keep_owner(fd: int, status: os.stat_result) -> None:
+    """Gives a draft the owner, the group and the mode of the file that it replaces, as far as possible."""
+    for owner in (status.st_uid, -1):
+        with suppress(OSError):
+            os.fchown(fd, owner, status.st_gid)
+            break
+    os.fchmod(fd, status.st_mode & 0o777)
+
+
+def _replace(draft: LockedFile, target: str) -> OSError | None:
+    """Syncs a draft and puts it in the place of a file.
+
+    Returns why it had to be copied over the file in place, None if it was renamed.
+    Raises OSError; the draft stays then.
+    """
+    os.fsync(draft.fd)
+    try:
+        os.replace(draft.path, target)
+    except OSError as error:
+        if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
+            raise
+        _copy(draft.fd, target)
+        with suppress(OSError):
+            os.unlink(draft.path)
+        return error
+    with suppress(OSError):
+        # The new name survives a power failure only once the folder is synced.
+        folder = os.open(os.path.dirname(target) or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return None
+
+
+def _copy(source: int, target: str) -> None:
+    """Copies a file over another one. Cutting it comes last, so that a full disk seldom costs its content."""
+    with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
+        offset = 0
+        while data := os.pread(source, COPY_BYTES, offset):
+            offset += file.write(data)
+        file.truncate(offset)
+        os.fsync(file.fileno())
+
+
+def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
+    """Replaces a file by one with this content and mode, through a symbolic link if `follow`.
+
+    Returns False if the file could only be written in place: a bind mount, say.
+    Raises OSError, also if the path is that of a device or a FIFO.
     """
     target = os.path.realpath(path) if follow else str(path)
     if os.path.lexists(target) and not os.path.islink(target) and not os.path.isfile(target):
-        raise FileExistsError(errno.EEXIST, "it is no regular file", target)
-    draft = f"{target}.{os.getpid()}.new"
+        raise FileExistsError(errno.EEXIST, "not a regular file", target)
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)
+        draft = _open_draft(target, ".new", mode, wait=True)
+    except OSError as error:
+        if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
+            raise
+        # Not under a lock: the caller may hold it.
+        with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
             file.write(data)
-            file.flush()
+            file.truncate()
             os.fsync(file.fileno())
-        os.replace(draft, target)
-    except BaseException:
-        # A signal too: what is written may be a key.
-        with suppress(OSError):
-            os.unlink(draft)
-        raise
-
-
-#: The names of descriptors 0, 1 and 2.
-STANDARD = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+        return False
+    with draft:
+        try:
+            os.ftruncate(draft.fd, 0)
+            if os.path.isfile(target):
+                _keep_owner(draft.fd, os.stat(target))
+            os.fchmod(draft.fd, mode)
+            with open(draft.fd, "wb", closefd=False) as new:
+                new.write(data)
+            return _replace(draft, target) is None
+        except BaseException:
+            # On a signal too: what was written may be a key.
+            with suppress(OSError):
+                os.unlink(draft.path)
+            raise
 
 
 class DirectWriter:
-    """A target that is no regular file: a FIFO, a device, a terminal, a descriptor. It is written as it is."""
+    """A target that is not a regular file: a FIFO, a device, a terminal, a descriptor. It is written as it is."""
 
     def __init__(self, path: str) -> None:
-        own = descriptor(path)
-        # Opened anew, a file behind a descriptor would be written from its beginning.
-        self.fd = os.open(path, os.O_WRONLY) if own is None else os.dup(own)
+        number = descriptor(path)
+        # A file behind a descriptor, if opened again, would be written from its beginning.
+        self.fd = os.open(path, os.O_WRONLY) if number is None else os.dup(number)
 
     def begin(self) -> None: ...
 
-    def commit(self) -> None: ...
+    def commit(self) -> str | None:
+        return None
 
     def close(self) -> str | None:
         os.close(self.fd)
@@ -54,88 +219,85 @@ class DirectWriter:
 
 
 class AtomicWriter:
-    """A file that grows as FILE.part and takes FILE's place when it is complete.
+    """A file that grows as FILE.part and replaces FILE when it is complete.
 
     A part that an earlier call left is kept until there is something to put in its
-    place. A lock keeps two calls from writing one part.
+    place. A lock keeps two calls from writing one part. If the folder is read-only, the
+    part is in the folder for temporary files. Raises OSError.
     """
 
     def __init__(self, path: str) -> None:
-        self.path, self.part = path, path + ".part"
-        mode = None
-        if os.path.exists(path):
-            if not os.access(path, os.W_OK):
-                # As `>` would have it, though a rename asks nobody.
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-            mode = stat.S_IMODE(os.stat(path).st_mode)
-        self.is_new = not os.path.lexists(self.part)
-        self.begun = False
-        self.done = False
-        self.fd = self._locked(0o666 if mode is None else mode)
-        if mode is not None:
-            # Neither the umask nor a part that was left behind loosens what a private file allows.
+        self.path = path
+        self._status = os.stat(path) if os.path.exists(path) else None
+        if self._status and not os.access(path, os.W_OK):
+            # As with `>`, though renaming would work.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        mode = self._status.st_mode & 0o777 if self._status else 0o666
+        try:
+            self._draft = _open_draft(path, ".part", mode, wait=False)
+        except OSError as error:
+            if error.errno not in IN_PLACE_ERRORS or error.errno == errno.EBUSY or not self._status:
+                raise
+            import tempfile
+
+            name = f"{os.path.basename(path)}.{os.getpid()}.part"
+            self._draft = LockedFile(os.path.join(tempfile.gettempdir(), name), mode, is_new=True, draft=True)
+        self.fd = self._draft.fd
+        self._has_begun = self._is_done = False
+        if self._status:
+            # Neither the umask nor an earlier part makes a private file readable.
             os.fchmod(self.fd, mode)
 
-    def _locked(self, mode: int) -> int:
-        """Opens the part and locks it. Raises OSError."""
-        while True:
-            # Not through a link, and without waiting for whoever reads a FIFO of that name.
-            fd = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
-            try:
-                if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    raise FileExistsError(errno.EEXIST, "is in the way and no regular file", self.part)
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The other call may have renamed the part between our open and our lock.
-                if os.path.exists(self.part) and os.path.samestat(os.fstat(fd), os.stat(self.part)):
-                    return fd
-            except BlockingIOError:
-                os.close(fd)
-                raise OSError(errno.EBUSY, "another call is writing it", self.part) from None
-            except OSError:
-                os.close(fd)
-                raise
-            os.close(fd)
-
     def begin(self) -> None:
-        if not self.begun:
-            self.begun = True
+        """Drops what an earlier call left in the part; called before each write."""
+        if not self._has_begun:
+            self._has_begun = True
             os.ftruncate(self.fd, 0)
 
-    def commit(self) -> None:
+    def commit(self) -> str | None:
+        """Puts the part in the place of the file; returns a note if that had to be written in place."""
         self.begin()
-        os.fsync(self.fd)
-        os.replace(self.part, self.path)
-        self.done = True
+        if self._status:
+            _keep_owner(self.fd, self._status)
+        error = _replace(self._draft, self.path)
+        self._is_done = True
+        return f"{self.path} was written in place, not replaced: {error.strerror}" if error else None
 
     def close(self) -> str | None:
-        """Closes the file; returns the part's name where something was left in it."""
-        is_empty = not self.done and os.fstat(self.fd).st_size == 0
-        if is_empty and (self.is_new or self.begun):
-            os.unlink(self.part)
+        """Closes the file; returns the name of the part if something was left in it."""
+        is_empty = not self._is_done and os.fstat(self.fd).st_size == 0
+        if is_empty:
+            os.unlink(self._draft.path)
         os.close(self.fd)
-        return self.part if self.begun and not self.done and not is_empty else None
+        return self._draft.path if self._has_begun and not self._is_done and not is_empty else None
+
+    def discard(self) -> None:
+        """Closes the file and removes the part."""
+        with suppress(OSError):
+            os.unlink(self._draft.path)
+        os.close(self.fd)
 
 
 Writer = DirectWriter | AtomicWriter
 
 
 def descriptor(path: str) -> int | None:
-    """Returns the descriptor of llamacli's own that a path names, None where it names none."""
-    if path in STANDARD:
-        return STANDARD.index(path)
-    found = re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d{{1,9}})", path)
-    return int(found[1]) if found else None
+    """Returns the number of llamacli's own descriptor that a path names, None if it names none."""
+    if path in STANDARD_STREAMS:
+        return STANDARD_STREAMS.index(path)
+    match = re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d{{1,9}})", path)
+    return int(match[1]) if match else None
 
 
 def is_direct(path: str) -> bool:
-    """Tells whether a path names what is written as it is: what is there and no file, or a descriptor."""
+    """Returns True if a path names what is written as it is: a descriptor, a device or a FIFO."""
     is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     return is_other or descriptor(path) is not None
 
 
 def open_writer(path: str) -> Writer:
     """Opens what a path names. Raises OSError before anything is lost or written."""
-    # The link stays and the file that it names is replaced.
+    # A symbolic link stays, and the file that it names is replaced.
     target = os.path.realpath(path)
     if os.path.isdir(target) or path.endswith("/"):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -27,8 +27,14 @@ class Output:
     old one.
     """
 
-    def __init__(self, path: str | None, before: Callable[[], None] = lambda: None, stdout: int = 1) -> None:
-        self._before = before
+    def __init__(
+        self,
+        path: str | None,
+        before: Callable[[], None] = lambda: None,
+        stdout: int = 1,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._before, self._note = before, note
         self.name, self.fd = "stdout", stdout
         self._target: Writer | None = None
         try:
@@ -121,7 +127,8 @@ class Output:
         """Puts a file in the place of the old one: the answer is complete."""
         if self._target:
             try:
-                self._target.commit()
+                if note := self._target.commit():
+                    self._note(note)
             except OSError as error:
                 raise _failure(self.name, error) from None
 

@@ -349,7 +349,7 @@ def test_two_batches_do_not_write_one_file(world: World) -> None:
         until((world.cwd / "out").exists)
         result = world.run("batch", "-o", "out", "--resume", stdin="x\n")
         assert (result.status, result.out) == (74, "")
-        assert "another call is writing it" in result.err
+        assert "another process is writing it" in result.err
         running.communicate(b"")
 
 

@@ -131,7 +131,7 @@ def test_a_fifo_in_its_place_is_refused(keyless: World) -> None:
     os.mkfifo(keyless.config / ".env")
     result = keyless.run("config", "set-key", stdin=KEY, timeout=10)
     assert result.status == 74
-    assert "it is no regular file" in result.err
+    assert "not a regular file" in result.err
 
 
 def test_a_wrong_setting_is_shown_and_keeps_no_key_from_being_stored(world: World) -> None:

@@ -1,14 +1,10 @@
-"""What is printed: the answer and nothing else, at once, whole or not in place of the old."""
+"""What is printed: the answer and nothing else, at once."""
 
 import json
 import os
-import stat
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +18,6 @@ from tests.support.fake_api import (
     document,
     error,
     event,
-    hang,
     stream,
     streamed,
     text,
@@ -344,183 +339,6 @@ def test_verbose_shows_the_exchange_without_the_key(world: World) -> None:
     assert "* headers after" in result.err
     assert world.env["AIMLAPI_API_KEY"] not in result.err
     assert result.out == HELLO + "\n"
-
-
-# Files
-
-
-def test_output_goes_to_a_file_that_appears_when_it_is_complete(world: World) -> None:
-    result = world.call("ask", "-o", "out.txt", "Hi")
-    assert (result.status, result.out, result.err) == (0, "", "")
-    assert (world.cwd / "out.txt").read_text() == HELLO + "\n"
-    assert not (world.cwd / "out.txt.part").exists()
-    umask = os.umask(0)
-    os.umask(umask)
-    assert stat.S_IMODE((world.cwd / "out.txt").stat().st_mode) == 0o666 & ~umask
-
-
-def test_a_broken_answer_leaves_the_old_file_and_a_named_part(world: World) -> None:
-    out, part = world.cwd / "out.txt", world.cwd / "out.txt.part"
-    out.write_text("old")
-    out.chmod(0o640)
-    world.api.will(stream([event(delta("half"))], then="cut"))
-    result = world.call("ask", "-o", "out.txt", "Hi")
-    assert result.status == 9
-    assert str(part) in result.err
-    assert result.err.count("\n") == 1
-    assert (out.read_text(), part.read_text()) == ("old", "half\n")
-    assert stat.S_IMODE(part.stat().st_mode) == 0o640
-    # A call that gets nothing at all leaves what came before.
-    world.api.will(error(500, "down"))
-    assert world.call("ask", "-o", "out.txt", "Hi").status == 7
-    assert (out.read_text(), part.read_text()) == ("old", "half\n")
-    world.api.will(text("new"))
-    assert world.call("ask", "-o", "out.txt", "Hi").status == 0
-    assert out.read_text() == "new\n"
-    assert stat.S_IMODE(out.stat().st_mode) == 0o640
-    assert not part.exists()
-
-
-def test_a_call_that_gets_nothing_leaves_no_part(world: World) -> None:
-    world.api.will(error(500, "down"))
-    assert world.call("ask", "-o", "out.txt", "Hi").status == 7
-    assert list(world.cwd.glob("out*")) == []
-
-
-@pytest.mark.parametrize(("finish", "status", "there"), [("length", 10, True), ("content_filter", 11, False)])
-def test_a_cut_answer_is_complete_enough_and_a_withheld_one_is_not(
-    world: World, finish: str, status: int, there: bool
-) -> None:
-    world.api.will(text("some", finish=finish))
-    result = world.call("ask", "-o", "out.txt", "Hi")
-    assert result.status == status
-    assert ("what came is in" in result.err) is not there
-    assert (world.cwd / "out.txt").exists() is there
-    assert (world.cwd / "out.txt.part").exists() is not there
-
-
-def test_symbolic_links_are_followed(world: World) -> None:
-    (world.cwd / "real").write_text("old")
-    (world.cwd / "link").symlink_to("real")
-    (world.cwd / "dangling").symlink_to("new")
-    for name, target in [("link", "real"), ("dangling", "new")]:
-        assert world.call("ask", "-o", name, "Hi").status == 0
-        assert (world.cwd / name).is_symlink()
-        assert (world.cwd / target).read_text() == HELLO + "\n"
-
-
-def test_a_file_may_be_called_stdout(world: World) -> None:
-    assert world.call("ask", "-o", "stdout", "Hi").out == ""
-    assert (world.cwd / "stdout").read_text() == HELLO + "\n"
-
-
-def test_what_is_no_regular_file_is_written_straight(world: World) -> None:
-    assert world.call("ask", "-o", "/dev/null", "Hi").status == 0
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-    os.mkfifo(world.cwd / "fifo")
-    got: list[str] = []
-    reader = threading.Thread(target=lambda: got.append((world.cwd / "fifo").read_text()))
-    reader.start()
-    assert world.call("ask", "-o", "fifo", "Hi").status == 0
-    reader.join()
-    assert got == [HELLO + "\n"]
-    assert world.call("ask", "-o", "-", "Hi").out == HELLO + "\n"
-    assert world.call("ask", "-o", "/dev/stdout", "Hi").out == HELLO + "\n"
-
-
-@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/stderr"])
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
-def test_a_descriptor_is_written_where_it_stands(world: World, path: str) -> None:
-    (world.cwd / "log").write_text("before, and longer than the answer that follows: " + "x" * 99 + "\n")
-    before = (world.cwd / "log").read_text()
-    redirected = "2>>log" if path == "/dev/stderr" else ">>log"
-    assert world.shell(f"llamacli ask -o {path} Hi {redirected}").status == 0
-    assert (world.cwd / "log").read_text() == before + HELLO + "\n"
-
-
-@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="there is no /dev/shm")
-def test_a_file_below_dev_is_a_file(world: World) -> None:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        path = Path(folder, "answer")
-        assert world.call("ask", "-o", str(path), "Hi").status == 0
-        path.write_text("old and long " * 99)
-        assert world.call("ask", "-o", str(path), "Hi").status == 0
-        assert path.read_text() == HELLO + "\n"
-        world.api.will(text("{}"))
-        rows = str(Path(folder, "rows"))
-        assert world.call("batch", "-o", rows, stdin="a\n").status == 0
-        assert json.loads(Path(rows).read_text())["content"] == "{}"
-
-
-@pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/999999999"])
-def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(world: World, path: str) -> None:
-    result = world.call("ask", "-o", path, "Hi")
-    assert (result.status, result.out) == (74, "")
-    assert result.err.startswith(f"llamacli: cannot write {path}: ")
-    assert not world.api.requests
-
-
-def test_a_private_file_stays_private_whatever_part_was_left(world: World) -> None:
-    out, part = world.cwd / "out", world.cwd / "out.part"
-    part.write_text("left")
-    part.chmod(0o644)
-    out.write_text("old")
-    for mode in (0o600, 0o666):
-        out.chmod(mode)
-        assert world.call("ask", "-o", "out", "Hi").status == 0
-        assert stat.S_IMODE(out.stat().st_mode) == mode
-
-
-@pytest.mark.skipif("os.geteuid() == 0 and not os.path.exists('/usr/bin/setpriv')", reason="needs another user")
-def test_a_part_that_is_no_file_is_named(world: World) -> None:
-    for make in (lambda path: path.symlink_to("elsewhere"), os.mkfifo, lambda path: path.mkdir()):
-        make(world.cwd / "out.part")
-        result = world.run("ask", "-o", "out", "Hi", timeout=10)
-        assert result.status == 74
-        assert "cannot write out: " in result.err
-        assert "out.part" in result.err
-        assert not world.api.requests
-        part = world.cwd / "out.part"
-        part.rmdir() if part.is_dir() else part.unlink()
-
-
-def test_an_empty_answer_that_was_cut_replaces_nothing(world: World) -> None:
-    (world.cwd / "out").write_text("old")
-    world.api.will(text("", finish="length"))
-    assert world.call("ask", "-o", "out", "Hi").status == 10
-    assert (world.cwd / "out").read_text() == "old"
-    assert not (world.cwd / "out.part").exists()
-
-
-def test_a_closed_stdout_is_one_by_its_other_name_too(world: World) -> None:
-    assert world.shell("llamacli ask -I -o /dev/stdout Hi >&-").status == 74
-
-
-def test_two_calls_do_not_write_one_part(world: World) -> None:
-    world.api.will(hang)
-    with subprocess.Popen([*PROGRAM, "ask", "-I", "-o", "out", "Hi"], env=world.env, cwd=world.cwd) as running:
-        while not world.api.requests:
-            time.sleep(0.01)
-        result = world.call("ask", "-o", "out", "Hi")
-        assert result.status == 74
-        assert "another call is writing it" in result.err
-        running.kill()
-
-
-def test_kill_9_leaves_the_old_file(world: World) -> None:
-    (world.cwd / "out").write_text("old")
-    world.api.will(stream([event(delta("half"))], then="hang"))
-    with subprocess.Popen([*PROGRAM, "ask", "-I", "-o", "out", "Hi"], env=world.env, cwd=world.cwd) as running:
-        part = world.cwd / "out.part"
-        while not part.exists() or part.read_text() != "half":
-            time.sleep(0.01)
-        running.kill()
-    assert (world.cwd / "out").read_text() == "old"
-
-
-def test_a_full_disk_is_told(world: World) -> None:
-    result = world.shell("llamacli ask -I Hi >/dev/full")
-    assert (result.status, result.err) == (74, "llamacli: cannot write stdout: No space left on device\n")
 
 
 # Terminals

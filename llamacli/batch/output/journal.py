@@ -1,10 +1,7 @@
 """The file of a batch: it grows by a row the moment that there is one, and is put in order when all are there."""
 
-import errno
-import fcntl
 import json
 import os
-import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +10,7 @@ from typing import Any
 from llamacli.batch.input.items import Item
 from llamacli.batch.output.rows import START, Row, line
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.files import AtomicWriter, LockedFile
 from llamacli.stdio.stderr import write_all
 
 ROW_SCHEMA = """
@@ -54,7 +52,8 @@ class Journal:
         self._rows.executescript(ROW_SCHEMA)
         self._places = 0
         try:
-            self._fd = self._opened()
+            # It stays open, and so locked, until the process ends.
+            self._fd = LockedFile(self._path, 0o666, wait=False).fd
         except OSError as error:
             raise self._failure(error) from None
         self._end = os.fstat(self._fd).st_size
@@ -62,19 +61,6 @@ class Journal:
             todo = "--resume goes on with it; else remove it, or name another file"
             raise LlamaError(ExitStatus.USAGE, f"{path} holds something already", todo)
         self._load(keeps, forgiven)
-
-    def _opened(self) -> int:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            raise OSError(errno.EBUSY, "another call is writing it") from None
-        if os.path.samestat(os.fstat(fd), os.stat(self._path)):
-            return fd
-        # The other call has just put its ordered file in this one's place.
-        os.close(fd)
-        return self._opened()
 
     def _load(self, keeps: Callable[[int | None], bool], forgiven: Collection[int]) -> None:
         """Finds the rows that are done, and takes a last line away that was never finished."""
@@ -179,22 +165,19 @@ class Journal:
             with open(self.orphans_path, "ab") as file:
                 for offset, size in self._rows.execute("select offset, size from found where not failed order by id"):
                     file.write(os.pread(self._fd, size, offset))
-        part = f"{self._path}.part"
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        writer = AtomicWriter(self._path)
         try:
-            with open(fd, "wb") as file:
-                os.fchmod(fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
+            writer.begin()
+            with open(writer.fd, "wb", closefd=False) as file:
                 query = "select offset, size, renewed from placed order by place"
                 for offset, size, renewed in self._rows.execute(query):
                     file.write(renewed.encode() if renewed else os.pread(self._fd, size, offset))
-                file.flush()
-                os.fsync(fd)
-            os.replace(part, self._path)
+            writer.commit()
         except BaseException:
             # The rows are all in the file still.
-            with suppress(OSError):
-                os.unlink(part)
+            writer.discard()
             raise
+        writer.close()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
