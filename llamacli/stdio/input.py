@@ -1,19 +1,43 @@
-"""What is read: stdin, files and arguments, as UTF-8 text or not at all."""
+"""Input: stdin, files and arguments, read as UTF-8 text."""
 
+import codecs
 import fcntl
 import os
 import select
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
+from time import monotonic
 
 from llamacli.errors import ExitStatus, LlamaError
 
-#: Seconds without a byte on stdin after which the user is told what the program waits for.
+#: Seconds without a byte after which a note says what the program is waiting for.
 WAITING_NOTE_SECONDS = 2.0
 
-
 BLOCK_BYTES = 1 << 18
+
+#: Byte order marks of encodings other than UTF-8, the longer ones first.
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+#: What the pictures that models accept start with. WebP is not here: its mark has a length in the middle.
+PICTURE_MARKS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
+}
+
+PICTURE_MARK_BYTES = 12
+
+#: Folders that hold the open descriptors of this process.
+DESCRIPTOR_FOLDERS = ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd", "/proc/thread-self/fd")
 
 
 class InputReader:
@@ -23,68 +47,146 @@ class InputReader:
         self.note = note
         #: Bytes that are not UTF-8 become U+FFFD.
         self.lossy = False
-        #: The fields of the flags that the command has, for hints that name only what is there.
+        #: Seconds to wait for the first byte or the end of stdin.
+        self.stdin_timeout: float | None = None
+        #: Seconds for the whole call, and the time (monotonic) at which it started.
+        self.max_time: float | None = None
+        self.start_time = monotonic()
+        #: The fields of the command's flags, so that hints name only flags that it has.
         self.flags: frozenset[str] = frozenset()
-        #: The file that holds what was written in an editor for this call.
+        #: The file that holds what the user wrote in an editor for this call.
         self.draft: Path | None = None
         self._stdin_taker = ""
 
     @property
     def is_stdin_used(self) -> bool:
-        """Whether an option has read stdin (`--system @-`), so that nothing is left for the prompt."""
+        """True if an option has read stdin (`--system @-`), so the prompt cannot."""
         return bool(self._stdin_taker)
 
     def stdin_is_piped(self) -> bool:
-        """Tells whether stdin is no terminal, and can be read: nohup opens one that cannot."""
+        """True if stdin is not a terminal and is readable (nohup opens one that is not)."""
         return not os.isatty(0) and fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
     def stdin(self, taker: str) -> str:
-        """Reads stdin to its end, without trailing newlines, as the shell does it for `$(...)`."""
-        return self.text(self.stdin_bytes(taker), "stdin").rstrip("\n")
+        """Returns stdin without trailing newlines, like `$(...)` in a shell."""
+        self.claim_stdin(taker)
+        return self.decode(self.stdin_blocks(), "stdin").rstrip("\n")
 
     def stdin_bytes(self, taker: str) -> bytes:
-        """Reads stdin to its end. `taker` says what wants it; a second taker is a usage error."""
+        """Returns the bytes of stdin. `taker` names the flag or operand that needs them."""
         self.claim_stdin(taker)
         return b"".join(self.stdin_blocks())
 
     def claim_stdin(self, taker: str) -> None:
-        """Says what wants stdin. Raises LlamaError (usage) where something else has taken it."""
+        """Records who reads stdin. Raises LlamaError (usage) if something else has read it."""
         if self._stdin_taker:
             raise LlamaError(
-                ExitStatus.USAGE, f"stdin was read for {self._stdin_taker} already", f"give {taker} another way"
+                ExitStatus.USAGE, f"stdin was already read for {self._stdin_taker}", f"give {taker} another way"
             )
         self._stdin_taker = taker
 
     def stdin_blocks(self) -> Iterator[bytes]:
-        """Yields what comes on stdin, as it comes. Raises LlamaError (usage)."""
-        try:
-            yield from self._read_stdin()
-        except OSError as error:
-            raise LlamaError(ExitStatus.USAGE, f"stdin cannot be read: {error.strerror}") from None
+        """Yields the bytes of stdin as they arrive.
 
-    def _read_stdin(self) -> Iterator[bytes]:
+        Raises LlamaError: usage if stdin cannot be read or --stdin-timeout is over,
+        network if --max-time is over.
+        """
         if os.isatty(0):
-            self.note("reading the terminal; end the text with Ctrl-D on a line of its own")
-        # A regular file is always ready, and epoll would refuse it: select, which is everywhere.
-        elif not select.select([0], [], [], WAITING_NOTE_SECONDS)[0]:
-            hint = "; -I/--no-stdin leaves it alone" if "no_stdin" in self.flags else ""
+            self.note("type your text, then press Ctrl-D on an empty line")
+        try:
+            self._wait_for_stdin(is_first=True)
+            while block := _read(0):
+                yield block
+                self._wait_for_stdin(is_first=False)
+        except OSError as error:
+            raise LlamaError(ExitStatus.USAGE, f"cannot read stdin: {error.strerror}") from None
+
+    def _wait_for_stdin(self, is_first: bool) -> None:
+        """Waits for bytes or the end of stdin, with a note after two seconds. Raises LlamaError at a time limit."""
+        if not is_first and self.max_time is None:
+            return
+        now = monotonic()
+        limits: list[tuple[float, LlamaError | None]] = []
+        if self.max_time is not None:
+            what = f"stdin did not end within {self.max_time:g} s (--max-time)"
+            limits.append((self.start_time + self.max_time, LlamaError(ExitStatus.NETWORK, what, "nothing was sent")))
+        if is_first and self.stdin_timeout is not None:
+            what = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
+            todo = "nothing was sent; use -I if there is none" if "no_stdin" in self.flags else "nothing was sent"
+            limits.append((now + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, todo)))
+        if is_first and not os.isatty(0):
+            limits.append((now + WAITING_NOTE_SECONDS, None))
+        for end, error in sorted(limits, key=lambda limit: limit[0]):
+            # select, not epoll, which refuses regular files.
+            if select.select([0], [], [], max(0.0, end - monotonic()))[0]:
+                return
+            if error:
+                raise error
+            hint = "; use -I to leave stdin alone" if "no_stdin" in self.flags else ""
             self.note(f"waiting for text on stdin{hint}")
-        while block := _read(0):
-            yield block
+
+    def note_shared_stdin(self) -> None:
+        """Notes that another program has read the first part of stdin, as `while read` in a shell does."""
+        status = os.fstat(0)
+        if stat.S_ISREG(status.st_mode) and 0 < os.lseek(0, 0, os.SEEK_CUR) < status.st_size:
+            self.note("reading the rest of stdin, the start of which was already read; in a loop, use -I")
 
     def file(self, path: str) -> str:
-        """Reads a file's text, whole and as it stands; `-` is stdin."""
-        if path == "-":
-            return self.stdin("--file -")
-        return self.text(self.file_bytes(path), path)
+        """Returns a file's text as it is; `-` is stdin. Raises LlamaError (usage)."""
+        if is_stdin(path):
+            return self.stdin(f"--file {path}")
+        return self.decode(self.file_blocks(path), display_path(path), path)
 
     def file_bytes(self, path: str) -> bytes:
-        """Reads a file. Raises LlamaError (usage)."""
+        """Returns a file's bytes; `-` is stdin. Raises LlamaError (usage)."""
+        return self.stdin_bytes(path) if is_stdin(path) else b"".join(self.file_blocks(path))
+
+    def file_blocks(self, path: str) -> Iterator[bytes]:
+        """Yields the bytes of a file. Raises LlamaError (usage)."""
         try:
-            return Path(path).read_bytes()
+            if stat.S_ISREG(os.stat(path).st_mode):
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                block = _read(fd)
+            else:
+                # Opening a FIFO waits for its writer, and reading it for the first byte.
+                with self.waiting(f"waiting for {display_path(path)}"):
+                    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                    block = _read(fd)
+            try:
+                while block:
+                    yield block
+                    block = _read(fd)
+            finally:
+                os.close(fd)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", "nothing was sent") from None
+
+    def text_or_picture(self, path: str) -> str | tuple[str, bytes]:
+        """Returns a file's text, or the media type and the bytes of a picture. Raises LlamaError (usage)."""
+        if is_stdin(path):
+            self.claim_stdin(f"--file {path}")
+        blocks = _with_long_start(self.stdin_blocks() if is_stdin(path) else self.file_blocks(path))
+        first = next(blocks, b"")
+        blocks = chain([first], blocks)
+        if media_type := picture_type(first):
+            return media_type, b"".join(blocks)
+        if is_stdin(path):
+            return self.decode(blocks, "stdin").rstrip("\n")
+        return self.decode(blocks, display_path(path), path)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Shows a note if the block takes longer than two seconds."""
+        from threading import Timer
+
+        timer = Timer(WAITING_NOTE_SECONDS, self.note, [text])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextmanager
     def keeping_draft(self) -> Iterator[None]:
@@ -97,7 +199,7 @@ class InputReader:
             raise
 
     def drop_draft(self) -> None:
-        """Removes what was written in an editor, which has served."""
+        """Removes the file that was written in an editor."""
         if self.draft:
             import shutil
 
@@ -110,41 +212,136 @@ class InputReader:
             return self.argument(text, origin)
         if text.startswith("@@"):
             return self.argument(text[1:], origin)
-        if text == "@-":
-            return self.stdin(origin)
-        return self.file(self.path_of(text, origin)).rstrip("\n")
+        path = self.path_of(text, origin)
+        return self.stdin(origin) if is_stdin(path) else self.file(path).rstrip("\n")
 
     def path_of(self, text: str, origin: str) -> str:
-        """Returns the path in `@FILE`. Raises LlamaError (usage) where there is none."""
+        """Returns the path in `@FILE`. Raises LlamaError (usage) if it is empty."""
         if text == "@":
-            todo = "give @FILE, or @@ for an @ that is text"
+            todo = "use @FILE, or @@ for a literal @"
             raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' names no file", todo)
         return text[1:]
 
     def argument(self, text: str, origin: str) -> str:
-        """Returns an argument or environment value as UTF-8 has it, whatever the locale took its bytes for."""
+        """Returns an argument or environment value decoded as UTF-8, whatever the locale."""
         try:
             return text if text.isascii() else self.text(os.fsencode(text), origin)
         except UnicodeEncodeError:
-            # No bytes of the system's: what an escape of JSON stands for.
+            # A lone surrogate from a JSON escape, not from the system's bytes.
             return text
 
     def text(self, data: bytes, origin: str) -> str:
-        """Decodes UTF-8; raises LlamaError (usage) naming the first byte that is not."""
+        """Decodes UTF-8. Raises LlamaError (usage)."""
+        return self.decode(iter([data]), origin)
+
+    def decode(self, blocks: Iterator[bytes], origin: str, path: str = "") -> str:
+        """Decodes blocks of UTF-8, as they arrive.
+
+        Raises LlamaError (usage) for another encoding or binary data, before the rest
+        is read, and for the first byte that is not UTF-8. `path` is the file that the
+        text is from, if it is from one.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")("replace" if self.lossy else "strict")
+        parts: list[str] = []
+        offset, start = 0, b""
+        blocks = _with_long_start(blocks)
+        for block in chain(blocks, [b""]):
+            if not offset:
+                start = block[:PICTURE_MARK_BYTES]
+                check_encoding(block, origin, path)
+            elif path and b"\0" in block:
+                raise _binary_error(origin, start, offset + block.index(b"\0"))
+            try:
+                parts.append(decoder.decode(block, final=not block))
+            except UnicodeDecodeError as error:
+                # A file with NUL bytes would not become text by --lossy.
+                if path and any(b"\0" in rest for rest in chain([block], islice(blocks, 64))):
+                    raise _binary_error(origin, start) from None
+                line = sum(part.count("\n") for part in parts) + error.object.count(b"\n", 0, error.start) + 1
+                # The decoder may have kept the first bytes of a character from the block before.
+                place = f"offset {offset + len(block) - len(error.object) + error.start}, line {line}"
+                what = f"{origin} is not UTF-8: byte 0x{error.object[error.start]:02x} at {place}"
+                todo = "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent"
+                raise LlamaError(ExitStatus.USAGE, what, _picture_hint(start, origin) or todo) from None
+            offset += len(block)
+        return "".join(parts)
+
+
+def check_encoding(block: bytes, origin: str, path: str = "") -> None:
+    """Raises LlamaError (usage) if the first block of a text starts like UTF-16 or UTF-32, or holds NUL bytes."""
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if block.startswith(mark)), "")
+    if not encoding and b"\0" in block:
+        encoding = _guess_encoding(block[:1024])
+        if not encoding:
+            raise _binary_error(origin, block, block.index(b"\0"))
+    if encoding:
+        from llamacli.stdio.shell import quote
+
+        todo = f"convert it first: iconv -f {encoding} -t UTF-8 {quote(path) if path else ''}".rstrip()
+        raise LlamaError(ExitStatus.USAGE, f"{origin} is {encoding}, not UTF-8", todo)
+
+
+def _guess_encoding(start: bytes) -> str:
+    """Returns the encoding of text in the Latin alphabet without a byte order mark, "" for anything else."""
+    for name, width, position in (("UTF-32LE", 4, 0), ("UTF-32BE", 4, 3), ("UTF-16LE", 2, 0), ("UTF-16BE", 2, 1)):
+        units = len(start) // width
+        used = start[position : units * width : width]
+        if units and b"\0" not in used and start[: units * width].count(0) == units * (width - 1):
+            return name
+    return ""
+
+
+def _binary_error(origin: str, start: bytes, offset: int | None = None) -> LlamaError:
+    where = "" if offset is None else f": NUL byte at offset {offset}"
+    todo = _picture_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
+    return LlamaError(ExitStatus.USAGE, f"{origin} is not text{where}", todo)
+
+
+def _picture_hint(start: bytes, origin: str) -> str:
+    if not picture_type(start):
+        return ""
+    return "to send a picture, use --file" + (" -" if origin == "stdin" else "")
+
+
+def picture_type(start: bytes) -> str:
+    """Returns the media type of a PNG, JPEG, WebP or GIF by its first bytes, "" for anything else."""
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "image/webp"
+    return next((name for mark, name in PICTURE_MARKS.items() if start.startswith(mark)), "")
+
+
+def is_stdin(path: str) -> bool:
+    """True for `-` and for any path that names descriptor 0, such as /dev/stdin or a link to it."""
+    if path == "-":
+        return True
+    # Most paths are not links at all, and cost one call.
+    for _ in range(40):
+        folder, name = os.path.split(path)
+        if name == "0" and os.path.realpath(folder) in map(os.path.realpath, DESCRIPTOR_FOLDERS):
+            return True
         try:
-            return data.decode("utf-8", "replace" if self.lossy else "strict")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise LlamaError(
-                ExitStatus.USAGE,
-                f"{origin} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, line {line}",
-                "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent",
-            ) from None
+            target = os.readlink(path)
+        except (OSError, ValueError):
+            return False
+        path = os.path.normpath(os.path.join(folder, target))
+    return False
 
 
 def display_path(path: str) -> str:
-    """Returns a path as UTF-8 has it, whatever the locale took its bytes for."""
+    """Returns a path decoded as UTF-8, whatever the locale."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _with_long_start(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yields the blocks; the first one is long enough to tell a picture or an encoding by."""
+    start = b""
+    for block in blocks:
+        start += block
+        if len(start) >= PICTURE_MARK_BYTES:
+            break
+    if start:
+        yield start
+    yield from blocks
 
 
 def _read(fd: int) -> bytes:
