@@ -7,6 +7,18 @@ from llamacli.api.json import parse_json
 from llamacli.errors import ExitStatus, LlamaError
 
 
+class ContentPart(TypedDict, total=False):
+    """A part of a message in a request: a text or a picture."""
+
+    type: str
+    text: str
+    image_url: dict[str, str]
+
+
+#: What a message in a request says.
+Content = str | list[ContentPart]
+
+
 class Message(TypedDict, total=False):
     role: str
     content: str | None

@@ -1,4 +1,4 @@
-"""The prompt, written in $VISUAL or $EDITOR."""
+"""The editor in which the user writes a prompt: $VISUAL or $EDITOR."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ from llamacli.stdio.shell import run_shell
 
 
 def edit_prompt(prompt: str, inputs: InputReader) -> str:
-    """Lets the user write the prompt, on the terminal even where stdin and stdout are pipes.
+    """Returns the prompt that the user writes, on the terminal even if stdin and stdout are pipes.
 
-    It stays in a file until somebody says that it has served.
+    It stays in a file, the draft, until InputReader.drop_draft.
     """
     import shlex
     import tempfile
@@ -22,20 +22,20 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     folder = tempfile.mkdtemp(prefix="llamacli-")
-    # What was written stays where it is until it has served, or is a part of what is written next.
+    # The text of the last draft is part of this one.
     inputs.drop_draft()
     inputs.draft = Path(folder, "prompt.md")
     inputs.draft.write_text(prompt, encoding="utf-8")
     with _terminal() as terminal, _ignoring_signals():
-        # By the shell, as git does it: an editor may come with arguments.
+        # Through the shell, as git does: $EDITOR may have arguments.
         command = f"{editor} {shlex.quote(str(inputs.draft))}"
         done = run_shell(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2)
     if done.returncode:
         with suppress(OSError):
             if inputs.draft.read_text(encoding="utf-8", errors="replace") == prompt:
-                # Nothing was written that could be lost.
+                # Nothing was written, so nothing can be lost.
                 inputs.drop_draft()
-        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' ended with status {done.returncode}")
+        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' exited with status {done.returncode}")
     return inputs.file(str(inputs.draft)).rstrip("\n")
 
 
@@ -54,8 +54,8 @@ def _terminal() -> Iterator[int | None]:
 
 @contextmanager
 def _ignoring_signals() -> Iterator[None]:
-    """Leaves Ctrl-C and Ctrl-\\ to the editor, as system(3) does."""
-    # A handler that does nothing, since the editor would inherit SIG_IGN.
+    """Ignores Ctrl-C and Ctrl-\\ while the editor runs, as system(3) does."""
+    # Not SIG_IGN, which the editor would inherit.
     former = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
         yield

@@ -1,7 +1,8 @@
 """The flags of a question: what it is made of, and how its answer is shown."""
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+from llamacli.ask.params import JsonType
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import AtFile, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
@@ -99,8 +100,18 @@ class UsageOptions(Options):
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
 
 
+class MessagesType(JsonType):
+    """An array of messages, as the API takes them."""
+
+    def parse(self, text: str) -> object:
+        value = super().parse(text)
+        if not isinstance(value, list) or not all(isinstance(item, dict) and item.get("role") for item in value):
+            raise ValueError("is not a JSON array of messages, each with a role")
+        return value
+
+
 class ContextOptions(Options):
-    """What every question comes with."""
+    """What every question of a call contains."""
 
     title = "Input"
 
@@ -108,7 +119,7 @@ class ContextOptions(Options):
         str | None,
         Flag(
             AtFile(),
-            "Put this system message first; TEXT or @FILE.",
+            "System message; TEXT or @FILE.",
             "-s",
             example="llamacli ask -s @review.txt -f main.py",
         ),
@@ -117,24 +128,40 @@ class ContextOptions(Options):
         str | None,
         Flag(
             ParamType("NAME", completes="role"),
-            "Take the system message from roles/NAME.md in the config folder.",
+            "System message from roles/NAME.md in the config folder.",
             "-r",
+        ),
+    ] = None
+    messages: Annotated[
+        list[dict[str, Any]] | None,
+        Flag(
+            MessagesType(),
+            "Messages to put before the prompt; JSON or @FILE.",
+            example="llamacli ask --messages @examples.json 'good service'",
         ),
     ] = None
     file: Annotated[
         list[str] | None,
         Flag(
             PathType(),
-            "Add this file after the prompt; with ask and chat, text from stdin follows it.",
+            "Append a file or picture to the prompt.",
             "-f",
             multiple=True,
             example="llamacli ask -f main.py -f test.py 'What did I miss?'",
         ),
     ] = None
+    files_from: Annotated[
+        str | None,
+        Flag(
+            PathType(),
+            "Append every file listed in FILE; - for stdin.",
+            example="git ls-files '*.py' | llamacli ask --files-from - 'Find bugs:'",
+        ),
+    ] = None
 
 
 class InputOptions(ContextOptions):
-    """What is asked beside the words of the prompt."""
+    """What else is asked beside the words of the prompt."""
 
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
-    no_stdin: Annotated[bool, Flag(Switch(), "Leave stdin alone.", "-I", aliases=("--ignore-stdin",))] = False
+    no_stdin: Annotated[bool, Flag(Switch(), "Do not read stdin.", "-I", aliases=("--ignore-stdin",))] = False

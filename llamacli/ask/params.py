@@ -1,7 +1,8 @@
-"""THE table of request parameters: one field is one key of the API, one flag, one environment default."""
+"""THE table of request parameters: one field is one key of the API, one flag, one environment variable."""
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ class JsonType(AtFile):
 
 
 class ToolsType(JsonType):
-    """The API takes at most 128 tools, in an array."""
+    """A JSON array of at most 128 tools."""
 
     def parse(self, text: str) -> object:
         value = super().parse(text)
@@ -45,7 +46,7 @@ class ToolChoiceType(JsonType):
         if text in self.values:
             return text
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-            raise ValueError("is neither none, auto or required nor a function's name: at most 64 of a-z A-Z 0-9 _ -")
+            raise ValueError("is not none, auto, required or a function name (at most 64 of a-z A-Z 0-9 _ -)")
         return {"type": "function", "function": {"name": text}}
 
 
@@ -57,7 +58,7 @@ class PredictionType(AtFile):
 class StopType(ParamType):
     def join(self, values: list[object]) -> object:
         if len(values) > 4:
-            raise LlamaError(ExitStatus.USAGE, "--stop: the API takes at most 4 sequences")
+            raise LlamaError(ExitStatus.USAGE, "--stop: at most 4 stop sequences are allowed")
         return values
 
 
@@ -78,42 +79,46 @@ class LogitBiasType(KeyValue):
 parameter = partial(Flag, env=True)
 
 
-# A plain one can do no harm beyond a bad answer, whoever set it.
+# The worst that a stranger can do with a plain parameter is a bad answer.
 plain = partial(Flag, env=True, untrusted=True)
 
 
 class Params(Options):
     """The request parameters of POST /chat/completions, in the API's own names and ranges.
 
-    None means that the parameter is not in the body. `param` holds what `--param`
-    adds to the body, unchecked and last.
+    A parameter that is None is not sent. `param` holds the fields of --param, which
+    override the others.
     """
 
     title = "Request"
-    note = "Each has a default in the environment: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
+    note = "Each flag has an environment variable: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
 
-    model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Ask this model.", "-m")] = DEFAULT_MODEL
-    max_tokens: Annotated[int | None, plain(Integer(1), "Cut the answer after this many tokens.")] = None
-    temperature: Annotated[float | None, plain(Number(0, 2), "Sample with this temperature.", "-t")] = None
-    top_p: Annotated[float | None, plain(Number(0.01, 1), "Sample from this share of probability mass.")] = None
-    top_k: Annotated[int | None, plain(Integer(), "Sample from this many likeliest tokens.")] = None
+    model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Model to use.", "-m")] = DEFAULT_MODEL
+    max_tokens: Annotated[int | None, plain(Integer(1), "Maximum answer length in tokens.")] = None
+    temperature: Annotated[float | None, plain(Number(0, 2), "Sampling temperature.", "-t")] = None
+    top_p: Annotated[float | None, plain(Number(0.01, 1), "Nucleus sampling: probability mass.")] = None
+    top_k: Annotated[int | None, plain(Integer(), "Consider only the N likeliest tokens.")] = None
     min_p: Annotated[
-        float | None, plain(Number(0.001, 0.999), "Drop tokens less likely than this share of the likeliest.")
+        float | None, plain(Number(0.001, 0.999), "Drop tokens below this fraction of the top probability.")
     ] = None
-    n: Annotated[int | None, plain(Integer(1), "Ask for this many answers.", "-n")] = None
+    n: Annotated[int | None, plain(Integer(1), "Number of answers.", "-n")] = None
     stop: Annotated[
         list[str] | None,
         plain(
             StopType(),
-            "Stop where this text would come; at most 4.",
+            "Stop sequence, up to 4.",
             multiple=True,
             example="llamacli ask --stop END --stop '. ' tell me a story",
         ),
     ] = None
-    seed: Annotated[int | None, plain(Integer(1), "Sample repeatably.")] = None
-    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalise tokens by how often they came.")] = None
-    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalise tokens that came at all.")] = None
-    repetition_penalty: Annotated[float | None, plain(Number(), "Penalise repetition by this factor.")] = None
+    seed: Annotated[int | None, plain(Integer(1), "Seed for reproducible sampling.")] = None
+    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by their frequency so far.")] = (
+        None
+    )
+    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have already appeared.")] = (
+        None
+    )
+    repetition_penalty: Annotated[float | None, plain(Number(), "Repetition penalty factor.")] = None
     logit_bias: Annotated[
         dict[str, float] | None,
         parameter(
@@ -124,13 +129,13 @@ class Params(Options):
         ),
     ] = None
     logprobs: Annotated[
-        bool | None, plain(Switch(), "Ask for log probabilities; ask and chat show them with --json.")
+        bool | None, plain(Switch(), "Return log probabilities; ask and chat show them with --json.")
     ] = None
     top_logprobs: Annotated[
         int | None,
         plain(
             Integer(0, 20),
-            "Ask for the likeliest tokens at each place; needs --logprobs.",
+            "Likeliest tokens to return per position; needs --logprobs.",
             example="llamacli ask --json --logprobs --top-logprobs 3 hello",
         ),
     ] = None
@@ -138,7 +143,7 @@ class Params(Options):
         list[dict[str, Any]] | None,
         parameter(
             ToolsType(),
-            "Offer these tools; JSON or @FILE.",
+            "Tools the model may call; JSON or @FILE.",
             example="llamacli ask --tools @tools.json 'Weather in Rome?'",
         ),
     ] = None
@@ -146,7 +151,7 @@ class Params(Options):
         str | dict[str, Any] | None,
         parameter(
             ToolChoiceType(),
-            "Choose tools: none, auto, required, a function's name, JSON or @FILE.",
+            "Tool to call: a mode, a function, JSON or @FILE.",
             example="llamacli ask --tools @tools.json --tool-choice get_weather 'Weather in Rome?'",
         ),
     ] = None
@@ -155,41 +160,40 @@ class Params(Options):
         dict[str, Any] | None,
         parameter(
             PredictionType(),
-            "Tell what the answer will mostly be; TEXT or @FILE.",
+            "Predicted output; TEXT or @FILE.",
             example="llamacli ask --prediction @main.py -f main.py 'Rename x to y:'",
         ),
     ] = None
-    echo: Annotated[bool | None, plain(Switch(), "Have the prompt repeated in the answer.")] = None
+    echo: Annotated[bool | None, plain(Switch(), "Include the prompt in the answer.")] = None
     stream: Annotated[
         bool | None,
         plain(
             Switch(),
-            "Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.",
+            "Stream the answer (default for text); --json: a line a chunk.",
         ),
     ] = None
     param: Annotated[
         dict[str, Any] | None,
         parameter(
             KeyValue(),
-            "Put any key into the body, unchecked and last; VALUE is JSON or text.",
+            "Set any request field, unchecked; VALUE is JSON or text.",
             "-p",
             multiple=True,
             example="llamacli ask -p reasoning_effort=low -p top_a=0.2 hello",
         ),
     ] = None
 
-    def body(self, messages: list[Any], *, stream: bool | None, usage: bool) -> dict[str, Any]:
+    def body(self, messages: Sequence[Mapping[str, object]], *, stream: bool | None, usage: bool) -> dict[str, Any]:
         """Returns the request body.
 
-        `stream` is the value to send, None to leave it out; with `usage` a stream is
-        asked to end with its token counts. Raises LlamaError (usage) where parameters
-        contradict each other.
+        `stream` is the value to send, None to omit it; `usage` requests token counts at
+        the end of a stream. Raises LlamaError (usage) if parameters contradict each other.
         """
         if self.top_logprobs is not None and not self.logprobs and "logprobs" not in (self.param or {}):
-            raise LlamaError(ExitStatus.USAGE, "--top-logprobs or its default in the environment needs --logprobs")
-        own = {name: getattr(self, name) for name in self.flags() if name not in ("model", "stream", "param")}
+            raise LlamaError(ExitStatus.USAGE, "--top-logprobs (or LLAMACLI_TOP_LOGPROBS) needs --logprobs")
+        values = {name: getattr(self, name) for name in self.flags() if name not in ("model", "stream", "param")}
         body: dict[str, Any] = {"model": self.model, "messages": messages}
-        body |= {name: value for name, value in own.items() if value is not None}
+        body |= {name: value for name, value in values.items() if value is not None}
         if stream is not None:
             body["stream"] = stream
         if stream and usage:

@@ -1,9 +1,11 @@
-"""What is asked: words, stdin and files put together to the messages of a request."""
+"""The messages of a request, made of words, files and stdin."""
 
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import groupby
 
-from llamacli.api.messages import Message
+from llamacli.api.messages import Content, ContentPart
 from llamacli.ask.options import ContextOptions, InputOptions
 from llamacli.config.paths import ROLES
 from llamacli.errors import ExitStatus, LlamaError
@@ -11,70 +13,120 @@ from llamacli.stdio.input import InputReader, display_path
 
 STDIN_PLACEHOLDER = "{stdin}"
 
+#: What stands between the prompt, each file and the text of stdin.
+SEPARATOR = "\n\n"
 
-def messages(words: list[str], options: InputOptions, inputs: InputReader) -> list[Message]:
+RequestMessage = Mapping[str, object]
+
+
+def messages(words: list[str], options: InputOptions, inputs: InputReader) -> list[RequestMessage]:
     """Returns the messages to send.
 
-    Raises LlamaError (usage) where there is nothing to ask or an input cannot be
-    read as UTF-8.
+    Raises LlamaError (usage) if there is nothing to ask or an input cannot be read.
     """
-    before = system(options, inputs)
-    asked: list[Message] = [{"role": "user", "content": require_text(content(words, options, inputs))}]
-    return [{"role": "system", "content": before}, *asked] if before else asked
+    first = context_messages(options, inputs)
+    return [*first, {"role": "user", "content": require_content(content(words, options, inputs))}]
 
 
-def content(words: list[str], options: InputOptions, inputs: InputReader) -> str:
-    """Returns what is asked, "" where that is nothing.
+def context_messages(options: ContextOptions, inputs: InputReader) -> list[RequestMessage]:
+    """Returns what every question of the call starts with: the system message and those of --messages."""
+    text = system(options, inputs)
+    return [*([{"role": "system", "content": text}] if text else []), *(options.messages or [])]
 
-    The prompt is the words joined by one space. Files and then stdin follow it,
-    parts separated by one blank line; stdin's text goes where the prompt holds
-    `{stdin}` instead. Raises LlamaError (usage).
+
+def content(words: list[str], options: InputOptions, inputs: InputReader) -> Content:
+    """Returns what is asked, "" for nothing.
+
+    The prompt is the words joined by one space. Files and then stdin follow it, each
+    after a blank line; if the prompt contains `{stdin}`, stdin's text goes there. Raises
+    LlamaError (usage).
     """
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
     if options.edit:
         from llamacli.ask.editor import edit_prompt
 
         prompt = edit_prompt(prompt, inputs)
-    files = [attachment(path, inputs) for path in options.file or []]
+    files = attachments(options, inputs)
     stdin = _stdin(words, options, inputs)
     if stdin is not None and STDIN_PLACEHOLDER in prompt:
         prompt, stdin = prompt.replace(STDIN_PLACEHOLDER, stdin), None
-    text = "\n\n".join(part for part in (prompt, *files, stdin) if part)
-    return text if text.strip() else ""
+    return join_parts([prompt, *files, stdin or ""])
 
 
-def require_text(text: str) -> str:
-    """Returns what is asked. Raises LlamaError (usage) where that is nothing."""
-    if not text:
+def require_content(content: Content) -> Content:
+    """Returns the content. Raises LlamaError (usage) if it is empty."""
+    if not content:
         raise LlamaError(ExitStatus.USAGE, "nothing to ask", "give a prompt, pipe text in, or see --help")
-    return text
+    return content
 
 
-def attachment(path: str, inputs: InputReader) -> str:
-    """Returns a file's text as the model is shown it. Raises LlamaError (usage)."""
-    return f'<file name="{display_path(path)}">\n{inputs.file(path)}\n</file>'
+def join_parts(parts: Iterable[str | ContentPart]) -> Content:
+    """Joins texts and pictures to what one message says: one text if there are no pictures, "" if it is blank."""
+    joined: list[str | ContentPart] = []
+    for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, str)):
+        if not is_text:
+            joined += group
+        elif (text := SEPARATOR.join(map(str, group))).strip():
+            joined.append(text)
+    if not joined or (len(joined) == 1 and isinstance(joined[0], str)):
+        return str(joined[0]) if joined else ""
+    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in joined]
+
+
+def attachments(options: ContextOptions, inputs: InputReader) -> list[str | ContentPart]:
+    """Returns the files of --file and --files-from, in this order. Raises LlamaError (usage)."""
+    paths = list(options.file or [])
+    if options.files_from is not None:
+        data = inputs.file_bytes(options.files_from, "--files-from")
+        names = data.split(b"\0" if b"\0" in data else b"\n")
+        paths += [os.fsdecode(name) for name in names if name]
+    return [attachment(path, inputs) for path in paths]
+
+
+def attachment(path: str, inputs: InputReader) -> str | ContentPart:
+    """Returns a file as the model gets it: a picture, or text with its name. Raises LlamaError (usage)."""
+    data = inputs.text_or_picture(path)
+    if isinstance(data, str):
+        return f'<file name="{display_path(path)}">\n{data}\n</file>'
+    from base64 import b64encode
+
+    media_type, picture = data
+    return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{b64encode(picture).decode()}"}}
+
+
+def check_words(words: list[str], options: InputOptions) -> None:
+    """Raises LlamaError (usage) if the prompt starts with a file: the shell may have expanded `-f *.py`."""
+    if options.from_flag("file") and words and words[0] != "-" and os.path.isfile(words[0]):
+        raise LlamaError(
+            ExitStatus.USAGE,
+            f"'{display_path(words[0])}' is a file, and --file takes one: repeat -f, or list the files in --files-from",
+            "if it belongs to the prompt, put -- before the prompt",
+        )
 
 
 def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str | None:
-    """Reads stdin where it is the prompt's: None where it is not read."""
+    """Returns the text of stdin, None if it is not part of the prompt."""
     if "-" in words:
         if options.no_stdin:
-            raise LlamaError(ExitStatus.USAGE, "the word - reads stdin and --no-stdin leaves it alone", "drop one")
+            raise LlamaError(ExitStatus.USAGE, "the word - reads stdin, but --no-stdin does not", "drop one of them")
         return inputs.stdin("the word -")
     if options.no_stdin or inputs.is_stdin_used or not inputs.stdin_is_piped():
         return None
+    inputs.note_shared_stdin()
     return inputs.stdin("the prompt")
 
 
 def system(options: ContextOptions, inputs: InputReader) -> str | None:
-    """Returns the system message that is asked for, None where none is. Raises LlamaError (usage)."""
+    """Returns the system message, None if there is none. Raises LlamaError (usage)."""
     if options.role is None:
         return options.system
     if options.system is not None:
-        raise LlamaError(ExitStatus.USAGE, "--system and --role both give the system message", "drop one")
+        raise LlamaError(ExitStatus.USAGE, "--system and --role both set the system message", "drop one of them")
     folder = ROLES.path()
     if "/" in options.role or options.role.startswith("."):
-        raise LlamaError(ExitStatus.USAGE, f"--role: '{options.role}' is no name of a role", f"roles are in {folder}")
+        raise LlamaError(
+            ExitStatus.USAGE, f"--role: '{options.role}' is not the name of a role", f"roles are in {folder}"
+        )
     path = ROLES.path(options.role)
     if not os.path.lexists(path):
         names: list[str] = []
@@ -83,6 +135,6 @@ def system(options: ContextOptions, inputs: InputReader) -> str | None:
         from difflib import get_close_matches
 
         close = get_close_matches(options.role, names)
-        hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(names) or 'none yet'}"
-        raise LlamaError(ExitStatus.USAGE, f"--role: no file {path}", hint)
+        hint = f"did you mean '{close[0]}'?" if close else f"create {path}"
+        raise LlamaError(ExitStatus.USAGE, f"--role: there is no role '{options.role}'", hint)
     return inputs.file(str(path)).rstrip("\n")

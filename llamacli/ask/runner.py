@@ -1,7 +1,7 @@
 """One turn: what a request holds beside its messages, and how its answer is printed as it comes."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,7 +71,7 @@ class Runner:
         """Tells whether each chunk is printed as a line: only the flag asks for that."""
         return self.output_options.json and self.params.stream is True and self.params.from_flag("stream")
 
-    def build_body(self, messages: list[Message]) -> dict[str, Any]:
+    def build_body(self, messages: Sequence[Mapping[str, object]]) -> dict[str, Any]:
         """Returns the request body for these messages. Raises LlamaError (usage)."""
         body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
         if not self.validation:

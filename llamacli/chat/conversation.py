@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llamacli.api.errors import is_context_length_error
-from llamacli.api.messages import to_request_message
+from llamacli.api.messages import Content, to_request_message
 from llamacli.api.usage import token_counts
 from llamacli.ask.runner import Answer, Runner
 from llamacli.chat import login
@@ -29,16 +29,21 @@ class Conversation:
     def __init__(self, session: Session, options: SessionOptions, runner: Runner, stderr: Stderr) -> None:
         self.session, self.options, self.runner, self.stderr = session, options, runner, stderr
         self.system: str | None = None
+        #: The messages of --messages, sent before the conversation and not saved.
+        self.examples: list[dict[str, Any]] = []
         #: What the server told of the turns that were taken here.
         self.total = UsageTotal()
 
-    def build_body(self, content: str, without: object = None) -> dict[str, Any]:
+    def build_body(self, content: Content, without: object = None) -> dict[str, Any]:
         """Returns the request of the next turn. `without` is the id of a turn that it takes the place of."""
         return self._build_body(content, without_turn(self.session.messages(), without))
 
-    def _build_body(self, content: str, entries: list[SavedMessage]) -> dict[str, Any]:
+    def _build_body(self, content: Content, entries: list[SavedMessage]) -> dict[str, Any]:
         entries = with_system(entries, self._new_system(entries))
-        messages = to_request([*self._limited(entries), {"role": "user", "content": content}])
+        turns = self._limited(entries)
+        start = 1 if turns and turns[0]["role"] == "system" else 0
+        question = {"role": "user", "content": content}
+        messages = to_request([*turns[:start], *self.examples, *turns[start:], question])
         body = self.runner.build_body(messages)
         if body["messages"] is not messages:
             raise LlamaError(ExitStatus.USAGE, "--param messages has no place in a conversation", "use ask or raw")
@@ -46,7 +51,7 @@ class Conversation:
             raise LlamaError(ExitStatus.USAGE, "--n above 1 has no place in a conversation", "ask for one answer")
         return body
 
-    def take_turn(self, content: str, client: "Client", out: Output, without: object = None) -> Answer:
+    def take_turn(self, content: Content, client: "Client", out: Output, without: object = None) -> Answer:
         """Takes the next turn: asks, prints, saves.
 
         Raises LlamaError, and then the conversation is as it was, also on disk; a cut
@@ -55,7 +60,8 @@ class Conversation:
         entries = without_turn(self.session.messages(), without)
         system = self._new_system(entries)
         body = self._build_body(content, entries)
-        if (sent_turns := len(_starts(body["messages"])) - 1) < (turns := len(_starts(entries))):
+        sent_turns = len(_starts(body["messages"])) - len(_starts(self.examples)) - 1
+        if sent_turns < (turns := len(_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
             answer = self.runner.run(body, client, out)
@@ -86,7 +92,7 @@ class Conversation:
             return entries
         return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
-    def _saved_messages(self, content: str, answer: Answer, body: dict[str, Any]) -> list[SavedMessage]:
+    def _saved_messages(self, content: Content, answer: Answer, body: dict[str, Any]) -> list[SavedMessage]:
         """Returns the turn as it is saved, nothing where there is no answer to keep."""
         message = to_request_message(answer.message)
         if len(message) == 2 and not message["content"]:

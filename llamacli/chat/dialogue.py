@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from llamacli.api.messages import ContentPart
 from llamacli.ask.editor import edit_prompt
+from llamacli.ask.prompt import join_parts
 from llamacli.chat.conversation import Conversation
 from llamacli.cli.table import Options
 from llamacli.errors import ExitStatus, LlamaError
@@ -43,13 +45,13 @@ class Dialogue:
         self.unanswered = ""
         self.replaced_turn: object = None
         #: Files that go with the next message, as the model is shown them.
-        self.attached: list[str] = []
+        self.attached: list[str | ContentPart] = []
         self._loading = threading.Thread(target=_load_client, daemon=True)
         self._loading.start()
 
     def ask(self, text: str, without: object = None) -> None:
         """Takes a turn. Raises LlamaError or Stopped, and then message and files are kept for another try."""
-        content = "\n\n".join([text, *self.attached])
+        content = join_parts([text, *self.attached])
         self.unanswered, self.replaced_turn = text, without
         self._loading.join()
         with Output(None, before=self.env.stderr.clear_status, stdout=self._stdout) as out:

@@ -3,7 +3,9 @@
 import os
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+from llamacli.api.messages import Content, joined_text
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.dialogue import Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, stoppable
@@ -35,7 +37,7 @@ class Repl:
         self.env = env
         self.dialogue = Dialogue(conversation, endpoint, network, tables, env, _take_terminal())
 
-    def run(self, first: str) -> ExitStatus:
+    def run(self, first: Content) -> ExitStatus:
         """Takes a first turn where there is one, and then all that are typed, until Ctrl-D."""
         session = self.dialogue.conversation.session
         if session.is_saved:
@@ -45,7 +47,9 @@ class Repl:
         self.dialogue.remember = self._lines.remember
         self._greet()
         if first:
-            self._do(lambda: self.dialogue.ask(first))
+            self.dialogue.attached = [part for part in first if isinstance(part, dict) and part.get("type") != "text"]
+            text = first if isinstance(first, str) else joined_text(cast("list[dict[str, Any]]", first))
+            self._do(lambda: self.dialogue.ask(text))
         while True:
             try:
                 typed = self._lines.read()

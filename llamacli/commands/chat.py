@@ -59,8 +59,9 @@ def chat(
         _session(session, env), session, Runner(params, output, usage, env.stderr, format), env.stderr
     )
     conversation.system = prompt.system(input, env.input)
+    conversation.examples = input.messages or []
     content = prompt.content(words or [], input, env.input)
-    has_prompt = bool(content or words or input.file or input.edit)
+    has_prompt = bool(content or words or input.file or input.files_from or input.edit)
     if session.interactive or (not has_prompt and os.isatty(0)):
         for option in (*(name for name in preview.origins if getattr(preview, name)), *file.origins):
             what = f"--{option.replace('_', '-')} is for one turn"
@@ -71,7 +72,7 @@ def chat(
 
         tables = (params, session, output, format, usage, display, network)
         return Repl(conversation, where, network, tables, env).run(content)
-    body = conversation.build_body(prompt.require_text(content))
+    body = conversation.build_body(prompt.require_content(content))
     if preview.dry_run or preview.curl:
         from llamacli.http.preview import print_preview
 

@@ -184,7 +184,7 @@ def _given(body: str, env: Environment) -> bytes:
         data, origin = env.input.stdin_bytes("BODY"), "stdin"
     elif body.startswith("@"):
         origin = env.input.path_of(body, "BODY")
-        data = env.input.file_bytes(origin)
+        data = env.input.file_bytes(origin, "BODY")
     else:
         data, origin = os.fsencode(body), "BODY"
     env.input.text(data, origin)

@@ -137,9 +137,9 @@ class InputReader:
             return self.stdin(f"--file {path}")
         return self.decode(self.file_blocks(path), display_path(path), path)
 
-    def file_bytes(self, path: str) -> bytes:
-        """Returns a file's bytes; `-` is stdin. Raises LlamaError (usage)."""
-        return self.stdin_bytes(path) if is_stdin(path) else b"".join(self.file_blocks(path))
+    def file_bytes(self, path: str, taker: str) -> bytes:
+        """Returns a file's bytes; `-` is stdin, and `taker` names what needs it. Raises LlamaError (usage)."""
+        return self.stdin_bytes(taker) if is_stdin(path) else b"".join(self.file_blocks(path))
 
     def file_blocks(self, path: str) -> Iterator[bytes]:
         """Yields the bytes of a file. Raises LlamaError (usage)."""

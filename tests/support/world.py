@@ -111,7 +111,7 @@ class World:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def call(self, *arguments: str, stdin: str | None = None, **env: str) -> Result:
+    def call(self, *arguments: str, stdin: str | bytes | None = None, **env: str) -> Result:
         """Runs the program inside of this process: what is tested is no matter of processes."""
         from llamacli.batch.calls.pool import READER_THREAD
         from llamacli.main import main
@@ -120,7 +120,7 @@ class World:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
         environ, folder, hook = dict(os.environ), Path.cwd(), sys.unraisablehook
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            given.write((stdin or "").encode())
+            given.write(stdin.encode() if isinstance(stdin, str) else stdin or b"")
             given.seek(0)
             try:
                 for number, file in enumerate((given, out, err)):

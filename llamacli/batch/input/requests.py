@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-from llamacli.api.messages import Message
 from llamacli.ask.options import ContextOptions
 from llamacli.ask.params import Params
-from llamacli.ask.prompt import attachment, system
+from llamacli.ask.prompt import RequestMessage, attachments, context_messages, join_parts
 from llamacli.batch.input.items import Item
 from llamacli.batch.input.template import Template
 from llamacli.errors import ExitStatus, LlamaError
@@ -22,9 +21,8 @@ class RequestBuilder:
 
     def __init__(self, template: Template | None, context: ContextOptions, params: Params, inputs: InputReader) -> None:
         self._template = template
-        before = system(context, inputs)
-        self._before: list[Message] = [{"role": "system", "content": before}] if before else []
-        self._files = [attachment(path, inputs) for path in context.file or []]
+        self._context = context_messages(context, inputs)
+        self._files = attachments(context, inputs)
         # In one piece an answer comes with its usage and cost from every server, and at the least expense.
         self._base = params.body([], stream=params.stream, usage=True)
         self._added = params.param or {}
@@ -59,13 +57,13 @@ class RequestBuilder:
             what = f"has no field '{error.args[0]}'" if item.record is not None else "is no object with fields"
             raise _item_error(item, what) from None
 
-    def _prompted(self, prompt: str) -> list[Message]:
-        content = "\n\n".join(part for part in (prompt, *self._files) if part)
-        if not content.strip():
+    def _prompted(self, prompt: str) -> list[RequestMessage]:
+        content = join_parts([prompt, *self._files])
+        if not content:
             raise LlamaError(ExitStatus.USAGE, "nothing to ask", "the prompt is empty")
-        return [*self._before, {"role": "user", "content": content}]
+        return [*self._context, {"role": "user", "content": content}]
 
-    def _messages(self, item: Item, messages: Any) -> list[Message]:
+    def _messages(self, item: Item, messages: Any) -> list[RequestMessage]:
         """Returns a record's own messages, after the system message and with the files in the last one."""
         if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
             raise _item_error(item, "has messages that are no array of objects")
@@ -73,8 +71,8 @@ class RequestBuilder:
             *earlier, last = messages
             if not isinstance(last.get("content"), str):
                 raise _item_error(item, "ends with a message that has no text for --file to follow")
-            messages = [*earlier, {**last, "content": "\n\n".join([last["content"], *self._files])}]
-        return [*self._before, *messages]
+            messages = [*earlier, {**last, "content": join_parts([last["content"], *self._files])}]
+        return [*self._context, *messages]
 
     def _completed(self, item: Item, record: dict[str, Any]) -> dict[str, Any]:
         """Returns a record's own body: a flag goes before it, and it before the environment and the defaults."""
@@ -87,7 +85,7 @@ class RequestBuilder:
         own = {name: value for name, value in own.items() if name not in STREAM_KEYS}
         return {**self._base, **own, "messages": self._messages(item, own.get("messages")), **self._given}
 
-    def _with(self, messages: list[Message]) -> dict[str, Any]:
+    def _with(self, messages: list[RequestMessage]) -> dict[str, Any]:
         return {**self._base, "messages": messages, **self._added}
 
 
