@@ -15,7 +15,9 @@ _llamacli_flag() {
         case $1 in
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
+        --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
         --lossy) forms=--lossy ;;
@@ -82,7 +84,9 @@ _llamacli_flag() {
         --keep-turns) forms=--keep-turns value=text ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
+        --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
         --lossy) forms=--lossy ;;
@@ -173,7 +177,9 @@ _llamacli_flag() {
         --input) forms=--input value='text lines jsonl csv tsv' ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
+        --files-from) forms=--files-from value=file ;;
         --lossy) forms=--lossy ;;
         -m | --model) forms='-m --model' value=model ;;
         --max-tokens) forms=--max-tokens value=text ;;
@@ -341,10 +347,10 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role -f --file -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role -f --file -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
+    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
+    chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     raw) all='-F --field --endpoint -X --method -H --header -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    batch) all='--input -s --system -r --role -f --file --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
+    batch) all='--input -s --system -r --role --messages -f --file --files-from --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
     sessions) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help' ;;
     config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;

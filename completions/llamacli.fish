@@ -20,8 +20,14 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case --messages
+                    set forms --messages
+                    set value @
                 case -f --file
                     set forms -f --file
+                    set value file
+                case --files-from
+                    set forms --files-from
                     set value file
                 case -e --edit
                     set forms -e --edit
@@ -185,8 +191,14 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case --messages
+                    set forms --messages
+                    set value @
                 case -f --file
                     set forms -f --file
+                    set value file
+                case --files-from
+                    set forms --files-from
                     set value file
                 case -e --edit
                     set forms -e --edit
@@ -406,8 +418,14 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case --messages
+                    set forms --messages
+                    set value @
                 case -f --file
                     set forms -f --file
+                    set value file
+                case --files-from
+                    set forms --files-from
                     set value file
                 case --lossy
                     set forms --lossy
@@ -775,38 +793,40 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case ask
-            __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
-            __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
-            __llamacli_offer 1 'Add this file after the prompt; with ask and chat, text from stdin follows it.' -f --file
+            __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
+            __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
+            __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
+            __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
-            __llamacli_offer '' 'Leave stdin alone.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
-            __llamacli_offer '' 'Ask this model.' -m --model
-            __llamacli_offer '' 'Cut the answer after this many tokens.' --max-tokens
-            __llamacli_offer '' 'Sample with this temperature.' -t --temperature
-            __llamacli_offer '' 'Sample from this share of probability mass.' --top-p
-            __llamacli_offer '' 'Sample from this many likeliest tokens.' --top-k
-            __llamacli_offer '' 'Drop tokens less likely than this share of the likeliest.' --min-p
-            __llamacli_offer '' 'Ask for this many answers.' -n --n
-            __llamacli_offer 1 'Stop where this text would come; at most 4.' --stop
-            __llamacli_offer '' 'Sample repeatably.' --seed
-            __llamacli_offer '' 'Penalise tokens by how often they came.' --frequency-penalty
-            __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
-            __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
+            __llamacli_offer '' 'Model to use.' -m --model
+            __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
+            __llamacli_offer '' 'Sampling temperature.' -t --temperature
+            __llamacli_offer '' 'Nucleus sampling: probability mass.' --top-p
+            __llamacli_offer '' 'Consider only the N likeliest tokens.' --top-k
+            __llamacli_offer '' 'Drop tokens below this fraction of the top probability.' --min-p
+            __llamacli_offer '' 'Number of answers.' -n --n
+            __llamacli_offer 1 'Stop sequence, up to 4.' --stop
+            __llamacli_offer '' 'Seed for reproducible sampling.' --seed
+            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
-            __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
-            __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
-            __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
+            __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
+            __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
+            __llamacli_offer '' 'Tool to call: a mode, a function, JSON or @FILE.' --tool-choice
             __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
             __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
-            __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
+            __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
-            __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
+            __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
@@ -848,38 +868,40 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Take a first turn from PROMPT and stdin, and then go on at the terminal.' -i --interactive
             __llamacli_offer '' 'Write nothing down.' --no-save
             __llamacli_offer '' 'Send only the system message and this many earlier turns.' --keep-turns
-            __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
-            __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
-            __llamacli_offer 1 'Add this file after the prompt; with ask and chat, text from stdin follows it.' -f --file
+            __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
+            __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
+            __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
+            __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
-            __llamacli_offer '' 'Leave stdin alone.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
-            __llamacli_offer '' 'Ask this model.' -m --model
-            __llamacli_offer '' 'Cut the answer after this many tokens.' --max-tokens
-            __llamacli_offer '' 'Sample with this temperature.' -t --temperature
-            __llamacli_offer '' 'Sample from this share of probability mass.' --top-p
-            __llamacli_offer '' 'Sample from this many likeliest tokens.' --top-k
-            __llamacli_offer '' 'Drop tokens less likely than this share of the likeliest.' --min-p
-            __llamacli_offer '' 'Ask for this many answers.' -n --n
-            __llamacli_offer 1 'Stop where this text would come; at most 4.' --stop
-            __llamacli_offer '' 'Sample repeatably.' --seed
-            __llamacli_offer '' 'Penalise tokens by how often they came.' --frequency-penalty
-            __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
-            __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
+            __llamacli_offer '' 'Model to use.' -m --model
+            __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
+            __llamacli_offer '' 'Sampling temperature.' -t --temperature
+            __llamacli_offer '' 'Nucleus sampling: probability mass.' --top-p
+            __llamacli_offer '' 'Consider only the N likeliest tokens.' --top-k
+            __llamacli_offer '' 'Drop tokens below this fraction of the top probability.' --min-p
+            __llamacli_offer '' 'Number of answers.' -n --n
+            __llamacli_offer 1 'Stop sequence, up to 4.' --stop
+            __llamacli_offer '' 'Seed for reproducible sampling.' --seed
+            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
-            __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
-            __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
-            __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
+            __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
+            __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
+            __llamacli_offer '' 'Tool to call: a mode, a function, JSON or @FILE.' --tool-choice
             __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
             __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
-            __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
+            __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
-            __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
+            __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
@@ -945,36 +967,38 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help.' -h --help
         case batch
             __llamacli_offer '' 'Read this form (default: by file name, or lines).' --input
-            __llamacli_offer '' 'Put this system message first; TEXT or @FILE.' -s --system
-            __llamacli_offer '' 'Take the system message from roles/NAME.md in the config folder.' -r --role
-            __llamacli_offer 1 'Add this file after the prompt; with ask and chat, text from stdin follows it.' -f --file
+            __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
+            __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
+            __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
+            __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
-            __llamacli_offer '' 'Ask this model.' -m --model
-            __llamacli_offer '' 'Cut the answer after this many tokens.' --max-tokens
-            __llamacli_offer '' 'Sample with this temperature.' -t --temperature
-            __llamacli_offer '' 'Sample from this share of probability mass.' --top-p
-            __llamacli_offer '' 'Sample from this many likeliest tokens.' --top-k
-            __llamacli_offer '' 'Drop tokens less likely than this share of the likeliest.' --min-p
-            __llamacli_offer '' 'Ask for this many answers.' -n --n
-            __llamacli_offer 1 'Stop where this text would come; at most 4.' --stop
-            __llamacli_offer '' 'Sample repeatably.' --seed
-            __llamacli_offer '' 'Penalise tokens by how often they came.' --frequency-penalty
-            __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
-            __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
+            __llamacli_offer '' 'Model to use.' -m --model
+            __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
+            __llamacli_offer '' 'Sampling temperature.' -t --temperature
+            __llamacli_offer '' 'Nucleus sampling: probability mass.' --top-p
+            __llamacli_offer '' 'Consider only the N likeliest tokens.' --top-k
+            __llamacli_offer '' 'Drop tokens below this fraction of the top probability.' --min-p
+            __llamacli_offer '' 'Number of answers.' -n --n
+            __llamacli_offer 1 'Stop sequence, up to 4.' --stop
+            __llamacli_offer '' 'Seed for reproducible sampling.' --seed
+            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
-            __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
-            __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
-            __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
+            __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
+            __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
+            __llamacli_offer '' 'Tool to call: a mode, a function, JSON or @FILE.' --tool-choice
             __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
             __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
-            __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
+            __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
-            __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
+            __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
             __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
@@ -1045,32 +1069,32 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Print help.' -h --help
         case config
-            __llamacli_offer '' 'Ask this model.' -m --model
-            __llamacli_offer '' 'Cut the answer after this many tokens.' --max-tokens
-            __llamacli_offer '' 'Sample with this temperature.' -t --temperature
-            __llamacli_offer '' 'Sample from this share of probability mass.' --top-p
-            __llamacli_offer '' 'Sample from this many likeliest tokens.' --top-k
-            __llamacli_offer '' 'Drop tokens less likely than this share of the likeliest.' --min-p
-            __llamacli_offer '' 'Ask for this many answers.' -n --n
-            __llamacli_offer 1 'Stop where this text would come; at most 4.' --stop
-            __llamacli_offer '' 'Sample repeatably.' --seed
-            __llamacli_offer '' 'Penalise tokens by how often they came.' --frequency-penalty
-            __llamacli_offer '' 'Penalise tokens that came at all.' --presence-penalty
-            __llamacli_offer '' 'Penalise repetition by this factor.' --repetition-penalty
+            __llamacli_offer '' 'Model to use.' -m --model
+            __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
+            __llamacli_offer '' 'Sampling temperature.' -t --temperature
+            __llamacli_offer '' 'Nucleus sampling: probability mass.' --top-p
+            __llamacli_offer '' 'Consider only the N likeliest tokens.' --top-k
+            __llamacli_offer '' 'Drop tokens below this fraction of the top probability.' --min-p
+            __llamacli_offer '' 'Number of answers.' -n --n
+            __llamacli_offer 1 'Stop sequence, up to 4.' --stop
+            __llamacli_offer '' 'Seed for reproducible sampling.' --seed
+            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Ask for log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
-            __llamacli_offer '' 'Ask for the likeliest tokens at each place; needs --logprobs.' --top-logprobs
-            __llamacli_offer '' 'Offer these tools; JSON or @FILE.' --tools
-            __llamacli_offer '' 'Choose tools: none, auto, required, a function\'s name, JSON or @FILE.' --tool-choice
+            __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
+            __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
+            __llamacli_offer '' 'Tool to call: a mode, a function, JSON or @FILE.' --tool-choice
             __llamacli_offer '' 'Allow several tool calls at once.' --parallel-tool-calls
             __llamacli_offer '' 'Do the opposite of --parallel-tool-calls.' --no-parallel-tool-calls
-            __llamacli_offer '' 'Tell what the answer will mostly be; TEXT or @FILE.' --prediction
-            __llamacli_offer '' 'Have the prompt repeated in the answer.' --echo
+            __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
+            __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Take the answer as it is written, as ask and chat mostly do; with their --json, a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
-            __llamacli_offer 1 'Put any key into the body, unchecked and last; VALUE is JSON or text.' -p --param
+            __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
             __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Render the answer as Markdown, where stdout is a terminal.' --markdown
