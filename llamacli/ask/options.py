@@ -24,7 +24,7 @@ class OutputOptions(Options):
 
 
 class ChoiceList(ParamType):
-    """One value is a list with commas, several are a choice each."""
+    """One value is a list separated by commas, several are one choice each."""
 
     metavar = "A,B,C"
 
@@ -32,12 +32,12 @@ class ChoiceList(ParamType):
         texts = cast("list[str]", values)
         choices = texts if len(texts) > 1 else [part.strip() for part in texts[0].split(",")]
         if not all(choice.strip() for choice in choices):
-            raise LlamaError(ExitStatus.USAGE, "--choice: there is an empty choice", "give each a name")
+            raise LlamaError(ExitStatus.USAGE, "--choice: a choice is empty", "separate choices by single commas")
         return list(dict.fromkeys(choices))
 
 
 class SchemaType(AtFile):
-    """A JSON Schema as JSON text, or in the short notation."""
+    """A JSON Schema as JSON, or in the concise notation."""
 
     metavar = "SCHEMA"
 
@@ -48,38 +48,38 @@ class SchemaType(AtFile):
 
 
 class FormatOptions(Options):
-    """What form the answer is to have."""
+    """The format of the answer."""
 
-    title = "Form of the answer"
-    note = "The first three are asked for by a forced function call, or in words where the server refuses tools."
+    title = "Structured answers"
+    note = "The first three force a function call; if the server refuses tools, they ask in plain words."
 
     choice: Annotated[
         list[str] | None,
-        Flag(ChoiceList(), "Print exactly one of these; repeated, each is one choice, commas and all.", multiple=True),
+        Flag(ChoiceList(), "Print exactly one of these (repeat for values with commas).", multiple=True),
     ] = None
-    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat end with 0 or 1.")] = False
+    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.")] = False
     schema: Annotated[
         "Schema | None",
-        Flag(SchemaType(), "Print JSON that satisfies this JSON Schema: JSON, @FILE or 'name, age int, tags [str]'."),
+        Flag(SchemaType(), "Print JSON of this schema: JSON, @FILE or 'name, age int'."),
     ] = None
-    fit_retries: Annotated[int, Flag(Integer(0), "Ask again this often where the answer does not fit.")] = 1
-    extract: Annotated[bool, Flag(Switch(), "Print only the inside of the first fenced code block.", "-x")] = False
+    fit_retries: Annotated[int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.")] = 1
+    extract: Annotated[bool, Flag(Switch(), "Print only the first fenced code block.", "-x")] = False
     keep_thinking: Annotated[bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.")] = False
 
     def validation_loop(self) -> "ValidationLoop | None":
-        """Returns what asks for the form that was given, None where none was. Raises LlamaError (usage)."""
-        given = [name for name in ("choice", "yes_no", "schema", "extract") if getattr(self, name)]
-        if len(given) > 1:
-            names = " and ".join("--" + name.replace("_", "-") for name in given)
-            raise LlamaError(ExitStatus.USAGE, f"{names} each ask for a form of their own", "give one of them")
-        if not given or self.extract:
+        """Returns the loop that asks for the format, None without one. Raises LlamaError (usage) if there are two."""
+        formats = [name for name in ("choice", "yes_no", "schema", "extract") if getattr(self, name)]
+        if len(formats) > 1:
+            names = " and ".join("--" + name.replace("_", "-") for name in formats)
+            raise LlamaError(ExitStatus.USAGE, f"{names} cannot be combined", "choose one")
+        if not formats or self.extract:
             return None
         from llamacli.ask.structured.loop import ValidationLoop
 
         return ValidationLoop(self._answer_format(), self.fit_retries)
 
     def _answer_format(self) -> "AnswerFormat":
-        # Where no form is given, which is mostly so, none of this is imported.
+        # Imported only if there is a format, which is rare.
         from llamacli.ask.structured.formats import ChoiceFormat, SchemaFormat, YesNoFormat
 
         if self.schema:

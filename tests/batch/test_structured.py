@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.ask.test_structured import calls, fenced
+from tests.support.answers import calls, fenced
 from tests.support.fake_api import Behaviour, Handler, answer, completion, delta, error, event, stream
 from tests.support.world import World
 
@@ -102,9 +102,9 @@ def test_a_stream_that_breaks_off_is_no_misfit(world: World) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--choice", "a,b", "--yes-no"], "--choice and --yes-no each ask for a form of their own"),
-        (["--yes-no", "-n", "2"], "--yes-no takes one answer"),
-        (["--yes-no", "--tools", "[]"], "--yes-no asks by a function of its own"),
+        (["--choice", "a,b", "--yes-no"], "--choice and --yes-no cannot be combined"),
+        (["--yes-no", "-n", "2"], "--yes-no needs a single answer"),
+        (["--yes-no", "--tools", "[]"], "--yes-no cannot be combined with tools"),
         (["--schema", "{"], "--schema"),
     ],
 )

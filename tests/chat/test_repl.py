@@ -423,7 +423,7 @@ def test_a_form_of_answers_is_set_and_taken_back(world: World) -> None:
         world.api.will(answer("Yes."))
         chat.say("Well?\r", "\ryes\r")
         assert world.api.body["tool_choice"]["type"] == "function"
-        chat.say("/set schema 'name, age int'\r", "--choice and --schema each ask for a form of their own")
+        chat.say("/set schema 'name, age int'\r", "--choice and --schema cannot be combined")
         chat.say("/set choice\r", "choice is not set")
         chat.say("/set schema 'name, age int'\r", 'schema is {"type":"object"')
         chat.say("/set schema\r", "schema is not set")

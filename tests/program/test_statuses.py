@@ -265,7 +265,7 @@ def test_a_broken_installation_is_70_and_not_1(world: World) -> None:
 #: Where each status is reached, for whoever adds one.
 REACHED = {
     ExitStatus.OK: test_whole_answers_in_all_their_forms,
-    ExitStatus.NO: "tests/ask/test_structured.py",
+    ExitStatus.NO: "tests/ask/test_formats.py",
     ExitStatus.USAGE: test_usage_errors_are_one_line_that_names_what_is_wrong,
     ExitStatus.KEY: "tests/program/test_matrix.py",
     ExitStatus.REFUSED: "tests/program/test_matrix.py",
@@ -276,7 +276,7 @@ REACHED = {
     ExitStatus.BROKEN: "tests/program/test_matrix.py",
     ExitStatus.CUT: test_cut_and_withheld_answers,
     ExitStatus.WITHHELD: test_cut_and_withheld_answers,
-    ExitStatus.MISMATCH: "tests/ask/test_structured.py",
+    ExitStatus.MISMATCH: "tests/ask/test_validation_loop.py",
     ExitStatus.FAILED: "tests/batch/test_output.py",
     ExitStatus.INTERNAL: test_a_fault_is_70_and_tells_how_to_see_more,
     ExitStatus.OUTPUT: "tests/stdio/test_output.py",

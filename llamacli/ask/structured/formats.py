@@ -1,40 +1,46 @@
-"""The forms that an answer can be asked for in: one of some choices, yes or no, JSON that fits a schema."""
+"""The formats of a structured answer: one of several choices, yes or no, JSON that satisfies a schema."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from llamacli.api.json import json_fault, parse_json
-from llamacli.api.messages import Message, tool_calls
+from llamacli.api.messages import Message, joined_text, tool_calls
 from llamacli.ask.structured.extract import unfenced
 from llamacli.ask.structured.schema import Schema, nested
 from llamacli.errors import ExitStatus
 from llamacli.stdio.escape import one_line
+from llamacli.stdio.output import dump
 
-#: The function that the model is made to call, and the parameter that holds an answer which is no object itself.
+#: The function that the model is forced to call, and its parameter for an answer that is not an object.
 FUNCTION = "give_answer"
-
-
 PARAMETER = "answer"
 
-
 QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
-
-
-#: How many layers are taken off a text.
+#: Layers that are stripped from a text at most.
 MAX_LAYERS = 12
+
+#: How Llama, Hermes and Qwen mark a call that they write as text.
+CALL_MARKS = re.compile(
+    r"\s*(?:<\|python_tag\|>|<tool_call>|<function=(?P<name>[\w-]+)>)\s*(?P<call>.*?)"
+    r"\s*(?:</tool_call>|</function>)?\s*(?:<\|eo[mt]_id\|>)?\s*",
+    re.DOTALL,
+)
+#: The keys under which they give the arguments.
+ARGUMENT_KEYS = ("parameters", "arguments")
 
 
 class FormatMismatch(Exception):
-    """An answer does not fit; the text says why, to the model and to the user."""
+    """An answer does not have the format; the text says why, to the model and to the user."""
 
 
 class AnswerFormat:
-    """A form of answer. `words` asks for it where no function can be called."""
+    """A format of answers. `instruction` asks for it in words, for servers without function calls."""
 
     flag: ClassVar[str]
-    #: The answer is a JSON value, else a text.
+    #: The answer is a JSON value rather than text.
     is_json: ClassVar[bool] = False
     parameters: dict[str, Any]
     instruction: str
@@ -45,57 +51,69 @@ class AnswerFormat:
         return {"name": FUNCTION, "description": "Give the answer to the user.", "parameters": self.parameters}
 
     def read(self, message: Message) -> Any:
-        """Returns the answer that a message gives, by a call or in words. Raises FormatMismatch."""
+        """Returns the answer in a message, from its call or its text. Raises FormatMismatch."""
         if calls := tool_calls(message):
-            # A function of another name was not offered: what counts is whether it fits.
-            values = [self._arguments(call["arguments"]) for call in calls]
+            # No other function was offered, so the name does not matter.
+            values = [self._parse_call(call["arguments"]) for call in calls]
             if any(json.dumps(value) != json.dumps(values[0]) for value in values):
                 raise FormatMismatch(f"the function was called {len(calls)} times, with different answers")
             return values[0]
         content: Any = message.get("content")
         if isinstance(content, list):
-            content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+            content = joined_text(content)
         if not isinstance(content, str) or not content.strip():
             raise FormatMismatch("it is empty")
-        return self._text(content)
+        return self._parse_text(content)
 
     def content(self, value: Any) -> str:
-        """Returns an answer as the text that is printed and kept."""
+        """Returns an answer as the text that is printed and saved."""
         return str(value)
 
     def status(self, value: Any) -> ExitStatus:
         """Returns the exit status that an answer stands for."""
         return ExitStatus.OK
 
-    def parse_arguments(self, given: dict[str, Any]) -> Any:
-        """Returns the answer that a call's arguments give. Raises Misfit."""
+    def parse_arguments(self, arguments: dict[str, Any]) -> Any:
+        """Returns the answer in a call's arguments. Raises FormatMismatch."""
         raise NotImplementedError
 
     def parse_text(self, text: str) -> Any:
-        """Returns the answer that a text gives. Raises FormatMismatch."""
+        """Returns the answer in a text. Raises FormatMismatch."""
         raise NotImplementedError
 
-    def _arguments(self, given: object) -> Any:
-        if isinstance(given, dict):
-            return self.parse_arguments(given)
-        return self._text(given if isinstance(given, str) else json.dumps(given))
+    def _parse_call(self, arguments: object) -> Any:
+        if isinstance(arguments, dict):
+            return self.parse_arguments(arguments)
+        return self._parse_text(arguments if isinstance(arguments, str) else json.dumps(arguments))
 
-    def _text(self, text: str) -> Any:
+    def _parse_text(self, text: str) -> Any:
         for layer in layers(text):
-            try:
-                value = parse_json(layer)
-            except ValueError:
-                continue
-            # Some models write down the call that they should make.
-            if isinstance(value, dict) and value.get("name") == FUNCTION:
-                given = value.get("parameters", value.get("arguments"))
-                if isinstance(given, dict):
-                    return self.parse_arguments(given)
+            arguments = _written_call(layer)
+            if arguments is not None:
+                return self._parse_call(arguments)
         return self.parse_text(text)
 
 
+def _written_call(text: str) -> object:
+    """Returns the arguments of a function call that a model wrote down instead of making it, None without one."""
+    marks = CALL_MARKS.fullmatch(text)
+    try:
+        call = parse_json(marks["call"] if marks else text)
+    except ValueError:
+        return None
+    if marks and marks["name"]:
+        return call if marks["name"] == FUNCTION else None
+    if isinstance(call, list) and len(call) == 1:
+        call = call[0]
+    if isinstance(call, dict) and isinstance(call.get("function"), dict):
+        call = call["function"]
+    if not isinstance(call, dict) or call.get("name") != FUNCTION:
+        return None
+    return next((call[key] for key in ARGUMENT_KEYS if isinstance(call.get(key), (dict, str))), None)
+
+
 class ChoiceFormat(AnswerFormat):
-    """One of some texts."""
+    """One of several texts."""
 
     flag = "--choice"
 
@@ -103,14 +121,15 @@ class ChoiceFormat(AnswerFormat):
         self.choices = choices
         answer = {"type": "string", "enum": choices}
         self.parameters = nested(answer, PARAMETER)
-        shown = json.dumps(choices, ensure_ascii=False) if any("\n" in choice for choice in choices) else ""
-        self.instruction = "Answer with exactly one of these, and nothing else:\n" + (shown or "\n".join(choices))
+        has_newlines = any("\n" in choice for choice in choices)
+        choice_list = json.dumps(choices, ensure_ascii=False) if has_newlines else "\n".join(choices)
+        self.instruction = f"Answer with exactly one of these, and nothing else:\n{choice_list}"
 
-    def parse_arguments(self, given: dict[str, Any]) -> str:
-        value = given.get(PARAMETER, next(iter(given.values())) if len(given) == 1 else None)
+    def parse_arguments(self, arguments: dict[str, Any]) -> str:
+        value = arguments.get(PARAMETER, next(iter(arguments.values())) if len(arguments) == 1 else None)
         if value is None or isinstance(value, (dict, list)):
-            raise FormatMismatch(f"its arguments are {_shown(json.dumps(given, ensure_ascii=False))}")
-        return self._chosen(value if isinstance(value, str) else json.dumps(value))
+            raise FormatMismatch(f"its arguments are {_excerpt(json.dumps(arguments, ensure_ascii=False))}")
+        return self._find_choice(value if isinstance(value, str) else json.dumps(value))
 
     def parse_text(self, text: str) -> str:
         for layer in layers(text):
@@ -122,16 +141,17 @@ class ChoiceFormat(AnswerFormat):
                 continue
             if isinstance(value, dict):
                 return self.parse_arguments(value)
-        return self._chosen(text)
+        return self._find_choice(text)
 
-    def _chosen(self, text: str) -> str:
+    def _find_choice(self, text: str) -> str:
         for layer in layers(text):
             if layer in self.choices:
                 return layer
-        alike = [choice for choice in self.choices if _bare(choice) == _bare(text)]
-        if len(alike) != 1:
-            raise FormatMismatch(f"'{_shown(text)}' is {'more than one' if alike else 'none'} of the choices")
-        return alike[0]
+        similar = [choice for choice in self.choices if _normalized(choice) == _normalized(text)]
+        if len(similar) != 1:
+            reason = "could be more than one of the choices" if similar else "is not one of the choices"
+            raise FormatMismatch(f"'{_excerpt(text)}' {reason}")
+        return similar[0]
 
 
 class YesNoFormat(ChoiceFormat):
@@ -142,9 +162,11 @@ class YesNoFormat(ChoiceFormat):
     def __init__(self) -> None:
         super().__init__(["yes", "no"])
 
-    def parse_arguments(self, given: dict[str, Any]) -> str:
+    def parse_arguments(self, arguments: dict[str, Any]) -> str:
         words = {True: "yes", False: "no"}
-        return super().parse_arguments({key: words[v] if isinstance(v, bool) else v for key, v in given.items()})
+        return super().parse_arguments(
+            {key: words[value] if isinstance(value, bool) else value for key, value in arguments.items()}
+        )
 
     def status(self, value: Any) -> ExitStatus:
         return ExitStatus.OK if value == "yes" else ExitStatus.NO
@@ -160,47 +182,55 @@ class SchemaFormat(AnswerFormat):
         self.schema = schema
         self.is_object = schema.document.get("type") == "object"
         self.parameters = schema.document if self.is_object else nested(schema.document, PARAMETER)
-        shown = json.dumps(schema.document, ensure_ascii=False)
-        self.instruction = f"Answer with JSON that satisfies this JSON Schema, and nothing else:\n{shown}"
+        text = json.dumps(schema.document, ensure_ascii=False)
+        self.instruction = f"Answer with JSON that satisfies this JSON Schema, and nothing else:\n{text}"
 
     def content(self, value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
 
-    def parse_arguments(self, given: dict[str, Any]) -> Any:
-        if not self.is_object and PARAMETER in given:
-            return self._checked(given[PARAMETER])
-        return self._checked(given)
+    def parse_arguments(self, arguments: dict[str, Any]) -> Any:
+        if not self.is_object and PARAMETER in arguments:
+            return self._validated(arguments[PARAMETER])
+        return self._validated(arguments)
 
     def parse_text(self, text: str) -> Any:
-        misfit: FormatMismatch | None = None
+        first_mismatch: FormatMismatch | None = None
         for layer in layers(text):
             try:
                 value = parse_json(layer)
             except json.JSONDecodeError as error:
-                misfit = misfit or FormatMismatch(f"it {json_fault(error)}")
+                first_mismatch = first_mismatch or FormatMismatch(f"it {json_fault(error)}")
                 continue
             except ValueError as error:
                 raise FormatMismatch(f"it {error}") from None
             try:
-                return self._checked(value)
-            except FormatMismatch as error:
-                misfit = error
+                return self._validated(value)
+            except FormatMismatch:
                 if isinstance(value, dict) and list(value) == [PARAMETER]:
                     return self.parse_arguments(value)
                 if not isinstance(value, str):
-                    break
+                    raise
                 # JSON inside of a JSON string.
                 return self.parse_text(value)
-        raise misfit or FormatMismatch("it is no JSON")
+        raise first_mismatch or FormatMismatch("it is not JSON")
 
-    def _checked(self, value: Any) -> Any:
-        if fault := self.schema.find_error(value):
-            raise FormatMismatch(fault)
+    def _validated(self, value: Any) -> Any:
+        """Returns a value as it will be printed, once it satisfies the schema."""
+        try:
+            # A server's document may hold what JSON does not allow: NaN, or half of a surrogate pair.
+            json.dumps(value, allow_nan=False)
+            value = parse_json(dump(value))
+        except ValueError:
+            raise FormatMismatch("it holds a number that JSON does not allow") from None
+        except RecursionError:
+            raise FormatMismatch("it is nested too deeply") from None
+        if error := self.schema.find_error(value):
+            raise FormatMismatch(error)
         return value
 
 
 def layers(text: str) -> Iterator[str]:
-    """Yields a text and what is left of it as spaces, a code fence, quotes and a final full stop are taken off."""
+    """Yields a text, and then what is left as spaces, a code fence, quotes and a final period are stripped off."""
     for _ in range(MAX_LAYERS):
         yield text
         inner = _inner(text)
@@ -219,10 +249,10 @@ def _inner(text: str) -> str:
     return text.removesuffix(".").removesuffix("。")
 
 
-def _bare(text: str) -> str:
+def _normalized(text: str) -> str:
     *_, last = layers(text)
     return unicodedata.normalize("NFC", last).casefold()
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return one_line(text, 80)
