@@ -831,11 +831,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
-            __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
-            __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
-            __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
-            __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
+            __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print JSON of this schema: JSON, @FILE or \'name, age int\'.' --schema
+            __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
+            __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
@@ -906,11 +906,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
             __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
-            __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
-            __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
-            __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
-            __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
+            __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print JSON of this schema: JSON, @FILE or \'name, age int\'.' --schema
+            __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
+            __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
@@ -999,11 +999,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
-            __llamacli_offer 1 'Print exactly one of these; repeated, each is one choice, commas and all.' --choice
-            __llamacli_offer '' 'Print yes or no; ask and chat end with 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON that satisfies this JSON Schema: JSON, @FILE or \'name, age int, tags [str]\'.' --schema
-            __llamacli_offer '' 'Ask again this often where the answer does not fit.' --fit-retries
-            __llamacli_offer '' 'Print only the inside of the first fenced code block.' -x --extract
+            __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
+            __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
+            __llamacli_offer '' 'Print JSON of this schema: JSON, @FILE or \'name, age int\'.' --schema
+            __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
+            __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Write each row to this file as it comes, and put it in order at the end.' -o --output
             __llamacli_offer '' 'Keep what is done in that file, and ask only for the rest.' --resume
