@@ -73,6 +73,7 @@ _llamacli_flag() {
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     chat)
@@ -142,6 +143,7 @@ _llamacli_flag() {
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     raw)
@@ -170,6 +172,7 @@ _llamacli_flag() {
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     batch)
@@ -238,6 +241,7 @@ _llamacli_flag() {
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     models)
@@ -260,6 +264,7 @@ _llamacli_flag() {
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     sessions)
@@ -269,6 +274,7 @@ _llamacli_flag() {
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     config)
@@ -313,6 +319,7 @@ _llamacli_flag() {
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     completion)
@@ -321,6 +328,7 @@ _llamacli_flag() {
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     man)
@@ -329,6 +337,7 @@ _llamacli_flag() {
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     help)
@@ -337,6 +346,7 @@ _llamacli_flag() {
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
         -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
         esac
         ;;
     esac
@@ -347,16 +357,16 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    raw) all='-F --field --endpoint -X --method -H --header -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    batch) all='--input -s --system -r --role --messages -f --file --files-from --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    sessions) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help' ;;
-    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help' ;;
-    completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help' ;;
-    man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help' ;;
-    help) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help' ;;
+    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    raw) all='-F --field --endpoint -X --method -H --header -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    batch) all='--input -s --system -r --role --messages -f --file --files-from --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    sessions) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
+    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
+    man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
+    help) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     esac
     for flag in $all; do
         if [[ $flag != "$text"* ]]; then continue; fi

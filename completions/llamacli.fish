@@ -170,6 +170,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value file
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case chat
             switch $argv[1]
@@ -341,6 +343,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value file
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case raw
             switch $argv[1]
@@ -406,6 +410,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value file
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case batch
             switch $argv[1]
@@ -578,6 +584,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value file
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case models
             switch $argv[1]
@@ -627,6 +635,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value file
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case sessions
             switch $argv[1]
@@ -640,6 +650,8 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --no-color --color
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case config
             switch $argv[1]
@@ -750,6 +762,8 @@ function __llamacli_flag --no-scope-shadowing
                     set value file
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case completion
             switch $argv[1]
@@ -761,6 +775,8 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --no-color --color
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case man
             switch $argv[1]
@@ -772,6 +788,8 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --no-color --color
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
         case help
             switch $argv[1]
@@ -783,6 +801,8 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --no-color --color
                 case -h --help
                     set forms -h --help
+                case --version
+                    set forms --version
             end
     end
 end
@@ -790,7 +810,7 @@ end
 function __llamacli_flags --no-scope-shadowing
     switch $command
         case ''
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case ask
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
@@ -861,7 +881,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case chat
             __llamacli_offer '' 'Go on with this session, or begin it.' -S --session
             __llamacli_offer '' 'Go on with the last session of this login session.' -c --continue
@@ -936,7 +957,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case raw
             __llamacli_offer 1 'Set a key of the body: true, false, null, a number, @FILE or text.' -F --field
             __llamacli_offer '' 'Call this path under the base URL, from the host\'s root after // (default /chat/completions).' --endpoint
@@ -964,7 +986,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case batch
             __llamacli_offer '' 'Read this form (default: by file name, or lines).' --input
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
@@ -1036,7 +1059,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case models
             __llamacli_offer '' 'List the models that are not for chat too.' -a --all
             __llamacli_offer '' 'Print the API\'s response as JSON, with the models that are asked for.' --json
@@ -1058,7 +1082,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case sessions
             __llamacli_offer '' 'Print the messages of `show` as a JSON array, as `raw` takes them.' --json
             __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
@@ -1067,7 +1092,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case config
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
@@ -1117,7 +1143,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case completion
             __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
@@ -1125,7 +1152,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case man
             __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
@@ -1133,7 +1161,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
         case help
             __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
@@ -1141,7 +1170,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help.' -h --help
+            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
     end
 end
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from llamacli import signals
-from llamacli.cli import app
+from llamacli.cli import app, resolve
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.stderr import Stderr
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     stderr.is_colored = stderr.is_colored and "--no-color" not in arguments
     try:
         try:
-            run = app.parse(arguments)
+            call = app.parse(arguments)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         signals.catch()
         env = Environment(stderr)
         with env.input.keeping_draft():
-            return run(env)
+            return call.command.run(resolve.load(call, env), env)
     except LlamaError as error:
         stderr.error(error)
         return error.status

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from llamacli.ask.params import JsonType
+from llamacli.ask.params import JsonType, Params
+from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import AtFile, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 
 if TYPE_CHECKING:
     from llamacli.ask.structured.formats import AnswerFormat
@@ -165,3 +167,19 @@ class InputOptions(ContextOptions):
 
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
     no_stdin: Annotated[bool, Flag(Switch(), "Do not read stdin.", "-I", aliases=("--ignore-stdin",))] = False
+
+
+#: The flags of a question, in the order of the help: those of ask, and of a turn of chat.
+QUESTION_OPTIONS: tuple[type[Options], ...] = (
+    InputOptions,
+    DecodingOptions,
+    Params,
+    OutputOptions,
+    OutputFile,
+    FormatOptions,
+    PreviewOptions,
+    UsageOptions,
+    DisplayOptions,
+    EndpointOptions,
+    NetworkOptions,
+)

@@ -1,7 +1,7 @@
-"""One turn: what a request holds beside its messages, and how its answer is printed as it comes."""
+"""Sends one question and prints its answer."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,9 +10,14 @@ from llamacli.api.reasoning import ThinkingSplitter, split_thinking, without_thi
 from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
+from llamacli.cli.shared import OutputFile
+from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http import endpoint
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
 from llamacli.http.retry import RetryPolicy
+from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output, dump
 from llamacli.stdio.stderr import Stderr, is_dumb
 
@@ -39,32 +44,17 @@ class Answer(NamedTuple):
 
 
 class Runner:
-    """How turns are taken: made once from the options of a call, then taken once or, in a conversation, often."""
+    """Takes turns: made once from the options of a call, used once or, in a conversation, many times."""
 
-    def __init__(
-        self,
-        params: Params,
-        output_options: OutputOptions,
-        usage_options: UsageOptions,
-        stderr: Stderr,
-        format_options: FormatOptions,
-    ) -> None:
-        """Raises LlamaError (usage) where two forms are asked for."""
-        self.params, self.output_options, self.usage_options, self.stderr = (
-            params,
-            output_options,
-            usage_options,
-            stderr,
-        )
-        #: Tokens are asked for whether they are shown or not.
+    def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
+        """Raises LlamaError (usage) if the options ask for two answer formats."""
+        self.params, self.output_options = options[Params], options[OutputOptions]
+        self.usage_options, self.stderr = options[UsageOptions], stderr
+        #: Requests token counts even if they are not shown.
         self.requests_usage = False
-        self._format_options = format_options
-        self.load_format()
-
-    def load_format(self) -> None:
-        """Takes over what form the answers are to have. Raises LlamaError (usage) where that is two."""
-        self.validation = self._format_options.validation_loop()
-        self.extracts, self.keeps_thinking = self._format_options.extract, self._format_options.keep_thinking
+        format = options[FormatOptions]
+        self.validation = format.validation_loop()
+        self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
 
     @property
     def in_chunks(self) -> bool:
@@ -273,3 +263,33 @@ class Runner:
         if error and not is_kept:
             raise error
         return answer
+
+
+def send_or_preview(
+    body: dict[str, Any], take_turn: "Callable[[Client, Output], Answer]", options: LoadedOptions, env: Environment
+) -> ExitStatus:
+    """Takes a turn over a new connection, or prints its request with --dry-run or --curl.
+
+    Raises LlamaError if the answer is not complete.
+    """
+    preview, path = options[PreviewOptions], options[OutputFile].output
+    if preview.dry_run or preview.curl:
+        from llamacli.http.preview import print_previews
+
+        print_previews([ChatRequest(body)], options, path, env)
+        env.input.drop_draft()
+        return ExitStatus.OK
+    where = endpoint.resolve(options[EndpointOptions], env)
+
+    # Imported only now that the request is known to be valid: nothing takes longer to import.
+    from llamacli.http import open
+
+    with (
+        Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
+        open.open_client(where, options[NetworkOptions], env.stderr) as client,
+    ):
+        answer = take_turn(client, out)
+        if answer.error:
+            raise answer.error
+    env.input.drop_draft()
+    return answer.status

@@ -1,14 +1,18 @@
 """What a chat at the terminal keeps between turns, and what its commands may do with it."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llamacli.api.messages import ContentPart
 from llamacli.ask.editor import edit_prompt
 from llamacli.ask.prompt import join_parts
+from llamacli.ask.runner import Runner
 from llamacli.chat.conversation import Conversation
-from llamacli.cli.table import Options
+from llamacli.chat.options import SessionOptions
+from llamacli.cli import resolve
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
@@ -26,19 +30,18 @@ class Dialogue:
         self,
         conversation: Conversation,
         endpoint: Endpoint,
-        network: NetworkOptions,
-        option_groups: Sequence[Options],
+        options: LoadedOptions,
         env: Environment,
         stdout: int,
     ) -> None:
         self.conversation, self.endpoint, self.env = conversation, endpoint, env
-        #: Those whose flags /set changes.
-        self.option_groups = option_groups
+        #: As they are now: /set and /model replace them.
+        self.options = options
         #: Where the commands print: the terminal, also where the answers go elsewhere.
         self.screen = Output(None, before=env.stderr.clear_status)
         #: Puts a text where the arrow keys find it.
         self.remember: Callable[[str], None] = lambda text: None
-        self._network, self._stdout = network, stdout
+        self._stdout = stdout
         self._client: Client | None = None
         conversation.runner.requests_usage = True
         #: What was asked last without an answer, and the turn whose place it would take: for /retry and /edit.
@@ -78,15 +81,21 @@ class Dialogue:
             self.remember(text)
             self.ask(text, without)
 
-    def reconfigure(self) -> None:
-        """Lets the next turn find what /set has changed, the client's own settings too."""
-        self._client = None
+    def reconfigure(self, options: LoadedOptions) -> None:
+        """Uses other options from the next turn on. Raises LlamaError (usage), and then nothing changes."""
+        runner = Runner(options, self.env.stderr)
+        runner.requests_usage = True
+        if options[NetworkOptions] is not self.options[NetworkOptions]:
+            self._client = None
+        self.options, self.conversation.runner = options, runner
+        self.conversation.options = options[SessionOptions]
+        resolve.apply(options[DisplayOptions], self.env)
 
     def _connected(self) -> "Client":
         """Returns the client, which keeps its connection from turn to turn."""
         from llamacli.http.client import Client
 
-        self._client = self._client or Client(self.endpoint, self._network, self.env.stderr)
+        self._client = self._client or Client(self.endpoint, self.options[NetworkOptions], self.env.stderr)
         return self._client
 
 

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 from llamacli.api.messages import Content, joined_text
@@ -10,11 +10,10 @@ from llamacli.chat.conversation import Conversation
 from llamacli.chat.dialogue import Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, stoppable
 from llamacli.chat.slash import COMMANDS, LeaveChat, completions
-from llamacli.cli.table import Options
+from llamacli.cli.spec import LoadedOptions
 from llamacli.config.paths import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.endpoint import Endpoint
-from llamacli.http.options import NetworkOptions
 from llamacli.stdio.environment import Environment
 
 
@@ -29,13 +28,12 @@ class Repl:
         self,
         conversation: Conversation,
         endpoint: Endpoint,
-        network: NetworkOptions,
-        tables: Sequence[Options],
+        options: LoadedOptions,
         env: Environment,
     ) -> None:
         """Raises LlamaError (usage) where there is no terminal."""
         self.env = env
-        self.dialogue = Dialogue(conversation, endpoint, network, tables, env, _take_terminal())
+        self.dialogue = Dialogue(conversation, endpoint, options, env, _take_terminal())
 
     def run(self, first: Content) -> ExitStatus:
         """Takes a first turn where there is one, and then all that are typed, until Ctrl-D."""

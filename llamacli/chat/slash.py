@@ -93,7 +93,7 @@ def _system(talk: Dialogue, operand: str) -> None:
 
 def _model(talk: Dialogue, operand: str) -> None:
     if operand:
-        talk.conversation.runner.params.model = operand
+        talk.reconfigure(talk.options.replace(talk.options[Params].replace("model", operand, "--model")))
     talk.env.stderr.note(f"the model is {talk.conversation.runner.params.model}")
 
 
@@ -105,19 +105,16 @@ def _set(talk: Dialogue, operand: str) -> None:
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
     if not flag:
-        rows = [
-            (name[2:], getattr(table, field)) for table in talk.option_groups for name, field in _settable(type(table))
-        ]
+        rows = [(name[2:], getattr(table, field)) for table in _groups(talk) for name, field in _settable(type(table))]
         return print_table([(name, _told(there)) for name, there in rows if there is not None], talk.screen)
     wanted = "--" + flag.lstrip("-").replace("_", "-")
-    for table in talk.option_groups:
+    for table in _groups(talk):
         for name, field in _settable(type(table)):
             if wanted == "--no-" + name[2:] and not texts and isinstance(table.flags()[field].type, Switch):
                 texts = ["false"]
             elif wanted != name and flag != table.flags()[field].short:
                 continue
-            _put(talk, table, field, texts)
-            return talk.reconfigure()
+            return _put(talk, table, field, texts)
     raise _not_set(talk, flag, wanted)
 
 
@@ -125,12 +122,16 @@ def _not_set(talk: Dialogue, flag: str, wanted: str) -> LlamaError:
     """Says why a flag cannot be set: it counts at the beginning only, has a command of its own, or is none."""
     from llamacli.cli.app import command
 
-    settable = {name for table in talk.option_groups for name, _ in _settable(type(table))}
+    settable = {name for table in _groups(talk) for name, _ in _settable(type(table))}
     if not any({wanted, flag} & set(entry.names) for entry in command("chat").flags if entry.long not in settable):
         return LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
     own = f"/{wanted[2:]}"
     todo = f"there is {own}" if own in COMMANDS else "give it to llamacli chat"
     return LlamaError(ExitStatus.USAGE, f"/set: '{flag}' cannot be set in a conversation", todo)
+
+
+def _groups(talk: Dialogue) -> list[Options]:
+    return [talk.options[group] for group in SETTABLE]
 
 
 def _settable(table: type[Options]) -> Iterator[tuple[str, str]]:
@@ -143,23 +144,14 @@ def _settable(table: type[Options]) -> Iterator[tuple[str, str]]:
 def _put(talk: Dialogue, table: Options, field: str, texts: list[str]) -> None:
     """Gives a field the value that the texts mean, or its default where there are none."""
     flag, name = table.flags()[field], long_name(field)
-    before = dict(vars(table))
     if not texts and isinstance(flag.type, Switch):
         texts = ["true"]
     if texts:
         raw = texts if flag.multiple else " ".join(texts)
-        vars(table)[field] = parse_value(flag, raw, f"/set {name[2:]}", talk.env)
-        table.origins = {**table.origins, field: name}
+        table = table.replace(field, parse_value(flag, raw, f"/set {name[2:]}", talk.env), name)
     else:
-        vars(table).pop(field, None)
-        table.origins = {key: origin for key, origin in table.origins.items() if key != field}
-    table.on_loaded(talk.env)
-    try:
-        talk.conversation.runner.load_format()
-    except LlamaError:
-        vars(table).clear()
-        vars(table).update(before)
-        raise
+        table = table.reset(field)
+    talk.reconfigure(talk.options.replace(table))
     there = getattr(table, field)
     talk.env.stderr.note(f"{name[2:]} is {_told(there)}")
 

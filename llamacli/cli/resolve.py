@@ -1,53 +1,86 @@
-"""Fills a table of flags: flag before environment before .env files before default."""
+"""Loads the options of a call: flag, then environment, then .env files, then default."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from llamacli.api.json import parse_json
-from llamacli.cli.table import AnyOptions, Flag, long_name
+from llamacli.cli.shared import DecodingOptions, DisplayOptions
+from llamacli.cli.spec import LoadedOptions, ParsedCall, Raw
+from llamacli.cli.table import Flag, Options, long_name
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 
 
-def load(table: type[AnyOptions], given: dict[str, Any], env: Environment) -> AnyOptions:
-    """Returns the table's values: flag before environment before files before default.
+def load(call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]] | None = None) -> LoadedOptions:
+    """Loads every group of the command's flags.
 
-    `given` holds what the command line gave, None where it gave nothing.
-    Raises LlamaError (usage) naming the flag or variable whose value is wrong.
+    `settings` holds values that rank between flag and environment, each with its
+    origin: those of a prompt file. Raises LlamaError (usage) naming the flag or
+    variable with a wrong value.
     """
-    values: dict[str, Any] = {}
+    env.input.flags = frozenset(field for group in call.command.groups for field in group.flags())
+    loaded: dict[type[Options], Options] = {}
+    # These two say how to report and decode what is wrong with the others.
+    for group in sorted(call.command.groups, key=lambda group: group not in (DisplayOptions, DecodingOptions)):
+        loaded[group] = _load_group(group, call, env, settings or {})
+        apply(loaded[group], env)
+    return LoadedOptions(call, {group: loaded[group] for group in call.command.groups})
+
+
+def apply(group: Options, env: Environment) -> None:
+    """Puts options into effect that concern reading and reporting rather than one command."""
+    if isinstance(group, DisplayOptions):
+        env.stderr.configure(quiet=group.quiet, verbose=group.verbose, color=not group.no_color)
+    elif isinstance(group, DecodingOptions):
+        env.input.lossy = group.lossy
+
+
+def _load_group(
+    group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]]
+) -> Options:
+    values: dict[str, object] = {}
     origins: dict[str, str] = {}
-    faults: dict[str, LlamaError] = {}
-    for name, flag in table.flags().items():
-        raw, origin = given.get(name), long_name(name)
-        variable = flag.variable(name)
-        if raw is None and variable and (found := env.settings.find(variable, flag.untrusted)):
-            text, source = found
-            raw, origin = _split(text) if flag.multiple else text, f"{variable} in {source}"
-        if raw is None:
+    errors: dict[str, LlamaError] = {}
+    for name, flag in group.flags().items():
+        source = _find(name, flag, call, env, settings)
+        if source is None:
             continue
-        origins[name] = origin
+        raw, origins[name] = source
         try:
-            values[name] = parse_value(flag, raw, origin, env)
+            values[name] = parse_value(flag, raw, origins[name], env)
         except LlamaError as error:
-            if not env.is_lenient:
+            if not call.command.is_lenient:
                 raise
-            faults[name] = error
-    made = table(values, origins, faults)
-    made.on_loaded(env)
-    return made
+            errors[name] = error
+    return group(values, origins, errors)
 
 
-def parse_value(flag: Flag, raw: Any, origin: str, env: Environment) -> Any:
-    """Returns what a flag's text means, a list of texts where it is repeated. Raises LlamaError (usage)."""
+def _find(
+    name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]]
+) -> tuple[Raw, str] | None:
+    """Returns the text of a flag and its origin, None if nothing sets it."""
+    if name in call.flags:
+        return call.flags[name], long_name(name)
+    if name in settings:
+        return settings[name]
+    variable = flag.variable(name)
+    if variable and (setting := env.settings.find(variable, flag.untrusted)):
+        text, source = setting
+        return _split(text) if flag.multiple else text, f"{variable} in {source}"
+    return None
+
+
+def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> Any:
+    """Returns the value of a flag. Raises LlamaError (usage)."""
     if isinstance(raw, list):
         return flag.type.join([_parse(flag.type, text, origin, env) for text in raw])
     return raw if isinstance(raw, bool) else _parse(flag.type, raw, origin, env)
 
 
 def _split(text: str) -> list[str]:
-    """Reads the environment default of a repeated flag: a JSON array of strings, or one string."""
+    """Returns the values in the environment default of a repeated flag: a JSON array of strings, or one string."""
     try:
         value = parse_json(text)
     except ValueError:
@@ -56,8 +89,8 @@ def _split(text: str) -> list[str]:
 
 
 def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
-    # Of a file an error shows the name, of a URL no password: what they hold may be a secret.
-    shown = re.sub(r"//.*@", "//...@", text)
+    # Errors show the name of a file, not its content, and a URL without its password: both may be secret.
+    label = re.sub(r"//.*@", "//...@", text)
     if kind.at_file:
         text = env.input.at_file(text, origin)
     elif not kind.undecoded:
@@ -65,5 +98,5 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
     try:
         return kind.parse(text)
     except ValueError as error:
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{shown}' {error}") from None
+        label = label if len(label) <= 60 else label[:57] + "..."
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{label}' {error}") from None

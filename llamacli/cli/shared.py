@@ -4,7 +4,6 @@ from typing import Annotated
 
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import PathType, Switch
-from llamacli.stdio.environment import Environment
 
 
 class OutputFile(Options):
@@ -27,7 +26,6 @@ class DisplayOptions(Options):
     """How llamacli speaks on stderr."""
 
     title = "Display"
-    load_first = True
     note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
     quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
@@ -38,17 +36,10 @@ class DisplayOptions(Options):
         bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.", env=True)
     ] = False
 
-    def on_loaded(self, env: Environment) -> None:
-        env.stderr.configure(quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
-
 
 class DecodingOptions(Options):
     """How bytes become text."""
 
     title = "Input"
-    load_first = True
 
     lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False
-
-    def on_loaded(self, env: Environment) -> None:
-        env.input.lossy = self.lossy

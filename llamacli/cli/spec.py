@@ -1,29 +1,28 @@
-"""Commands, flags and operands as plain data, for help, man page and completions."""
+"""Commands and flags as plain data: for the parser, help, man page and completions."""
 
-from typing import Annotated, Any, NamedTuple, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, NamedTuple, cast
 
-from llamacli.cli.table import Flag, Operand, Options, describe, takes_many
-from llamacli.cli.types import ParamType, Switch
+from llamacli.cli.table import AnyOptions, Flag, Operand, Options, describe
+from llamacli.cli.types import Switch
+from llamacli.errors import ExitStatus
+from llamacli.stdio.environment import Environment
+
+#: The text of a flag, several if it is repeated, or True or False for a switch.
+Raw = str | list[str] | bool
 
 
 class HelpOptions(Options):
-    """What every command has beside its own flags; Typer does its work."""
+    """The flags of every command that Typer handles."""
 
     title = "Help"
 
-    help: Annotated[bool, Flag(Switch(), "Print help.", "-h")] = False
-
-
-class VersionOptions(Options):
-    """What the program has beside its commands."""
-
-    title = "Help"
-
+    help: Annotated[bool, Flag(Switch(), "Print help; -h prints less of it.", "-h")] = False
     version: Annotated[bool, Flag(Switch(), "Print the version.")] = False
 
 
 class FlagSpec(NamedTuple):
-    """A flag with the name of its field and the table that it is from."""
+    """A flag with its field and its group."""
 
     group: type[Options]
     field: str
@@ -36,7 +35,7 @@ class FlagSpec(NamedTuple):
 
     @property
     def long(self) -> str:
-        """The flag's own name: `--usage`."""
+        """The main name: `--usage`."""
         return self.flag.names(self.field)[0]
 
     @property
@@ -53,14 +52,14 @@ class FlagSpec(NamedTuple):
 
     @property
     def descriptions(self) -> dict[str, tuple[str, ...]]:
-        """What a shell says of the flag's names: those that mean what the help says, and the one that undoes it."""
+        """What a shell says about the names: the help of the flag, and that of its negation."""
         opposite = self.flag.negated(self.field)
-        own = {self.flag.help: tuple(form for form in self.names if form != opposite)}
-        return own | ({f"Do the opposite of {self.long}.": (opposite,)} if opposite else {})
+        positive = {self.flag.help: tuple(name for name in self.names if name != opposite)}
+        return positive | ({f"Do the opposite of {self.long}.": (opposite,)} if opposite else {})
 
     @property
     def description(self) -> str:
-        """The help's sentence with range and default."""
+        """The help with range and default."""
         return describe(self.group, self.field, self.flag)
 
 
@@ -68,50 +67,71 @@ def _with_negated(long: str, opposite: str) -> str:
     return long.replace("--", "--[no-]", 1) if opposite.startswith("--no-") else long
 
 
-class OperandSpec(NamedTuple):
-    """An operand: what it is called in the usage, what it may be, and whether it takes all words that follow."""
-
-    metavar: str
-    kind: ParamType
-    multiple: bool
-
-
 class CommandSpec(NamedTuple):
-    """A command: its help's first line and the rest, its flags, operands and examples."""
+    """A command: its help, groups of flags, operands and examples, and the function that runs it."""
 
     name: str
     summary: str
-    text: str
+    description: str
     groups: tuple[type[Options], ...]
-    operands: tuple[OperandSpec, ...]
+    operands: tuple[Operand, ...]
     examples: tuple[str, ...]
+    run: "Callable[[LoadedOptions, Environment], ExitStatus]"
+    #: The advice for a command line with too many operands.
+    surplus_hint: str
+    #: Invalid settings are passed to the command instead of ending it.
+    is_lenient: bool
 
     @property
     def flags(self) -> list[FlagSpec]:
-        """The flags in the order in which help shows them."""
-        return [entry for table in (*self.groups, HelpOptions) for entry in flag_specs(table)]
+        """The flags in the order of the help."""
+        return [flag for group in (*self.groups, HelpOptions) for flag in flag_specs(group)]
 
 
-def flag_specs(table: type[Options]) -> list[FlagSpec]:
-    """Returns the flags of a table."""
-    return [FlagSpec(table, field, flag) for field, flag in table.flags().items()]
+class ParsedCall(NamedTuple):
+    """A command line after parsing: nothing has been read or sent yet."""
+
+    command: CommandSpec
+    #: The flags that were used, by field.
+    flags: Mapping[str, Raw]
+    #: The words of each operand, by its name.
+    operands: Mapping[str, Sequence[str]]
 
 
-def read_command(name: str, built: Any) -> CommandSpec:
-    """Returns what there is to know of a command that Typer has built."""
-    summary, _, text = built.help.partition("\n\n")
-    examples = tuple(built.epilog.splitlines())
-    operands = tuple(_place(annotation) for annotation in built.operands)
-    return CommandSpec(name, " ".join(summary.split()), " ".join(text.split()), built.tables, operands, examples)
+class LoadedOptions:
+    """The options and operands of one call. `options[Params]` is the group of that class."""
+
+    def __init__(self, call: ParsedCall, groups: Mapping[type[Options], Options]) -> None:
+        self.call, self._groups = call, groups
+
+    def __getitem__(self, group: type[AnyOptions]) -> AnyOptions:
+        return cast("AnyOptions", self._groups[group])
+
+    def __iter__(self) -> Iterator[Options]:
+        return iter(self._groups.values())
+
+    def operand(self, name: str) -> str | None:
+        """Returns the only word of an operand, None if it is missing."""
+        return next(iter(self.call.operands[name]), None)
+
+    def operands(self, name: str) -> list[str]:
+        """Returns the words of an operand that may be repeated."""
+        return list(self.call.operands[name])
+
+    def replace(self, group: Options) -> "LoadedOptions":
+        """Returns a copy with another group in place of the one of the same class."""
+        return LoadedOptions(self.call, {**self._groups, type(group): group})
 
 
-def _place(annotation: Any) -> OperandSpec:
-    hint, *rest = get_args(annotation)
-    own = next((item for item in rest if isinstance(item, Operand)), None)
-    if own is None:
-        raise TypeError(f"{annotation} has no Operand: Annotated[{hint}, Operand(Kind('NAME'))]")
-    return OperandSpec(own.metavar(hint), own.type, takes_many(hint))
+def flag_specs(group: type[Options]) -> list[FlagSpec]:
+    """Returns the flags of a group."""
+    return [FlagSpec(group, field, flag) for field, flag in group.flags().items()]
 
 
-#: What the program takes in place of a command.
-PROGRAM_FLAGS = [*flag_specs(HelpOptions), *flag_specs(VersionOptions)]
+def all_groups(commands: Sequence[CommandSpec]) -> list[type[Options]]:
+    """Returns the groups of all commands, each once."""
+    return list(dict.fromkeys(group for command in commands for group in command.groups))
+
+
+#: The flags of the program without a command.
+PROGRAM_FLAGS = flag_specs(HelpOptions)

@@ -1,103 +1,119 @@
-"""Tables of flags: one field is one flag, one environment default, one line of help."""
+"""Groups of flags: one field is one flag, one environment default, one line of help."""
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import LlamaError
-from llamacli.stdio.environment import Environment
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Flag(NamedTuple):
     """One flag: the field that it annotates gives its long name, `--<field-name>`."""
 
     type: ParamType
-    #: A sentence that begins with a verb; range and default are added to it.
+    #: At most 60 characters, ending with a period; the range and the default are added to it.
     help: str
-    #: The short form with its dash, and further long forms.
+    #: The short name with its dash, and further long names.
     short: str = ""
     aliases: tuple[str, ...] = ()
-    #: May be given more than once.
+    #: May be repeated.
     multiple: bool = False
     #: Has a default in the environment: LLAMACLI_<FIELD>, or the variable named here.
     env: bool | str = False
-    #: May be set by a working directory's .env, which a stranger may have written.
+    #: May also be set by a project's .env, which somebody else may have written.
     untrusted: bool = False
-    #: A command that shows its use in the man page, where a sentence does not do.
+    #: A command that shows its use in the man page, if a sentence is not enough.
     example: str = ""
+    #: Is one of the flags that the short help shows.
+    common: bool = False
 
     def variable(self, name: str) -> str | None:
-        """Returns the environment variable that gives the field `name` its default, if any does."""
+        """Returns the environment variable with the default of field `name`, None if it has none."""
         if isinstance(self.env, str):
             return self.env
         return f"LLAMACLI_{name.upper()}" if self.env else None
 
     def names(self, name: str) -> list[str]:
-        """Returns all that the flag of the field `name` can be called: `--usage`, `--no-usage`, `-u`."""
+        """Returns all names of the flag of field `name`: `--usage`, `--no-usage`, `-u`."""
         return [form for part in self.param_decls(name) for form in part.split("/")]
 
     def negated(self, name: str) -> str:
-        """Returns what the field `name` is set to false by, "" where nothing is needed for that."""
+        """Returns the flag that sets field `name` to false, "" if it needs none."""
         if not (isinstance(self.type, Switch) and self.env):
             return ""
         long = long_name(name)
         return long.replace("--no-", "--") if name.startswith("no_") else long.replace("--", "--no-", 1)
 
     def param_decls(self, name: str) -> list[str]:
-        """Returns the flag's names as Typer wants them, the long one first."""
+        """Returns the names as Typer takes them, the long one first."""
         long = "/".join(filter(None, [long_name(name), self.negated(name)]))
         return [long, *self.aliases, *filter(None, [self.short])]
 
 
 def long_name(name: str) -> str:
-    """Returns the flag of a field; a field whose name is a word of Python's ends with an underscore."""
+    """Returns the long name of a field; fields named like Python keywords end with an underscore."""
     return "--" + name.rstrip("_").replace("_", "-")
 
 
 class Operand(NamedTuple):
-    """A word of the command line that is no flag; one whose type is a list takes all that follow too."""
+    """One operand of a command: `name` is what the command calls it."""
 
+    name: str
     type: ParamType
+    #: Takes every word that follows.
+    multiple: bool = False
+    required: bool = False
 
-    def metavar(self, hint: object) -> str:
-        """Returns how help writes an operand of this type: `NAME`, `[NAME]`, `[NAME]...`."""
-        name = f"[{self.type.metavar}]" if _is_optional(hint) else self.type.metavar
-        return name + ("..." if takes_many(hint) else "")
+    @property
+    def metavar(self) -> str:
+        """The operand as the usage line shows it: `NAME`, `[NAME]`, `[NAME]...`."""
+        name = self.type.metavar if self.required else f"[{self.type.metavar}]"
+        return name + ("..." if self.multiple else "")
 
 
 class Options:
-    """A table of flags: each field is annotated with its `Flag` and has its default.
+    """A group of flags: each field is annotated with its `Flag` and has its default.
 
-    No dataclass, since making one takes longer than a whole table is used: all
-    the methods that it would write are this constructor.
+    The values are set once, by the constructor. It is no dataclass, because making one
+    takes longer than all uses of the class.
     """
 
     title: ClassVar[str]
     note: ClassVar[str] = ""
-    #: Is filled before the others, since it says how to speak of what goes wrong with them.
-    load_first: ClassVar[bool] = False
 
     def __init__(
         self, values: Mapping[str, Any], origins: Mapping[str, str], errors: Mapping[str, LlamaError] | None = None
     ) -> None:
         vars(self).update(values)
-        #: What is wrong with the values that could not be taken, where a command wants to know rather than to fail.
+        #: The errors of invalid values, by field, if the command asked for them.
         self.errors = errors or {}
-        #: Where each value that is no default came from: `--model`, `LLAMACLI_MODEL in the environment`.
+        #: The source of each value that is not a default: `--model`, `LLAMACLI_MODEL in the environment`.
         self.origins = origins
 
     def from_flag(self, name: str) -> bool:
-        """Tells whether a field was given as a flag."""
+        """Returns True if a field was set by its flag."""
         return self.origins.get(name, "").startswith("--")
 
-    def on_loaded(self, env: Environment) -> None:
-        """Is called when all values are there."""
+    def replace(self, name: str, value: object, origin: str) -> "Self":
+        """Returns a copy with another value in one field."""
+        return type(self)({**self._values(), name: value}, {**self.origins, name: origin}, self.errors)
+
+    def reset(self, name: str) -> "Self":
+        """Returns a copy with the default in one field."""
+        values = {field: value for field, value in self._values().items() if field != name}
+        return type(self)(values, {field: text for field, text in self.origins.items() if field != name}, self.errors)
+
+    def _values(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("errors", "origins")}
 
     @classmethod
     def flags(cls) -> dict[str, Flag]:
-        """Returns the flags by the names of their fields, in the order in which the help shows them."""
-        # A table that builds on another one has that one's flags first.
+        """Returns the flags by field name, in the order of the help."""
+        # Inherited flags come first.
         hints = [hint for base in reversed(cls.__mro__) for hint in inspect.get_annotations(base).items()]
         return {name: hint.__metadata__[0] for name, hint in hints if hasattr(hint, "__metadata__")}
 
@@ -105,18 +121,8 @@ class Options:
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
-def takes_many(hint: object) -> bool:
-    """Tells whether an operand of this type takes all words that follow."""
-    return any(get_origin(part) is list for part in (hint, *get_args(hint)))
-
-
-def _is_optional(hint: object) -> bool:
-    # A type that allows None says that the operand may be left out.
-    return type(None) in get_args(hint)
-
-
 def describe(table: type[Options], name: str, flag: Flag) -> str:
-    """Returns a flag's help with its range and its default."""
+    """Returns the help of a flag with its range and default."""
     default = getattr(table, name, None)
     notes = [flag.type.constraint, "repeatable" if flag.multiple else ""]
     if default is not None and not isinstance(default, (bool, list, dict, tuple)):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Annotated
 
 from llamacli.ask.options import ContextOptions, FormatOptions
 from llamacli.ask.params import Params
@@ -13,6 +12,7 @@ from llamacli.batch.input.template import Template
 from llamacli.batch.options import ItemOptions, LimitOptions, RowOptions
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, RowPrinter
 from llamacli.cli.shared import DecodingOptions, DisplayOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType, PathType
 from llamacli.errors import ExitStatus, LlamaError
@@ -23,6 +23,31 @@ from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import is_direct
 from llamacli.stdio.output import Output
 
+DESCRIPTION = """
+The items are the lines of stdin or of the FILEs, or the records of JSON Lines, CSV and
+TSV. In TEMPLATE, {} stands for the item and {name} for a field; {{ and }} are braces. An
+item that TEMPLATE does not mention is appended. Without a template, or with -, the line
+itself is the prompt, and a record needs a prompt, messages or body field (OpenAI's batch
+input format). Each answer is a line of JSON: index, id (custom_id or id of the record),
+key (a digest of the request and of -x), input, content, finish_reason, usage, seconds,
+attempts, error (null, or status and message), and tool_calls if there are any; with -n
+above 1, content and finish_reason are lists. The status is 13 if any item failed. The
+first Ctrl-C waits for the calls in flight.
+"""
+OPERANDS = (Operand("template", ParamType("TEMPLATE")), Operand("files", PathType(), multiple=True))
+OPTIONS = (
+    ItemOptions,
+    ContextOptions,
+    DecodingOptions,
+    Params,
+    FormatOptions,
+    RowOptions,
+    LimitOptions,
+    PreviewOptions,
+    DisplayOptions,
+    EndpointOptions,
+    NetworkOptions,
+)
 EXAMPLES = (
     "llamacli batch 'Translate to German: {}' <words.txt",
     "llamacli batch -o out.jsonl --resume 'Is {name} in {country}?' cities.csv",
@@ -30,63 +55,40 @@ EXAMPLES = (
 )
 
 
-def batch(
-    template: Annotated[str | None, Operand(ParamType("TEMPLATE"))],
-    files: Annotated[list[str] | None, Operand(PathType())],
-    source: ItemOptions,
-    context: ContextOptions,
-    decoding: DecodingOptions,
-    params: Params,
-    format: FormatOptions,
-    rows: RowOptions,
-    limits: LimitOptions,
-    preview: PreviewOptions,
-    display: DisplayOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    env: Environment,
-) -> ExitStatus:
-    """Ask one question for each line or record, in parallel.
-
-    The items are the lines of stdin or of the FILEs, or the records of JSON Lines, CSV
-    and TSV. TEMPLATE holds {} for the item or {name} for a field, {{ and }} for braces;
-    where it holds neither, the item follows it. Without one, or with -, a line is the
-    prompt, and of a record its prompt, its messages, or its body (OpenAI's batch input
-    format). Each answer is a line of JSON: index, id (the record's custom_id or id), key
-    (a digest of the request and of -x), input, content, finish_reason, usage, seconds,
-    attempts, error (null, or status and message), and tool_calls where there are any;
-    with -n above 1 content and finish_reason are lists. A status of 13 says that some
-    failed. The first Ctrl-C lets the calls in flight finish.
-    """
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Asks all questions and prints a row for each."""
+    template, files, source = options.operand("template"), options.operands("files"), options[ItemOptions]
+    params, rows, limits = options[Params], options[RowOptions], options[LimitOptions]
+    preview, network = options[PreviewOptions], options[NetworkOptions]
     _check(template, files, source.input, rows)
     asked = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
-    questions = RequestBuilder(asked, context, params, env.input)
-    shape = AnswerReader(format, rows.allow_truncated, env.stderr)
+    questions = RequestBuilder(asked, options[ContextOptions], params, env.input)
+    shape = AnswerReader(options[FormatOptions], rows.allow_truncated, env.stderr)
     # What leaves no room for the form is told before anything is sent.
     shape.build_body(params.body([], stream=None, usage=False))
-    items = Items(files or [], source.input, asked, env.input)
+    items = Items(files, source.input, asked, env.input)
     if preview.dry_run or preview.curl:
-        return _show(items, questions, shape, limits, preview, server, network, rows.output, env)
-    where = endpoint.resolve(server, env)
+        return _show(items, questions, shape, options, env)
+    where = endpoint.resolve(options[EndpointOptions], env)
 
     # Not before all is known to be sendable: nothing takes longer to import than requests.
     from llamacli.batch.output.journal import Journal
     from llamacli.batch.runner import BatchRunner
 
-    def run(sink: RowPrinter | Journal) -> ExitStatus:
+    def run_to(sink: RowPrinter | Journal) -> ExitStatus:
         BatchRunner(items, questions, sink, limits, network, where, env.stderr, shape).run()
         return ExitStatus.OK
 
     if rows.output and not rows.plain and _is_file(rows.output):
         is_resumed = rows.resume or rows.retry_failed
         forgiven = [ExitStatus.CUT] if rows.allow_truncated else []
-        return run(Journal(rows.output, is_resumed, _keeps(rows), not rows.unordered, forgiven))
+        return run_to(Journal(rows.output, is_resumed, _keeps(rows), not rows.unordered, forgiven))
     with Output(rows.output) as out:
         terminator = ("\0" if rows.null else "\n") if rows.plain else None
-        return run(RowPrinter(out, env.stderr, not rows.unordered, terminator, shape.is_json))
+        return run_to(RowPrinter(out, env.stderr, not rows.unordered, terminator, shape.is_json))
 
 
-def _check(template: str | None, files: list[str] | None, form: str | None, rows: RowOptions) -> None:
+def _check(template: str | None, files: list[str], form: str | None, rows: RowOptions) -> None:
     """Raises LlamaError (usage) where operands and flags make no sense together."""
     if template not in (None, "-") and not files and os.path.exists(template or ""):
         what = f"'{template}' is a file, and a lone operand is the template"
@@ -118,18 +120,14 @@ def _show(
     items: Items,
     questions: RequestBuilder,
     shape: AnswerReader,
-    limits: LimitOptions,
-    preview: PreviewOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    path: str | None,
+    options: LoadedOptions,
     env: Environment,
 ) -> ExitStatus:
     """Prints the requests in place of sending them. Raises LlamaError where some items make none."""
     from llamacli.http.preview import print_previews
 
     failed = 0
-    number, shards = limits.shard or (1, 1)
+    number, shards = options[LimitOptions].shard or (1, 1)
 
     def requests() -> Iterator[ChatRequest]:
         nonlocal failed
@@ -141,7 +139,7 @@ def _show(
                 env.stderr.note(str(fault))
                 failed += 1
 
-    print_previews(requests(), preview, server, network, path, env)
+    print_previews(requests(), options, options[RowOptions].output, env)
     if failed:
         raise LlamaError(ExitStatus.FAILED, f"{failed} items make no request", "the notes say why, without -q")
     return ExitStatus.OK

@@ -1,25 +1,36 @@
-"""`llamacli chat`: a conversation, at a prompt of its own or one turn a call."""
+"""`llamacli chat`: a conversation, interactive or one turn a call."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING
 
+from llamacli.api.messages import Content
 from llamacli.ask import prompt
-from llamacli.ask.options import FormatOptions, InputOptions, OutputOptions, UsageOptions
-from llamacli.ask.params import Params
-from llamacli.ask.runner import Runner
+from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
+from llamacli.ask.runner import Answer, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session
-from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
+from llamacli.cli.shared import OutputFile
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
-from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
-from llamacli.http.request import ChatRequest
+from llamacli.http.options import EndpointOptions, PreviewOptions
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+
+DESCRIPTION = """
+Without a PROMPT, on a terminal, starts an interactive chat; type /help for commands. With
+a PROMPT or piped input it takes one turn and prints the answer as `ask` does. Each turn is
+saved once its answer is complete; a failed turn changes nothing. -S names the conversation,
+and -c continues the last one of this login session.
+"""
+OPERANDS = (Operand("prompt", ParamType("PROMPT"), multiple=True),)
+OPTIONS = (SessionOptions, *QUESTION_OPTIONS)
 EXAMPLES = (
     "llamacli chat -S review 'What does this do?' <main.py",
     "llamacli chat -S review 'And how is it tested?'",
@@ -32,67 +43,35 @@ NO_LOGIN = "this login session cannot be told from others: its leader has ended 
 NAME_IT = "name one with -S; 'llamacli sessions' lists them"
 
 
-def chat(
-    words: Annotated[list[str] | None, Operand(ParamType("PROMPT"))],
-    session: SessionOptions,
-    input: InputOptions,
-    decoding: DecodingOptions,
-    params: Params,
-    output: OutputOptions,
-    file: OutputFile,
-    format: FormatOptions,
-    preview: PreviewOptions,
-    usage: UsageOptions,
-    display: DisplayOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    env: Environment,
-) -> ExitStatus:
-    """Hold a conversation.
-
-    On a terminal without a PROMPT it has a prompt of its own, where /help lists what
-    can be done. With a PROMPT or text on stdin it takes one turn, printed as `ask`
-    prints it. Turns are saved as JSON Lines, under the name that -S gives or else the
-    time; -c goes on with the last one. A turn that fails leaves nothing behind.
-    """
-    conversation = Conversation(
-        _session(session, env), session, Runner(params, output, usage, env.stderr, format), env.stderr
-    )
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Takes one turn, or starts an interactive chat."""
+    words, session, input = options.operands("prompt"), options[SessionOptions], options[InputOptions]
+    conversation = Conversation(_session(session, env), session, Runner(options, env.stderr), env.stderr)
     conversation.system = prompt.system(input, env.input)
     conversation.examples = input.messages or []
-    content = prompt.content(words or [], input, env.input)
+    content = prompt.content(words, input, env.input)
     has_prompt = bool(content or words or input.file or input.files_from or input.edit)
     if session.interactive or (not has_prompt and os.isatty(0)):
-        for option in (*(name for name in preview.origins if getattr(preview, name)), *file.origins):
-            what = f"--{option.replace('_', '-')} is for one turn"
-            raise LlamaError(ExitStatus.USAGE, what, "give a prompt, and no -i")
-        where = endpoint.resolve(server, env)
-
-        from llamacli.chat.repl import Repl
-
-        tables = (params, session, output, format, usage, display, network)
-        return Repl(conversation, where, network, tables, env).run(content)
+        return _interact(conversation, content, options, env)
     body = conversation.build_body(prompt.require_content(content))
-    if preview.dry_run or preview.curl:
-        from llamacli.http.preview import print_preview
 
-        print_preview(ChatRequest(body), preview, server, network, file.output, env)
-        env.input.drop_draft()
-        return ExitStatus.OK
-    where = endpoint.resolve(server, env)
-    conversation.session.prepare()
+    def take_turn(client: "Client", out: Output) -> Answer:
+        conversation.session.prepare()
+        return conversation.take_turn(content, client, out)
 
-    from llamacli.http import open
+    return send_or_preview(body, take_turn, options, env)
 
-    with (
-        Output(file.output, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, network, env.stderr) as client,
-    ):
-        answer = conversation.take_turn(content, client, out)
-        if answer.error:
-            raise answer.error
-    env.input.drop_draft()
-    return answer.status
+
+def _interact(conversation: Conversation, content: Content, options: LoadedOptions, env: Environment) -> ExitStatus:
+    preview, file = options[PreviewOptions], options[OutputFile]
+    for option in (*(name for name in preview.origins if getattr(preview, name)), *file.origins):
+        what = f"--{option.replace('_', '-')} is for one turn"
+        raise LlamaError(ExitStatus.USAGE, what, "give a prompt, and no -i")
+    where = endpoint.resolve(options[EndpointOptions], env)
+
+    from llamacli.chat.repl import Repl
+
+    return Repl(conversation, where, options, env).run(content)
 
 
 def _session(options: SessionOptions, env: Environment) -> Session:

@@ -6,12 +6,12 @@ import signal
 import sys
 import time
 from getpass import getpass
-from typing import Annotated, Any
 
 from llamacli.api.json import encode
 from llamacli.ask.options import UsageOptions
 from llamacli.ask.params import Params
 from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.config import dotenv
@@ -21,11 +21,18 @@ from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
+from llamacli.stdio import table
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.output import Output
 
+DESCRIPTION = """
+`show` (the default) prints every setting, its value and where it came from, with the key
+masked. `set-key` reads a key from a hidden prompt, or from stdin if that is not a
+terminal, and stores it in the user's .env. `check` makes the cheapest real call and
+reports what it found; its exit status is that of the call.
+"""
 EXAMPLES = (
     "llamacli config show",
     "pass show aimlapi | llamacli config set-key",
@@ -33,65 +40,46 @@ EXAMPLES = (
 )
 ACTIONS = ("show", "set-key", "check")
 #: What is told who gives more operands: it may be a key.
-SURPLUS = "set-key reads the key from a hidden prompt or stdin, since an argument would show in ps"
+OPERANDS = (Operand("action", ParamType(values=ACTIONS)),)
+OPTIONS = (Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+SURPLUS_HINT = "set-key reads the key from a hidden prompt or stdin, since an argument would show in ps"
 #: A wrong setting is shown, and does not keep a key from being stored.
 IS_LENIENT = True
 
 
-def config(
-    action: Annotated[str | None, Operand(ParamType(values=ACTIONS))],
-    params: Params,
-    usage: UsageOptions,
-    display: DisplayOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    env: Environment,
-) -> ExitStatus:
-    """Show the settings, store a key, try the connection.
-
-    `show` (the default) prints every setting, its value and where it came from, the
-    key masked. `set-key` reads a key from a hidden prompt, or from stdin where that is
-    no terminal, and stores it in the user's .env. `check` makes the cheapest real call
-    and says in plain words what it found; its exit status is that of the call.
-    """
-    action = env.input.argument(action or "show", "the action")
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Does what the first operand says."""
+    action = env.input.argument(options.operand("action") or "show", "the action")
     if action not in ACTIONS:
         # What may be a key is not repeated.
         what = "that is no action" if re.fullmatch(r"[!-~]{16,}", action) else f"no action '{action}'"
         raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(ACTIONS)}")
-    tables = [server, params, network, usage, display]
     with Output(None, before=env.stderr.clear_status) as out:
         if action == "set-key":
             _set_key(out, env)
         elif action == "check":
-            for fault in [fault for table in tables for fault in table.errors.values()]:
-                raise fault
-            _check(out, params.model, server, network, env)
+            for error in [error for group in options for error in group.errors.values()]:
+                raise error
+            _check(out, options, env)
         else:
-            _show(out, server, tables, env)
+            _show(out, options, env)
     return ExitStatus.OK
 
 
-def _show(out: Output, server: EndpointOptions, tables: list[Any], env: Environment) -> None:
-    """Prints NAME, value and source of each setting, aligned on a terminal and tab-separated in a pipe."""
-    rows = [("key", *_key(server, env))]
+def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
+    """Prints name, value and source of each setting."""
+    rows = [("key", *_key(options[EndpointOptions], env))]
     for variable in KEY_SOURCES:
-        found = env.settings.find(variable, stranger=False)
-        # A command may hold a secret itself.
-        value = "" if not found else found[0] if variable.endswith("FILE") else "(set)"
-        rows.append((variable, value, f"{variable} in {found[1]}" if found else "default"))
-    for table in tables:
-        for name, flag in table.flags().items():
-            if variable := flag.variable(name):
-                value = str(table.errors[name]) if name in table.errors else _text(getattr(table, name))
-                rows.append((variable, value, table.origins.get(name, "default")))
-    rows = [(name, " ".join(value.split()), origin) for name, value, origin in rows]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, value, origin in rows:
-        if out.is_terminal:
-            out.write(f"{name:<{widths[0]}}  {value:<{min(widths[1], 44)}}  {origin}\n")
-        else:
-            out.write(f"{name}\t{value}\t{origin}\n")
+        setting = env.settings.find(variable, stranger=False)
+        # A command may contain a secret itself.
+        text = "" if not setting else setting[0] if variable.endswith("FILE") else "(set)"
+        rows.append((variable, text, f"{variable} in {setting[1]}" if setting else "default"))
+    for group in options:
+        for name, flag in group.flags().items():
+            if setting_name := flag.variable(name):
+                value = str(group.errors[name]) if name in group.errors else _text(getattr(group, name))
+                rows.append((setting_name, value, group.origins.get(name, "default")))
+    table.print_table([(name, " ".join(value.split()), origin) for name, value, origin in rows], out)
 
 
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
@@ -151,13 +139,14 @@ def _stop(number: int, frame: object) -> None:
     raise Stopped(number)
 
 
-def _check(out: Output, model: str, server: EndpointOptions, network: NetworkOptions, env: Environment) -> None:
-    where = endpoint.resolve(server, env)
+def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
+    network, model = options[NetworkOptions], options[Params].model
+    where = endpoint.resolve(options[EndpointOptions], env)
 
     from llamacli.http import open as early
 
     if "retry" not in network.origins:
-        network.retry = 0
+        network = network.replace("retry", 0, "default")
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     start = time.monotonic()
     with early.open_client(where, network, env.stderr) as client:

@@ -1,10 +1,16 @@
 """`llamacli man`: the man page."""
 
 from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
+DESCRIPTION = """
+Prints roff source: all commands, flags, exit statuses, variables and files. If llamacli
+was installed with its man page, `man llamacli` shows it too.
+"""
+OPTIONS = (DisplayOptions,)
 EXAMPLES = (
     "llamacli man | man -l -",
     "llamacli man >llamacli.1",
@@ -12,12 +18,8 @@ EXAMPLES = (
 )
 
 
-def man(display: DisplayOptions, env: Environment) -> ExitStatus:
-    """Print the man page.
-
-    It is roff source for man: all commands, flags, exit statuses, variables and files.
-    Where llamacli was installed with its man page, `man llamacli` shows it too.
-    """
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Prints the page."""
     from llamacli.cli import app
     from llamacli.cli.docs import man
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from llamacli.api.errors import error_message
 from llamacli.cli.shared import DisplayOptions, OutputFile
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import MODELS
@@ -18,6 +19,12 @@ from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.output import Output
 
+DESCRIPTION = """
+Each line shows one model: its id, developer, context length and maximum output in tokens.
+Columns are aligned on a terminal and separated by tabs in a pipe. FILTER shows only models
+whose id, alias, name or developer contains it. No key is needed.
+"""
+OPERANDS = (Operand("filter", ParamType("FILTER")),)
 EXAMPLES = (
     "llamacli models llama",
     "llamacli models | sort -t \"$(printf '\\t')\" -k 3 -n",
@@ -38,45 +45,36 @@ class ModelsOptions(Options):
     )
 
 
-def models(
-    filter: Annotated[str | None, Operand(ParamType("FILTER"))],
-    options: ModelsOptions,
-    file: OutputFile,
-    display: DisplayOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    env: Environment,
-) -> ExitStatus:
-    """List the models that the server offers.
+OPTIONS = (ModelsOptions, OutputFile, DisplayOptions, EndpointOptions, NetworkOptions)
 
-    A line is a model: its id, developer, context length and most tokens of output,
-    aligned on a terminal and separated by tabs in a pipe. FILTER keeps those that
-    hold it in id, alias, name or developer. No key is needed.
-    """
-    where = endpoint.resolve(server, env, need_key=False)
+
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Lists the models."""
+    listing = options[ModelsOptions]
+    where = endpoint.resolve(options[EndpointOptions], env, need_key=False)
 
     from llamacli.http import open
 
     with (
-        Output(file.output, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, network, env.stderr) as client,
+        Output(options[OutputFile].output, before=env.stderr.clear_status, note=env.stderr.note) as out,
+        open.open_client(where, options[NetworkOptions], env.stderr) as client,
     ):
         document = client.json(Request("GET", "/models"))
         listed = found = _models(document)
         # Another server's types mean something else, and hide nothing.
-        if not options.all and any(model.get("type") == CHAT_TYPE for model in listed):
+        if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):
             found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
-        if not options.all:
+        if not listing.all:
             _remember([model["id"] for model in found])
-        wanted = env.input.argument(filter or "", "FILTER").lower()
+        wanted = env.input.argument(options.operand("filter") or "", "FILTER").lower()
         found = [model for model in found if wanted in _searched(model)]
-        if options.json:
+        if listing.json:
             out.document({**document, "data": found})
         else:
             table.print_table([_row(model) for model in found], out, COLUMNS, right=(2, 3))
         if not found:
             what = f" with '{wanted}'" if wanted else ""
-            hint = "" if options.all or not listed else "; --all shows more than those for chat"
+            hint = "" if listing.all or not listed else "; --all shows more than those for chat"
             env.stderr.note(f"{where.base_url} offers no model{what}{hint}")
         out.commit()
     return ExitStatus.OK

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode, json_fault, parse_json
 from llamacli.cli.shared import DisplayOptions, OutputFile
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import AtFile, KeyValue, ParamType, Pattern, Switch
 from llamacli.errors import ExitStatus, LlamaError
@@ -20,6 +21,14 @@ from llamacli.stdio.output import Output
 if TYPE_CHECKING:
     import requests
 
+DESCRIPTION = """
+BODY is JSON, @FILE, or - for stdin. Stdin is also read if neither BODY nor -F is given,
+except for GET (the default with --endpoint alone). The body must be valid JSON and is sent
+byte for byte; with -F it is encoded again. The response body is printed byte for byte; of
+a stream, the data of each event is printed as a line, without the final [DONE]. Any 2xx
+response exits 0.
+"""
+OPERANDS = (Operand("body", AtFile("BODY")),)
 EXAMPLES = (
     "llamacli raw -F temperature=0 @body.json",
     "llamacli ask --dry-run --json 'Hello' | llamacli raw | jq -r '.choices[0].message.content'",
@@ -100,40 +109,27 @@ class RawOptions(Options):
     ] = False
 
 
-def raw(
-    body: Annotated[str | None, Operand(AtFile("BODY"))],
-    options: RawOptions,
-    file: OutputFile,
-    preview: PreviewOptions,
-    display: DisplayOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    env: Environment,
-) -> ExitStatus:
-    """Send a JSON body and print the API's JSON.
+OPTIONS = (RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
-    BODY is JSON text, @FILE, or - for stdin, which is read too where there is neither
-    BODY nor field, but for a GET: that is what --endpoint alone asks for. It is
-    checked to be JSON and sent byte for byte; with -F it is written anew, its numbers
-    as doubles. The response's body is printed byte for byte, and of a stream each
-    event's data as a line, but for the [DONE] at its end. A 2xx ends with 0 whatever
-    the answer says.
-    """
-    data, streaming = _body(body, options, env)
-    method = options.method or ("GET" if options.endpoint and not data else "POST")
-    request = Request(method, options.endpoint or CHAT_PATH, data, options.header or (), streaming)
+
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Sends a body and prints the response."""
+    raw, preview, path = options[RawOptions], options[PreviewOptions], options[OutputFile].output
+    data, streaming = _body(options.operand("body"), raw, env)
+    method = raw.method or ("GET" if raw.endpoint and not data else "POST")
+    request = Request(method, raw.endpoint or CHAT_PATH, data, raw.header or (), streaming)
     if preview.dry_run or preview.curl:
-        from llamacli.http.preview import print_preview
+        from llamacli.http.preview import print_previews
 
-        print_preview(request, preview, server, network, file.output, env)
+        print_previews([request], options, path, env)
         return ExitStatus.OK
-    where = endpoint.resolve(server, env)
+    where = endpoint.resolve(options[EndpointOptions], env)
 
     from llamacli.http import open
 
     with (
-        Output(file.output, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, network, env.stderr) as client,
+        Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
+        open.open_client(where, options[NetworkOptions], env.stderr) as client,
     ):
         from llamacli.http import passthrough
         from llamacli.http.reply import Reply
@@ -143,12 +139,12 @@ def raw(
             response = call.send()
         except LlamaError:
             if call.error_response:
-                _print(out, options.include, *call.error_response)
+                _print(out, raw.include, *call.error_response)
             raise
-        _print(out, options.include, response, b"")
+        _print(out, raw.include, response, b"")
         with Reply(call, response, Accumulator()) as reply:
             passthrough.copy_body(
-                reply, out, options.sse, is_answer=request.path.partition("?")[0].endswith("/completions")
+                reply, out, raw.sse, is_answer=request.path.partition("?")[0].endswith("/completions")
             )
         out.end()
         out.commit()

@@ -8,6 +8,7 @@ from llamacli.chat import session
 from llamacli.chat.messages import print_transcript, text, to_request
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import SESSIONS
@@ -16,12 +17,21 @@ from llamacli.stdio import table
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
+DESCRIPTION = """
+`list` (the default) prints name, turns, age and first words of each, the most recently
+used one first. In a pipe the columns are separated by tabs and the age is in seconds.
+`show` prints one conversation, `rm` removes the ones that are named.
+"""
 EXAMPLES = (
     "llamacli sessions",
     "llamacli sessions show review",
     "llamacli sessions show review --json | jq '{messages: .}' | llamacli raw -F model=gpt-4o-mini -",
 )
 ACTIONS = ("list", "show", "rm")
+OPERANDS = (
+    Operand("action", ParamType(values=ACTIONS)),
+    Operand("names", ParamType("NAME", completes="session"), multiple=True),
+)
 COLUMNS = ("SESSION", "TURNS", "AGE", "FIRST WORDS")
 #: Characters of the first message in the list.
 FIRST = 60
@@ -37,27 +47,19 @@ class SessionsOptions(Options):
     json: Annotated[bool, Flag(Switch(), "Print the messages of `show` as a JSON array, as `raw` takes them.")] = False
 
 
-def sessions(
-    action: Annotated[str | None, Operand(ParamType(values=ACTIONS))],
-    names: Annotated[list[str] | None, Operand(ParamType("NAME", completes="session"))],
-    options: SessionsOptions,
-    display: DisplayOptions,
-    env: Environment,
-) -> ExitStatus:
-    """List, show or remove saved conversations.
+OPTIONS = (SessionsOptions, DisplayOptions)
 
-    `list` (the default) prints name, turns, age and first words of each, the one that
-    was used last first; in a pipe tabs separate them and the age is in seconds. `show`
-    prints one conversation, `rm` removes those that are named.
-    """
-    action = env.input.argument(action or "list", "the action")
+
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Does what the first operand says."""
+    action = env.input.argument(options.operand("action") or "list", "the action")
     if action not in ACTIONS:
         raise LlamaError(ExitStatus.USAGE, f"no action '{action}'", f"there is {', '.join(ACTIONS)}")
-    names = [checked_name(env.input.argument(name, "NAME"), "NAME") for name in names or []]
+    names = [checked_name(env.input.argument(name, "NAME"), "NAME") for name in options.operands("names")]
     if (action == "list") == bool(names) or (action == "show" and len(names) > 1):
         wanted = {"list": "takes no NAME", "show": "wants the NAME of one session", "rm": "wants the NAME of a session"}
         raise LlamaError(ExitStatus.USAGE, f"'sessions {action}' {wanted[action]}", "'llamacli sessions' lists them")
-    if options.json and action != "show":
+    if options[SessionsOptions].json and action != "show":
         raise LlamaError(ExitStatus.USAGE, f"--json is for 'sessions show', not {action}")
     for name in names:
         if not os.path.lexists(SESSIONS.path(name)):
@@ -69,7 +71,7 @@ def sessions(
             )
         elif action == "show":
             entries = Session(names[0], warn=env.stderr.note).messages()
-            if options.json:
+            if options[SessionsOptions].json:
                 out.document(to_request(entries))
             else:
                 print_transcript(entries, out)

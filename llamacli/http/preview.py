@@ -1,8 +1,9 @@
-"""--options-run and --curl: shows a request in place of sending it."""
+"""--dry-run and --curl: prints a request instead of sending it."""
 
 import os
 from collections.abc import Iterable
 
+from llamacli.cli.spec import LoadedOptions
 from llamacli.config.settings import KEY_VARIABLES
 from llamacli.http import endpoint, request
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
@@ -12,37 +13,19 @@ from llamacli.stdio.output import Output
 from llamacli.stdio.shell import quote
 
 
-def print_preview(
-    outgoing: Request,
-    options: PreviewOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    path: str | None,
-    env: Environment,
-) -> None:
-    """Prints a request in place of sending it: no key is fetched and nothing leaves the machine."""
-    print_previews([outgoing], options, server, network, path, env)
-
-
-def print_previews(
-    requests: Iterable[Request],
-    options: PreviewOptions,
-    server: EndpointOptions,
-    network: NetworkOptions,
-    path: str | None,
-    env: Environment,
-) -> None:
-    """Prints each request on a line of its own, as it comes."""
+def print_previews(requests: Iterable[Request], options: LoadedOptions, path: str | None, env: Environment) -> None:
+    """Prints each request on a line of its own, to `path` or stdout. No key is fetched and nothing is sent."""
+    server, network, is_curl = options[EndpointOptions], options[NetworkOptions], options[PreviewOptions].curl
     with Output(path) as out:
-        if options.curl:
+        if is_curl:
             endpoint.announce(server, env)
             with_key = endpoint.would_send_key(server, env)
             if not with_key and (holder := endpoint.untrusted_key_source(server, env)):
-                env.stderr.note(f"the command sends no key, and the call itself would: the one in {holder}")
+                env.stderr.note(f"the command sends no key, but the call itself would send the one in {holder}")
             if with_key and not os.environ.get(KEY_VARIABLES[0]):
                 env.stderr.note(f"the command takes the key from {KEY_VARIABLES[0]}, which is not set here")
         for outgoing in requests:
-            if options.curl:
+            if is_curl:
                 url = request.join_url(server.base_url, outgoing.path)
                 out.write(curl_command(outgoing, url, network, with_key))
             else:

@@ -118,12 +118,12 @@ def test_every_operand_offers_what_may_stand_there(shell: Shell) -> None:
     for command in COMMANDS:
         before = f"llamacli {command.name} "
         for place in command.operands:
-            lines[before] = place.kind
-            if place.kind.at_file:
+            lines[before] = place.type
+            if place.type.at_file:
                 lines[before + "@"] = ParamType(completes="file")
             before += "x "
             if place.multiple:
-                lines[before] = place.kind
+                lines[before] = place.type
     found = shell.offers(*lines)
     for line, kind in lines.items():
         # zsh offers flags where there is nothing else.

@@ -37,7 +37,7 @@ def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
     assert rows["LLAMACLI_RETRY_MAX_TIME"] == ("120", "default")
     assert rows["AIMLAPI_BASE_URL"][0] == world.api.url
     for name in app.COMMANDS:
-        app.build(name)
+        app.command(name)
     variables = {flag.variable(name) for table in Options.__subclasses__() for name, flag in table.flags().items()}
     assert {*variables, "key", "LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND"} - {None} == set(rows)
     assert shown(world).keys() == rows.keys()

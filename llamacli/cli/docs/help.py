@@ -63,7 +63,7 @@ def command_help(command: CommandSpec) -> str:
     blocks = [
         filled(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  "),
         filled(command.summary),
-        filled(command.text),
+        filled(command.description),
     ]
     groups: dict[str, list[str]] = {}
     for entry in command.flags:

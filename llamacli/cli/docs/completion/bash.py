@@ -290,7 +290,7 @@ def _operand(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "    case $command:$place in"
     for command in commands:
         for number, place in enumerate(command.operands, 1):
-            what = " ".join([completion_kind(place.kind), *place.kind.values])
+            what = " ".join([completion_kind(place.type), *place.type.values])
             yield f"    {command.name}:{'*' if place.multiple else number}) _llamacli_value '' {what} ;;"
     yield "    esac"
     yield "}"

@@ -193,7 +193,7 @@ def _operand(commands: Sequence[CommandSpec]) -> Iterator[str]:
     yield "    switch $command:$place"
     for command in commands:
         for number, place in enumerate(command.operands, 1):
-            words = " ".join([completion_kind(place.kind), *place.kind.values])
+            words = " ".join([completion_kind(place.type), *place.type.values])
             yield f"        case '{command.name}:{'*' if place.multiple else number}'"
             yield f"            printf '%s\\n' {words}"
     yield "    end"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from llamacli.cli.docs.completion.common import HEAD, LISTINGS, completion_kind, folder_expression, quoted
-from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec, OperandSpec
+from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
+from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 
 ENGINE = """
@@ -100,8 +101,8 @@ def _specs(entry: FlagSpec) -> Iterator[str]:
         yield quoted(f"{before}{form}{takes}[{_brackets(text)}]{value}")
 
 
-def _place(place: OperandSpec, number: int) -> str:
-    name, action = place.kind.metavar, _action(place.kind)
+def _place(place: Operand, number: int) -> str:
+    name, action = place.type.metavar, _action(place.type)
     return quoted(
         f"{'*' if place.multiple else number}:{_colons(name)}:{f' _llamacli_text {name}' if action == ' ' else action}"
     )
