@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from llamacli.api.messages import ContentPart
@@ -39,8 +40,10 @@ class Dialogue:
         self.options = options
         #: Where the commands print: the terminal, also where the answers go elsewhere.
         self.screen = Output(None, before=env.stderr.clear_status)
-        #: Puts a text where the arrow keys find it.
+        #: Adds a text to the history of the line editor.
         self.remember: Callable[[str], None] = lambda text: None
+        #: Keeps what is typed during an answer for the next message.
+        self.typing_ahead: Callable[[], AbstractContextManager[None]] = nullcontext
         self._stdout = stdout
         self._client: Client | None = None
         conversation.runner.requests_usage = True
@@ -57,9 +60,12 @@ class Dialogue:
         content = join_parts([text, *self.attached])
         self.unanswered, self.replaced_turn = text, without
         self._loading.join()
-        with Output(None, before=self.env.stderr.clear_status, stdout=self._stdout) as out:
+        with self.typing_ahead(), Output(None, before=self.env.stderr.clear_status, stdout=self._stdout) as out:
             answer = self.conversation.take_turn(content, self._connected(), out, without)
         self.forget()
+        if self._stdout == 1:
+            # Sets the answer apart from the next question.
+            self.screen.write("\n")
         if self.conversation.runner.usage_options.usage and self.conversation.total.turns > 1:
             self.env.stderr.line(str(self.conversation.total), "2")
         if answer.error:

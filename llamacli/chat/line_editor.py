@@ -1,37 +1,92 @@
-"""Lines that a person types: editing by readline, a history, Tab, messages of several lines."""
+"""Reads messages from the terminal: readline, its history, Tab, messages of several lines."""
 
+import codecs
 import json
 import locale
 import os
-import readline
+import re
+import select
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import NamedTuple, TypeVar
 
 from llamacli import signals
-from llamacli.errors import Stopped
+from llamacli.chat.slash import FENCE
+from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.stdio import terminal
+from llamacli.stdio.stderr import is_dumb
 
 T = TypeVar("T")
-
-
-#: Opens and closes a message of several lines.
-FENCE = '"""'
-
-
-#: The signals that are heard here. After SIGQUIT readline would leave the terminal as it has set it.
+#: The signals that are handled here. After SIGQUIT, readline would leave the terminal in its own mode.
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-
-
-#: Entries of the history that are read back.
+#: Entries of the history that are read.
 HISTORY_LENGTH = 1000
+#: Seconds within which further lines belong to the same paste, if the terminal does not mark pastes.
+PASTE_PAUSE = 0.02
+#: Locales tried if the user's does not use UTF-8; "" is the user's.
+UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
+
+
+def _terminal_charset() -> str:
+    """Returns the charset that the locale names, generated or not; UTF-8 if that is ASCII or none."""
+    name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    charset = name.partition(".")[2].partition("@")[0]
+    with suppress(locale.Error):
+        locale.setlocale(locale.LC_CTYPE, "")
+        charset = locale.nl_langinfo(locale.CODESET)
+    try:
+        codec = codecs.lookup(charset).name
+    except LookupError:
+        return "utf-8"
+    return "utf-8" if codec == "ascii" else codec
+
+
+def _readline_locale_name(charset: str) -> str:
+    """Switches to a locale in which readline loses no byte and returns its name, "" if it is the user's.
+
+    readline drops bytes that its locale does not know. In "C", set up for it, it takes
+    each byte for a character.
+    """
+    for name in UTF8_LOCALES if charset == "utf-8" else ():
+        with suppress(locale.Error):
+            locale.setlocale(locale.LC_CTYPE, name)
+            if locale.nl_langinfo(locale.CODESET).upper() in ("UTF-8", "UTF8"):
+                return name
+    locale.setlocale(locale.LC_CTYPE, "C")
+    return "C"
+
+
+CHARSET = _terminal_charset()
+LOCALE = _readline_locale_name(CHARSET)
+
+
+@contextmanager
+def _readline_locale() -> Iterator[None]:
+    """Sets LC_ALL, which readline looks up at each call. Child processes get the user's."""
+    before = os.environ.get("LC_ALL")
+    if LOCALE:
+        os.environ["LC_ALL"] = LOCALE
+    try:
+        yield
+    finally:
+        if LOCALE and before is None:
+            del os.environ["LC_ALL"]
+        elif LOCALE:
+            os.environ["LC_ALL"] = str(before)
+
+
+with _readline_locale():
+    import readline
+
+IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
 class Interrupted(Exception):
-    """Ctrl-C while a line was typed. `was_empty` tells whether there was anything to throw away."""
+    """Ctrl-C during typing. `was_empty` is True if the line was."""
 
     def __init__(self, was_empty: bool) -> None:
         super().__init__(was_empty)
@@ -39,7 +94,7 @@ class Interrupted(Exception):
 
 
 class TypedInput(NamedTuple):
-    """A message; one of several lines is meant as it stands, and no command."""
+    """A message; one of several lines is never a command."""
 
     text: str
     is_block: bool
@@ -48,8 +103,8 @@ class TypedInput(NamedTuple):
 def stoppable(what: Callable[[], T]) -> T:
     """Does what Ctrl-C may stop. Raises Stopped.
 
-    While this is not being done, SIGINT is passed over, so that of many that come
-    together none ends what the first one leads to.
+    At all other times SIGINT is ignored, so that of several in a row none ends what
+    the first one started.
     """
     try:
         return what()
@@ -59,89 +114,160 @@ def stoppable(what: Callable[[], T]) -> T:
         raise
 
 
-def _is_stoppable(frame: FrameType | None) -> bool:
-    # A flag would have to be taken back after the exception, and the next signal may come before that.
-    while frame and frame.f_code is not stoppable.__code__:
+def _is_within(frame: FrameType | None, code: CodeType) -> bool:
+    # A flag would have to be reset after the exception, and the next signal may arrive before that.
+    while frame and frame.f_code is not code:
         frame = frame.f_back
     return frame is not None
+
+
+def _read_line(prompt: str) -> str:
+    """Reads one line. A frame of this function on the stack means that readline owns the terminal."""
+    return stoppable(lambda: input(prompt))
 
 
 class LineEditor:
     """Reads messages from the terminal on descriptors 0 and 1.
 
-    `complete` returns what a line may be completed to: whole lines. Without a
-    `history` nothing is kept beyond the call.
+    `complete` returns the whole lines that a line may be completed to. Without a
+    `history` nothing is remembered beyond the call.
     """
 
-    def __init__(self, history: Path | None, complete: Callable[[str], list[str]]) -> None:
+    def __init__(self, history: Path | None, complete: Callable[[str], list[str]], is_colored: bool) -> None:
         self._history, self._complete = history, complete
+        # readline takes what is between \x01 and \x02 to have no width.
+        self._prompt = "\x01\x1b[1m\x02> \x01\x1b[0m\x02" if is_colored and not IS_LIBEDIT else "> "
         self._matches: list[str] = []
-        # What is typed is UTF-8, whatever the locale says, and the descriptors may lead elsewhere than at the start.
-        sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        # input() must return all bytes, and the descriptors may have been replaced.
+        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-        # input() does without none of the three, and 2 may have been closed.
+        # input() needs all three, and 2 may have been closed.
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-        readline.set_auto_history(False)
-        readline.set_completer(self._next)
-        readline.set_completer_delims(" ")
-        if "libedit" in (readline.__doc__ or ""):
-            readline.parse_and_bind("bind ^I rl_complete")
-        else:
-            readline.parse_and_bind("tab: complete")
-            # A newline that is pasted does not send the line.
-            readline.parse_and_bind("set enable-bracketed-paste on")
+        #: The terminal marks pasted text, so that readline does not take its newlines for Enter.
+        self._marks_pastes = not IS_LIBEDIT and not is_dumb() and _allows_bracketed_paste()
+        with _readline_locale():
+            self._configure()
         self._load()
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
+        if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+            signal.signal(signal.SIGTSTP, self._suspend)
+        signal.signal(signal.SIGCONT, self._suspend)
+
+    def _configure(self) -> None:
+        readline.set_auto_history(False)
+        readline.set_completer(self._next)
+        readline.set_completer_delims(" ")
+        if IS_LIBEDIT:
+            readline.parse_and_bind("bind ^I rl_complete")
+            return
+        readline.parse_and_bind("tab: complete")
+        # Python turns it off.
+        if self._marks_pastes:
+            readline.parse_and_bind("set enable-bracketed-paste on")
+        if LOCALE == "C":
+            for setting in ("input-meta on", "output-meta on", "convert-meta off"):
+                readline.parse_and_bind(f"set {setting}")
 
     def read(self) -> TypedInput:
-        """Returns the next message. Raises EOFError after Ctrl-D, Interrupted after Ctrl-C."""
-        text = self._line("> ")
-        if is_block := text.strip() == FENCE:
-            text = self._block()
+        """Returns the next message.
+
+        Raises EOFError after Ctrl-D, Interrupted after Ctrl-C, LlamaError (usage) if the
+        terminal sent bytes that are not text.
+        """
+        text = self._pasted_lines(self._prompt)
+        # Text that was pasted with its newlines is a message as it is, and may be Python.
+        if is_block := "\n" not in text and text.lstrip().startswith(FENCE):
+            text = self._block(text.strip().removeprefix(FENCE))
+        text = _decoded(text)
         if text.strip():
             self.remember(text)
-        return TypedInput(text, is_block)
+        return TypedInput(text, is_block or "\n" in text)
 
     def remember(self, text: str) -> None:
-        """Puts a text where the arrow keys find it."""
+        """Adds a text to the history."""
         _add(text)
         if not self._history:
             return
-        # A history is worth no failure.
+        # A history that cannot be written is not worth an error.
         with suppress(OSError):
             os.makedirs(self._history.parent, mode=0o700, exist_ok=True)
             fd = os.open(self._history, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with open(fd, "wb") as file:
                 file.write(json.dumps(text).encode() + b"\n")
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keeps what is typed or pasted meanwhile for the next message, as readline would read it."""
+
+        with terminal.unechoed(0):
+            if not self._marks_pastes:
+                yield
+                return
+            with terminal.changed(lambda: _write(b"\x1b[?2004h"), lambda: _write(b"\x1b[?2004l")):
+                yield
+
+    def _pasted_lines(self, prompt: str) -> str:
+        """Returns a line, or several if they arrive at once and the terminal does not mark pastes."""
+        text = self._line(prompt)
+        if self._marks_pastes or text.startswith("/") or text.strip() == FENCE:
+            return text
+        while self._has_input():
+            text += "\n" + self._line(". ")
+        return text
+
+    def _has_input(self) -> bool:
+        # Canonical mode would hide a last line without a newline.
+        with terminal.unechoed(0):
+            return bool(select.select([0], [], [], PASTE_PAUSE)[0])
+
     def _line(self, prompt: str) -> str:
-        try:
-            return stoppable(lambda: input(prompt))
-        except Stopped as stopped:
-            if stopped.number != signal.SIGINT:
-                raise
-            raise Interrupted(was_empty=not readline.get_line_buffer()) from None
+        typed = ""
+        while True:
+            # After Ctrl-Z, editing goes on with what was typed.
+            readline.set_pre_input_hook((lambda: _insert(typed)) if typed else None)  # noqa: B023
+            try:
+                with _readline_locale():
+                    return _read_line(prompt)
+            except Stopped as stopped:
+                typed = readline.get_line_buffer()
+                if stopped.number == signal.SIGINT:
+                    raise Interrupted(was_empty=not typed) from None
+                if stopped.number == signal.SIGTSTP:
+                    terminal.stop()
+                elif stopped.number != signal.SIGCONT:
+                    raise
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Ends what is being done by raising Stopped; after SIGINT the program may go on."""
+        """Ends the current operation by raising Stopped; after SIGINT the program goes on."""
         if number != signal.SIGINT:
-            # The second one is not waited for.
+            # The second one ends the program at once.
             signal.signal(number, signal.SIG_DFL)
-        elif not _is_stoppable(frame):
+        elif not _is_within(frame, stoppable.__code__):
             return
         raise Stopped(number)
 
-    def _block(self) -> str:
-        """Returns the lines up to the one that closes the message. Raises Interrupted after Ctrl-C or Ctrl-D."""
-        lines: list[str] = []
+    def _suspend(self, number: int, frame: FrameType | None) -> None:
+        """Has readline restore the terminal before the program stops, and draw its line after it."""
+        if _is_within(frame, _read_line.__code__):
+            raise Stopped(number)
+        if number == signal.SIGTSTP:
+            terminal.stop()
+        else:
+            terminal.resume()
+
+    def _block(self, first: str) -> str:
+        """Returns the lines up to the closing one. Raises Interrupted after Ctrl-C or Ctrl-D."""
+        if first.endswith(FENCE):
+            return first.removesuffix(FENCE)
+        lines = [first] if first else []
         try:
-            while (line := self._line(". ")).strip() != FENCE:
-                lines.append(line)
+            while not lines or lines[-1].strip() != FENCE:
+                lines += self._line(". ").split("\n")
         except (EOFError, Interrupted):
             raise Interrupted(was_empty=False) from None
-        return "\n".join(lines)
+        return "\n".join(lines[:-1])
 
     def _load(self) -> None:
         if not self._history:
@@ -161,27 +287,62 @@ class LineEditor:
                 write_atomically(self._history, kept, 0o600, follow=True)
 
     def _next(self, word: str, number: int) -> str | None:
-        """Is asked by readline for one candidate after the other; each takes the place of the line's last word."""
+        """Called by readline for one candidate after the other; each replaces the last word of the line."""
         if number == 0:
-            before = readline.get_line_buffer()[: readline.get_endidx()]
-            line, start = _as_utf8(before), len(_as_utf8(before)) - len(_as_utf8(word))
+            line = _from_readline(readline.get_line_buffer()[: readline.get_endidx()])
+            start = len(line) - len(_from_readline(word))
             try:
-                self._matches = [_as_locale(whole[start:]) for whole in self._complete(line)]
+                self._matches = [_to_readline(whole[start:]) for whole in self._complete(line)]
             except OSError:
                 self._matches = []
         return self._matches[number] if number < len(self._matches) else None
 
 
 def _add(text: str) -> None:
-    # NUL ends a line of C's.
-    readline.add_history(_as_locale(text.replace("\0", "")))
+    # NUL would end a string of C's.
+    readline.add_history(_to_readline(text.replace("\0", "")))
 
 
-def _as_locale(text: str) -> str:
-    """Returns what Python's readline, which encodes by the C library's locale, makes UTF-8 bytes of."""
-    return text.encode("utf-8", "replace").decode(locale.nl_langinfo(locale.CODESET), "surrogateescape")
+def _write(sequence: bytes) -> None:
+    with suppress(OSError):
+        os.write(1, sequence)
 
 
-def _as_utf8(text: str) -> str:
-    """Returns the text whose UTF-8 bytes readline has decoded by the C library's locale."""
-    return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode("utf-8", "replace")
+def _insert(text: str) -> None:
+    readline.insert_text(text)
+    readline.redisplay()
+
+
+def _decoded(text: str) -> str:
+    """Returns what was typed, in UTF-8 or else the locale's charset. Raises LlamaError (usage)."""
+    data = text.encode("utf-8", "surrogateescape")
+    for charset in ("utf-8", CHARSET):
+        with suppress(UnicodeDecodeError):
+            return data.decode(charset)
+    what = f"the terminal sent bytes that are not {CHARSET.upper()}"
+    raise LlamaError(ExitStatus.USAGE, what, "set its encoding to UTF-8")
+
+
+def _to_readline(text: str) -> str:
+    """Returns what Python's readline, which encodes by the C library's locale, turns into the right bytes."""
+    try:
+        data = text.encode(CHARSET)
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "replace")
+    return data.decode(locale.nl_langinfo(locale.CODESET), "surrogateescape")
+
+
+def _from_readline(text: str) -> str:
+    """Returns the text whose bytes readline has decoded by the C library's locale."""
+    return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode(CHARSET, "replace")
+
+
+def _allows_bracketed_paste() -> bool:
+    """False if the user's inputrc turns bracketed paste off."""
+    for path in (os.environ.get("INPUTRC"), os.path.expanduser("~/.inputrc"), "/etc/inputrc"):
+        with suppress(OSError, ValueError):
+            if path and os.path.isfile(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    values = re.findall(r"(?im)^\s*set\s+enable-bracketed-paste\b[ \t]*(\S*)", file.read())
+                return not values or values[-1].lower() in ("on", "1", "")
+    return True

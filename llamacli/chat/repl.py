@@ -9,12 +9,13 @@ from llamacli.api.messages import Content, joined_text
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.dialogue import Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, stoppable
-from llamacli.chat.slash import COMMANDS, LeaveChat, completions
+from llamacli.chat.slash import WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions
 from llamacli.config.paths import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.endpoint import Endpoint
 from llamacli.stdio.environment import Environment
+from llamacli.stdio.stderr import is_dumb
 
 
 class Repl:
@@ -41,8 +42,9 @@ class Repl:
         if session.is_saved:
             self._do(session.prepare)
         history = HISTORY.path() if session.is_saved else None
-        self._lines = LineEditor(history, completions)
-        self.dialogue.remember = self._lines.remember
+        is_colored = self.env.stderr.wants_color and not (os.environ.get("NO_COLOR") or is_dumb())
+        self._lines = LineEditor(history, completions, is_colored)
+        self.dialogue.remember, self.dialogue.typing_ahead = self._lines.remember, self._lines.paused
         self._greet()
         if first:
             self.dialogue.attached = [part for part in first if isinstance(part, dict) and part.get("type") != "text"]
@@ -58,6 +60,8 @@ class Repl:
             except EOFError:
                 self.dialogue.screen.write("\n")
                 break
+            except LlamaError as error:
+                self.env.stderr.error(error)
             else:
                 if not self._do(lambda: self._handle(typed)):  # noqa: B023
                     break
@@ -102,16 +106,15 @@ class Repl:
         text = typed.text
         if not text.strip():
             return
-        name, _, operand = text.strip().partition(" ")
-        if typed.is_block or not text.startswith("/") or "\n" in text:
-            self.dialogue.ask(text)
-        elif name in COMMANDS:
-            if operand and not COMMANDS[name].operand:
-                raise LlamaError(ExitStatus.USAGE, f"{name} takes nothing after it", "/help lists what does")
-            COMMANDS[name].run(self.dialogue, operand.strip())
+        words = text.strip()
+        if not typed.is_block and (text.startswith("/") or words in WORDS):
+            name, _, operand = WORDS.get(words, words).partition(" ")
+            command = find_command(name)
+            if operand and not command.operand:
+                raise LlamaError(ExitStatus.USAGE, f"{name} takes no argument", "type /help for the commands")
+            command.run(self.dialogue, operand.strip())
         else:
-            todo = "/help lists them; a message that begins with / wants a space in front"
-            raise LlamaError(ExitStatus.USAGE, f"no command {name}", todo)
+            self.dialogue.ask(text)
 
 
 def _take_terminal() -> int:

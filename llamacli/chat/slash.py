@@ -22,24 +22,31 @@ from llamacli.http.options import NetworkOptions
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.table import print_table
 
+#: Opens and closes a message of several lines.
+FENCE = '"""'
+
 
 class LeaveChat(Exception):
-    """The conversation is over."""
+    """The user wants to leave."""
 
 
 class SlashCommand(NamedTuple):
-    """One command: `operand` stands for what may follow it, `do` is handed what does."""
+    """One command. `operand` is what may follow it in the help, "" if nothing may."""
 
     operand: str
     help: str
     run: Callable[[Dialogue, str], None]
     #: Returns what the operand may be completed to.
     candidates: Callable[[str], list[str]] = lambda typed: []
+    aliases: tuple[str, ...] = ()
 
 
 def _help(talk: Dialogue, operand: str) -> None:
-    rows = [(f"{name} {command.operand}".rstrip(), command.help) for name, command in COMMANDS.items()]
-    print_table([*rows, ('"""', "Begin or end a message of several lines.")], talk.screen)
+    rows = [
+        (f"{', '.join((name, *command.aliases))} {command.operand}".rstrip(), command.help)
+        for name, command in COMMANDS.items()
+    ]
+    print_table([*rows, (FENCE, "Start or end a message of several lines.")], talk.screen)
 
 
 def _exit(talk: Dialogue, operand: str) -> None:
@@ -206,24 +213,37 @@ def _paths(typed: str) -> list[str]:
 
 
 COMMANDS = {
-    "/help": SlashCommand("", "List these commands.", _help),
-    "/exit": SlashCommand("", "Leave, as Ctrl-D does.", _exit),
-    "/reset": SlashCommand("", "Begin a new conversation; the old one stays saved.", _reset),
-    "/undo": SlashCommand("", "Take the last turn back.", _undo),
-    "/retry": SlashCommand("", "Ask the last message again; a new answer takes the old one's place.", _retry),
-    "/edit": SlashCommand(
-        "[TEXT]", "Write a message in $VISUAL or $EDITOR, from TEXT or what has no answer yet.", _edit
+    "/help": SlashCommand("", "List these commands.", _help, aliases=("/?",)),
+    "/exit": SlashCommand("", "Leave, like Ctrl-D.", _exit, aliases=("/quit", "/q")),
+    "/reset": SlashCommand(
+        "", "Start a new conversation; the old one stays saved.", _reset, aliases=("/new", "/clear")
     ),
-    "/system": SlashCommand("[TEXT]", "Change the system message; TEXT, @FILE, or nothing for none.", _system),
-    "/model": SlashCommand("[NAME]", "Ask this model from now on.", _model, _models),
-    "/set": SlashCommand(
-        "[FLAG [VALUE]]", "Set a flag; VALUE is quoted as in a shell, none sets a switch, unsets others.", _set, _flags
-    ),
-    "/file": SlashCommand("PATH", "Add a file to the next message.", _file, _paths),
-    "/save": SlashCommand("NAME", "Save the conversation under this name, and go on there.", _save),
+    "/undo": SlashCommand("", "Remove the last turn.", _undo),
+    "/retry": SlashCommand("", "Ask the last message again and replace its answer.", _retry),
+    "/edit": SlashCommand("[TEXT]", "Write a message in $VISUAL or $EDITOR.", _edit),
+    "/system": SlashCommand("[TEXT]", "Set the system message: TEXT, @FILE or none.", _system),
+    "/model": SlashCommand("[NAME]", "Show or change the model.", _model, _models),
+    "/set": SlashCommand("[FLAG [VALUE]]", "Show or set flags; without VALUE, reset one.", _set, _flags),
+    "/file": SlashCommand("PATH", "Attach a file to the next message.", _file, _paths),
+    "/save": SlashCommand("NAME", "Save the conversation under this name.", _save),
     "/show": SlashCommand("", "Print the conversation.", _show),
-    "/usage": SlashCommand("", "Print the tokens and the cost of the turns taken here.", _usage),
+    "/usage": SlashCommand("", "Print the tokens and cost of this chat.", _usage),
 }
+#: What people type alone on a line, and the command that they mean.
+WORDS = {"exit": "/exit", "quit": "/exit", "?": "/help"}
+
+
+def find_command(name: str) -> SlashCommand:
+    """Returns the command of this name, alias or unique prefix. Raises LlamaError (usage)."""
+    names = {form: command for long, command in COMMANDS.items() for form in (long, *command.aliases)}
+    matches = [names[name]] if name in names else [command for form, command in names.items() if form.startswith(name)]
+    if len({id(command) for command in matches}) == 1 and name != "/":
+        return matches[0]
+    hint = "to send a message that starts with /, put a space first; /help lists the commands"
+    if matches:
+        forms = ", ".join(form for form in names if form.startswith(name))
+        raise LlamaError(ExitStatus.USAGE, f"'{name}' could be {forms}", hint)
+    raise LlamaError(ExitStatus.USAGE, f"unknown command '{name}'", hint)
 
 
 #: The tables whose flags /set takes.
@@ -243,5 +263,5 @@ def completions(line: str) -> list[str]:
     name, blank, typed = line.partition(" ")
     if not blank:
         return [f"{command} " for command in COMMANDS if command.startswith(name or "/")] if line else []
-    found = COMMANDS[name].candidates(typed) if name in COMMANDS else []
-    return [f"{name} {candidate}" for candidate in found if candidate.startswith(typed)]
+    candidates = COMMANDS[name].candidates(typed) if name in COMMANDS else []
+    return [f"{name} {candidate}" for candidate in candidates if candidate.startswith(typed)]

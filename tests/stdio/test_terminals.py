@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from llamacli.stdio.escape import escaped
-from tests.chat.test_repl import READY
 from tests.support.fake_api import Behaviour, answer, delta, document, error, event, raw, stream, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -193,10 +192,10 @@ def test_a_prompt_obeys_nobody_else(world: World, line: str, fails: bool) -> Non
     (world.cwd / "evil").write_bytes(b"\xff")
     world.api.will(error(429, WITH_NUL) if fails else text(WITH_NUL))
     with Terminal(world, *PROGRAM, "chat", "-S", "talk", NO_COLOR="1") as terminal:
-        terminal.until(READY)
+        terminal.until("> ")
         terminal.type(f"{line}\r")
         end = time.monotonic() + 20
-        while terminal.shown.count(READY) < 2:
+        while terminal.shown.count("\x1b[?2004h> ") < 2:
             assert time.monotonic() < end, terminal.shown
             assert terminal.read(0.1)
         terminal.type("\x04")

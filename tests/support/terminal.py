@@ -57,8 +57,8 @@ class Terminal:
             assert self.read(0.1) or text in self.shown, f"ended without {text!r}: {self.shown!r}"
         return self.shown
 
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
+    def type(self, text: str | bytes) -> None:
+        os.write(self.master, text if isinstance(text, bytes) else text.encode())
 
     def wait(self, seconds: float = 10) -> int:
         """Waits for the end and returns the status, negative for a signal."""

@@ -1,0 +1,99 @@
+"""Changes to the terminal's state, undone before the program stops (Ctrl-Z) or ends."""
+
+import os
+import signal
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+class _Change:
+    """One change: how it is made, and how it is undone."""
+
+    def __init__(self, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+        self._enter, self._leave, self._is_active = enter, leave, False
+
+    def enter(self) -> None:
+        self._is_active = True
+        self._enter()
+
+    def leave(self) -> None:
+        if self._is_active:
+            self._is_active = False
+            self._leave()
+
+
+#: The changes in effect, the latest last.
+_changes: list[_Change] = []
+
+
+@contextmanager
+def changed(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
+    """Calls `enter` now and after each continuation, `leave` at the end and before each stop."""
+    change = _Change(enter, leave)
+    _changes.append(change)
+    try:
+        change.enter()
+        yield
+    finally:
+        change.leave()
+        _changes.remove(change)
+
+
+def catch_stop() -> None:
+    """Restores the terminal while the program is stopped. A SIGTSTP that is ignored stays ignored."""
+    if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+        signal.signal(signal.SIGTSTP, lambda number, frame: stop())
+    signal.signal(signal.SIGCONT, lambda number, frame: resume())
+
+
+def stop() -> None:
+    """Restores the terminal and stops, as Ctrl-Z does. Returns when the program is continued."""
+    for change in reversed(_changes):
+        change.leave()
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, handler)
+
+
+def resume() -> None:
+    """Makes all changes again, since the shell may have undone them. In the background it makes none."""
+    if is_foreground():
+        for change in _changes:
+            change.enter()
+
+
+def is_foreground(fd: int | None = None) -> bool:
+    """True if this process may draw on its terminal: it is not a background job."""
+    try:
+        return os.tcgetpgrp(_terminal() if fd is None else fd) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _terminal() -> int:
+    return next((fd for fd in (0, 1, 2) if os.isatty(fd)), 0)
+
+
+@contextmanager
+def unechoed(fd: int) -> Iterator[None]:
+    """Keeps typed text in the terminal's queue, unechoed and whole; Ctrl-C and Ctrl-Z still work.
+
+    In canonical mode the terminal drops what exceeds 4096 bytes in a line.
+    """
+    try:
+        before = termios.tcgetattr(fd)
+    except termios.error:
+        yield
+        return
+    mode = before.copy()
+    mode[3] = before[3] & ~(termios.ECHO | termios.ICANON)
+
+    def put(value: list[Any]) -> None:
+        # TCSADRAIN keeps what has been typed, TCSAFLUSH would drop it.
+        with suppress(termios.error):
+            termios.tcsetattr(fd, termios.TCSADRAIN, value)
+
+    with changed(lambda: put(mode), lambda: put(before)):
+        yield
