@@ -49,12 +49,12 @@ class Terminal:
         self.shown += block.decode("utf-8", "replace")
         return bool(block)
 
-    def until(self, text: str, seconds: float = 10) -> str:
-        """Waits for a text and returns all that was shown by then."""
+    def until(self, text: str, seconds: float = 10, start: int = 0) -> str:
+        """Waits for a text, shown after the first `start` characters, and returns all that was shown by then."""
         end = time.monotonic() + seconds
-        while text not in self.shown:
+        while text not in self.shown[start:]:
             assert time.monotonic() < end, f"{text!r} never came, but {self.shown!r}"
-            assert self.read(0.1) or text in self.shown, f"ended without {text!r}: {self.shown!r}"
+            assert self.read(0.1) or text in self.shown[start:], f"ended without {text!r}: {self.shown!r}"
         return self.shown
 
     def type(self, text: str | bytes) -> None:

@@ -1,0 +1,67 @@
+"""Ctrl-Z and fg in a chat, in the shells that people use."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.support.chat import CHAT, said
+from tests.support.fake_api import delta, event, stream
+from tests.support.terminal import Terminal
+from tests.support.world import World
+
+SHELLS = [["bash", "--norc", "-i"], ["dash", "-i"], ["mksh", "-i"], ["busybox", "ash", "-i"], ["zsh", "-f", "-i"]]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_ctrl_z_gives_the_shell_its_terminal_and_fg_goes_on_with_the_line(world: World, shell: list[str]) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed")
+    with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
+        terminal.type(f"{' '.join(CHAT)}\r")
+        terminal.until("\x1b[?2004h> ")
+        terminal.type("half a mess\u00e4ge")
+        terminal.until("half a mess\u00e4ge")
+        shown = len(terminal.shown)
+        terminal.type("\x1a")
+        terminal.until("\x1b[?2004l", start=shown)
+        terminal.until("# ", start=shown)
+        terminal.type("stty -a | tr ';' '\\n' | grep -w icanon; stty -a | grep -w echo; echo stopped''1\r")
+        terminal.until("stopped1", start=shown)
+        assert "-icanon" not in terminal.shown[shown:], terminal.shown[shown:]
+        assert "-echo " not in terminal.shown[shown:], terminal.shown[shown:]
+        shown = len(terminal.shown)
+        terminal.type("fg\r")
+        # The line is drawn again, and can be edited.
+        terminal.until("> half a mess\u00e4ge", start=shown)
+        terminal.type("\x7f\x7fge!\r")
+        terminal.until("Hello. It's nice", start=shown)
+        assert said(world) == [("user", "half a mess\u00e4ge!")]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_ctrl_z_during_an_answer(world: World, shell: list[str]) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed")
+    events = [event(delta("slow ")), *[event(delta(".")) for _ in range(20)], event(delta(" end", finish="stop"))]
+    world.api.will(stream(events, pause=0.1))
+    with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
+        terminal.type(f"{' '.join(CHAT)}\r")
+        terminal.until("\x1b[?2004h> ")
+        terminal.type("Hi\r")
+        terminal.until("slow ")
+        shown = len(terminal.shown)
+        terminal.type("\x1a")
+        terminal.until("\x1b[?2004l", start=shown)
+        terminal.until("# ", start=shown)
+        terminal.type("stty -a | tr ';' '\\n' | grep -w icanon; stty -a | grep -w echo; echo stopped''1\r")
+        terminal.until("stopped1", start=shown)
+        assert "-icanon" not in terminal.shown[shown:], terminal.shown[shown:]
+        assert "-echo " not in terminal.shown[shown:], terminal.shown[shown:]
+        terminal.type("fg\r")
+        terminal.until(" end", start=shown)
+        terminal.type("/exit\r")
+        terminal.until("saved", start=shown)
+        terminal.type("exit\r")
+        terminal.wait()
