@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from llamacli import signals
-from llamacli.batch.calls.answers import AnswerReader
+from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.batch.calls.limiter import Limiter
 from llamacli.batch.calls.pool import WorkerPool
 from llamacli.batch.calls.worker import Worker
@@ -22,6 +22,7 @@ from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.client import Client
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
+from llamacli.http.request import ChatRequest
 from llamacli.stdio.stderr import Stderr
 
 
@@ -142,7 +143,7 @@ class BatchRunner:
 
     def _make_task(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
         try:
-            body = self._reader.build_item_body(item, self._builder.build_body(item))
+            body = self._builder.build_body(item)
         except LlamaError as fault:
             return {}, None, fault
         return body, request_digest(body, self._reader.extracts) if self._sink.shows_keys else None, None
@@ -150,15 +151,15 @@ class BatchRunner:
     def _work(self, task: BatchTask) -> None:
         """Asks one item and writes its row. Raises Ended where the batch ends before there is one."""
         exchange = Worker(self, task.order, task.item.index)
-        shaped, fault = None, task.error
+        answer, fault = None, task.error
         if not fault:
             try:
-                shaped = self._reader.run(task.body, exchange)
-                fault = shaped.error
+                answer = self._reader.read(ChatRequest(task.body), exchange.send)
+                fault = answer.error
             except LlamaError as error:
                 fault = error
         told = self.stderr.redacted(str(fault))
-        completion, parts = (shaped.completion, shaped.row_fields) if shaped else (None, {})
+        completion, parts = (answer.completion, self._row_fields(answer)) if answer else (None, {})
         made = row(task.item, task.key, completion, parts, fault, told, exchange.seconds, exchange.attempts)
         self._sink.put(task.order, made)
         with self._lock:
@@ -166,6 +167,16 @@ class BatchRunner:
             self.stats.add_row(made)
         if fault and self.limits.fail_fast:
             self.stop(LlamaError(ExitStatus.FAILED, f"item {task.item.index} failed: {told}", "--fail-fast ended it"))
+
+    def _row_fields(self, answer: Answer) -> dict[str, Any]:
+        """Returns the fields of a row that do not come from the completion as it is."""
+        fields: dict[str, Any] = {"usage": answer.usage or None}
+        if self._reader.has_format:
+            values = answer.values or [None]
+            fields["content"] = values if len(values) > 1 else values[0]
+        if self._reader.validation:
+            fields["tool_calls"] = None
+        return fields
 
     def add_cost(self, usd: float | None) -> None:
         """Takes note of what an answer cost, None where the server does not tell, and ends what it must end."""

@@ -6,7 +6,8 @@ from uuid import uuid4
 from llamacli.api.errors import is_context_length_error
 from llamacli.api.messages import Content, to_request_message
 from llamacli.api.usage import token_counts
-from llamacli.ask.runner import Answer, Runner
+from llamacli.ask.answers import Answer
+from llamacli.ask.runner import Runner
 from llamacli.chat import login
 from llamacli.chat.messages import SavedMessage, to_request, with_system, without_turn
 from llamacli.chat.options import SessionOptions

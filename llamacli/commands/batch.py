@@ -3,9 +3,9 @@
 import os
 from collections.abc import Callable, Iterator
 
+from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import ContextOptions, FormatOptions
 from llamacli.ask.params import Params
-from llamacli.batch.calls.answers import AnswerReader
 from llamacli.batch.input.items import Items, format_of
 from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.input.template import Template
@@ -62,13 +62,14 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     preview, network = options[PreviewOptions], options[NetworkOptions]
     _check(template, files, source.input, rows)
     asked = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
-    questions = RequestBuilder(asked, options[ContextOptions], params, env.input)
-    shape = AnswerReader(options[FormatOptions], rows.allow_truncated, env.stderr)
+    # A note for each answer would be too many.
+    shape = AnswerReader(options[FormatOptions], rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
+    questions = RequestBuilder(asked, options[ContextOptions], params, env.input, shape)
     # What leaves no room for the form is told before anything is sent.
     shape.build_body(params.body([], stream=None, usage=False))
     items = Items(files, source.input, asked, env.input)
     if preview.dry_run or preview.curl:
-        return _show(items, questions, shape, options, env)
+        return _show(items, questions, options, env)
     where = endpoint.resolve(options[EndpointOptions], env)
 
     # Not before all is known to be sendable: nothing takes longer to import than requests.
@@ -119,7 +120,6 @@ def _keeps(rows: RowOptions) -> Callable[[int | None], bool]:
 def _show(
     items: Items,
     questions: RequestBuilder,
-    shape: AnswerReader,
     options: LoadedOptions,
     env: Environment,
 ) -> ExitStatus:
@@ -134,7 +134,7 @@ def _show(
         for item in items:
             try:
                 if item.index % shards == number - 1:
-                    yield ChatRequest(shape.build_item_body(item, questions.build_body(item)))
+                    yield ChatRequest(questions.build_body(item))
             except LlamaError as fault:
                 env.stderr.note(str(fault))
                 failed += 1

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from llamacli.api.messages import Content
 from llamacli.ask import prompt
+from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
-from llamacli.ask.runner import Answer, Runner, send_or_preview
+from llamacli.ask.runner import Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llamacli.http.request import ChatRequest
 from tests.support.answers import calls, refusing
 from tests.support.fake_api import Behaviour, answer, completion, delta, document, error, event, stream, text
 from tests.support.world import ROOT, World
@@ -127,17 +128,17 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again(code: int, offers
     fitting, said = exchange()
     sent: list[dict[str, Any]] = []
 
-    def send(body: dict[str, Any], final: object) -> Any:
-        sent.append(body)
-        if "tools" in body:
+    def send(request: ChatRequest, no_retry: object) -> Any:
+        sent.append(request.parameters)
+        if "tools" in request.parameters:
             failure = LlamaError(ExitStatus.REFUSED, "no tools")
             failure.http_status = code
             raise failure
         return said("yes")
 
-    body = fitting.build_body({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})
+    request = ChatRequest(fitting.build_body({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}))
     for _ in range(3):
-        assert fitting.run(body, send).value == "yes"
+        assert fitting.run(request, send).value == "yes"
     assert ["tools" in body for body in sent] == offers
 
 
@@ -151,7 +152,7 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again(code: int, offers
 def test_words_are_added_to_messages_of_all_kinds(messages: list[dict[str, Any]], last: str) -> None:
     fitting, _ = exchange()
     before = json.dumps(messages)
-    added = fitting._in_words(fitting.build_body({"messages": messages}))["messages"]
+    added = fitting._in_words(ChatRequest(fitting.build_body({"messages": messages}))).parameters["messages"]
     assert json.dumps(messages) == before
     if last == "text":
         assert added[-1]["content"][0] == {"type": "text", "text": "Hi"}

@@ -139,7 +139,7 @@ def test_a_records_own_body_that_leaves_no_room_for_a_form_is_named(world: World
         told = result.out + result.err
         for number, what in ((1, "cannot be combined with tools"), (2, "needs a single answer, not 2")):
             assert f"stdin line {number}: --choice " in told
-            assert f"{what}; take that out of the record's body" in told
+            assert f"{what}; remove that from the record's body" in told
         assert "drop" not in told
 
 

@@ -6,11 +6,10 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.messages import Completion, find_problem
 from llamacli.api.usage import reported_cost
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.client import Call, Client
+from llamacli.http.client import Client
 from llamacli.http.options import NetworkOptions
 from llamacli.http.reply import Reply
 from llamacli.http.request import ChatRequest
@@ -48,7 +47,6 @@ class Worker:
         self._started = 0.0
         #: Of all requests for the item; time spent waiting for a slot does not count.
         self._policy = RetryPolicy(batch.network)
-        self._call: Call | None = None
         self.attempts = 0
 
     @property
@@ -56,13 +54,12 @@ class Worker:
         """The time since the first try began."""
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
-    def send(self, body: dict[str, Any], no_retry: Collection[int] = ()) -> Completion:
-        """Sends a body, retries temporary failures, and returns the complete completion.
+    def send(self, request: ChatRequest, no_retry: Collection[int] = ()) -> Reply:
+        """Sends a request, retries temporary failures, and returns the reply, read to its end.
 
         HTTP statuses in `no_retry` are not retried. Raises LlamaError if there is no
-        completion, BatchEnded if the batch ends first.
+        answer, BatchEnded if the batch ends first.
         """
-        request = ChatRequest(body)
         request_id = self._request_id()
         failures = 0
         while True:
@@ -71,7 +68,7 @@ class Worker:
             self._policy.exclude(started - queued)
             self._started = self._started or started
             try:
-                completion = self._attempt(request, request_id)
+                reply = self._attempt(request, request_id)
             except Retryable as failure:
                 if failure.http_status in THROTTLE_STATUSES:
                     self._slow_down(started, failure)
@@ -90,15 +87,15 @@ class Worker:
                 raise
             else:
                 self._batch.pool.release(succeeded=True)
-                return completion
+                return reply
 
     def _request_id(self) -> str:
         given = self._batch.network.request_id
         # Each item has a name of its own, or the provider's logs would show one for all.
         return f"{given[:115]}-{self._index}" if given else str(uuid4())
 
-    def _attempt(self, request: ChatRequest, request_id: str) -> Completion:
-        call = self._call = self._batch.client.call(request, self._policy, request_id=request_id)
+    def _attempt(self, request: ChatRequest, request_id: str) -> Reply:
+        call = self._batch.client.call(request, self._policy, request_id=request_id)
         try:
             with Reply(call, call.attempt(), Accumulator(request.choices)) as reply:
                 for _ in reply:
@@ -107,10 +104,9 @@ class Worker:
                     reply.drain()
         finally:
             self.attempts += call.attempts
-        completion = reply.accumulator.completion()
         # Before the slot is given back, and the next one begins.
-        self._batch.add_cost(reported_cost(completion, reply.headers))
-        return completion
+        self._batch.add_cost(reported_cost(reply.accumulator.completion(), reply.headers))
+        return reply
 
     def _slow_down(self, started: float, failure: Retryable) -> None:
         """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if that is hopeless."""
@@ -134,12 +130,3 @@ class Worker:
         wait = self._policy.wait_seconds(failure, failures)
         self._batch.stderr.verbose(f"* {self._policy.note(failure, failures, wait)}")
         return wait
-
-    def find_problem(self, completion: Completion, allow_truncated: bool) -> LlamaError | None:
-        """Says what keeps the latest completion from being a complete answer, None where nothing does."""
-        found = find_problem(completion, allow_truncated)
-        return self.with_request_id(found) if found else None
-
-    def with_request_id(self, error: LlamaError) -> LlamaError:
-        """Returns a fault with the request that it is about."""
-        return self._call.error(error.status, error.message, error.hint) if self._call else error

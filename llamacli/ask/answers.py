@@ -1,0 +1,135 @@
+"""Turns a request into an answer: asks, checks the reply, and extracts what was asked for."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from llamacli.api.messages import Completion, Message, find_problem, sorted_choices
+from llamacli.api.reasoning import without_thinking
+from llamacli.api.usage import reported_cost, total_usage
+from llamacli.ask.options import FormatOptions
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.request import ChatRequest
+
+if TYPE_CHECKING:
+    from llamacli.api.accumulator import Accumulator
+
+
+class ReadReply(Protocol):
+    """A reply that has been read to its end."""
+
+    #: Monotonic times: of the request, of the first and of the latest text.
+    started: float
+    first_text: float
+    last_text: float
+
+    @property
+    def accumulator(self) -> "Accumulator": ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def with_request_id(self, error: LlamaError) -> LlamaError: ...
+
+
+#: Sends a request and reads the reply. HTTP statuses in the second argument must not be retried.
+Send = Callable[[ChatRequest, Collection[int]], ReadReply]
+
+
+class Answer(NamedTuple):
+    """The result of a question.
+
+    `error` is None for a complete answer. With an error of status CUT there is still
+    something worth keeping.
+    """
+
+    #: What was sent, the model that answered included.
+    request: ChatRequest
+    #: All replies to the question, the answer in the latest one.
+    replies: Sequence[ReadReply]
+    #: The latest completion, without reasoning in its contents.
+    completion: Completion
+    error: LlamaError | None
+    #: What a format or --extract made of the answer: text or JSON values, one for each choice.
+    values: list[Any] | None = None
+    #: The same as text, to be saved in a conversation.
+    text: str | None = None
+    status: ExitStatus = ExitStatus.OK
+
+    @property
+    def message(self) -> Message:
+        """The assistant's message."""
+        if self.text is not None:
+            return {"role": "assistant", "content": self.text}
+        choices = self.completion.get("choices") or []
+        return (choices[0].get("message") or {}) if choices else {}
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The token counts that the server reported, of all replies together."""
+        return total_usage([reply.accumulator.completion() for reply in self.replies])
+
+    @property
+    def cost(self) -> float | None:
+        """USD spent on all replies together, None if the server did not report any."""
+        costs = [reported_cost(reply.accumulator.completion(), reply.headers) for reply in self.replies]
+        reported = [cost for cost in costs if cost is not None]
+        return sum(reported) if reported else None
+
+
+class AnswerReader:
+    """Asks for answers in the requested format. Several threads may use it at once."""
+
+    def __init__(self, format: FormatOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
+        """Raises LlamaError (usage) if the options ask for two formats. `note` reports each further request."""
+        self.validation = format.validation_loop()
+        self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
+        self._allow_truncated, self._note = allow_truncated, note
+
+    @property
+    def has_format(self) -> bool:
+        """True if not the content is the answer, but what is made of it."""
+        return self.validation is not None or self.extracts
+
+    @property
+    def is_json(self) -> bool:
+        """True if an answer is a JSON value rather than text."""
+        return self.validation is not None and self.validation.format.is_json
+
+    def build_body(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Returns a body that asks for the format. Raises LlamaError (usage) if it cannot."""
+        return self.validation.build_body(body) if self.validation else body
+
+    def read(self, request: ChatRequest, send: Send, is_whole: bool = True) -> Answer:
+        """Asks until the answer fits, and returns it.
+
+        `is_whole`: nothing is printed before the reply is complete. Raises the
+        LlamaError that `send` raises.
+        """
+        replies: list[ReadReply] = []
+
+        def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
+            replies.append(send(request, no_retry))
+            return self._completion(replies[-1], is_whole)
+
+        if self.validation:
+            result = self.validation.run(request, ask, self._note, self._allow_truncated)
+            error = result.error and replies[-1].with_request_id(result.error)
+            values = None if result.content is None else [result.value]
+            completion = self._completion(replies[-1], is_whole)
+            return Answer(request, replies, completion, error, values, result.content, result.status)
+        completion = ask(request)
+        error = find_problem(completion, self._allow_truncated)
+        values = None
+        if self.extracts and (error is None or error.status == ExitStatus.CUT):
+            from llamacli.ask.structured.extract import first_blocks
+
+            contents = [choice["message"].get("content") or "" for choice in sorted_choices(completion)]
+            try:
+                values = list(first_blocks(contents, is_complete=error is None))
+            except LlamaError as mismatch:
+                error = mismatch
+        return Answer(request, replies, completion, error and replies[-1].with_request_id(error), values)
+
+    def _completion(self, reply: ReadReply, is_whole: bool) -> Completion:
+        completion = reply.accumulator.completion()
+        return completion if self.keeps_thinking else without_thinking(completion, is_whole)[0]
