@@ -33,6 +33,9 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case --lossy
                     set forms --lossy
                 case -m --model
@@ -206,6 +209,9 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case --lossy
                     set forms --lossy
                 case -m --model
@@ -364,6 +370,9 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -i --include
                 case --sse
                     set forms --sse
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case -o --output
                     set forms -o --output
                     set value file
@@ -433,6 +442,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --files-from
                     set forms --files-from
                     set value file
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case --lossy
                     set forms --lossy
                 case -m --model
@@ -820,6 +832,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
@@ -896,6 +909,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
@@ -966,6 +980,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add this header.' -H --header
             __llamacli_offer '' 'Print the response\'s status and headers first.' -i --include
             __llamacli_offer '' 'Print a stream as it was received, in place of each event\'s data as a line.' --sse
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
@@ -995,6 +1010,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from llamacli.api.messages import Content, ContentPart
 from llamacli.ask.options import ContextOptions, InputOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.config.paths import ROLES
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import InputReader, display_path
@@ -94,9 +95,13 @@ def attachment(path: str, inputs: InputReader) -> str | ContentPart:
     return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{b64encode(picture).decode()}"}}
 
 
-def check_words(words: list[str], options: InputOptions) -> None:
-    """Raises LlamaError (usage) if the prompt starts with a file: the shell may have expanded `-f *.py`."""
-    if options.from_flag("file") and words and words[0] != "-" and os.path.isfile(words[0]):
+def check_words(options: LoadedOptions) -> None:
+    """Raises LlamaError (usage) if the prompt starts with a file: the shell may have expanded `-f *.py`.
+
+    After `--` every word belongs to the prompt.
+    """
+    words, has_files = options.operands("prompt"), options[InputOptions].from_flag("file")
+    if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
         raise LlamaError(
             ExitStatus.USAGE,
             f"'{display_path(words[0])}' is a file, and --file takes one: repeat -f, or list the files in --files-from",

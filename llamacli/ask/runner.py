@@ -122,7 +122,7 @@ def send_or_preview(
 
     with (
         Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions], env.stderr) as client,
+        open.open_client(where, options[NetworkOptions].after(env.input.stdin_seconds), env.stderr) as client,
     ):
         answer = take_turn(client, out)
         if answer.error:

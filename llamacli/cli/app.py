@@ -93,6 +93,10 @@ class LlamaCommand(TyperCommand):
 
         return help.command_help(self.spec)
 
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        ctx.obj = "--" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: "Context") -> ParsedCall:
         operands = {operand.name for operand in self.spec.operands}
         values = {name: value for name, value in ctx.params.items() if value not in (None, ())}
@@ -103,7 +107,7 @@ class LlamaCommand(TyperCommand):
                 words[name] = [value] if isinstance(value, str) else value
             else:
                 flags[name] = list(value) if isinstance(value, tuple) else value
-        return ParsedCall(self.spec, flags, words)
+        return ParsedCall(self.spec, flags, words, ctx.obj)
 
 
 class LlamaGroup(TyperGroup):

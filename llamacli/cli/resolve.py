@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llamacli.api.json import parse_json
-from llamacli.cli.shared import DecodingOptions, DisplayOptions
+from llamacli.cli.shared import DisplayOptions, StdinOptions
 from llamacli.cli.spec import LoadedOptions, ParsedCall, Raw
 from llamacli.cli.table import Flag, Options, long_name
 from llamacli.cli.types import ParamType
@@ -22,19 +22,25 @@ def load(call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, s
     """
     env.input.flags = frozenset(field for group in call.command.groups for field in group.flags())
     loaded: dict[type[Options], Options] = {}
-    # These two say how to report and decode what is wrong with the others.
-    for group in sorted(call.command.groups, key=lambda group: group not in (DisplayOptions, DecodingOptions)):
+    for group in sorted(call.command.groups, key=_loading_order):
         loaded[group] = _load_group(group, call, env, settings or {})
         apply(loaded[group], env)
     return LoadedOptions(call, {group: loaded[group] for group in call.command.groups})
+
+
+def _loading_order(group: type[Options]) -> bool:
+    """Puts first the groups that say how to report errors and how to read the values of other flags."""
+    return not (issubclass(group, (DisplayOptions, StdinOptions)) or hasattr(group, "max_time"))
 
 
 def apply(group: Options, env: Environment) -> None:
     """Puts options into effect that concern reading and reporting rather than one command."""
     if isinstance(group, DisplayOptions):
         env.stderr.configure(quiet=group.quiet, verbose=group.verbose, color=not group.no_color)
-    elif isinstance(group, DecodingOptions):
-        env.input.lossy = group.lossy
+    elif isinstance(group, StdinOptions):
+        env.input.stdin_timeout, env.input.lossy = group.stdin_timeout, getattr(group, "lossy", False)
+    elif hasattr(group, "max_time"):
+        env.input.max_time = group.max_time
 
 
 def _load_group(

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import PathType, Switch
+from llamacli.cli.types import PathType, Seconds, Switch
 
 
 class OutputFile(Options):
@@ -37,9 +37,17 @@ class DisplayOptions(Options):
     ] = False
 
 
-class DecodingOptions(Options):
-    """How bytes become text."""
+class StdinOptions(Options):
+    """How stdin is read."""
 
     title = "Input"
+
+    stdin_timeout: Annotated[
+        float | None, Flag(Seconds(0.001, 1_000_000), "Give up if stdin sends nothing for this long.")
+    ] = None
+
+
+class DecodingOptions(StdinOptions):
+    """How stdin is read, and how bytes become text."""
 
     lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False

@@ -96,6 +96,8 @@ class ParsedCall(NamedTuple):
     flags: Mapping[str, Raw]
     #: The words of each operand, by its name.
     operands: Mapping[str, Sequence[str]]
+    #: The command line contains `--`, so every word after it is meant as an operand.
+    has_separator: bool = False
 
 
 class LoadedOptions:

@@ -26,6 +26,7 @@ EXAMPLES = (
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Asks one question."""
+    prompt.check_words(options)
     messages = prompt.messages(options.operands("prompt"), options[InputOptions], env.input)
     runner = Runner(options, env.stderr)
     body = runner.build_body(messages)

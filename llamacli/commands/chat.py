@@ -46,6 +46,7 @@ NAME_IT = "name one with -S; 'llamacli sessions' lists them"
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Takes one turn, or starts an interactive chat."""
+    prompt.check_words(options)
     words, session, input = options.operands("prompt"), options[SessionOptions], options[InputOptions]
     conversation = Conversation(_session(session, env), session, Runner(options, env.stderr), env.stderr)
     conversation.system = prompt.system(input, env.input)

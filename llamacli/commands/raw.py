@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode, json_fault, parse_json
-from llamacli.cli.shared import DisplayOptions, OutputFile
+from llamacli.cli.shared import DisplayOptions, OutputFile, StdinOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import AtFile, KeyValue, ParamType, Pattern, Switch
@@ -109,7 +109,7 @@ class RawOptions(Options):
     ] = False
 
 
-OPTIONS = (RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+OPTIONS = (RawOptions, StdinOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
@@ -129,7 +129,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
     with (
         Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions], env.stderr) as client,
+        open.open_client(where, options[NetworkOptions].after(env.input.stdin_seconds), env.stderr) as client,
     ):
         from llamacli.http import passthrough
         from llamacli.http.reply import Reply

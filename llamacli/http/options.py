@@ -100,6 +100,12 @@ class NetworkOptions(Options):
         Flag(PathType(), "Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi's).", env=True),
     ] = None
 
+    def after(self, seconds: float) -> "NetworkOptions":
+        """Returns the options for the rest of a call, of which so many seconds have passed."""
+        if self.max_time is None or not seconds:
+            return self
+        return self.replace("max_time", max(self.max_time - seconds, 0.001), self.origins["max_time"])
+
 
 def certificates(options: NetworkOptions) -> str | None:
     """Returns the path of the certificates to trust, None for the default ones. Raises LlamaError (usage)."""
