@@ -94,14 +94,14 @@ class Params(Options):
     note = "Each flag has an environment variable: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
 
     model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Model to use.", "-m")] = DEFAULT_MODEL
-    max_tokens: Annotated[int | None, plain(Integer(1), "Maximum answer length in tokens.")] = None
+    max_tokens: Annotated[int | None, plain(Integer(1), "Maximum answer length in tokens.", costly=True)] = None
     temperature: Annotated[float | None, plain(Number(0, 2), "Sampling temperature.", "-t")] = None
     top_p: Annotated[float | None, plain(Number(0.01, 1), "Nucleus sampling: probability mass.")] = None
     top_k: Annotated[int | None, plain(Integer(), "Consider only the N likeliest tokens.")] = None
     min_p: Annotated[
         float | None, plain(Number(0.001, 0.999), "Drop tokens below this fraction of the top probability.")
     ] = None
-    n: Annotated[int | None, plain(Integer(1), "Number of answers.", "-n")] = None
+    n: Annotated[int | None, plain(Integer(1), "Number of answers.", "-n", costly=True)] = None
     stop: Annotated[
         list[str] | None,
         plain(

@@ -74,6 +74,8 @@ def _find(
     variable = flag.variable(name)
     if variable and (setting := env.settings.find(variable, flag.untrusted)):
         text, source = setting
+        if source.untrusted and flag.costly:
+            env.stderr.note(f"{source} sets {long_name(name)} to {text}")
         return _split(text) if flag.multiple else text, f"{variable} in {source}"
     return None
 

@@ -26,6 +26,8 @@ class Flag(NamedTuple):
     env: bool | str = False
     #: May also be set by a project's .env, which somebody else may have written.
     untrusted: bool = False
+    #: Multiplies the cost of a call, so a value from a project's .env is announced.
+    costly: bool = False
     #: A command that shows its use in the man page, if a sentence is not enough.
     example: str = ""
     #: Is one of the flags that the short help shows.

@@ -70,7 +70,7 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
     """Prints name, value and source of each setting."""
     rows = [("key", *_key(options[EndpointOptions], env))]
     for variable in KEY_SOURCES:
-        setting = env.settings.find(variable, stranger=False)
+        setting = env.settings.find(variable, untrusted=False)
         # A command may contain a secret itself.
         text = "" if not setting else setting[0] if variable.endswith("FILE") else "(set)"
         rows.append((variable, text, f"{variable} in {setting[1]}" if setting else "default"))
