@@ -171,6 +171,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --fallback-model
+                    set forms --fallback-model
+                    set value model
                 case -h --help
                     set forms -h --help
                 case --version
@@ -347,6 +350,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --fallback-model
+                    set forms --fallback-model
+                    set value model
                 case -h --help
                     set forms -h --help
                 case --version
@@ -594,6 +600,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --fallback-model
+                    set forms --fallback-model
+                    set value model
                 case -h --help
                     set forms -h --help
                 case --version
@@ -894,6 +903,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case chat
@@ -971,6 +981,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case raw
@@ -1075,6 +1086,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Start no try after this long.' --retry-max-time
             __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
             __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case models

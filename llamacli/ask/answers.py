@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from llamacli.api.messages import Completion, Message, find_problem, sorted_choices
 from llamacli.api.reasoning import without_thinking
 from llamacli.api.usage import reported_cost, total_usage
-from llamacli.ask.options import FormatOptions
+from llamacli.ask.options import FallbackOptions, FormatOptions
+from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import ChatRequest
 
@@ -54,6 +55,13 @@ class Answer(NamedTuple):
     #: The same as text, to be saved in a conversation.
     text: str | None = None
     status: ExitStatus = ExitStatus.OK
+    #: Another model answered than the one that was asked first.
+    is_fallback: bool = False
+
+    @property
+    def model(self) -> str:
+        """The model that was asked."""
+        return str(self.request.parameters.get("model"))
 
     @property
     def message(self) -> Message:
@@ -79,11 +87,13 @@ class Answer(NamedTuple):
 class AnswerReader:
     """Asks for answers in the requested format. Several threads may use it at once."""
 
-    def __init__(self, format: FormatOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
+    def __init__(self, options: LoadedOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
         """Raises LlamaError (usage) if the options ask for two formats. `note` reports each further request."""
+        format = options[FormatOptions]
         self.validation = format.validation_loop()
         self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
         self._allow_truncated, self._note = allow_truncated, note
+        self._fallback_models = options[FallbackOptions].fallback_model or []
 
     @property
     def has_format(self) -> bool:
@@ -103,10 +113,25 @@ class AnswerReader:
         """Asks until the answer fits, and returns it.
 
         `is_whole`: nothing is printed before the reply is complete. Raises the
-        LlamaError that `send` raises.
+        LlamaError that `send` raises, with --fallback-model that of the last model.
         """
         replies: list[ReadReply] = []
+        first = request
+        for model in self._fallback_models:
+            try:
+                return self._read(request, send, is_whole, replies)._replace(is_fallback=request is not first)
+            except LlamaError as error:
+                if not _is_unavailable(error):
+                    raise
+                self._note(f"{error.message}; asking {model} instead")
+            request = request.replace(model=model)
+        return self._read(request, send, is_whole, replies)._replace(is_fallback=request is not first)
 
+    def has_fallback(self, request: ChatRequest) -> bool:
+        """True if another model is asked after the one of a request."""
+        return bool(self._fallback_models) and request.parameters.get("model") != self._fallback_models[-1]
+
+    def _read(self, request: ChatRequest, send: Send, is_whole: bool, replies: list[ReadReply]) -> Answer:
         def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
             replies.append(send(request, no_retry))
             return self._completion(replies[-1], is_whole)
@@ -133,3 +158,10 @@ class AnswerReader:
     def _completion(self, reply: ReadReply, is_whole: bool) -> Completion:
         completion = reply.accumulator.completion()
         return completion if self.keeps_thinking else without_thinking(completion, is_whole)[0]
+
+
+def _is_unavailable(error: LlamaError) -> bool:
+    """True for an error that another model may not have: 404, 429 or 5xx. A quota that is used up is every model's."""
+    if error.http_status is None or error.status == ExitStatus.CREDITS:
+        return False
+    return error.http_status in (404, 429) or error.http_status >= 500

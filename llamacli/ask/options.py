@@ -89,6 +89,23 @@ class FormatOptions(Options):
         return ChoiceFormat(self.choice) if self.choice else YesNoFormat()
 
 
+class FallbackOptions(Options):
+    """The models to ask if the first one is not available."""
+
+    title = "Network"
+
+    fallback_model: Annotated[
+        list[str] | None,
+        Flag(
+            ParamType("MODEL", completes="model"),
+            "Model to ask after 404, 429 or 5xx.",
+            multiple=True,
+            env=True,
+            example="llamacli ask -m gpt-5 --fallback-model gpt-5-mini hello",
+        ),
+    ] = None
+
+
 class UsageOptions(Options):
     """What is shown beside the answer."""
 
@@ -182,4 +199,5 @@ QUESTION_OPTIONS: tuple[type[Options], ...] = (
     DisplayOptions,
     EndpointOptions,
     NetworkOptions,
+    FallbackOptions,
 )

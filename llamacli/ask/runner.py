@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llamacli.ask.answers import Answer, AnswerReader
-from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
+from llamacli.ask.options import OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.ask.printer import Printer
 from llamacli.cli.shared import OutputFile
@@ -32,7 +32,7 @@ class Runner:
         self.usage_options, self.stderr = options[UsageOptions], stderr
         #: Requests token counts even if they are not shown.
         self.requests_usage = False
-        self.reader = AnswerReader(options[FormatOptions], self.output_options.allow_truncated, stderr.note)
+        self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note)
 
     @property
     def in_chunks(self) -> bool:

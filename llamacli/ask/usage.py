@@ -13,6 +13,8 @@ def usage_line(answer: Answer) -> str:
     tokens_in, tokens_out = (usage.get(f"{name}_tokens") for name in ("prompt", "completion"))
     counts = [count if isinstance(count, int) else "?" for count in (tokens_in, tokens_out)]
     parts = [f"{counts[0]} tokens in, {counts[1]} out" if usage else "the server reported no token counts"]
+    if answer.is_fallback:
+        parts.insert(0, f"answered by {answer.model}")
     if cost is not None:
         parts.append(f"${cost:.6f}")
     first, last = answer.replies[0], answer.replies[-1]

@@ -69,7 +69,7 @@ class Conversation:
         except LlamaError as error:
             raise self._explain(error, body["messages"]) from None
         self.total.add(answer)
-        turn = self._saved_messages(content, answer, body)
+        turn = self._saved_messages(content, answer)
         if turn:
             self.session.save(turn, system, without)
             self.system = None
@@ -93,13 +93,13 @@ class Conversation:
             return entries
         return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
-    def _saved_messages(self, content: Content, answer: Answer, body: dict[str, Any]) -> list[SavedMessage]:
+    def _saved_messages(self, content: Content, answer: Answer) -> list[SavedMessage]:
         """Returns the turn as it is saved, nothing where there is no answer to keep."""
         message = to_request_message(answer.message)
         if len(message) == 2 and not message["content"]:
             return []
         meta = {"turn": uuid4().hex[:12], "time": login.now(), "login": login.current()}
-        told = {"model": body.get("model"), "usage": answer.usage}
+        told = {"model": answer.model, "usage": answer.usage}
         return [
             {"role": "user", "content": content, "meta": meta},
             {**message, "meta": {**meta, **{key: value for key, value in told.items() if value}}},

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from llamacli.ask.answers import AnswerReader
-from llamacli.ask.options import ContextOptions, FormatOptions
+from llamacli.ask.options import ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.batch.input.items import Items, format_of
 from llamacli.batch.input.requests import RequestBuilder
@@ -47,6 +47,7 @@ OPTIONS = (
     DisplayOptions,
     EndpointOptions,
     NetworkOptions,
+    FallbackOptions,
 )
 EXAMPLES = (
     "llamacli batch 'Translate to German: {}' <words.txt",
@@ -63,7 +64,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     _check(template, files, source.input, rows)
     asked = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
     # A note for each answer would be too many.
-    shape = AnswerReader(options[FormatOptions], rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
+    shape = AnswerReader(options, rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
     questions = RequestBuilder(asked, options[ContextOptions], params, env.input, shape)
     # What leaves no room for the form is told before anything is sent.
     shape.build_body(params.body([], stream=None, usage=False))
