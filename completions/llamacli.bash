@@ -20,6 +20,9 @@ _llamacli_flag() {
         --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
+        -c | --continue) forms='-c --continue' ;;
+        --save | --no-save) forms='--save --no-save' ;;
+        --keep) forms=--keep value=text ;;
         --stdin-timeout) forms=--stdin-timeout value=text ;;
         --lossy) forms=--lossy ;;
         -m | --model) forms='-m --model' value=model ;;
@@ -80,11 +83,13 @@ _llamacli_flag() {
         ;;
     chat)
         case $1 in
-        -S | --session) forms='-S --session' value=session ;;
         -c | --continue) forms='-c --continue' ;;
+        --save | --no-save) forms='--save --no-save' ;;
+        --keep) forms=--keep value=text ;;
+        -S | --session) forms='-S --session' value=session ;;
         -i | --interactive) forms='-i --interactive' ;;
-        --no-save) forms=--no-save ;;
         --keep-turns) forms=--keep-turns value=text ;;
+        --tool-result) forms=--tool-result value=field again=1 ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
         --messages) forms=--messages value=@ ;;
@@ -364,8 +369,8 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
-    chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
     raw) all='-F --field --endpoint -X --method -H --header -i --include --sse --stdin-timeout -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
     batch) all='--input -s --system -r --role --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;

@@ -33,6 +33,13 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case -c --continue
+                    set forms -c --continue
+                case --save --no-save
+                    set forms --save --no-save
+                case --keep
+                    set forms --keep
+                    set value text
                 case --stdin-timeout
                     set forms --stdin-timeout
                     set value text
@@ -181,18 +188,24 @@ function __llamacli_flag --no-scope-shadowing
             end
         case chat
             switch $argv[1]
+                case -c --continue
+                    set forms -c --continue
+                case --save --no-save
+                    set forms --save --no-save
+                case --keep
+                    set forms --keep
+                    set value text
                 case -S --session
                     set forms -S --session
                     set value session
-                case -c --continue
-                    set forms -c --continue
                 case -i --interactive
                     set forms -i --interactive
-                case --no-save
-                    set forms --no-save
                 case --keep-turns
                     set forms --keep-turns
                     set value text
+                case --tool-result
+                    set forms --tool-result
+                    set value field
                 case -s --system
                     set forms -s --system
                     set value @
@@ -841,6 +854,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
+            __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
+            __llamacli_offer '' 'Do the opposite of --save.' --no-save
+            __llamacli_offer '' 'Number of unnamed sessions to keep.' --keep
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
@@ -907,11 +924,14 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case chat
-            __llamacli_offer '' 'Go on with this session, or begin it.' -S --session
-            __llamacli_offer '' 'Go on with the last session of this login session.' -c --continue
-            __llamacli_offer '' 'Take a first turn from PROMPT and stdin, and then go on at the terminal.' -i --interactive
-            __llamacli_offer '' 'Write nothing down.' --no-save
-            __llamacli_offer '' 'Send only the system message and this many earlier turns.' --keep-turns
+            __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
+            __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
+            __llamacli_offer '' 'Do the opposite of --save.' --no-save
+            __llamacli_offer '' 'Number of unnamed sessions to keep.' --keep
+            __llamacli_offer '' 'Continue this session, or start it.' -S --session
+            __llamacli_offer '' 'Take the first turn from PROMPT and stdin, then chat interactively.' -i --interactive
+            __llamacli_offer '' 'Send the system message and only this many earlier turns.' --keep-turns
+            __llamacli_offer 1 'Answer a tool call of the last turn.' --tool-result
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages

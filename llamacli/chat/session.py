@@ -10,20 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
+from llamacli.chat.options import NAME, NAME_WORDS
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 
-#: A session's name is always a safe file name, and never hidden.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
-
 
 def checked_name(name: str, origin: str) -> str:
     """Returns the name of a session. Raises LlamaError (usage) if it is not valid."""
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
     return name
 
@@ -164,7 +159,7 @@ def names() -> list[str]:
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
-    ages = {name: age for name in there if NAME.fullmatch(name) and (age := sessions_by_age(name)) is not None}
+    ages = {name: age for name in there if re.fullmatch(NAME, name) and (age := sessions_by_age(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
 
@@ -178,6 +173,13 @@ def sessions_by_age(name: str) -> float | None:
 
 #: The names of sessions that the user did not name.
 TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
+
+
+def prune(keep: int) -> None:
+    """Removes the oldest sessions that the user did not name, except the newest `keep`."""
+    with suppress(OSError, LlamaError):
+        for name in [name for name in names() if TIME_NAME.fullmatch(name)][keep:]:
+            os.unlink(SESSIONS.path(name))
 
 
 def _time_names() -> Iterator[str]:

@@ -58,7 +58,7 @@ def _reset(talk: Dialogue, operand: str) -> None:
     old, entries = chat.session, chat.session.messages()
     if chat.system is None and entries and entries[0]["role"] == "system":
         chat.system = text(entries[0])
-    chat.session = Session(None, is_saved=not chat.options.no_save, warn=talk.env.stderr.note)
+    chat.session = Session(None, is_saved=chat.options.save is not False, warn=talk.env.stderr.note)
     talk.forget()
     where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
     talk.env.stderr.note(f"a new conversation{where}")
@@ -144,7 +144,7 @@ def _groups(talk: Dialogue) -> list[Options]:
 def _settable(table: type[Options]) -> Iterator[tuple[str, str]]:
     """Yields the long name and the field of each flag that can be set between two turns."""
     for field in table.flags():
-        if field not in ("session", "continue_", "interactive", "no_save"):
+        if field not in ("session", "continue_", "interactive", "save", "keep", "tool_result"):
             yield long_name(field), field
 
 

@@ -77,7 +77,7 @@ def test_set_changes_what_is_sent(world: World) -> None:
         chat.say("/set stop 'END\r", "/set: No closing quotation")
         chat.say("/set retry 0\r", "retry is 0")
         chat.say("/set n 2\r", "n is 2")
-        chat.say("again\r", "--n above 1 has no place in a conversation")
+        chat.say("again\r", "--n above 1 cannot be used in a conversation")
         chat.say("/set n\r", "n is not set")
         chat.say("/set\r", "top-p                0.3")
         count = len(world.api.requests)
@@ -184,7 +184,7 @@ def test_a_conversation_that_is_too_long_is_told_how_long_it_is(world: World) ->
     with Chat(world) as chat:
         chat.say("one\r", "Hello. It's nice")
         world.api.will(document(refused, status=400))
-        chat.say("two\r", "begin anew (in a chat: /set keep-turns N, /reset)")
+        chat.say("two\r", "start over (in a chat: /set keep-turns N, /reset)")
         assert "llamacli: 2 turns of 101 characters are too long for the model: 400 Bad Request" in chat.shown
         assert too_long in chat.shown
         world.api.will(text("Short."))

@@ -175,7 +175,10 @@ def test_continue_goes_on_with_the_last_one_of_this_login_session(world: World) 
     # Another login session has none.
     elsewhere = subprocess.run([*PROGRAM, "chat", "-I", "-c", "four"], **one)  # type: ignore[call-overload]
     assert (elsewhere.returncode, elsewhere.stdout) == (2, b"")
-    assert b"no conversation was held in this login session; name one with -S" in elsewhere.stderr
+    assert (
+        b"nothing has been asked in this terminal yet; the latest session is other: llamacli chat -S other"
+        in elsewhere.stderr
+    )
 
 
 def test_continue_says_where_the_login_session_cannot_be_told_from_others(world: World) -> None:
@@ -184,7 +187,7 @@ def test_continue_says_where_the_login_session_cannot_be_told_from_others(world:
     calls = f"while [ -e /proc/$$ ]; do sleep 0.01; done; {program} chat -I one; {program} chat -I -c two"
     script = ["bash", "-c", 'setsid bash -c "$0"; :', f"({calls}) 2>{shown} &"]
     subprocess.run(script, env=world.env, capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL)
-    said = f"{NO_LOGIN}; name one with -S"
+    said = f"{NO_LOGIN}; the latest session is "
     assert shown.read_text().count(said) == 1
     assert len(world.api.requests) == 1
 
@@ -238,10 +241,10 @@ def test_a_name_that_is_no_safe_file_name_is_2(world: World, name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-S", "x", "-c", "Hi"], "--session and --continue both name a session"),
-        (["-n", "2", "Hi"], "--n above 1 has no place in a conversation"),
-        (["-p", 'messages="x"', "Hi"], "--param messages has no place in a conversation"),
-        (["-p", "n=2", "Hi"], "--n above 1 has no place in a conversation"),
+        (["-S", "x", "-c", "Hi"], "--session and --continue cannot be combined"),
+        (["-n", "2", "Hi"], "--n above 1 cannot be used in a conversation"),
+        (["-p", 'messages="x"', "Hi"], "--param messages cannot be used in a conversation"),
+        (["-p", "n=2", "Hi"], "--n above 1 cannot be used in a conversation"),
         (["--keep-turns", "-1", "Hi"], "--keep-turns: '-1' is out of range"),
         ([], "nothing to ask"),
     ],
