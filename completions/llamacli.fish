@@ -445,7 +445,10 @@ function __llamacli_flag --no-scope-shadowing
             switch $argv[1]
                 case --input
                     set forms --input
-                    set value text lines jsonl csv tsv
+                    set value text lines jsonl csv tsv files
+                case --limit
+                    set forms --limit
+                    set value text
                 case -s --system
                     set forms -s --system
                     set value @
@@ -1035,7 +1038,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case batch
-            __llamacli_offer '' 'Read this form (default: by file name, or lines).' --input
+            __llamacli_offer '' 'Input format (default: by file name, or lines).' --input
+            __llamacli_offer '' 'Take only the first N items.' --limit
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
@@ -1075,18 +1079,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
-            __llamacli_offer '' 'Write each row to this file as it comes, and put it in order at the end.' -o --output
-            __llamacli_offer '' 'Keep what is done in that file, and ask only for the rest.' --resume
-            __llamacli_offer '' 'Resume, and ask again for everything that failed.' --retry-failed
-            __llamacli_offer '' 'Print only the contents, an empty one for a failed item.' --plain
-            __llamacli_offer '' 'End each content with a NUL byte in place of the newline.' -0 --null
-            __llamacli_offer '' 'Print rows as they come, not in the order of the input.' --unordered
-            __llamacli_offer '' 'Count an answer that the token limit cut as whole, one that --resume finds too.' --allow-truncated
-            __llamacli_offer '' 'Have this many calls in flight at most.' -j --jobs
-            __llamacli_offer '' 'Start at most this many calls a minute.' --rpm
-            __llamacli_offer '' 'Start nothing more once this much is spent.' --max-cost
-            __llamacli_offer '' 'Start nothing more after the first failure.' --fail-fast
-            __llamacli_offer '' 'Take every N-th item from the I-th on: this machine\'s share.' --shard
+            __llamacli_offer '' 'Append each row to FILE; sort it at the end.' -o --output
+            __llamacli_offer '' 'Continue FILE: ask only for what is missing or may succeed now.' --resume
+            __llamacli_offer '' 'Like --resume, but ask again for everything that failed.' --retry-failed
+            __llamacli_offer '' 'Print only the answers; a failed item prints an empty line.' --plain
+            __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
+            __llamacli_offer '' 'Print rows as they arrive, not in input order.' --unordered
+            __llamacli_offer '' 'Accept answers that were cut at the token limit.' --allow-truncated
+            __llamacli_offer '' 'Maximum parallel calls.' -j --jobs
+            __llamacli_offer '' 'Maximum calls started per minute.' --rpm
+            __llamacli_offer '' 'Budget: start no more calls once it is spent.' --max-cost
+            __llamacli_offer '' 'Start no more calls after the first failure.' --fail-fast
+            __llamacli_offer '' 'Take every N-th item, beginning with the I-th.' --shard
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
