@@ -283,6 +283,7 @@ _llamacli_flag() {
     sessions)
         case $1 in
         --json) forms=--json ;;
+        --older-than) forms=--older-than value=text ;;
         -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
@@ -375,7 +376,7 @@ _llamacli_flags() {
     raw) all='-F --field --endpoint -X --method -H --header -i --include --sse --stdin-timeout -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
     batch) all='--input --limit -s --system -r --role --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    sessions) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
+    sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
     completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
@@ -400,7 +401,7 @@ _llamacli_operand() {
     batch:1) _llamacli_value '' text ;;
     batch:*) _llamacli_value '' file ;;
     models:1) _llamacli_value '' text ;;
-    sessions:1) _llamacli_value '' text list show rm ;;
+    sessions:1) _llamacli_value '' text list show last grep rm ;;
     sessions:*) _llamacli_value '' session ;;
     config:1) _llamacli_value '' text show set-key check ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;

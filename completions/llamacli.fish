@@ -679,6 +679,9 @@ function __llamacli_flag --no-scope-shadowing
             switch $argv[1]
                 case --json
                     set forms --json
+                case --older-than
+                    set forms --older-than
+                    set value text
                 case -q --quiet --no-quiet
                     set forms -q --quiet --no-quiet
                 case -v --verbose --no-verbose
@@ -1137,7 +1140,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case sessions
-            __llamacli_offer '' 'Print the messages of `show` as a JSON array, as `raw` takes them.' --json
+            __llamacli_offer '' 'With show: print the messages as JSON, for raw.' --json
+            __llamacli_offer '' 'With rm: sessions last used this long ago.' --older-than
             __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
             __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
@@ -1256,7 +1260,7 @@ function __llamacli_operand --no-scope-shadowing
         case 'models:1'
             printf '%s\n' text
         case 'sessions:1'
-            printf '%s\n' text list show rm
+            printf '%s\n' text list show last grep rm
         case 'sessions:*'
             printf '%s\n' session
         case 'config:1'

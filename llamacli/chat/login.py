@@ -49,7 +49,7 @@ def latest() -> str | None:
     found, when = None, 0.0
     for name in session.names() if here else []:
         # Those that follow are older still.
-        if found and when >= (session.sessions_by_age(name) or 0):
+        if found and when >= (session.last_written(name) or 0):
             break
         if (held := _last_held(name, here)) > when:
             found, when = name, held

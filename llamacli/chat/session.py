@@ -159,11 +159,11 @@ def names() -> list[str]:
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
-    ages = {name: age for name in there if re.fullmatch(NAME, name) and (age := sessions_by_age(name)) is not None}
+    ages = {name: age for name in there if re.fullmatch(NAME, name) and (age := last_written(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
 
-def sessions_by_age(name: str) -> float | None:
+def last_written(name: str) -> float | None:
     """Returns when a session was last written, in seconds since the epoch; None if it is not a file."""
     with suppress(OSError):
         status = os.stat(SESSIONS.path(name))

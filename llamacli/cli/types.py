@@ -130,6 +130,23 @@ class Pattern(ParamType):
         return text
 
 
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class Age(ParamType):
+    """A time span like `30d` or `12h`, or `inf`: seconds."""
+
+    metavar = "AGE"
+
+    def parse(self, text: str) -> float:
+        if text.strip() == "inf":
+            return math.inf
+        span = re.fullmatch(r"\s*(\d{1,9})([smhdw])\s*", text, re.ASCII)
+        if not span:
+            raise ValueError("is not a time span like 30d, 12h or inf")
+        return float(int(span[1]) * UNIT_SECONDS[span[2]])
+
+
 class Choice(ParamType):
     """One of a few words."""
 

@@ -1,9 +1,7 @@
 """`chat`, one turn a call, and `sessions`."""
 
 import json
-import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -289,71 +287,6 @@ def test_many_at_once_without_a_name_have_each_their_own(world: World) -> None:
     running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(50)]
     assert {each.wait(120) for each in running} == {0}
     assert len(list(folder(world).iterdir())) == 50
-
-
-def test_sessions_lists_shows_and_removes(world: World) -> None:
-    assert (world.run("sessions").status, world.run("sessions").out) == (0, "")
-    chat(world, "-S", "one", "-s", "Be brief.", "a question\nof two lines")
-    os.utime(folder(world) / "one.jsonl", (time.time() - 7200,) * 2)
-    chat(world, "-S", "two", "x" * 100)
-    listed = [line.split("\t") for line in world.run("sessions", "list").out.splitlines()]
-    assert [(row[0], row[1], row[3]) for row in listed] == [
-        ("two", "1", "x" * 60),
-        ("one", "1", "a question of two lines"),
-    ]
-    assert 7200 <= int(listed[1][2]) < 7300
-    shown = world.run("sessions", "show", "one")
-    assert shown.out == f"system:\nBe brief.\n\nuser:\na question\nof two lines\n\nassistant:\n{HELLO}\n"
-    messages = json.loads(world.run("sessions", "show", "one", "--json").out)
-    assert [sorted(message) for message in messages] == [["content", "role"]] * 3
-    removed = world.run("sessions", "rm", "one", "two")
-    assert (removed.status, removed.out, removed.err, list(folder(world).iterdir())) == (0, "", "", [])
-
-
-def test_a_session_feeds_raw(world: World) -> None:
-    chat(world, "-S", "x", "one")
-    jq = "jq -s '{model: \"m\", messages: map(del(.meta))}'"
-    result = world.shell(f"{jq} {folder(world)}/x.jsonl | llamacli raw")
-    assert result.status == 0, result.err
-    assert [m["content"] for m in world.api.body["messages"]] == ["one", HELLO]
-    assert set(world.api.body["messages"][1]) == {"role", "content"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["shaw"], "no action 'shaw'; there is list, show, rm"),
-        (["show"], "'sessions show' wants the NAME of one session"),
-        (["show", "x", "y"], "'sessions show' wants the NAME of one session"),
-        (["rm"], "'sessions rm' wants the NAME of a session"),
-        (["list", "x"], "'sessions list' takes no NAME"),
-        (["list", "--json"], "--json is for 'sessions show'"),
-        (["show", "rivew"], "no session 'rivew'; did you mean 'review'?"),
-        (["rm", "review", "none"], "no session 'none'; 'llamacli sessions' lists"),
-    ],
-)
-def test_sessions_tells_what_is_wrong(world: World, arguments: list[str], told: str) -> None:
-    chat(world, "-S", "review", "Hi")
-    result = world.run("sessions", *arguments)
-    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
-    assert told in result.err
-    assert (folder(world) / "review.jsonl").exists()
-
-
-def test_an_unreadable_session_is_named_and_does_not_hide_the_others(world: World) -> None:
-    chat(world, "-S", "good", "Hi")
-    (folder(world) / "bad.jsonl").write_text("rubbish\n")
-    (folder(world) / "empty.jsonl").write_text("")
-    (folder(world) / "not a name.jsonl").write_text("{}\n")
-    listed = world.run("sessions")
-    assert (listed.status, len(listed.out.splitlines())) == (0, 3)
-    assert "bad.jsonl: skipped line 1: not a message" in listed.err
-    for arguments, out in (["show", "empty"], ""), (["show", "empty", "--json"], "[]\n"), (["show", "bad"], ""):
-        shown = world.run("sessions", *arguments)
-        assert (shown.status, shown.out) == (0, out)
-    result = chat(world, "-S", "bad", "Hi")
-    assert (result.status, result.out) == (0, HELLO + "\n")
-    assert "bad.jsonl: skipped line 1: not a message" in result.err
 
 
 CUSTOM = {"id": "t1", "type": "custom", "custom": {"name": "grep", "input": "-r x"}}
