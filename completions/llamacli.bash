@@ -74,6 +74,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         --fallback-model) forms=--fallback-model value=model again=1 ;;
@@ -148,6 +149,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         --fallback-model) forms=--fallback-model value=model again=1 ;;
@@ -160,7 +162,6 @@ _llamacli_flag() {
         -F | --field) forms='-F --field' value=field again=1 ;;
         --endpoint) forms=--endpoint value=text ;;
         -X | --method) forms='-X --method' value='text GET POST PUT PATCH DELETE' ;;
-        -H | --header) forms='-H --header' value=text again=1 ;;
         -i | --include) forms='-i --include' ;;
         --sse) forms=--sse ;;
         --stdin-timeout) forms=--stdin-timeout value=text ;;
@@ -179,6 +180,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
@@ -250,6 +252,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         --fallback-model) forms=--fallback-model value=model again=1 ;;
@@ -274,6 +277,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
@@ -330,6 +334,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
@@ -371,13 +376,13 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
-    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
-    raw) all='-F --field --endpoint -X --method -H --header -i --include --sse --stdin-timeout -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    batch) all='--input --limit -s --system -r --role --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle --fallback-model -h --help --version' ;;
-    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    raw) all='-F --field --endpoint -X --method -i --include --sse --stdin-timeout -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    batch) all='--input --limit -s --system -r --role --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
     sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
-    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
     completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     help) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;

@@ -172,6 +172,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -357,6 +360,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -382,9 +388,6 @@ function __llamacli_flag --no-scope-shadowing
                 case -X --method
                     set forms -X --method
                     set value text GET POST PUT PATCH DELETE
-                case -H --header
-                    set forms -H --header
-                    set value text
                 case -i --include
                     set forms -i --include
                 case --sse
@@ -429,6 +432,9 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case --retry-max-time
                     set forms --retry-max-time
+                    set value text
+                case -H --header
+                    set forms -H --header
                     set value text
                 case --request-id
                     set forms --request-id
@@ -610,6 +616,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -663,6 +672,9 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case --retry-max-time
                     set forms --retry-max-time
+                    set value text
+                case -H --header
+                    set forms -H --header
                     set value text
                 case --request-id
                     set forms --request-id
@@ -794,6 +806,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -915,17 +930,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Maximum silence from the server (120 when streaming, else 600).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
@@ -996,17 +1012,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Maximum silence from the server (120 when streaming, else 600).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
@@ -1014,7 +1031,6 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Set a key of the body: true, false, null, a number, @FILE or text.' -F --field
             __llamacli_offer '' 'Call this path under the base URL, from the host\'s root after // (default /chat/completions).' --endpoint
             __llamacli_offer '' 'Use this method (default POST, or GET where an endpoint is named and there is no body).' -X --method
-            __llamacli_offer 1 'Add this header.' -H --header
             __llamacli_offer '' 'Print the response\'s status and headers first.' -i --include
             __llamacli_offer '' 'Print a stream as it was received, in place of each event\'s data as a line.' --sse
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
@@ -1027,17 +1043,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Maximum silence from the server (120 when streaming, else 600).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case batch
@@ -1102,17 +1119,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Maximum silence from the server (120 when streaming, else 600).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
@@ -1126,17 +1144,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Maximum silence from the server (120 when streaming, else 600).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case sessions
@@ -1188,17 +1207,18 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Maximum silence from the server (120 when streaming, else 600).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case completion

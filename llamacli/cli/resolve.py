@@ -107,4 +107,5 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
         return kind.parse(text)
     except ValueError as error:
         label = label if len(label) <= 60 else label[:57] + "..."
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{label}' {error}") from None
+        what = f"{error}" if kind.is_secret else f"'{label}' {error}"
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: {what}") from None

@@ -18,6 +18,8 @@ class ParamType:
     at_file = False
     #: `parse` wants the text as the system gave it: the name of a file, or what is decoded later.
     undecoded = False
+    #: Errors and `config show` never show the text.
+    is_secret = False
     #: The allowed range in words, "" where there is none.
     range = ""
     #: Fixed words that a shell offers for it.

@@ -78,6 +78,7 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
         for name, flag in group.flags().items():
             if setting_name := flag.variable(name):
                 value = str(group.errors[name]) if name in group.errors else _text(getattr(group, name))
+                value = "(set)" if value and flag.type.is_secret and name not in group.errors else value
                 rows.append((setting_name, value, group.origins.get(name, "default")))
     table.print_table([(name, " ".join(value.split()), origin) for name, value, origin in rows], out)
 

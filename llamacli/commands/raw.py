@@ -10,7 +10,7 @@ from llamacli.api.json import encode, json_fault, parse_json
 from llamacli.cli.shared import DisplayOptions, OutputFile, StdinOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
-from llamacli.cli.types import AtFile, KeyValue, ParamType, Pattern, Switch
+from llamacli.cli.types import AtFile, KeyValue, Pattern, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
@@ -36,8 +36,6 @@ EXAMPLES = (
 )
 #: Those that a shell offers; a server may have others.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-#: Headers that say whose call this is and where it goes, or that frame the body: those are not to be replaced.
-OWN_HEADERS = {"authorization", "proxy-authorization", "host", "content-length", "transfer-encoding", "connection"}
 
 
 class Field(KeyValue):
@@ -50,22 +48,6 @@ class Field(KeyValue):
     def value(self, text: str) -> object:
         # @FILE is read later, and stdin once.
         return text
-
-
-class Header(ParamType):
-    metavar = "'NAME: VALUE'"
-
-    def parse(self, text: str) -> tuple[str, str]:
-        name, colon, value = text.partition(":")
-        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise ValueError("is not 'Name: value'")
-        if name.lower() in OWN_HEADERS:
-            raise ValueError(f"cannot replace llamacli's own {name}")
-        if name.lower() == "x-client-request-id":
-            raise ValueError("has a flag of its own: --request-id")
-        if not re.fullmatch(r"[\t -~]*", value):
-            raise ValueError("holds a character that a header cannot carry")
-        return name, value.strip()
 
 
 class RawOptions(Options):
@@ -99,10 +81,6 @@ class RawOptions(Options):
             "-X",
         ),
     ] = None
-    header: Annotated[
-        list[tuple[str, str]] | None,
-        Flag(Header(), "Add this header.", "-H", multiple=True, example="llamacli raw -H 'X-Tag: nightly' @body.json"),
-    ] = None
     include: Annotated[bool, Flag(Switch(), "Print the response's status and headers first.", "-i")] = False
     sse: Annotated[
         bool, Flag(Switch(), "Print a stream as it was received, in place of each event's data as a line.")
@@ -117,7 +95,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     raw, preview, path = options[RawOptions], options[PreviewOptions], options[OutputFile].output
     data, streaming = _body(options.operand("body"), raw, env)
     method = raw.method or ("GET" if raw.endpoint and not data else "POST")
-    request = Request(method, raw.endpoint or CHAT_PATH, data, raw.header or (), streaming)
+    request = Request(method, raw.endpoint or CHAT_PATH, data, streaming)
     if preview.dry_run or preview.curl:
         from llamacli.http.preview import print_previews
 

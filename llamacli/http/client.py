@@ -1,7 +1,9 @@
 """Sends requests, and retries them after temporary failures."""
 
+import re
 import ssl
 import time
+from _thread import allocate_lock
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from io import BytesIO
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from llamacli.http.connection.preconnect import Preconnect
 
 
+#: The names of headers whose values are never shown.
+SECRET_HEADER = "(?i)key|token|auth|secret|cookie|passw|credential"
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
 
@@ -59,6 +63,10 @@ class Client:
         #: The certificates to trust, True for requests' own.
         self.verify = (preconnect and preconnect.bundle) or certificates(options) or True
         self._routes: dict[str, Proxy] = {}
+        self._key_lock = allocate_lock()
+        for name, value in options.header or ():
+            if re.search(SECRET_HEADER, name) and len(value) >= 8:
+                stderr.redact(value)
         self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
 
     def __enter__(self) -> "Client":
@@ -105,15 +113,16 @@ class Client:
 
     def prepare(self, outgoing: Request, url: str, request_id: str) -> requests.PreparedRequest:
         """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
-        headers = outgoing.headers(request_id)
-        if outgoing.shared_key not in self._prepared:
+        headers = outgoing.headers(request_id, self.options.header or ())
+        shared_key = *outgoing.shared_key, self.endpoint.key
+        if shared_key not in self._prepared:
             common = {"User-Agent": f"llamacli/{__version__}", "Accept-Encoding": ACCEPT_ENCODING, "Accept": "*/*"}
             shared = requests.structures.CaseInsensitiveDict(common)
             shared.update(headers)
             if self.endpoint.key:
                 shared["Authorization"] = f"Bearer {self.endpoint.key}"
-            self._prepared[outgoing.shared_key] = requests.Request(outgoing.method, url, headers=shared).prepare()
-        like = self._prepared[outgoing.shared_key]
+            self._prepared[shared_key] = requests.Request(outgoing.method, url, headers=shared).prepare()
+        like = self._prepared[shared_key]
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = like.method, like.url
         whole: Any = {**like.headers, **headers}
@@ -125,6 +134,13 @@ class Client:
         # Names of one spelling need no dictionary that ignores it, which takes longer than all the rest.
         prepared.headers = whole
         return prepared
+
+    def renew_key(self, refused: str | None) -> bool:
+        """Runs the key command again after a key was refused; returns whether there is another key now."""
+        with self._key_lock:
+            if self.endpoint.fetch_key and self.endpoint.key == refused:
+                self.endpoint.key = self.endpoint.fetch_key()
+        return self.endpoint.key != refused
 
     def route(self, url: str) -> Proxy:
         """Returns the proxy for a URL, looked up once. Raises LlamaError (network) where it is none."""
@@ -141,7 +157,7 @@ class Call:
     error_response: tuple[requests.Response, bytes] | None = None
     #: How often the request was sent.
     attempts = 0
-    _has_spinner = _reached_server = False
+    _has_spinner = _reached_server = _has_renewed_key = False
 
     def __init__(
         self,
@@ -190,12 +206,18 @@ class Call:
 
     def attempt(self) -> requests.Response:
         """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
+        key = self.client.endpoint.key
         try:
             return self._attempt()
         except Retryable as failure:
             # The server has let go of an idle connection, which tells nothing about the call.
             if failure.http_status or not self.latest_attempt.is_reused:
                 raise
+        except LlamaError as error:
+            # The key command may print keys that expire.
+            if error.http_status != 401 or self._has_renewed_key or not self.client.renew_key(key):
+                raise
+            self._has_renewed_key = True
         return self._attempt()
 
     def _attempt(self) -> requests.Response:
@@ -235,7 +257,7 @@ class Call:
         progress, limit = self.latest_attempt, self.options.max_time
         progress.close()
         if progress.was_cut and limit and self.policy.time_left <= 0:
-            what = f"no complete answer within --max-time {limit:g} s"
+            what = f"no complete answer within --max-time {round(limit, 2):g} s"
             return self.error(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
         cause = root_cause(error)
         if progress.begun:

@@ -148,9 +148,9 @@ def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | N
     if options.no_key:
         return None
     if options.key_file is not None:
-        return validate_key(_from_file(options.key_file, "--key-file"), "--key-file"), "--key-file"
+        return validate_key(_from_file(options.key_file, "--key-file", env), "--key-file"), "--key-file"
     for source in env.settings.sources:
-        for key, origin in _keys_in(source, env.stderr.note):
+        for key, origin in _keys_in(source, env):
             if source.untrusted and _has_key_of_user(env.settings):
                 env.stderr.announce(f"using the key from {source} instead of your own")
             return validate_key(key, origin), origin
@@ -162,19 +162,20 @@ def _has_key_of_user(settings: Settings) -> bool:
     return any(source.values.get(name) for source in settings.sources if not source.untrusted for name in names)
 
 
-def _keys_in(source: Source, note: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:
     """Yields a source's keys and their origins; each is read only when it is asked for."""
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"
     for variable, read in zip(KEY_SOURCES, (_from_file, _from_command), strict=True):
-        if (text := source.values.get(variable)) and is_allowed(variable, source, note):
-            yield read(text, variable), variable
+        if (text := source.values.get(variable)) and is_allowed(variable, source, env.stderr.note):
+            yield read(text, variable, env), variable
 
 
-def _from_file(path: str, origin: str) -> str:
+def _from_file(path: str, origin: str, env: Environment) -> str:
     try:
-        with open(os.path.expanduser(path), encoding="utf-8") as file:
+        # It may be a FIFO: --key-file <(pass show aimlapi).
+        with env.input.waiting(f"waiting for {path}"), open(os.path.expanduser(path), encoding="utf-8") as file:
             # Longer than a key, and perhaps endless.
             return file.read(MAX_KEY_BYTES)
     except (OSError, ValueError) as error:
@@ -188,7 +189,7 @@ def _command_runner(env: Environment) -> Callable[[], str] | None:
         if (command := source.values.get(KEY_COMMAND)) and not source.untrusted:
 
             def fetch_key(command: str = command) -> str:
-                key = validate_key(_from_command(command, KEY_COMMAND), KEY_COMMAND)
+                key = validate_key(_from_command(command, KEY_COMMAND, env), KEY_COMMAND)
                 env.stderr.redact(key)
                 return key
 
@@ -196,13 +197,14 @@ def _command_runner(env: Environment) -> Callable[[], str] | None:
     return None
 
 
-def _from_command(command: str, origin: str) -> str:
+def _from_command(command: str, origin: str, env: Environment) -> str:
     """Runs the key command. Its text may contain a secret, and is never shown."""
     # It must not read a prompt that is piped in.
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
     from llamacli.stdio.shell import read_output
 
-    status, output = read_output(command, stdin, MAX_KEY_BYTES)
+    with env.input.waiting("waiting for the key command"):
+        status, output = read_output(command, stdin, MAX_KEY_BYTES)
     if status:
         how = f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
         raise LlamaError(ExitStatus.KEY, f"the command in {origin} {how}")

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.config.projects import KEYS, OTHER, key_sent
-from tests.support.fake_api import KEY, error
+from tests.support.fake_api import KEY, Handler, error, text
 from tests.support.world import PROGRAM, World
 
 
@@ -123,6 +123,40 @@ def test_a_signal_does_not_wait_for_the_key_command(bare: World) -> None:
         running.terminate()
         assert running.communicate(timeout=20) == (b"", b"")
     assert running.returncode == -signal.SIGTERM
+
+
+@pytest.fixture
+def expiring(bare: World) -> World:
+    """A key command that prints another key each time, of which the server refuses the first."""
+    (bare.cwd / "token").write_text("echo x >>runs; echo sk-token-number-$(wc -l <runs | tr -d ' ')\n")
+    bare.env["LLAMACLI_KEY_COMMAND"] = "sh token"
+
+    def answer(handler: Handler) -> None:
+        is_old = handler.headers["Authorization"] == "Bearer sk-token-number-1"
+        (error(401, "expired: sk-token-number-1") if is_old else text("ok"))(handler)
+
+    bare.api.will(answer)
+    return bare
+
+
+@pytest.mark.parametrize("arguments", [["ask", "Hi"], ["chat", "Hi"], ["raw", "{}"], ["batch", "-j", "4", "--plain"]])
+def test_the_key_command_is_run_once_more_after_a_401(expiring: World, arguments: list[str]) -> None:
+    result = expiring.call(*arguments, stdin="Hi\n" * 8 if arguments[0] == "batch" else None)
+    assert (result.status, result.err) == (0, result.err)
+    assert "sk-token" not in result.err
+    assert (expiring.cwd / "runs").read_text() == "x\n" * 2
+    assert key_sent(expiring) == "sk-token-number-2"
+
+
+def test_a_key_that_the_command_repeats_is_not_sent_again(bare: World) -> None:
+    bare.api.will(error(401, "no"))
+    result = bare.call("ask", "Hi", LLAMACLI_KEY_COMMAND="echo x >>runs; echo sk-same-12345678")
+    assert result.status == 3
+    assert len(bare.api.requests) == 1
+    assert (bare.cwd / "runs").read_text() == "x\n" * 2
+    bare.api.requests.clear()
+    bare.call("ask", "Hi", LLAMACLI_KEY_COMMAND="echo x >>runs; echo sk-$(wc -l <runs | tr -d ' ')-12345678")
+    assert len(bare.api.requests) == 2
 
 
 def test_another_server_is_called_without_a_key_where_there_is_none(bare: World) -> None:

@@ -40,6 +40,7 @@ class Pieces:
     def __init__(self, coding: str, data: bytes, sizes: list[int]) -> None:
         self.headers = {"Content-Encoding": coding} if coding else {}
         self.data, self.sizes = data, sizes
+        self.version, self.reason = 11, "OK"
 
     def read1(self, size: int, decode_content: bool) -> bytes:
         assert not decode_content

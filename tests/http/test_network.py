@@ -420,7 +420,9 @@ def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeA
     bundle = str(tmp_path / "ca.pem")
     for arguments, env in [
         (["--ca-bundle", bundle], {}),
-        ([], {"REQUESTS_CA_BUNDLE": bundle}),
+        ([], {"REQUESTS_CA_BUNDLE": bundle, "CURL_CA_BUNDLE": "/missing"}),
+        ([], {"CURL_CA_BUNDLE": bundle, "SSL_CERT_FILE": "/missing"}),
+        ([], {"SSL_CERT_FILE": bundle}),
         ([], {"LLAMACLI_CA_BUNDLE": bundle, "REQUESTS_CA_BUNDLE": "/missing"}),
     ]:
         assert world.call("ask", "--base-url", right, *arguments, "Hi", **env).out == HELLO + "\n"
@@ -438,6 +440,13 @@ def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeA
         assert result.err.count("\n") == 1
         assert "request id" not in result.err
     assert not tls.requests
+
+
+@pytest.mark.parametrize("variable", ["LLAMACLI_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_missing_certificates_are_2_and_name_the_variable(world: World, variable: str) -> None:
+    result = world.call("ask", "--base-url", "https://localhost:1/v1", "Hi", **{variable: "/missing"})
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"llamacli: CA bundle not found: /missing; check {variable}")
 
 
 def test_the_limit_holds_inside_of_tls(world: World, tls: FakeApi, tmp_path: Path) -> None:

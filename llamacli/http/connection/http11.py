@@ -132,6 +132,7 @@ class Body:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
+        self.version, self.reason, self.headers = raw.version, raw.reason, raw.headers
         coding = raw.headers.get("Content-Encoding", "").strip().lower()
         self._unpacker = None if coding in ("", "identity") else _Unpacker(coding)
 
