@@ -1,6 +1,6 @@
 """Turns a request into an answer: asks, checks the reply, and extracts what was asked for."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from llamacli.api.messages import Completion, Message, find_problem, sorted_choices
@@ -12,11 +12,12 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import ChatRequest
 
 if TYPE_CHECKING:
-    from llamacli.api.accumulator import Accumulator
+    from llamacli.api.accumulator import Accumulator, Increment
+    from llamacli.ask.cache import AnswerCache
 
 
-class ReadReply(Protocol):
-    """A reply that has been read to its end."""
+class AnyReply(Protocol):
+    """A reply, from a server or the cache: read once by iterating, and then known to its accumulator."""
 
     #: Monotonic times: of the request, of the first and of the latest text.
     started: float
@@ -29,11 +30,13 @@ class ReadReply(Protocol):
     @property
     def headers(self) -> Mapping[str, str]: ...
 
+    def __iter__(self) -> Iterator[list["Increment"]]: ...
+
     def with_request_id(self, error: LlamaError) -> LlamaError: ...
 
 
 #: Sends a request and reads the reply. HTTP statuses in the second argument must not be retried.
-Send = Callable[[ChatRequest, Collection[int]], ReadReply]
+Send = Callable[[ChatRequest, Collection[int]], AnyReply]
 
 
 class Answer(NamedTuple):
@@ -46,7 +49,7 @@ class Answer(NamedTuple):
     #: What was sent, the model that answered included.
     request: ChatRequest
     #: All replies to the question, the answer in the latest one.
-    replies: Sequence[ReadReply]
+    replies: Sequence[AnyReply]
     #: The latest completion, without reasoning in its contents.
     completion: Completion
     error: LlamaError | None
@@ -57,6 +60,8 @@ class Answer(NamedTuple):
     status: ExitStatus = ExitStatus.OK
     #: Another model answered than the one that was asked first.
     is_fallback: bool = False
+    #: The answer was stored by an earlier call.
+    is_cached: bool = False
 
     @property
     def model(self) -> str:
@@ -79,6 +84,8 @@ class Answer(NamedTuple):
     @property
     def cost(self) -> float | None:
         """USD spent on all replies together, None if the server did not report any."""
+        if self.is_cached:
+            return 0.0
         costs = [reported_cost(reply.accumulator.completion(), reply.headers) for reply in self.replies]
         reported = [cost for cost in costs if cost is not None]
         return sum(reported) if reported else None
@@ -87,8 +94,15 @@ class Answer(NamedTuple):
 class AnswerReader:
     """Asks for answers in the requested format. Several threads may use it at once."""
 
-    def __init__(self, options: LoadedOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: LoadedOptions,
+        allow_truncated: bool,
+        note: Callable[[str], None],
+        cache: "AnswerCache | None" = None,
+    ) -> None:
         """Raises LlamaError (usage) if the options ask for two formats. `note` reports each further request."""
+        self.cache = cache
         format = options[FormatOptions]
         self.validation = format.validation_loop()
         self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
@@ -115,29 +129,70 @@ class AnswerReader:
         `is_whole`: nothing is printed before the reply is complete. Raises the
         LlamaError that `send` raises, with --fallback-model that of the last model.
         """
-        replies: list[ReadReply] = []
+        replies: list[AnyReply] = []
         first = request
         for model in self._fallback_models:
             try:
-                return self._read(request, send, is_whole, replies)._replace(is_fallback=request is not first)
+                answer = self._read_or_reuse(request, send, is_whole, replies)
+                return answer._replace(is_fallback=request is not first)
             except LlamaError as error:
                 if not _is_unavailable(error):
                     raise
                 self._note(f"{error.message}; asking {model} instead")
             request = request.replace(model=model)
-        return self._read(request, send, is_whole, replies)._replace(is_fallback=request is not first)
+        answer = self._read_or_reuse(request, send, is_whole, replies)
+        return answer._replace(is_fallback=request is not first)
+
+    def find_cached(self, request: ChatRequest, is_whole: bool = True) -> Answer | None:
+        """Returns the stored answer to a request, None if it has to be asked.
+
+        An answer that is not complete under the options of this call is as good as
+        none. Raises LlamaError (network) with --offline if there is none.
+        """
+        if not self.cache:
+            return None
+        if reply := self.cache.find(request):
+            answer = self._read(request, lambda request, no_retry: reply, is_whole, [], retries=0)
+            if self._is_complete(answer):
+                return answer._replace(is_cached=True)
+        self.cache.require()
+        return None
+
+    def _read_or_reuse(self, request: ChatRequest, send: Send, is_whole: bool, replies: list[AnyReply]) -> Answer:
+        if cached := self.find_cached(request, is_whole):
+            return cached
+        answer = self._read(request, send, is_whole, replies)
+        if self.cache and self._is_complete(answer):
+            try:
+                self.cache.store(request, answer.replies[-1].accumulator.completion())
+            except OSError as error:
+                self._note(f"the answer could not be stored: {error.filename}: {error.strerror}")
+        return answer
+
+    def _is_complete(self, answer: Answer) -> bool:
+        """True if an answer may be stored: nothing is wrong with it, whatever --allow-truncated says."""
+        choices = answer.completion.get("choices") or []
+        has_all = len(choices) >= answer.request.choices
+        return answer.error is None and has_all and find_problem(answer.completion) is None
 
     def has_fallback(self, request: ChatRequest) -> bool:
         """True if another model is asked after the one of a request."""
         return bool(self._fallback_models) and request.parameters.get("model") != self._fallback_models[-1]
 
-    def _read(self, request: ChatRequest, send: Send, is_whole: bool, replies: list[ReadReply]) -> Answer:
+    def _read(
+        self,
+        request: ChatRequest,
+        send: Send,
+        is_whole: bool,
+        replies: list[AnyReply],
+        retries: int | None = None,
+    ) -> Answer:
         def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
             replies.append(send(request, no_retry))
             return self._completion(replies[-1], is_whole)
 
         if self.validation:
-            result = self.validation.run(request, ask, self._note, self._allow_truncated)
+            result = self.validation.run(request, ask, self._note, self._allow_truncated, retries)
             error = result.error and replies[-1].with_request_id(result.error)
             values = None if result.content is None else [result.value]
             completion = self._completion(replies[-1], is_whole)
@@ -155,7 +210,7 @@ class AnswerReader:
                 error = mismatch
         return Answer(request, replies, completion, error and replies[-1].with_request_id(error), values)
 
-    def _completion(self, reply: ReadReply, is_whole: bool) -> Completion:
+    def _completion(self, reply: AnyReply, is_whole: bool) -> Completion:
         completion = reply.accumulator.completion()
         return completion if self.keeps_thinking else without_thinking(completion, is_whole)[0]
 

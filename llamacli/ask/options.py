@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from llamacli.ask.params import JsonType, Params
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import AtFile, Integer, ParamType, PathType, Switch
+from llamacli.cli.types import Age, AtFile, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 
@@ -104,6 +104,31 @@ class FallbackOptions(Options):
             example="llamacli ask -m gpt-5 --fallback-model gpt-5-mini hello",
         ),
     ] = None
+
+
+class CacheOptions(Options):
+    """Whether answers are stored and reused."""
+
+    title = "Cache"
+    note = "The same request to the same server gets the stored answer. Only complete answers are stored."
+
+    cache: Annotated[
+        float | None,
+        Flag(
+            Age(),
+            "Reuse stored answers up to this age.",
+            env=True,
+            example="llamacli ask --cache 30d 'What is the capital of France?'",
+        ),
+    ] = None
+    refresh: Annotated[bool, Flag(Switch(), "Ask again and replace the stored answer.")] = False
+    offline: Annotated[bool, Flag(Switch(), "Use stored answers only.")] = False
+    cache_keep: Annotated[float | None, Flag(Age(), "Age at which stored answers are removed (90d).", env=True)] = None
+
+    @property
+    def is_used(self) -> bool:
+        """True if answers are stored and reused."""
+        return self.cache is not None or self.refresh or self.offline
 
 
 class UsageOptions(Options):

@@ -1,13 +1,12 @@
 """Prints an answer: text as it arrives, everything else once it is complete."""
 
 import os
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llamacli.api.messages import tool_calls
 from llamacli.api.reasoning import ThinkingSplitter, split_thinking, without_thinking
-from llamacli.ask.answers import Answer, AnswerReader, ReadReply
+from llamacli.ask.answers import Answer, AnswerReader, AnyReply
 from llamacli.ask.options import OutputOptions, UsageOptions
 from llamacli.errors import LlamaError
 from llamacli.stdio.output import Output, dump
@@ -16,12 +15,6 @@ from llamacli.stdio.stderr import Stderr, is_dumb
 if TYPE_CHECKING:
     from llamacli.api.accumulator import Increment
     from llamacli.stdio.markdown.live import LiveMarkdown
-
-
-class UnreadReply(ReadReply, Protocol):
-    """A reply that is read by iterating."""
-
-    def __iter__(self) -> Iterator[list["Increment"]]: ...
 
 
 class Printer:
@@ -48,7 +41,7 @@ class Printer:
         self._is_text = not (self._options.json or reader.has_format)
         self.renders = self._usage_options.markdown and out.is_terminal and self._is_text and not is_dumb()
 
-    def show(self, reply: "UnreadReply") -> None:
+    def show(self, reply: AnyReply) -> None:
         """Reads a reply and prints it, unless it is to be printed as JSON or in a format."""
         with self._writer() if self.is_live else nullcontext(self._out) as page:
             try:
@@ -87,7 +80,7 @@ class Printer:
                     self._out.write(value)
                     self._out.end(self._terminator)
 
-    def _print_rest(self, reply: ReadReply) -> None:
+    def _print_rest(self, reply: AnyReply) -> None:
         """Prints the contents that have not been printed yet, and the tool calls, one line each."""
         splitter = self._splitter if self.is_live else None
         for choice, rest in reply.accumulator.choices(is_printed=self.is_live):

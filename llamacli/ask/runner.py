@@ -1,10 +1,12 @@
 """Sends one question and prints its answer."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llamacli.ask.answers import Answer, AnswerReader
-from llamacli.ask.options import OutputOptions, UsageOptions
+from llamacli.ask.options import CacheOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.ask.printer import Printer
 from llamacli.cli.shared import OutputFile
@@ -19,20 +21,25 @@ from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
+    from llamacli.ask.cache import AnswerCache
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
+
+
+#: Returns the client, the same for each call.
+Connect = Callable[[], "Client"]
 
 
 class Runner:
     """Takes turns: made once from the options of a call, used once or, in a conversation, many times."""
 
-    def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
+    def __init__(self, options: LoadedOptions, stderr: Stderr, cache: "AnswerCache | None" = None) -> None:
         """Raises LlamaError (usage) if the options ask for two answer formats."""
         self.params, self.output_options = options[Params], options[OutputOptions]
         self.usage_options, self.stderr = options[UsageOptions], stderr
         #: Requests token counts even if they are not shown.
         self.requests_usage = False
-        self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note)
+        self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note, cache)
 
     @property
     def in_chunks(self) -> bool:
@@ -59,21 +66,29 @@ class Runner:
             return False if self.params.stream is False else None
         return self.params.stream is not False
 
-    def run(self, body: dict[str, Any], client: "Client", out: Output) -> Answer:
-        """Sends a body and prints the answer. Raises LlamaError unless it is complete or cut."""
-        request, policy = ChatRequest(body), RetryPolicy(client.options)
+    def run(self, body: dict[str, Any], connect: "Connect", out: Output) -> Answer:
+        """Sends a body and prints the answer. Raises LlamaError unless it is complete or cut.
+
+        `connect` is called if there is something to send: a stored answer needs no client.
+        """
+        request, policy = ChatRequest(body), None
         printer = self._printer(request, out)
 
         def send(request: ChatRequest, no_retry: Collection[int]) -> "Reply":
+            nonlocal policy
+            client = connect()
+            policy = policy or RetryPolicy(client.options)
+            if printer.renders:
+                from llamacli.stdio.markdown.live import prepare
+
+                client.on_sent(prepare)
             with client.chat(request, policy, no_retry) as reply:
                 printer.show(reply)
                 return reply
 
-        if printer.renders:
-            from llamacli.stdio.markdown.live import prepare
-
-            client.on_sent(prepare)
         answer = self.reader.read(request, send, is_whole=not printer.is_live)
+        if answer.is_cached:
+            printer.show(answer.replies[-1])
         printer.finish(answer)
         return self._conclude(answer, out)
 
@@ -92,6 +107,8 @@ class Runner:
         # A cut answer without any text does not replace the old file.
         if answer.error is None or (is_kept and out.written):
             out.commit()
+        if self.reader.cache:
+            self.reader.cache.prune()
         if self.usage_options.usage:
             from llamacli.ask.usage import usage_line
 
@@ -101,8 +118,17 @@ class Runner:
         return answer
 
 
+def open_cache(options: LoadedOptions) -> "AnswerCache | None":
+    """Returns the cache that the options ask for, None for none. Raises LlamaError (usage)."""
+    if not options[CacheOptions].is_used:
+        return None
+    from llamacli.ask.cache import AnswerCache
+
+    return AnswerCache(options[CacheOptions], options[EndpointOptions].base_url)
+
+
 def send_or_preview(
-    body: dict[str, Any], take_turn: "Callable[[Client, Output], Answer]", options: LoadedOptions, env: Environment
+    body: dict[str, Any], take_turn: Callable[["Connect", Output], Answer], options: LoadedOptions, env: Environment
 ) -> ExitStatus:
     """Takes a turn over a new connection, or prints its request with --dry-run or --curl.
 
@@ -115,16 +141,24 @@ def send_or_preview(
         print_previews([ChatRequest(body)], options, path, env)
         env.input.drop_draft()
         return ExitStatus.OK
-    where = endpoint.resolve(options[EndpointOptions], env)
 
-    # Imported only now that the request is known to be valid: nothing takes longer to import.
-    from llamacli.http import open
+    @cache
+    def server() -> endpoint.Endpoint:
+        return endpoint.resolve(options[EndpointOptions], env)
 
-    with (
-        Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions].after(env.input.stdin_seconds), env.stderr) as client,
-    ):
-        answer = take_turn(client, out)
+    @cache
+    def connect() -> "Client":
+        # Imported only now that a request is sent: nothing takes longer to import.
+        from llamacli.http import open
+
+        network = options[NetworkOptions].after(env.input.stdin_seconds)
+        return stack.enter_context(open.open_client(server(), network, env.stderr))
+
+    if not any(isinstance(group, CacheOptions) and group.is_used for group in options):
+        # A missing key is reported first. A stored answer needs none.
+        server()
+    with Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out, ExitStack() as stack:
+        answer = take_turn(connect, out)
         if answer.error:
             raise answer.error
     env.input.drop_draft()

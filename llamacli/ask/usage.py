@@ -15,6 +15,8 @@ def usage_line(answer: Answer) -> str:
     parts = [f"{counts[0]} tokens in, {counts[1]} out" if usage else "the server reported no token counts"]
     if answer.is_fallback:
         parts.insert(0, f"answered by {answer.model}")
+    if answer.is_cached:
+        return ", ".join(["cached", *parts])
     if cost is not None:
         parts.append(f"${cost:.6f}")
     first, last = answer.replies[0], answer.replies[-1]

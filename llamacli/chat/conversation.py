@@ -1,14 +1,14 @@
 """A conversation: the turns so far, and one more at a time."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from llamacli.api.errors import is_context_length_error
 from llamacli.api.messages import Content, to_request_message
 from llamacli.api.usage import token_counts
 from llamacli.ask.answers import Answer
-from llamacli.ask.runner import Runner
+from llamacli.ask.runner import Connect, Runner
 from llamacli.chat import login
 from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_of, with_system, without_turn
 from llamacli.chat.options import SessionOptions
@@ -16,9 +16,6 @@ from llamacli.chat.session import Session, prune
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
-
-if TYPE_CHECKING:
-    from llamacli.http.client import Client
 
 
 class Conversation:
@@ -59,7 +56,7 @@ class Conversation:
             raise LlamaError(ExitStatus.USAGE, "--n above 1 cannot be used in a conversation", "ask for one answer")
         return body
 
-    def take_turn(self, content: Content, client: "Client", out: Output, without: object = None) -> Answer:
+    def take_turn(self, content: Content, connect: Connect, out: Output, without: object = None) -> Answer:
         """Takes the next turn: asks, prints, saves.
 
         Raises LlamaError if there is no answer, and then the conversation is as it was,
@@ -72,7 +69,7 @@ class Conversation:
         if sent_turns < (turns := len(_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
-            answer = self.runner.run(body, client, out)
+            answer = self.runner.run(body, connect, out)
         except LlamaError as error:
             raise self._explain(error, body["messages"]) from None
         self.total.add(answer)

@@ -61,7 +61,7 @@ class Dialogue:
         self.unanswered, self.replaced_turn = text, without
         self._loading.join()
         with self.typing_ahead(), Output(None, before=self.env.stderr.clear_status, stdout=self._stdout) as out:
-            answer = self.conversation.take_turn(content, self._connected(), out, without)
+            answer = self.conversation.take_turn(content, self._connected, out, without)
         self.forget()
         if self._stdout == 1:
             # Sets the answer apart from the next question.

@@ -1,12 +1,11 @@
 """`llamacli ask`: one question, one answer."""
 
 import os
-from typing import TYPE_CHECKING
 
 from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
-from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
-from llamacli.ask.runner import Runner, send_or_preview
+from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, InputOptions
+from llamacli.ask.runner import Connect, Runner, open_cache, send_or_preview
 from llamacli.chat.options import FollowUpOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
@@ -15,16 +14,13 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
-if TYPE_CHECKING:
-    from llamacli.http.client import Client
-
 DESCRIPTION = """
 The words of PROMPT are joined by spaces. Piped input is appended after a blank line, or
 replaces {stdin} if the prompt contains it. Only the answer goes to stdout. On a terminal
 the question and its answer are saved, so that -c can ask a follow-up question.
 """
 OPERANDS = (Operand("prompt", ParamType("PROMPT"), multiple=True),)
-OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:])
+OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:], CacheOptions)
 EXAMPLES = (
     "llamacli ask why is the sky blue",
     "llamacli ask -c and at sunset",
@@ -44,7 +40,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
         return continue_last(options, env)
     messages = prompt.messages(options.operands("prompt"), options[InputOptions], env.input)
-    runner = Runner(options, env.stderr)
+    runner = Runner(options, env.stderr, open_cache(options))
     body = runner.build_body(messages)
     is_kept = os.isatty(1) if follow_up.save is None else follow_up.save
     # Several answers are not a conversation, nor is what --param puts in place of the messages.
@@ -53,8 +49,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
             raise LlamaError(ExitStatus.USAGE, "--save cannot be combined with --n or --param messages", "drop one")
         is_kept = False
 
-    def take_turn(client: "Client", out: Output) -> Answer:
-        answer = runner.run(body, client, out)
+    def take_turn(connect: Connect, out: Output) -> Answer:
+        answer = runner.run(body, connect, out)
         if is_kept:
             from llamacli.chat.conversation import keep_answer
 

@@ -1,13 +1,12 @@
 """`llamacli chat`: a conversation, interactive or one turn a call."""
 
 import os
-from typing import TYPE_CHECKING
 
 from llamacli.api.messages import Content
 from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
-from llamacli.ask.runner import Runner, send_or_preview
+from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import FollowUpOptions, SessionOptions
 from llamacli.chat.session import Session
@@ -20,9 +19,6 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, PreviewOptions
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
-
-if TYPE_CHECKING:
-    from llamacli.http.client import Client
 
 DESCRIPTION = """
 Without a PROMPT, on a terminal, starts an interactive chat; type /help for commands. With
@@ -69,9 +65,9 @@ def continue_last(options: LoadedOptions, env: Environment) -> ExitStatus:
 def _take_turn(conversation: Conversation, content: Content, options: LoadedOptions, env: Environment) -> ExitStatus:
     body = conversation.build_body(content)
 
-    def take_turn(client: "Client", out: Output) -> Answer:
+    def take_turn(connect: Connect, out: Output) -> Answer:
         conversation.session.prepare()
-        return conversation.take_turn(content, client, out)
+        return conversation.take_turn(content, connect, out)
 
     return send_or_preview(body, take_turn, options, env)
 

@@ -74,8 +74,10 @@ HISTORY = StoredFile(STATE, "history", "", "What was typed in chats; mode 0600."
 MODELS = StoredFile(CACHE, "models", "", "The ids that `models` has listed, for completions.")
 
 
+ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stored; mode 0600.")
+
 #: In the order of the help.
-STORED_FILES = (SETTINGS, ROLES, SESSIONS, HISTORY, MODELS)
+STORED_FILES = (SETTINGS, ROLES, SESSIONS, HISTORY, MODELS, ANSWERS)
 
 
 #: Files in the user's own folders.

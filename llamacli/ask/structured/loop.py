@@ -60,14 +60,16 @@ class ValidationLoop:
         ask: Ask,
         note: Callable[[str], None] = lambda text: None,
         allow_truncated: bool = False,
+        retries: int | None = None,
     ) -> Validated:
         """Asks, checks, and asks again with the reason.
 
         The body of the request comes from `build_body`. `note` is called before each
-        further request. Raises the LlamaError that `ask` raises.
+        further request; there are at most `retries` of them, if given. Raises the
+        LlamaError that `ask` raises.
         """
         in_words = self._tools_refused
-        for left in range(self.retries, -1, -1):
+        for left in range(self.retries if retries is None else retries, -1, -1):
             completion, in_words = self._ask(request, in_words, ask, note)
             problem = find_problem(completion, allow_truncated)
             choices = completion.get("choices") or []
