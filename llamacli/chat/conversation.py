@@ -77,7 +77,11 @@ class Conversation:
         turn = turn_of(entries[-1]) if question[-1]["role"] == "tool" else None
         if messages := turn_messages(question, answer, turn):
             is_new = self.session.name is None
-            self.session.save(messages, system, without)
+            try:
+                self.session.save(messages, system, without)
+            except LlamaError as error:
+                # The answer has been printed; the conversation goes on with it.
+                return answer._replace(error=error)
             self.system = None
             if is_new:
                 prune(self.options.keep)

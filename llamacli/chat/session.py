@@ -37,6 +37,8 @@ class Session:
         #: The messages at the last look, in case the file is removed.
         self._messages: list[SavedMessage] = []
         self._reported_lines: set[int] = set()
+        #: Turns that could not be saved. The conversation goes on with them, and each save tries again.
+        self._unsaved: list[SavedMessage] = []
         if name is not None and not is_saved:
             self._messages = self._read()
 
@@ -51,7 +53,7 @@ class Session:
         """
         if self.is_saved and self.name is not None:
             self._messages = self._read()
-        return list(self._messages)
+        return [*self._messages, *self._unsaved]
 
     def prepare(self) -> None:
         """Creates the folder. Raises LlamaError (output) now if a turn could not be saved after it was paid for."""
@@ -72,25 +74,30 @@ class Session:
 
         `system` replaces the system message, and `without` is the id of a turn to
         remove. Turns that other processes have added meanwhile stay. Raises LlamaError
-        (output).
+        (output), and keeps the turn in memory.
         """
+        turn = [*without_turn(self._unsaved, without), *turn]
 
         def changed(entries: list[SavedMessage]) -> list[SavedMessage]:
             return with_system(without_turn(entries, without), system) + turn
 
-        with self._changing() as file:
-            lines = decode_lines(file.read() if file else b"")
-            # The file may be new, or was removed since the turn began.
-            entries = changed(lines.entries or self._messages)
-            if file and not lines.entries:
-                _append(file, encode_lines(entries), 0)
-            elif file and without is None and system is None:
-                _append(file, encode_lines(turn), lines.end)
-            elif file and entries:
-                write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
-            elif file:
-                os.unlink(self.path)
-            self._messages = complete_turns(entries)
+        try:
+            with self._changing() as file:
+                lines = decode_lines(file.read() if file else b"")
+                # The file may be new, or was removed since the turn began.
+                entries = changed(lines.entries or self._messages)
+                if file and not lines.entries:
+                    _append(file, encode_lines(entries), 0)
+                elif file and without is None and system is None:
+                    _append(file, encode_lines(turn), lines.end)
+                elif file and entries:
+                    write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
+                elif file:
+                    os.unlink(self.path)
+        except LlamaError:
+            self._unsaved = turn
+            raise
+        self._messages, self._unsaved = complete_turns(entries), []
 
     def save_as(self, name: str) -> None:
         """Renames the session, or copies it if the user had named it.
@@ -100,7 +107,7 @@ class Session:
         entries = self.messages()
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
-            if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries:
+            if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries and not self._unsaved:
                 with LockedFile(self.path):
                     # Not by os.rename, which would take the place of a session of that name.
                     os.link(self.path, SESSIONS.path(name))
@@ -112,7 +119,7 @@ class Session:
             raise LlamaError(ExitStatus.USAGE, f"session '{name}' already exists", "choose another name") from None
         except OSError as error:
             raise _cannot_write(SESSIONS.path(name), error) from None
-        self.name, self.is_saved = name, True
+        self.name, self.is_saved, self._unsaved = name, True, []
 
     def _read(self) -> list[SavedMessage]:
         try:

@@ -244,12 +244,20 @@ def test_what_could_drive_the_terminal_is_shown_escaped(world: World) -> None:
         assert "\x1b]52" not in chat.shown
 
 
-def test_an_unwritable_state_folder_is_told_and_the_chat_goes_on(world: World) -> None:
+def test_turns_that_cannot_be_saved_stay_in_the_conversation_until_they_can(world: World) -> None:
     (world.home / ".local").write_text("in the way")
-    with Chat(world) as chat:
+    with Chat(world, "-s", "Be brief.") as chat:
         chat.until("use --no-save to go on without saving")
-        chat.say("Hi\r", "Hello. It's nice", "cannot save the turn")
+        chat.say("one\r", "Hello. It's nice", "cannot save the turn")
+        chat.say("two\r", "Hello. It's nice", "cannot save the turn")
+        assert [content for role, content in said(world) if role == "user"] == ["one", "two"]
+        chat.say("/undo\r", "cannot save the turn")
+        (world.home / ".local").unlink()
+        chat.say("three\r", "Hello. It's nice")
+        assert [content for role, content in said(world) if role == "user"] == ["one", "three"]
         chat.leave()
+    [name] = names(world)
+    assert [content for role, content in saved(world, name) if role != "assistant"] == ["Be brief.", "one", "three"]
 
 
 def test_the_server_sees_at_once_that_ctrl_c_has_ended_a_call(world: World) -> None:
