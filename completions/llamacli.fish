@@ -577,6 +577,13 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --unordered
                 case --allow-truncated
                     set forms --allow-truncated
+                case --write
+                    set forms --write
+                    set value file
+                case --in-place
+                    set forms --in-place
+                case --diff
+                    set forms --diff
                 case -j --jobs
                     set forms -j --jobs
                     set value text
@@ -1120,6 +1127,9 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Print rows as they arrive, not in input order.' --unordered
             __llamacli_offer '' 'Accept answers that were cut at the token limit.' --allow-truncated
+            __llamacli_offer '' 'Write each answer to a file, as in \'{dir}/{stem}.de.md\'.' --write
+            __llamacli_offer '' 'Replace each file by its answer; keep the old one as NAME+SUFFIX.' --in-place
+            __llamacli_offer '' 'Print the changes as unified diffs; write nothing.' --diff
             __llamacli_offer '' 'Maximum parallel calls.' -j --jobs
             __llamacli_offer '' 'Maximum calls started per minute.' --rpm
             __llamacli_offer '' 'Budget: start no more calls once it is spent.' --max-cost

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import Choice, Integer, Number, ParamType, PathType, Switch
+from llamacli.cli.types import Choice, Integer, Number, OptionalValue, ParamType, PathType, Switch
 
 
 class Shard(ParamType):
@@ -55,3 +55,31 @@ class ItemOptions(Options):
 
     input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Input format (default: by file name, or lines).")] = None
     limit: Annotated[int | None, Flag(Integer(1), "Take only the first N items.")] = None
+
+
+class Suffix(OptionalValue):
+    metavar = "SUFFIX"
+
+    def parse(self, text: str) -> str:
+        if "/" in text:
+            raise ValueError("must not contain a /")
+        return text
+
+
+class EditOptions(Options):
+    """What becomes of the answers to files."""
+
+    title = "Files (with --input files)"
+
+    write: Annotated[
+        str | None,
+        Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'."),
+    ] = None
+    in_place: Annotated[
+        str | None, Flag(Suffix(), "Replace each file by its answer; keep the old one as NAME+SUFFIX.")
+    ] = None
+    diff: Annotated[bool, Flag(Switch(), "Print the changes as unified diffs; write nothing.")] = False
+
+    @property
+    def is_used(self) -> bool:
+        return self.diff or self.write is not None or self.in_place is not None

@@ -186,7 +186,10 @@ class BatchRunner:
         with self._lock:
             self._row_count += 1
             self.stats.add_row(row)
-        if row["error"] and self.limits.fail_fast:
+        if row["error"] and row["error"]["status"] == ExitStatus.OUTPUT:
+            # A full disk, say: the next file could not be written either.
+            self.stop(LlamaError(ExitStatus.OUTPUT, row["error"]["message"]))
+        elif row["error"] and self.limits.fail_fast:
             what = f"item {task.item.index} failed: {row['error']['message']}"
             self.stop(LlamaError(ExitStatus.FAILED, what, "--fail-fast ended it"))
 
@@ -226,7 +229,7 @@ class BatchRunner:
         if stopped:
             self.stderr.note(summary + ("; --resume asks for the rest" if self._can_resume else ""))
             raise stopped
-        if self._reason and not self._is_complete:
+        if self._reason and (not self._is_complete or self._reason.status == ExitStatus.OUTPUT):
             self.stderr.note(summary)
             raise self._reason.add_hint("--resume asks for the rest") if self._can_resume else self._reason
         orphans, path = self._sink.orphans

@@ -10,6 +10,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from llamacli import PROGRAM, __version__
 from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, Raw, flag_specs
 from llamacli.cli.table import Operand
+from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus, LlamaError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class LlamaCommand(TyperCommand):
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         ctx.obj = "--" in args
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _with_empty_values(args, self.spec.flags))
 
     def invoke(self, ctx: "Context") -> ParsedCall:
         operands = {operand.name for operand in self.spec.operands}
@@ -158,10 +159,17 @@ def _option(flag: FlagSpec) -> TyperOption:
     # Typer only splits the text: one parser (resolve.load) serves flags and environment alike.
     return TyperOption(
         param_decls=[flag.field, *flag.flag.param_decls(flag.field)],
-        is_flag=not flag.takes_value,
+        is_flag=isinstance(flag.flag.type, Switch),
         multiple=flag.flag.multiple,
         metavar=flag.flag.type.metavar,
     )
+
+
+def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]:
+    """Returns the words with a `=` after each flag whose value is optional and missing."""
+    names = {name for flag in flags if isinstance(flag.flag.type, OptionalValue) for name in flag.names}
+    end = words.index("--") if "--" in words else len(words)
+    return [f"{word}=" if word in names else word for word in words[:end]] + words[end:]
 
 
 def _possible_names(words: Sequence[str]) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, cast
 
 from llamacli.cli.table import AnyOptions, Flag, Operand, Options, describe
-from llamacli.cli.types import Switch
+from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus
 from llamacli.stdio.environment import Environment
 
@@ -44,11 +44,14 @@ class FlagSpec(NamedTuple):
         longs = [part for part in self.flag.param_decls(self.field) if part.startswith("--")]
         longs = [_with_negated(*part.split("/")) if "/" in part else part for part in longs]
         short = f"{self.flag.short}, " if self.flag.short else "    "
+        if isinstance(self.flag.type, OptionalValue):
+            return f"{short}{', '.join(longs)}[={self.flag.type.metavar}]"
         return f"{short}{', '.join(longs)} {self.flag.type.metavar}".rstrip()
 
     @property
     def takes_value(self) -> bool:
-        return not isinstance(self.flag.type, Switch)
+        """True if the next word is the value of the flag."""
+        return not isinstance(self.flag.type, Switch | OptionalValue)
 
     @property
     def descriptions(self) -> dict[str, tuple[str, ...]]:

@@ -62,6 +62,10 @@ class PathType(ParamType):
     completes = "file"
 
 
+class OptionalValue(ParamType):
+    """A flag that works without a value too: `--flag`, which is the empty text, or `--flag=VALUE`."""
+
+
 class Switch(ParamType):
     """A flag without a value; in the environment true or false."""
 

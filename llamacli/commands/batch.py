@@ -11,8 +11,8 @@ from llamacli.batch.input.files import open_inputs
 from llamacli.batch.input.items import Items, ItemSource, format_of
 from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import ItemOptions, LimitOptions, RowOptions
-from llamacli.batch.output.rows import RESUMABLE_STATUSES, RowPrinter, Sink
+from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
+from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPrinter, Sink
 from llamacli.cli.shared import DecodingOptions, DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
@@ -27,15 +27,16 @@ from llamacli.stdio.input import display_path
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """
-The items are the lines of stdin or of the FILEs, or the records of JSON Lines, CSV and
-TSV. In TEMPLATE, {} stands for the item and {name} for a field; {{ and }} are braces. An
+The items are the lines of stdin or of the FILEs, the records of JSON Lines, CSV and TSV,
+or with --input files the FILEs themselves. In TEMPLATE, {} stands for the item and {name}
+for a field; {{ and }} are braces. A file has the fields path, dir, name, stem and ext. An
 item that TEMPLATE does not mention is appended. Without a template, or with -, the line
 itself is the prompt, and a record needs a prompt, messages or body field (OpenAI's batch
 input format). Each answer is a line of JSON: index, id (custom_id or id of the record),
-key (a digest of the request and of -x), input, content, finish_reason, usage, seconds,
-attempts, error (null, or status and message), and tool_calls if there are any; with -n
-above 1, content and finish_reason are lists. The status is 13 if any item failed. The
-first Ctrl-C waits for the calls in flight.
+key (a digest of the request and of -x), input, content, finish_reason, model, usage, usd,
+seconds, attempts, request_id, error (null, or status and message), and tool_calls if there
+are any; with -n above 1, content and finish_reason are lists. The status is 13 if any item
+failed. The first Ctrl-C waits for the calls in flight.
 """
 OPERANDS = (Operand("template", ParamType("TEMPLATE")), Operand("files", PathType(), multiple=True))
 OPTIONS = (
@@ -45,6 +46,7 @@ OPTIONS = (
     Params,
     FormatOptions,
     RowOptions,
+    EditOptions,
     LimitOptions,
     PreviewOptions,
     DisplayOptions,
@@ -56,6 +58,7 @@ EXAMPLES = (
     "llamacli batch 'Translate to German: {}' <words.txt",
     "llamacli batch -o out.jsonl --resume 'Is {name} in {country}?' cities.csv",
     "llamacli batch --plain -j 20 - questions.jsonl >answers.txt",
+    "llamacli batch --input files --diff 'Correct the spelling:' docs/*.md",
 )
 
 
@@ -64,7 +67,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     template, files, source = options.operand("template"), options.operands("files"), options[ItemOptions]
     params, rows, limits = options[Params], options[RowOptions], options[LimitOptions]
     preview, network = options[PreviewOptions], options[NetworkOptions]
+    edits = options[EditOptions]
     _check(template, files, source.input, rows)
+    _check_edits(edits, source.input, rows, params)
     parsed = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
     # A note for each answer would be too many.
     reader = AnswerReader(options, rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
@@ -85,6 +90,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         BatchRunner(items, builder, sink, limits, network, server, env.stderr, reader, can_resume).run()
         return ExitStatus.OK
 
+    journal = None
     if rows.output and not rows.plain and _is_file(rows.output):
         _check_output(_status(rows.output), rows.output, inputs)
         is_resumed = rows.resume or rows.retry_failed
@@ -92,6 +98,16 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         # With a limit, the rows of later items stay in the file.
         is_partial = source.limit is not None
         journal = Journal(rows.output, is_resumed, _is_done(rows), not rows.unordered, ignored, is_partial)
+    if edits.is_used:
+        from llamacli.batch.output.edits import FileEditor, Targets
+
+        paths = [path for file_list in inputs for path in file_list.paths()]
+        targets = Targets(paths[: source.limit], edits, rows.output)
+        with Output(None) as out:
+            printer = OrderedPrinter(out, env.stderr, not rows.unordered) if edits.diff else None
+            editor = FileEditor(targets, edits, journal, printer, builder.edit_digest, reader.is_json, env.stderr)
+            return run_to(editor, can_resume=journal is not None)
+    if journal:
         return run_to(journal, can_resume=True)
     to_stdout = rows.output is None or descriptor(rows.output) == 1 or rows.output == "-"
     _check_output(os.fstat(1) if to_stdout else _status(rows.output or ""), rows.output or "stdout", inputs)
@@ -123,6 +139,23 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
     if path and rows.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
         todo = "choose another file; with --plain it cannot be resumed"
         raise LlamaError(ExitStatus.USAGE, f"{path} is not empty", todo)
+
+
+def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
+    """Raises LlamaError (usage) if --write, --in-place or --diff do not fit the other flags."""
+    if not edits.is_used:
+        return
+    flag = "--write" if edits.write is not None else "--in-place" if edits.in_place is not None else "--diff"
+    if format != "files":
+        raise LlamaError(ExitStatus.USAGE, f"{flag} needs --input files", f"add it, or drop {flag}")
+    if edits.write is not None and edits.in_place is not None:
+        raise LlamaError(ExitStatus.USAGE, "--write and --in-place cannot be combined", "drop one")
+    if rows.plain or (rows.output and not _is_file(rows.output)):
+        other = "--plain" if rows.plain else f"-o {rows.output}"
+        todo = f"drop {other}" if rows.plain else "save the rows in a regular file, or drop -o"
+        raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be combined with {other}", todo)
+    if params.n not in (None, 1):
+        raise LlamaError(ExitStatus.USAGE, f"{flag} needs one answer, but --n is {params.n}", "drop --n")
 
 
 def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[ItemSource]) -> None:

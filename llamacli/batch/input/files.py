@@ -23,15 +23,15 @@ class FileList:
 
     def __init__(self, paths: Sequence[str], inputs: InputReader) -> None:
         self._inputs = inputs
-        self.paths: list[str] = []
+        self._paths: list[str] = []
         for path in paths or ["-"]:
-            self.paths += self._read_names() if is_stdin(path) else [path]
-        self.size: int | None = len(self.paths)
-        self.read_size = 0
+            self._paths += self._read_names() if is_stdin(path) else [path]
+        self.size: int | None = len(self._paths)
+        self.read_size = self._blank_count = 0
 
     @property
     def total(self) -> int:
-        return len(self.paths)
+        return len(self._paths) - self._blank_count
 
     def _read_names(self) -> list[str]:
         data = self._inputs.stdin_bytes("the names of files")
@@ -44,15 +44,24 @@ class FileList:
                 todo = f"use {{}} for its text, or {', '.join(f'{{{name}}}' for name in PATH_FIELDS)}"
                 raise LlamaError(ExitStatus.USAGE, f"a file has no field '{field}'", todo)
 
+    def paths(self) -> Sequence[str]:
+        return self._paths
+
     def statuses(self) -> Iterator[os.stat_result | None]:
-        for path in self.paths:
+        for path in self._paths:
             with suppress(OSError, ValueError):
                 yield os.stat(path)
 
     def items(self, start: int) -> Iterator[Item]:
-        for index, path in enumerate(self.paths, start):
+        for path in self._paths:
             self.read_size += 1
-            yield self._item(index, path)
+            item = self._item(start, path)
+            # As a blank line is not an item.
+            if item.error or item.text.strip():
+                yield item
+                start += 1
+            else:
+                self._blank_count += 1
 
     def _item(self, index: int, path: str) -> Item:
         name = display_path(path)
@@ -60,7 +69,8 @@ class FileList:
             text, file = self._read(path, name)
         except LlamaError as error:
             return Item(index, name, name, error=error)
-        return Item(index, name, name, text, path_fields(path), file=file)
+        record = {field: display_path(part) for field, part in split_path(path).items()}
+        return Item(index, name, name, text, record, file=file)
 
     def _read(self, path: str, name: str) -> tuple[str, SourceFile]:
         """Returns a file's text, without BOM. Raises LlamaError (usage)."""
@@ -81,12 +91,11 @@ class FileList:
             raise LlamaError(ExitStatus.USAGE, what, LOSSY_HINT) from None
 
 
-def path_fields(path: str) -> dict[str, str]:
+def split_path(path: str) -> dict[str, str]:
     """Returns the parts of a path; `ext` is without its dot, `dir` is `.` for a bare name."""
     name = os.path.basename(path)
     stem, ext = os.path.splitext(name)
-    parts = {"path": path, "dir": os.path.dirname(path) or ".", "name": name, "stem": stem, "ext": ext[1:]}
-    return {field: display_path(part) for field, part in parts.items()}
+    return {"path": path, "dir": os.path.dirname(path) or ".", "name": name, "stem": stem, "ext": ext[1:]}
 
 
 def open_regular(path: str) -> BinaryIO:
@@ -97,13 +106,14 @@ def open_regular(path: str) -> BinaryIO:
     return open(path, "rb")
 
 
-def is_unchanged(file: SourceFile) -> bool:
-    """Reads a file again and compares; false if it has gone."""
+def read_unchanged(file: SourceFile) -> bytes | None:
+    """Returns the content of a file, None if it has changed or gone since it was read."""
     try:
         with open_regular(file.path) as opened:
-            return hashlib.sha256(opened.read()).digest() == file.digest
+            data = opened.read()
     except OSError:
-        return False
+        return None
+    return data if hashlib.sha256(data).digest() == file.digest else None
 
 
 def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -> list[ItemSource]:

@@ -80,6 +80,9 @@ class ItemSource(Protocol):
     def check(self, template: Template | None) -> None:
         """Reads what must be read first. Raises LlamaError (usage) if the template does not fit."""
 
+    def paths(self) -> Sequence[str]:
+        """Returns the files that are items."""
+
     def statuses(self) -> Iterable[os.stat_result | None]:
         """Returns the status of each file, to compare it with the output."""
 
@@ -148,6 +151,9 @@ class InputFile:
             if is_default:
                 todo += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
             raise LlamaError(ExitStatus.USAGE, f"{self.name} has no column '{missing}'", todo)
+
+    def paths(self) -> Sequence[str]:
+        return ()
 
     def statuses(self) -> Iterable[os.stat_result | None]:
         return [self._status]

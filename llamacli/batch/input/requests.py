@@ -17,6 +17,10 @@ from llamacli.stdio.input import InputReader
 STREAM_KEYS = ("stream", "stream_options")
 
 
+#: Stands for the text of a file: an object replacement character.
+FILE_TEXT = "\ufffc"
+
+
 class RequestBuilder:
     """Makes bodies of items. What all of them share is read once. Raises LlamaError (usage)."""
 
@@ -51,6 +55,11 @@ class RequestBuilder:
             # Flags and settings were checked before any item was read.
             hint = "remove that from the record's body"
             raise LlamaError(error.status, f"{item.location}: {error.message}", hint) from None
+
+    def edit_digest(self, item: Item) -> str:
+        """Returns the digest of the request for a file, whatever text is in it."""
+        other = Item(item.index, item.location, item.value, FILE_TEXT, item.record)
+        return request_digest(self.build_body(other), self._reader.extracts)
 
     def _build_body(self, item: Item) -> dict[str, Any]:
         """Returns the body that asks an item. Raises LlamaError (usage) where it cannot be asked."""
