@@ -645,6 +645,16 @@ function __llamacli_flag --no-scope-shadowing
                 case --fallback-model
                     set forms --fallback-model
                     set value model
+                case --cache
+                    set forms --cache
+                    set value text
+                case --refresh
+                    set forms --refresh
+                case --offline
+                    set forms --offline
+                case --cache-keep
+                    set forms --cache-keep
+                    set value text
                 case -h --help
                     set forms -h --help
                 case --version
@@ -1156,6 +1166,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
+            __llamacli_offer '' 'Reuse stored answers up to this age.' --cache
+            __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
+            __llamacli_offer '' 'Use stored answers only.' --offline
+            __llamacli_offer '' 'Age at which stored answers are removed (90d).' --cache-keep
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case models

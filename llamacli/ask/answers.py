@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from llamacli.api.messages import Completion, Message, find_problem, sorted_choices
 from llamacli.api.reasoning import without_thinking
 from llamacli.api.usage import reported_cost, total_usage
-from llamacli.ask.options import FallbackOptions, FormatOptions
+from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.options import EndpointOptions
 from llamacli.http.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -99,15 +100,16 @@ class AnswerReader:
         options: LoadedOptions,
         allow_truncated: bool,
         note: Callable[[str], None],
-        cache: "AnswerCache | None" = None,
     ) -> None:
         """Raises LlamaError (usage) if the options ask for two formats. `note` reports each further request."""
-        self.cache = cache
+        self.cache = _open_cache(options)
         format = options[FormatOptions]
         self.validation = format.validation_loop()
         self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
         self._allow_truncated, self._note = allow_truncated, note
         self._fallback_models = options[FallbackOptions].fallback_model or []
+        #: Models that need not be asked again.
+        self._unavailable_models: set[object] = set()
 
     @property
     def has_format(self) -> bool:
@@ -132,16 +134,23 @@ class AnswerReader:
         replies: list[AnyReply] = []
         first = request
         for model in self._fallback_models:
-            try:
-                answer = self._read_or_reuse(request, send, is_whole, replies)
-                return answer._replace(is_fallback=request is not first)
-            except LlamaError as error:
-                if not _is_unavailable(error):
-                    raise
-                self._note(f"{error.message}; asking {model} instead")
+            if request.parameters.get("model") not in self._unavailable_models:
+                try:
+                    answer = self._read_or_reuse(request, send, is_whole, replies)
+                    return answer._replace(is_fallback=request is not first)
+                except LlamaError as error:
+                    if not _is_unavailable(error):
+                        raise
+                    if error.http_status == 404:
+                        self.skip_model(request)
+                    self._note(f"{error.message}; asking {model} instead")
             request = request.replace(model=model)
         answer = self._read_or_reuse(request, send, is_whole, replies)
         return answer._replace(is_fallback=request is not first)
+
+    def skip_model(self, request: ChatRequest) -> None:
+        """Asks the next model at once from now on, instead of the one of a request."""
+        self._unavailable_models.add(request.parameters.get("model"))
 
     def find_cached(self, request: ChatRequest, is_whole: bool = True) -> Answer | None:
         """Returns the stored answer to a request, None if it has to be asked.
@@ -220,3 +229,13 @@ def _is_unavailable(error: LlamaError) -> bool:
     if error.http_status is None or error.status == ExitStatus.CREDITS:
         return False
     return error.http_status in (404, 429) or error.http_status >= 500
+
+
+def _open_cache(options: LoadedOptions) -> "AnswerCache | None":
+    """Returns the cache that the options ask for, None without one. Raises LlamaError (usage)."""
+    for group in options:
+        if isinstance(group, CacheOptions) and group.is_used:
+            from llamacli.ask.cache import AnswerCache
+
+            return AnswerCache(group, options[EndpointOptions].base_url)
+    return None

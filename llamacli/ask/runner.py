@@ -21,7 +21,6 @@ from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
-    from llamacli.ask.cache import AnswerCache
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
 
@@ -33,13 +32,13 @@ Connect = Callable[[], "Client"]
 class Runner:
     """Takes turns: made once from the options of a call, used once or, in a conversation, many times."""
 
-    def __init__(self, options: LoadedOptions, stderr: Stderr, cache: "AnswerCache | None" = None) -> None:
+    def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
         """Raises LlamaError (usage) if the options ask for two answer formats."""
         self.params, self.output_options = options[Params], options[OutputOptions]
         self.usage_options, self.stderr = options[UsageOptions], stderr
         #: Requests token counts even if they are not shown.
         self.requests_usage = False
-        self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note, cache)
+        self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note)
 
     @property
     def in_chunks(self) -> bool:
@@ -116,15 +115,6 @@ class Runner:
         if answer.error and not is_kept:
             raise answer.error
         return answer
-
-
-def open_cache(options: LoadedOptions) -> "AnswerCache | None":
-    """Returns the cache that the options ask for, None for none. Raises LlamaError (usage)."""
-    if not options[CacheOptions].is_used:
-        return None
-    from llamacli.ask.cache import AnswerCache
-
-    return AnswerCache(options[CacheOptions], options[EndpointOptions].base_url)
 
 
 def send_or_preview(

@@ -3,9 +3,9 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llamacli import signals
 from llamacli.ask.answers import Answer, AnswerReader
@@ -18,11 +18,12 @@ from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
 from llamacli.batch.output.rows import Sink, build_row, to_row_error
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.http.client import Client
-from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio.stderr import Stderr
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
 
 #: Seconds that calls in flight have after SIGTERM or SIGHUP. Whoever sends one may send SIGKILL soon after.
 SIGTERM_GRACE_SECONDS = 5.0
@@ -55,7 +56,7 @@ class BatchRunner:
         sink: Sink,
         limits: LimitOptions,
         network: NetworkOptions,
-        endpoint: Endpoint,
+        connect: "Callable[[], Client]",
         stderr: Stderr,
         reader: AnswerReader,
         can_resume: bool,
@@ -63,13 +64,16 @@ class BatchRunner:
         self._items, self._builder, self._sink, self._can_resume = items, builder, sink, can_resume
         self._item_iterator = iter(items)
         self.limits, self.network, self.stderr = limits, network, stderr
-        self._reader = reader
+        self.reader = reader
         # With a budget the first call runs alone: a server that reports no cost is asked only once.
         first_alone = limits.max_cost is not None
         limiter = Limiter(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
         _raise_descriptor_limit(limits.jobs)
-        # Fail now, not once per item, if certificates are missing.
-        self.client = Client(endpoint, network, stderr, connections=limits.jobs)
+        self._connect, self._client_lock = connect, threading.Lock()
+        self._client: Client | None = None
+        if not reader.cache:
+            # Fail now, not once per item, if certificates are missing.
+            self._client = connect()
         self.pool: WorkerPool[BatchTask] = WorkerPool(limits.jobs, limiter, self._work, lambda: sink.is_full)
         self.stats = Stats()
         self._lock = threading.Lock()
@@ -78,6 +82,13 @@ class BatchRunner:
         #: Items of this batch that were read, and of those the ones that have a row.
         self._read_count = self._row_count = 0
         self._all_read = self._has_read_error = False
+
+    @property
+    def client(self) -> "Client":
+        """The client, made for the first request: stored answers need none."""
+        with self._client_lock:
+            self._client = self._client or self._connect()
+            return self._client
 
     def run(self) -> None:
         """Asks until there is nothing more to ask, or something ends it; writes whatever has been received."""
@@ -116,7 +127,10 @@ class BatchRunner:
         self.stderr.clear_status()
         self.pool.close()
         self._sink.finish(is_complete, None if is_complete else self._count_items())
-        self.client.close()
+        if self._client:
+            self._client.close()
+        if self.reader.cache:
+            self.reader.cache.prune()
 
     def _count_items(self) -> int:
         """Returns the number of items: of the whole input if that can be read at once, else of what was read."""
@@ -167,7 +181,7 @@ class BatchRunner:
             body = self._builder.build_body(item)
         except LlamaError as error:
             return {}, None, error
-        return body, request_digest(body, self._reader.extracts) if self._sink.needs_keys else None, None
+        return body, request_digest(body, self.reader.extracts) if self._sink.needs_keys else None, None
 
     def _work(self, task: BatchTask) -> None:
         """Asks one item and writes its row. Raises BatchEnded if the batch ends before there is one."""
@@ -175,7 +189,7 @@ class BatchRunner:
         answer, error = None, task.error
         if not error:
             try:
-                answer = self._reader.read(ChatRequest(task.body), worker.send)
+                answer = self.reader.read(ChatRequest(task.body), worker.send)
                 error = answer.error
             except LlamaError as failure:
                 error = failure
@@ -196,10 +210,10 @@ class BatchRunner:
     def _row_fields(self, answer: Answer) -> dict[str, Any]:
         """Returns the fields of a row that do not come from the completion as it is."""
         fields: dict[str, Any] = {"usage": answer.usage or None}
-        if self._reader.has_format:
+        if self.reader.has_format:
             values = answer.values or [None]
             fields["content"] = values if len(values) > 1 else values[0]
-        if self._reader.validation:
+        if self.reader.validation:
             fields["tool_calls"] = None
         return fields
 

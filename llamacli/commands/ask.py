@@ -5,7 +5,7 @@ import os
 from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, InputOptions
-from llamacli.ask.runner import Connect, Runner, open_cache, send_or_preview
+from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.options import FollowUpOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
@@ -40,7 +40,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
         return continue_last(options, env)
     messages = prompt.messages(options.operands("prompt"), options[InputOptions], env.input)
-    runner = Runner(options, env.stderr, open_cache(options))
+    runner = Runner(options, env.stderr)
     body = runner.build_body(messages)
     is_kept = os.isatty(1) if follow_up.save is None else follow_up.save
     # Several answers are not a conversation, nor is what --param puts in place of the messages.

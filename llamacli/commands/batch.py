@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from llamacli.ask.answers import AnswerReader
-from llamacli.ask.options import ContextOptions, FallbackOptions, FormatOptions
+from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.batch.input.files import open_inputs
 from llamacli.batch.input.items import Items, ItemSource, format_of
@@ -25,6 +26,9 @@ from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import descriptor, is_direct
 from llamacli.stdio.input import display_path
 from llamacli.stdio.output import Output
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
 
 DESCRIPTION = """
 The items are the lines of stdin or of the FILEs, the records of JSON Lines, CSV and TSV,
@@ -53,6 +57,7 @@ OPTIONS = (
     EndpointOptions,
     NetworkOptions,
     FallbackOptions,
+    CacheOptions,
 )
 EXAMPLES = (
     "llamacli batch 'Translate to German: {}' <words.txt",
@@ -80,14 +85,21 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     items = Items(inputs, parsed, source.limit)
     if preview.dry_run or preview.curl:
         return _preview(items, builder, options, env)
-    server = endpoint.resolve(options[EndpointOptions], env)
+    # A stored answer needs no key.
+    server = None if reader.cache else endpoint.resolve(options[EndpointOptions], env)
 
     # Not before everything can be sent: nothing takes longer to import than requests.
     from llamacli.batch.output.journal import Journal
     from llamacli.batch.runner import BatchRunner
 
+    def connect() -> "Client":
+        from llamacli.http.client import Client
+
+        where = server or endpoint.resolve(options[EndpointOptions], env)
+        return Client(where, network, env.stderr, connections=limits.jobs)
+
     def run_to(sink: Sink, can_resume: bool) -> ExitStatus:
-        BatchRunner(items, builder, sink, limits, network, server, env.stderr, reader, can_resume).run()
+        BatchRunner(items, builder, sink, limits, network, connect, env.stderr, reader, can_resume).run()
         return ExitStatus.OK
 
     journal = None

@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.usage import reported_cost
+from llamacli.ask.answers import AnswerReader
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.client import Client
 from llamacli.http.options import NetworkOptions
-from llamacli.http.reply import Reply
 from llamacli.http.request import ChatRequest
 from llamacli.http.retry import Retryable, RetryPolicy
 from llamacli.stdio.stderr import Stderr
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+    from llamacli.http.reply import Reply
 
 #: HTTP statuses by which a server asks for fewer calls.
 THROTTLE_STATUSES = frozenset({429, 503})
@@ -32,9 +35,12 @@ FATAL_STATUSES = frozenset({ExitStatus.KEY, ExitStatus.CREDITS})
 class BatchContext(Protocol):
     """What a worker needs to know of its batch."""
 
-    client: Client
+    reader: AnswerReader
     network: NetworkOptions
     stderr: Stderr
+
+    @property
+    def client(self) -> "Client": ...
 
     @property
     def pool(self) -> WorkerPool[Any]: ...
@@ -67,7 +73,7 @@ class Worker:
         """The time since the first attempt began."""
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
-    def send(self, request: ChatRequest, no_retry: Collection[int] = ()) -> Reply:
+    def send(self, request: ChatRequest, no_retry: Collection[int] = ()) -> "Reply":
         """Sends a request, retries temporary failures, and returns the reply, read to its end.
 
         HTTP statuses in `no_retry` are not retried. Raises LlamaError if there is no
@@ -86,12 +92,12 @@ class Worker:
             except Retryable as failure:
                 is_rejection = failure.http_status in THROTTLE_STATUSES
                 if is_rejection and not self._is_own_problem(failure):
-                    self._slow_down(started, failure)
+                    self._slow_down(request, started, failure)
                     continue
                 self._batch.pool.release()
                 if failure.http_status in no_retry:
                     raise failure.error from None
-                wait = self._wait(failure, failures, is_rejection)
+                wait = self._wait(request, failure, failures, is_rejection)
                 failures += 1
                 self._batch.pool.sleep(wait)
             except LlamaError as error:
@@ -109,7 +115,10 @@ class Worker:
         # Each item has its own id, or the provider's logs would show one for all.
         return f"{prefix[:115]}-{self._index}" if prefix else str(uuid4())
 
-    def _attempt(self, request: ChatRequest, request_id: str) -> Reply:
+    def _attempt(self, request: ChatRequest, request_id: str) -> "Reply":
+        # Not before a request is sent: stored answers need none of it.
+        from llamacli.http.reply import Reply
+
         call = self._batch.client.call(request, self._policy, request_id=request_id)
         self.request_id = call.request_id
         try:
@@ -144,7 +153,7 @@ class Worker:
             self._rejections += 1
         return self._is_rejected_alone
 
-    def _slow_down(self, started: float, failure: Retryable) -> None:
+    def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:
         """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if that is hopeless."""
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
@@ -154,17 +163,23 @@ class Worker:
             hint = f"the server asks to wait {failure.retry_after:.0f} s, more than --retry-max-time allows"
         else:
             hint = f"no answer for {limit:g} s (--retry-max-time); try again later"
-        self._batch.stop(failure.error.add_hint(hint))
-        raise BatchEnded
+        raise self._give_up(request, failure.error.add_hint(hint))
 
-    def _wait(self, failure: Retryable, failures: int, is_rejection: bool) -> float:
+    def _give_up(self, request: ChatRequest, error: LlamaError) -> BaseException:
+        """Ends the batch, or only the use of this model if there is another one; returns what to raise."""
+        if self._batch.reader.has_fallback(request):
+            self._batch.reader.skip_model(request)
+            return error
+        self._batch.stop(error)
+        return BatchEnded()
+
+    def _wait(self, request: ChatRequest, failure: Retryable, failures: int, is_rejection: bool) -> float:
         """Returns the seconds to wait before this item's next attempt. Raises LlamaError if there is none."""
         options = self._batch.network
         if is_rejection:
             self._policy.retries = max(options.retry, MIN_REJECTED_RETRIES)
         elif options.retry and options.retry_max_time and not self._batch.pool.should_continue():
-            self._batch.stop(failure.error)
-            raise BatchEnded
+            raise self._give_up(request, failure.error)
         wait = self._policy.wait_seconds(failure, failures)
         self._batch.stderr.verbose(f"* {self._policy.note(failure, failures, wait)}")
         return wait
