@@ -127,7 +127,7 @@ class FileEditor:
 
     def put(self, order: int, item: Item, row: Row) -> Row:
         if not row["error"] and self._text(item, row) is None:
-            row = _failed(row, ExitStatus.BROKEN, f"{item.value}: the answer has no text")
+            row = _failed(row, ExitStatus.BROKEN, "the answer has no text")
         if not row["error"] and not self._printer:
             row = self._with_edit(item, row)
         if self._rows:
