@@ -389,6 +389,9 @@ function __llamacli_flag --no-scope-shadowing
             end
         case raw
             switch $argv[1]
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case -F --field
                     set forms -F --field
                     set value field
@@ -402,9 +405,6 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -i --include
                 case --sse
                     set forms --sse
-                case --stdin-timeout
-                    set forms --stdin-timeout
-                    set value text
                 case -o --output
                     set forms -o --output
                     set value file
@@ -917,8 +917,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
@@ -931,7 +931,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json prints one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
@@ -1003,8 +1003,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
@@ -1017,7 +1017,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json prints one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
@@ -1059,12 +1059,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case raw
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer 1 'Set a key of the body: true, false, null, a number, @FILE or text.' -F --field
             __llamacli_offer '' 'Call this path under the base URL, from the host\'s root after // (default /chat/completions).' --endpoint
             __llamacli_offer '' 'Use this method (default POST, or GET where an endpoint is named and there is no body).' -X --method
             __llamacli_offer '' 'Print the response\'s status and headers first.' -i --include
             __llamacli_offer '' 'Print a stream as it was received, in place of each event\'s data as a line.' --sse
-            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
@@ -1107,8 +1107,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
@@ -1121,7 +1121,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json prints one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
@@ -1217,8 +1217,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
@@ -1231,7 +1231,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json prints one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage

@@ -112,12 +112,8 @@ class Params(Options):
         ),
     ] = None
     seed: Annotated[int | None, plain(Integer(1), "Seed for reproducible sampling.")] = None
-    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by their frequency so far.")] = (
-        None
-    )
-    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have already appeared.")] = (
-        None
-    )
+    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by frequency.")] = None
+    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have appeared.")] = None
     repetition_penalty: Annotated[float | None, plain(Number(), "Repetition penalty factor.")] = None
     logit_bias: Annotated[
         dict[str, float] | None,
@@ -169,7 +165,7 @@ class Params(Options):
         bool | None,
         plain(
             Switch(),
-            "Stream the answer (default for text); --json: a line a chunk.",
+            "Stream the answer; ask --json prints one chunk per line.",
         ),
     ] = None
     param: Annotated[

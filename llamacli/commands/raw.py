@@ -87,7 +87,7 @@ class RawOptions(Options):
     ] = False
 
 
-OPTIONS = (RawOptions, StdinOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+OPTIONS = (StdinOptions, RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:

@@ -39,6 +39,7 @@ def folder(world: World) -> World:
     (world.cwd / "docs" / "intro.md").write_text("some words\n")
     (world.cwd / "cities.csv").write_text("name,country\nRome,Italy\nOslo,Norway\n")
     (world.cwd / "questions.jsonl").write_text('{"id": 1, "prompt": "Why?"}\n{"id": 2, "prompt": "When?"}\n')
+    (world.cwd / "examples.json").write_text('[{"role": "user", "content": "bad"}]')
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
     sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
     sessions.mkdir(parents=True)
