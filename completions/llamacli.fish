@@ -20,6 +20,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -225,6 +231,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -471,6 +483,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -897,6 +915,8 @@ function __llamacli_flags --no-scope-shadowing
         case ask
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
@@ -987,6 +1007,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Answer a tool call of the last turn.' --tool-result
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
@@ -1093,6 +1115,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Take only the first N items.' --limit
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
@@ -1344,6 +1368,12 @@ function __llamacli_listed
             string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
             set -l paths $folder/llamacli/roles/$argv[2]*.md
             set -q paths[1]; or set paths $folder/llamacli/roles/*.md
+            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
+        case prompt
+            set -l folder $XDG_CONFIG_HOME
+            string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
+            set -l paths $folder/llamacli/prompts/$argv[2]*.md
+            set -q paths[1]; or set paths $folder/llamacli/prompts/*.md
             set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
         case session
             set -l folder $XDG_STATE_HOME

@@ -76,11 +76,11 @@ class LogitBiasType(KeyValue):
             raise ValueError(f"is not ID=BIAS with a BIAS of {self.range}") from None
 
 
-parameter = partial(Flag, env=True)
+parameter = partial(Flag, env=True, in_prompt_file=True)
 
 
 # The worst that a stranger can do with a plain parameter is a bad answer.
-plain = partial(Flag, env=True, untrusted=True)
+plain = partial(Flag, env=True, untrusted=True, in_prompt_file=True)
 
 
 class Params(Options):

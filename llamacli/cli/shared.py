@@ -28,12 +28,23 @@ class DisplayOptions(Options):
     title = "Display"
     note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
-    quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
+    quiet: Annotated[
+        bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True, in_prompt_file=True)
+    ] = False
     verbose: Annotated[
-        bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
+        bool,
+        Flag(
+            Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True, in_prompt_file=True
+        ),
     ] = False
     no_color: Annotated[
-        bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.", env=True)
+        bool,
+        Flag(
+            Switch(),
+            "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.",
+            env=True,
+            in_prompt_file=True,
+        ),
     ] = False
 
 
