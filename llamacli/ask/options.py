@@ -227,7 +227,7 @@ class ContextOptions(Options):
             "Set a variable of the prompt file; VALUE or @FILE.",
             "-V",
             multiple=True,
-            example="llamacli ask -P translate -V lang=de -V terms=@terms.txt <text",
+            example="llamacli ask -P translate -V lang=de -V terms=@terms.txt <notes.txt",
         ),
     ] = None
     messages: Annotated[
