@@ -21,7 +21,7 @@ class LimitOptions(Options):
 
     title = "Pace"
 
-    jobs: Annotated[int, Flag(Integer(1, 1000), "Maximum parallel calls.", "-j")] = 8
+    jobs: Annotated[int, Flag(Integer(1, 1000), "Maximum parallel calls.", "-j", common=True)] = 8
     rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None
     max_cost: Annotated[
         float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
@@ -35,10 +35,16 @@ class RowOptions(Options):
 
     title = "Output"
 
-    output: Annotated[str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o")] = None
-    resume: Annotated[bool, Flag(Switch(), "Continue FILE: ask only for what is missing or may succeed now.")] = False
+    output: Annotated[
+        str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
+    ] = None
+    resume: Annotated[bool, Flag(Switch(), "Ask only for what FILE lacks or what may succeed now.", common=True)] = (
+        False
+    )
     retry_failed: Annotated[bool, Flag(Switch(), "Like --resume, but ask again for everything that failed.")] = False
-    plain: Annotated[bool, Flag(Switch(), "Print only the answers; a failed item prints an empty line.")] = False
+    plain: Annotated[
+        bool, Flag(Switch(), "Print only the answers; a failed item prints an empty line.", common=True)
+    ] = False
     null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
     unordered: Annotated[bool, Flag(Switch(), "Print rows as they arrive, not in input order.")] = False
     allow_truncated: Annotated[bool, Flag(Switch(), "Accept answers that were cut at the token limit.")] = False
@@ -75,9 +81,7 @@ class EditOptions(Options):
         str | None,
         Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'."),
     ] = None
-    in_place: Annotated[
-        str | None, Flag(Suffix(), "Replace each file by its answer; keep the old one as NAME+SUFFIX.")
-    ] = None
+    in_place: Annotated[str | None, Flag(Suffix(), "Replace each file by its answer; keep NAME+SUFFIX.")] = None
     diff: Annotated[bool, Flag(Switch(), "Print the changes as unified diffs; write nothing.")] = False
 
     @property

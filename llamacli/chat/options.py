@@ -54,9 +54,7 @@ class SessionOptions(FollowUpOptions):
             common=True,
         ),
     ] = None
-    interactive: Annotated[
-        bool, Flag(Switch(), "Take the first turn from PROMPT and stdin, then chat interactively.", "-i")
-    ] = False
+    interactive: Annotated[bool, Flag(Switch(), "Take the first turn, then continue at the terminal.", "-i")] = False
     keep_turns: Annotated[int | None, Flag(Integer(0), "Send the system message and only this many earlier turns.")] = (
         None
     )

@@ -15,37 +15,23 @@ class OutputFile(Options):
         str | None,
         Flag(
             PathType(),
-            "Write the answer to this file, which is replaced when it is complete.",
+            "Answer file, replaced once it is complete.",
             "-o",
-            example="llamacli ask -o summary.md 'Summarise:' <notes.txt",
+            common=True,
+            example="llamacli ask -o summary.md 'Summarize:' <notes.txt",
         ),
     ] = None
 
 
 class DisplayOptions(Options):
-    """How llamacli speaks on stderr."""
+    """What is shown on stderr."""
 
     title = "Display"
     note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
-    quiet: Annotated[
-        bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True, in_prompt_file=True)
-    ] = False
-    verbose: Annotated[
-        bool,
-        Flag(
-            Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True, in_prompt_file=True
-        ),
-    ] = False
-    no_color: Annotated[
-        bool,
-        Flag(
-            Switch(),
-            "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.",
-            env=True,
-            in_prompt_file=True,
-        ),
-    ] = False
+    quiet: Annotated[bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True)] = False
+    verbose: Annotated[bool, Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True)] = False
+    no_color: Annotated[bool, Flag(Switch(), "Disable color, as NO_COLOR and TERM=dumb do.", env=True)] = False
 
 
 class StdinOptions(Options):

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, cast
 
-from llamacli.cli.table import AnyOptions, Flag, Operand, Options, Raw, describe
+from llamacli.cli.table import AnyOptions, Flag, Operand, Options, describe
 from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus
 from llamacli.stdio.environment import Environment
+
+#: The text of a flag, several if it is repeated, or True or False for a switch.
+Raw = str | list[str] | bool
 
 
 class HelpOptions(Options):
@@ -14,7 +17,7 @@ class HelpOptions(Options):
 
     title = "Help"
 
-    help: Annotated[bool, Flag(Switch(), "Print help; -h prints less of it.", "-h")] = False
+    help: Annotated[bool, Flag(Switch(), "Print all options; -h prints the most used.", "-h")] = False
     version: Annotated[bool, Flag(Switch(), "Print the version.")] = False
 
 
@@ -81,6 +84,8 @@ class CommandSpec(NamedTuple):
     surplus_hint: str
     #: Invalid settings are passed to the command instead of ending it.
     is_lenient: bool
+    #: Returns the rows of a table for the help topic of the command's name.
+    help_rows: Callable[[], list[tuple[str, str]]]
 
     @property
     def flags(self) -> list[FlagSpec]:

@@ -72,6 +72,13 @@ def _take_turn(conversation: Conversation, content: Content, options: LoadedOpti
     return send_or_preview(body, take_turn, options, env)
 
 
+def help_rows() -> list[tuple[str, str]]:
+    """Returns the commands of an interactive chat, for `help chat` and the man page."""
+    from llamacli.chat.slash import COMMANDS
+
+    return [(f"{name} {command.operand}".rstrip(), command.help) for name, command in COMMANDS.items()]
+
+
 def _interact(conversation: Conversation, content: Content, options: LoadedOptions, env: Environment) -> ExitStatus:
     preview, file = options[PreviewOptions], options[OutputFile]
     one_turn = [*(name for name in preview.origins if getattr(preview, name)), *file.origins]

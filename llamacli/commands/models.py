@@ -39,10 +39,8 @@ class ModelsOptions(Options):
 
     title = "Output"
 
-    all: Annotated[bool, Flag(Switch(), "List the models that are not for chat too.", "-a")] = False
-    json: Annotated[bool, Flag(Switch(), "Print the API's response as JSON, with the models that are asked for.")] = (
-        False
-    )
+    all: Annotated[bool, Flag(Switch(), "Include models that are not for chat.", "-a", common=True)] = False
+    json: Annotated[bool, Flag(Switch(), "Print the API's response as JSON, filtered.", common=True)] = False
 
 
 OPTIONS = (ModelsOptions, OutputFile, DisplayOptions, EndpointOptions, NetworkOptions)

@@ -59,8 +59,9 @@ class RawOptions(Options):
         dict[str, str] | None,
         Flag(
             Field(),
-            "Set a key of the body: true, false, null, a number, @FILE or text.",
+            "Set a key of the body; VALUE is JSON, @FILE or text.",
             "-F",
+            common=True,
             multiple=True,
             example="llamacli raw -F max_tokens=10 -F temperature=0 @body.json",
         ),
@@ -69,7 +70,8 @@ class RawOptions(Options):
         str | None,
         Flag(
             Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
-            f"Call this path under the base URL, from the host's root after // (default {CHAT_PATH}).",
+            "Path under the base URL, or //PATH from the root.",
+            common=True,
             example="llamacli raw --endpoint //v2/billing",
         ),
     ] = None
@@ -77,17 +79,16 @@ class RawOptions(Options):
         str | None,
         Flag(
             Pattern("METHOD", r"[A-Z]{1,20}", "a method in capitals", values=METHODS),
-            "Use this method (default POST, or GET where an endpoint is named and there is no body).",
+            "HTTP method (default POST; GET without a body).",
             "-X",
+            common=True,
         ),
     ] = None
-    include: Annotated[bool, Flag(Switch(), "Print the response's status and headers first.", "-i")] = False
-    sse: Annotated[
-        bool, Flag(Switch(), "Print a stream as it was received, in place of each event's data as a line.")
-    ] = False
+    include: Annotated[bool, Flag(Switch(), "Print status line and headers first.", "-i", common=True)] = False
+    sse: Annotated[bool, Flag(Switch(), "Print a stream as received, not the data of its events.")] = False
 
 
-OPTIONS = (StdinOptions, RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+OPTIONS = (RawOptions, StdinOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:

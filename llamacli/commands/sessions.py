@@ -44,7 +44,7 @@ class SessionsOptions(Options):
 
     title = "Output"
 
-    json: Annotated[bool, Flag(Switch(), "With show: print the messages as JSON, for raw.")] = False
+    json: Annotated[bool, Flag(Switch(), "With show: print the messages as JSON, for raw.", common=True)] = False
     older_than: Annotated[
         float | None,
         Flag(Age(), "With rm: sessions last used this long ago.", example="llamacli sessions rm --older-than 30d"),
@@ -70,8 +70,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if not is_enough or (action.most is not None and len(words) > action.most):
         raise LlamaError(ExitStatus.USAGE, f"usage: llamacli sessions {name} {action.usage}".rstrip())
     names = words[1:] if name == "grep" else words
-    for missing in [word for word in names if not os.path.lexists(SESSIONS.path(checked_name(word, "NAME")))]:
-        raise _missing(missing)
+    for each in names:
+        if not os.path.lexists(SESSIONS.path(checked_name(each, "NAME"))):
+            raise _missing(each)
     with Output(None, before=env.stderr.clear_status) as out:
         action.run(words, options[SessionsOptions], out, env)
     return ExitStatus.OK

@@ -34,7 +34,7 @@ def entries(world: World, name: str) -> list[dict[str, Any]]:
 
 
 def chat(world: World, *arguments: str, stdin: str | None = None) -> Result:
-    return world.call("chat", *arguments, stdin=stdin)
+    return world.run("chat", *arguments, stdin=stdin)
 
 
 def test_the_second_turn_holds_the_first_and_no_meta(world: World) -> None:
@@ -284,9 +284,9 @@ def test_a_state_folder_that_cannot_be_written_is_told_before_anything_is_sent(w
 
 def test_many_at_once_without_a_name_have_each_their_own(world: World) -> None:
     command = [*PROGRAM, "chat", "-I", "Hi"]
-    running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(20)]
+    running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(50)]
     assert {each.wait(120) for each in running} == {0}
-    assert len(list(folder(world).iterdir())) == 20
+    assert len(list(folder(world).iterdir())) == 50
 
 
 CUSTOM = {"id": "t1", "type": "custom", "custom": {"name": "grep", "input": "-r x"}}

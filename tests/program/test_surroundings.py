@@ -242,10 +242,8 @@ def limited(world: World, *arguments: str, **limits: int) -> Result:
         for name, value in limits.items():
             resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
 
-    # Warnings as errors are the tests' own limit.
-    env: dict[str, str] = {name: value for name, value in world.env.items() if name != "PYTHONWARNINGS"}
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "preexec_fn": limit}
-    done = subprocess.run([*PROGRAM, *arguments], env=env, cwd=world.cwd, timeout=30, check=False, **options)
+    done = subprocess.run([*PROGRAM, *arguments], env=world.env, cwd=world.cwd, timeout=30, check=False, **options)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
