@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from llamacli.api.messages import Completion, Message, find_problem, sorted_choices
+from llamacli.api.finish import find_problem
+from llamacli.api.messages import Completion, Message, sorted_choices
 from llamacli.api.reasoning import without_thinking
 from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions

@@ -73,5 +73,6 @@ class ChatRequest(Request):
 
     def replace(self, **parameters: Any) -> "ChatRequest":
         """Returns the request with other parameters; a value of None removes one."""
-        changed = {key: value for key, value in {**self.parameters, **parameters}.items() if value is not None}
-        return ChatRequest(changed)
+        removed = {key for key, value in parameters.items() if value is None}
+        merged = {**self.parameters, **parameters}
+        return ChatRequest({key: value for key, value in merged.items() if key not in removed})

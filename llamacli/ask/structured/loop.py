@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from llamacli.api.finish import find_problem
 from llamacli.api.json import encode
-from llamacli.api.messages import Completion, Message, find_problem, tool_calls
+from llamacli.api.messages import Completion, Message, tool_calls
 from llamacli.ask.structured.formats import FUNCTION, AnswerFormat, FormatMismatch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import ChatRequest

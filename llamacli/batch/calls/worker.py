@@ -125,8 +125,6 @@ class Worker:
             with Reply(call, call.attempt(), Accumulator(request.choices)) as reply:
                 for _ in reply:
                     pass
-                if request.stream:
-                    reply.drain()
         finally:
             self.attempts += call.attempts
             if call.error_response:
