@@ -40,12 +40,12 @@ WRONG_PATH_WORDS = (
 #: The keys of an error document that hold words, by the order in which they are read, in lower case.
 WORD_KEYS = ("message", "error", "detail", "title", "msg", "reason", "description")
 #: The keys that hold further words, each of them the end of a name.
-MORE_WORD_KEYS = re.compile(
+MORE_WORD_KEYS = (
     r"(message|msg|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
     r"|validation|issues|violations|cause)$"
 )
 #: The keys that make an error of a document without any choices.
-ERROR_KEYS = re.compile(r"(message|msg|errors?|details?|title|fault)$")
+ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
 
 
 #: Names of events, and types of documents, that only show that the server is alive.
@@ -79,7 +79,7 @@ def reports_error(chunk: object) -> bool:
         return True
     if chunk.get("choices") is not None or chunk.get("type") in PING_NAMES:
         return False
-    return any(words_in(value) for key, value in chunk.items() if ERROR_KEYS.search(str(key).lower()))
+    return any(words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower()))
 
 
 def error_message(document: object) -> str:
@@ -110,7 +110,7 @@ def words_in(document: object, depth: int = 9) -> str:
     if isinstance(location, list):
         parts.append("in " + ".".join(map(str, location[:9])))
     for key, value in values.items():
-        if value and key not in WORD_KEYS and MORE_WORD_KEYS.search(key):
+        if value and key not in WORD_KEYS and re.search(MORE_WORD_KEYS, key):
             parts.append(words_in(value, depth - 1))
     for key in ("expected", "received"):
         if isinstance(values.get(key), str):

@@ -27,10 +27,10 @@ FINISH_WORDS = {
 
 #: What decides on a word that is not in the table.
 FINISH_PATTERNS = (
-    (re.compile("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat"), WITHHELD),
-    (re.compile("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable"), SERVER),
-    (re.compile("malformed|exception|crash|disconnect|ratelimit|quota|resource"), SERVER),
-    (re.compile("length|maxtok|truncat|contextwindow|tokenlimit"), CUT),
+    ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
+    ("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable", SERVER),
+    ("malformed|exception|crash|disconnect|ratelimit|quota|resource", SERVER),
+    ("length|maxtok|truncat|contextwindow|tokenlimit", CUT),
 )
 
 
@@ -44,12 +44,12 @@ def finish_status(reason: object) -> ExitStatus | None:
     if not reason:
         return OK
     first, _, rest = str(reason)[:200].partition(":")
-    words = [re.sub("[^a-z0-9]", "", part.lower()).removeprefix("finishreason") for part in (first, rest)]
+    words = ["".join(filter(str.isalnum, part.lower())).removeprefix("finishreason") for part in (first, rest)]
     for status, known in FINISH_WORDS.items():
         if words[0] in known.split():
             return status
     for pattern, status in FINISH_PATTERNS:
-        if pattern.search("".join(words)):
+        if re.search(pattern, "".join(words)):
             return status
     return None
 

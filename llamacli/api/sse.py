@@ -24,15 +24,15 @@ MAX_BARE_ATTEMPTS = 100
 
 
 #: Names of events and fields that report an error: `event: error`, `error: {...}`.
-ERROR_NAME = re.compile(r"[\w-]*(error|exception|failure|failed)[\w-]*", re.IGNORECASE)
+ERROR_NAME = r"(?i)[\w-]*(error|exception|failure|failed)[\w-]*"
 
 
 #: How a text that reports an error begins: `Error code: 524`, `[ERROR] engine died`.
-ERROR_TEXT = re.compile(r"\W*(error|exception|fatal)\b", re.IGNORECASE)
+ERROR_TEXT = r"(?i)\W*(error|exception|fatal)\b"
 
 
 #: A field that the standard does not know, and that is therefore ignored.
-UNKNOWN_FIELD = re.compile(r"[\w.-]+:")
+UNKNOWN_FIELD = r"[\w.-]+:"
 
 
 class Event(NamedTuple):
@@ -41,8 +41,13 @@ class Event(NamedTuple):
 
     @property
     def is_error(self) -> bool:
-        """True if the event reports an error by its name, or in words that are not JSON."""
-        return bool((self.name and ERROR_NAME.fullmatch(self.name)) or ERROR_TEXT.match(self.data))
+        """True if the event's name reports an error."""
+        return bool(self.name) and re.fullmatch(ERROR_NAME, self.name) is not None
+
+    @property
+    def is_error_text(self) -> bool:
+        """True if the data, which is not JSON, reports an error."""
+        return self.is_error or re.match(ERROR_TEXT, self.data) is not None
 
     @property
     def is_done(self) -> bool:
@@ -55,7 +60,7 @@ class Event(NamedTuple):
         try:
             loads(self.data)
         except ValueError:
-            return self.is_done or self.is_error
+            return self.is_done or self.is_error_text
         return True
 
 
@@ -126,13 +131,13 @@ class Decoder:
             pass
         elif self._bare or line.lstrip()[:1] in ("{", "["):
             self._take_bare(line, events)
-        elif ERROR_NAME.fullmatch(field):
+        elif re.fullmatch(ERROR_NAME, field):
             self._dispatch(events)
             events.append(Event(value.strip(), "error"))
-        elif ERROR_TEXT.match(line):
+        elif re.match(ERROR_TEXT, line):
             self._dispatch(events)
             events.append(Event(line.strip(), "error"))
-        elif not UNKNOWN_FIELD.match(line):
+        elif not re.match(UNKNOWN_FIELD, line):
             self._take_stray(line)
 
     def _take_bare(self, line: str, events: list[Event]) -> None:

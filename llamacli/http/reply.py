@@ -9,7 +9,15 @@ from typing import Any, Protocol
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator, Increment
-from llamacli.api.errors import MAX_ERROR_BYTES, PING_NAMES, error_in, error_message, reports_error, request_id
+from llamacli.api.errors import (
+    MAX_ERROR_BYTES,
+    PING_NAMES,
+    error_in,
+    error_message,
+    is_wrong_path,
+    reports_error,
+    request_id,
+)
 from llamacli.api.finish import unknown_reason
 from llamacli.api.json import loads
 from llamacli.errors import ExitStatus, LlamaError
@@ -27,7 +35,7 @@ MAX_BODY_BYTES = 64 << 20
 
 
 #: How a text/event-stream begins: a comment or a field.
-SSE_START = re.compile(rb":|(data|event|id|retry|error)(:|\r|\n|$)")
+SSE_START = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
 
 
 BOM = b"\xef\xbb\xbf"
@@ -46,6 +54,7 @@ class ReplyContext(Protocol):
 
     started: float
     request: Request
+    url: str
     latest_attempt: Attempt
     stderr: Stderr
 
@@ -120,7 +129,7 @@ class Reply:
     def is_stream(self, start: bytes) -> bool:
         """True if a body that starts like this is a stream of events."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return bool(SSE_START.match(start)) or (kind == "text/event-stream" and start[:1] not in b"{[<")
+        return bool(SSE_START.match(start)) or (kind == "text/event-stream" and start[:1] not in (b"{", b"[", b"<"))
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
         """Reads until it is clear what the body is; returns that much, and all blocks of the body."""
@@ -249,7 +258,7 @@ class Reply:
             value = loads(event.data)
         except ValueError:
             # After the answer, text is another server's idea of [DONE].
-            if event.is_error and not self._is_done:
+            if event.is_error_text and not self._is_done:
                 raise self._server_error(event.data) from None
             if self._is_complete:
                 return
@@ -314,12 +323,19 @@ class Reply:
         words = one_line(self._call.stderr.redacted(words[:MAX_ERROR_BYTES]), 300)
         if not words:
             return self.error("the server sent an error without a message")
-        return self._call.error(ExitStatus.SERVER, f"the server failed: {words}", "try again later", server_id)
+        from llamacli.http.status import path_hint
+
+        todo = path_hint(self._call.url) if is_wrong_path(words) else "try again later"
+        return self._call.error(ExitStatus.SERVER, f"the server failed: {words}", todo, server_id)
 
     def _not_an_answer(self, start: bytes) -> LlamaError:
         """Returns the error of a body that is neither JSON nor a stream."""
         words = one_line(self._call.stderr.redacted(error_in(start)), 100)
-        return self.error("the server sent " + (words if start[:1] == b"<" else f"no answer but '{words}'"))
+        if start[:1] == b"<":
+            from llamacli.http.status import path_hint
+
+            return self._call.error(ExitStatus.BROKEN, f"the server sent {words}", path_hint(self._call.url))
+        return self.error(f"the server sent no answer but '{words}'")
 
     def error(self, what: str) -> LlamaError:
         """Returns the error of a broken answer."""
