@@ -106,6 +106,8 @@ class Runner:
         # A cut answer without any text does not replace the old file.
         if answer.error is None or (is_kept and out.written):
             out.commit()
+        model = answer.completion.get("model") or answer.model
+        self.stderr.verbose(f"* {'stored answer' if answer.is_cached else 'answered'} by {model}")
         if self.reader.cache:
             self.reader.cache.prune()
         if self.usage_options.usage:

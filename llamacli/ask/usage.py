@@ -1,6 +1,10 @@
 """The line of --usage: tokens, cost and timings."""
 
+from typing import TypeGuard
+
 from llamacli.ask.answers import Answer
+
+MAX_TOKENS = 10**12
 
 
 def usage_line(answer: Answer) -> str:
@@ -11,7 +15,7 @@ def usage_line(answer: Answer) -> str:
     """
     usage, cost = answer.usage, answer.cost
     tokens_in, tokens_out = (usage.get(f"{name}_tokens") for name in ("prompt", "completion"))
-    counts = [count if isinstance(count, int) else "?" for count in (tokens_in, tokens_out)]
+    counts = [count if _is_count(count) else "?" for count in (tokens_in, tokens_out)]
     parts = [f"{counts[0]} tokens in, {counts[1]} out" if usage else "the server reported no token counts"]
     if answer.is_fallback:
         parts.insert(0, f"answered by {answer.model}")
@@ -24,7 +28,12 @@ def usage_line(answer: Answer) -> str:
     if first.first_text > first.started and first.last_text > first.first_text:
         parts.append(f"first token after {first.first_text - first.started:.2f} s")
     parts.append(f"total {total:.2f} s")
-    if isinstance(tokens_out, int) and tokens_out > 1 and total > 0:
+    if _is_count(tokens_out) and tokens_out > 1 and total > 0:
         is_stream = len(answer.replies) == 1 and writing > 0
         parts.append(f"{(tokens_out - 1) / writing if is_stream else tokens_out / total:.1f} tokens/s")
     return ", ".join(parts)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    """True for a plausible number of tokens: servers send anything."""
+    return type(value) is int and 0 <= value < MAX_TOKENS
