@@ -70,14 +70,14 @@ def test_questions_at_a_terminal_are_one_conversation(world: World) -> None:
         (f"echo Hi | {ASK}", {}, 1),
     ],
 )
-def test_what_is_kept(world: World, command: str, env: dict[str, str], count: int) -> None:
+def test_which_questions_are_saved(world: World, command: str, env: dict[str, str], count: int) -> None:
     shown = at_terminal(world, command, **env)
     assert len(sessions(world)) == count, shown
     for path in sessions(world):
         assert [json.loads(line)["content"] for line in path.read_text().splitlines()] == ["Hi", HELLO]
 
 
-def test_a_failed_question_is_not_kept_and_a_cut_one_is(world: World) -> None:
+def test_a_cut_answer_is_saved_and_a_failed_one_is_not(world: World) -> None:
     world.api.will(error(500, "no"), text("cut sho", finish="length"))
     at_terminal(world, f"{ASK} one; {ASK} two")
     [path] = sessions(world)
@@ -85,13 +85,13 @@ def test_a_failed_question_is_not_kept_and_a_cut_one_is(world: World) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_leaves_the_answer(world: World) -> None:
+def test_the_answer_survives_a_read_only_folder(world: World) -> None:
     folder(world).mkdir(parents=True)
     folder(world).chmod(0o500)
     assert "status 0" in at_terminal(world, f"{ASK} Hi; echo status $?")
 
 
-def test_a_state_folder_that_cannot_be_written_leaves_the_answer(world: World) -> None:
+def test_the_answer_survives_an_unwritable_state_folder(world: World) -> None:
     (world.home / ".local").write_text("in the way")
     shown = at_terminal(world, f"{ASK} Hi; echo status $?")
     assert HELLO in shown.replace("\r\n", "")
@@ -115,7 +115,7 @@ def test_old_unnamed_sessions_are_pruned(world: World) -> None:
     assert len(sessions(world)) == 6
 
 
-def test_save_refuses_what_is_not_a_conversation(world: World) -> None:
+def test_save_cannot_be_combined_with_n(world: World) -> None:
     result = world.call("ask", "--save", "-n", "2", "Hi")
     assert (result.status, result.out) == (2, "")
     assert "--save cannot be combined with --n or --param messages" in result.err
@@ -176,7 +176,7 @@ def test_a_shell_loop_runs_tools(world: World) -> None:
     assert len(turns) == 1
 
 
-def test_results_come_from_files_and_by_the_tools_name(world: World) -> None:
+def test_a_result_may_come_from_a_file_and_name_the_tool(world: World) -> None:
     (world.cwd / "result").write_text("from a file\n")
     world.api.will(answer(None, tool_calls=CALLS[:1], finish="tool_calls"))
     world.call("chat", "-S", "x", "--tools", TOOLS, "Weather?")
@@ -199,7 +199,7 @@ def test_results_come_from_files_and_by_the_tools_name(world: World) -> None:
         (["c1=@none", "c2=x"], "none: No such file"),
     ],
 )
-def test_results_that_do_not_fit_the_calls(world: World, results: list[str], problem: str) -> None:
+def test_results_must_match_the_calls(world: World, results: list[str], problem: str) -> None:
     world.api.will(tools)
     assert world.call("chat", "-S", "x", "--tools", TOOLS, "Weather?").status == 0
     flags = [word for result in results for word in ("--tool-result", result)]

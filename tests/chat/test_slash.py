@@ -12,7 +12,7 @@ from tests.support.fake_api import answer, document, error, text
 from tests.support.world import World
 
 
-def test_retry_that_fails_still_takes_the_old_answers_place(world: World) -> None:
+def test_a_retry_after_a_failed_retry_replaces_the_old_answer(world: World) -> None:
     world.api.will(text("Old."))
     with Chat(world, "-S", "work") as chat:
         chat.say("a question\r", "Old.")
@@ -35,7 +35,7 @@ def test_no_save_holds_after_save_and_reset(world: World) -> None:
     assert names(world) == ["kept"]
 
 
-def test_files_wait_for_an_answer_and_operands_are_not_passed_over(world: World) -> None:
+def test_files_are_kept_until_an_answer_and_surplus_arguments_are_errors(world: World) -> None:
     (world.cwd / "file").write_text("its text")
     with Chat(world) as chat:
         chat.say("/file file\r", "file will be sent with the next message")
@@ -88,7 +88,7 @@ def test_set_changes_what_is_sent(world: World) -> None:
         assert "temperature" not in world.api.body
 
 
-def test_a_form_of_answers_is_set_and_taken_back(world: World) -> None:
+def test_a_format_can_be_set_and_reset(world: World) -> None:
     with Chat(world) as chat:
         chat.say("/set choice yes,no\r", 'choice is ["yes","no"]')
         world.api.will(answer("Yes."))
@@ -144,7 +144,7 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
     assert len(names(world)) == 2
 
 
-def test_what_was_written_in_the_editor_is_kept_until_it_has_its_answer(world: World) -> None:
+def test_an_edited_message_is_kept_until_it_is_answered(world: World) -> None:
     editor = world.cwd / "editor"
     editor.write_text('#!/bin/sh\necho precious >"$1"; exit 1\n')
     editor.chmod(0o755)
@@ -180,7 +180,7 @@ def test_reset_keeps_the_system_message(world: World) -> None:
         assert said(world) == [("system", "Be brief."), ("user", "Ho")]
 
 
-def test_a_conversation_that_is_too_long_is_told_how_long_it_is(world: World) -> None:
+def test_an_error_about_length_gives_the_length_of_the_conversation(world: World) -> None:
     too_long = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
     refused: dict[str, Any] = {"error": {"message": too_long, "type": "invalid_request_error"}}
     with Chat(world) as chat:
@@ -195,7 +195,7 @@ def test_a_conversation_that_is_too_long_is_told_how_long_it_is(world: World) ->
         assert said(world) == [("user", "three")]
 
 
-def test_a_message_that_begins_with_a_slash_wants_a_space_in_front(world: World) -> None:
+def test_a_message_that_starts_with_a_slash_needs_a_space(world: World) -> None:
     with Chat(world) as chat:
         chat.say(" /etc/passwd is what?\r", "Hello. It's nice")
         assert said(world) == [("user", " /etc/passwd is what?")]

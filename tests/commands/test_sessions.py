@@ -51,7 +51,7 @@ def test_a_session_feeds_raw(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "problem"),
     [
         (["shaw"], "unknown action 'shaw'; expected list, show, last, grep, rm"),
         (["show"], "usage: llamacli sessions show NAME"),
@@ -68,11 +68,11 @@ def test_a_session_feeds_raw(world: World) -> None:
         (["rm", "review", "none"], "there is no session 'none'; run 'llamacli sessions' for the list"),
     ],
 )
-def test_sessions_tells_what_is_wrong(world: World, arguments: list[str], told: str) -> None:
+def test_usage_errors(world: World, arguments: list[str], problem: str) -> None:
     chat(world, "-S", "review", "Hi")
     result = world.run("sessions", *arguments)
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
-    assert told in result.err
+    assert problem in result.err
     assert (folder(world) / "review.jsonl").exists()
 
 
@@ -104,7 +104,7 @@ def test_last_prints_the_last_answer_alone(world: World) -> None:
     assert world.call("sessions", "last", "one").out == 'See:\n{"id":"c","name":"f","arguments":{}}\n'
 
 
-def test_last_is_this_terminals_last_and_else_the_latest(world: World) -> None:
+def test_last_prefers_the_session_of_this_terminal(world: World) -> None:
     program = " ".join(PROGRAM)
     world.api.will(text("Mine."))
     script = f"{program} ask Hi; touch -d '1 hour ago' {folder(world)}/*; sleep 0.1; {program} sessions last"

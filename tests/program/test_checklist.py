@@ -98,7 +98,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_kill_9_leaves_the_old_file",
         "test_a_private_file_stays_private_whatever_part_was_left",
         "test_a_key_is_stored_where_nobody_else_reads",
-        "test_a_session_holds_a_line_a_message_and_is_private",
+        "test_a_session_is_private_and_has_one_message_per_line",
         "test_a_kill_at_any_moment_leaves_a_session_with_every_completed_turn",
     ),
     "the key is in no argument, log, error or file": (
