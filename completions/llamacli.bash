@@ -15,6 +15,8 @@ _llamacli_flag() {
         case $1 in
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        -P | --prompt-file) forms='-P --prompt-file' value=prompt ;;
+        -V | --var) forms='-V --var' value=field again=1 ;;
         --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
         --files-from) forms=--files-from value=file ;;
@@ -97,6 +99,8 @@ _llamacli_flag() {
         --tool-result) forms=--tool-result value=field again=1 ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        -P | --prompt-file) forms='-P --prompt-file' value=prompt ;;
+        -V | --var) forms='-V --var' value=field again=1 ;;
         --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
         --files-from) forms=--files-from value=file ;;
@@ -163,12 +167,12 @@ _llamacli_flag() {
         ;;
     raw)
         case $1 in
+        --stdin-timeout) forms=--stdin-timeout value=text ;;
         -F | --field) forms='-F --field' value=field again=1 ;;
         --endpoint) forms=--endpoint value=text ;;
         -X | --method) forms='-X --method' value='text GET POST PUT PATCH DELETE' ;;
         -i | --include) forms='-i --include' ;;
         --sse) forms=--sse ;;
-        --stdin-timeout) forms=--stdin-timeout value=text ;;
         -o | --output) forms='-o --output' value=file ;;
         --dry-run) forms=--dry-run ;;
         --curl) forms=--curl ;;
@@ -197,6 +201,8 @@ _llamacli_flag() {
         --limit) forms=--limit value=text ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        -P | --prompt-file) forms='-P --prompt-file' value=prompt ;;
+        -V | --var) forms='-V --var' value=field again=1 ;;
         --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
         --files-from) forms=--files-from value=file ;;
@@ -387,10 +393,10 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
-    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
-    raw) all='-F --field --endpoint -X --method -i --include --sse --stdin-timeout -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
-    batch) all='--input --limit -s --system -r --role --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
+    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    raw) all='--stdin-timeout -F --field --endpoint -X --method -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
     sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
@@ -441,6 +447,11 @@ _llamacli_listed() {
         folder=$XDG_CONFIG_HOME
         [[ $folder == /* ]] || folder="$HOME/.config"
         _llamacli_names "$2" "$folder/llamacli/roles" .md
+        ;;
+    prompt)
+        folder=$XDG_CONFIG_HOME
+        [[ $folder == /* ]] || folder="$HOME/.config"
+        _llamacli_names "$2" "$folder/llamacli/prompts" .md
         ;;
     session)
         folder=$XDG_STATE_HOME

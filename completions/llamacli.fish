@@ -20,6 +20,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -225,6 +231,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -389,6 +401,9 @@ function __llamacli_flag --no-scope-shadowing
             end
         case raw
             switch $argv[1]
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case -F --field
                     set forms -F --field
                     set value field
@@ -402,9 +417,6 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -i --include
                 case --sse
                     set forms --sse
-                case --stdin-timeout
-                    set forms --stdin-timeout
-                    set value text
                 case -o --output
                     set forms -o --output
                     set value file
@@ -471,6 +483,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -897,6 +915,8 @@ function __llamacli_flags --no-scope-shadowing
         case ask
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
@@ -917,8 +937,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
@@ -931,7 +951,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (JSON: one chunk per line).' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
@@ -987,6 +1007,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Answer a tool call of the last turn.' --tool-result
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
@@ -1003,8 +1025,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
@@ -1017,7 +1039,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (JSON: one chunk per line).' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
@@ -1059,12 +1081,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case raw
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer 1 'Set a key of the body; VALUE is JSON, @FILE or text.' -F --field
             __llamacli_offer '' 'Path under the base URL, or //PATH from the root.' --endpoint
             __llamacli_offer '' 'HTTP method (default POST; GET without a body).' -X --method
             __llamacli_offer '' 'Print status line and headers first.' -i --include
             __llamacli_offer '' 'Print a stream as received, not the data of its events.' --sse
-            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
@@ -1093,6 +1115,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Take only the first N items.' --limit
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
@@ -1107,8 +1131,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
@@ -1121,7 +1145,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (JSON: one chunk per line).' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer 1 'Print exactly one of these values.' --choice
@@ -1217,8 +1241,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
             __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
@@ -1231,7 +1255,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (JSON: one chunk per line).' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
@@ -1344,6 +1368,12 @@ function __llamacli_listed
             string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
             set -l paths $folder/llamacli/roles/$argv[2]*.md
             set -q paths[1]; or set paths $folder/llamacli/roles/*.md
+            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
+        case prompt
+            set -l folder $XDG_CONFIG_HOME
+            string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
+            set -l paths $folder/llamacli/prompts/$argv[2]*.md
+            set -q paths[1]; or set paths $folder/llamacli/prompts/*.md
             set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
         case session
             set -l folder $XDG_STATE_HOME

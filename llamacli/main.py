@@ -12,6 +12,7 @@ import typer
 
 from llamacli import signals
 from llamacli.cli import app, resolve
+from llamacli.cli.spec import LoadedOptions, ParsedCall
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.stderr import Stderr
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         signals.catch()
         env = Environment(stderr)
         with env.input.keeping_draft():
-            return call.command.run(resolve.load(call, env), env)
+            return call.command.run(_load(call, env), env)
     except LlamaError as error:
         stderr.error(error)
         return error.status
@@ -44,6 +45,17 @@ def main(arguments: list[str]) -> int:
         if stopped := signals.behind(error):
             raise stopped from None
         return report_internal_error(error, stderr)
+
+
+def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
+    """Loads the options of a call, with the settings of its prompt file or role. Raises LlamaError (usage)."""
+    if "prompt_file" not in call.flags and "role" not in call.flags:
+        return resolve.load(call, env)
+    from llamacli.ask.options import QUESTION_OPTIONS
+    from llamacli.ask.prompt_file import expand
+
+    call, settings = expand(call, QUESTION_OPTIONS, env.input)
+    return resolve.load(call, env, settings)
 
 
 def report_internal_error(error: BaseException, stderr: Stderr) -> int:

@@ -10,6 +10,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 
 if TYPE_CHECKING:
+    from llamacli.ask.prompt_file import PromptFile
     from llamacli.ask.structured.formats import AnswerFormat
     from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.ask.structured.schema import Schema
@@ -57,16 +58,22 @@ class FormatOptions(Options):
 
     choice: Annotated[
         list[str] | None,
-        Flag(ChoiceList(), "Print exactly one of these values.", multiple=True, common=True),
+        Flag(ChoiceList(), "Print exactly one of these values.", multiple=True, in_prompt_file=True, common=True),
     ] = None
-    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.")] = False
+    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.", in_prompt_file=True)] = False
     schema: Annotated[
         "Schema | None",
-        Flag(SchemaType(), "Print JSON that fits this schema, or @FILE.", common=True),
+        Flag(SchemaType(), "Print JSON that fits this schema, or @FILE.", in_prompt_file=True, common=True),
     ] = None
-    fit_retries: Annotated[int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.")] = 1
-    extract: Annotated[bool, Flag(Switch(), "Print only the first fenced code block.", "-x", common=True)] = False
-    keep_thinking: Annotated[bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.")] = False
+    fit_retries: Annotated[
+        int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.", in_prompt_file=True)
+    ] = 1
+    extract: Annotated[
+        bool, Flag(Switch(), "Print only the first fenced code block.", "-x", in_prompt_file=True, common=True)
+    ] = False
+    keep_thinking: Annotated[
+        bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.", in_prompt_file=True)
+    ] = False
 
     def validation_loop(self) -> "ValidationLoop | None":
         """Returns the loop that asks for the format, None without one. Raises LlamaError (usage) if there are two."""
@@ -137,11 +144,15 @@ class UsageOptions(Options):
     title = "Display"
     note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
 
-    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, common=True)] = (
-        False
-    )
-    markdown: Annotated[bool, Flag(Switch(), "Render Markdown if stdout is a terminal.", env=True)] = False
-    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
+    usage: Annotated[
+        bool,
+        Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, in_prompt_file=True, common=True),
+    ] = False
+    markdown: Annotated[
+        bool,
+        Flag(Switch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True),
+    ] = False
+    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)] = False
 
 
 class MessagesType(JsonType):
@@ -152,6 +163,25 @@ class MessagesType(JsonType):
         if not isinstance(value, list) or not all(isinstance(item, dict) and item.get("role") for item in value):
             raise ValueError("is not a JSON array of messages, each with a role")
         return value
+
+
+class VariableType(ParamType):
+    """A variable of a prompt file and its value; `@FILE` is read when the variable is used."""
+
+    metavar = "NAME=VALUE"
+    undecoded = True
+    completes = "field"
+
+    def parse(self, text: str) -> object:
+        from llamacli.ask.prompt_file import VARIABLE_NAME
+
+        name, equals, value = text.partition("=")
+        if not equals or not VARIABLE_NAME.fullmatch(name):
+            raise ValueError("is not NAME=VALUE with a NAME of letters, digits, _ and -")
+        return name, value
+
+    def join(self, values: list[object]) -> object:
+        return dict(cast("list[tuple[str, str]]", values))
 
 
 class ContextOptions(Options):
@@ -167,14 +197,34 @@ class ContextOptions(Options):
             "-s",
             common=True,
             example="llamacli ask -s @review.txt -f main.py",
+            in_prompt_file=True,
         ),
     ] = None
     role: Annotated[
-        str | None,
+        "PromptFile | None",
         Flag(
             ParamType("NAME", completes="role"),
             "System message from roles/NAME.md in the config folder.",
             "-r",
+        ),
+    ] = None
+    prompt_file: Annotated[
+        "PromptFile | None",
+        Flag(
+            ParamType("FILE|NAME", completes="prompt"),
+            "Prompt and settings from a file, or from prompts/NAME.md.",
+            "-P",
+            example="git diff | llamacli ask -P review.md -V lang=de",
+        ),
+    ] = None
+    var: Annotated[
+        dict[str, str] | None,
+        Flag(
+            VariableType(),
+            "Set a variable of the prompt file; VALUE or @FILE.",
+            "-V",
+            multiple=True,
+            example="llamacli ask -P translate -V lang=de -V terms=@terms.txt <notes.txt",
         ),
     ] = None
     messages: Annotated[
@@ -183,6 +233,7 @@ class ContextOptions(Options):
             MessagesType(),
             "Messages to put before the prompt; JSON or @FILE.",
             example="llamacli ask --messages @examples.json 'good service'",
+            in_prompt_file=True,
         ),
     ] = None
     file: Annotated[
@@ -194,6 +245,7 @@ class ContextOptions(Options):
             common=True,
             multiple=True,
             example="llamacli ask -f main.py -f test.py 'What did I miss?'",
+            in_prompt_file=True,
         ),
     ] = None
     files_from: Annotated[

@@ -76,11 +76,11 @@ class LogitBiasType(KeyValue):
             raise ValueError(f"is not ID=BIAS with a BIAS of {self.range}") from None
 
 
-parameter = partial(Flag, env=True)
+parameter = partial(Flag, env=True, in_prompt_file=True)
 
 
 # The worst that a stranger can do with a plain parameter is a bad answer.
-plain = partial(Flag, env=True, untrusted=True)
+plain = partial(Flag, env=True, untrusted=True, in_prompt_file=True)
 
 
 class Params(Options):
@@ -114,12 +114,8 @@ class Params(Options):
         ),
     ] = None
     seed: Annotated[int | None, plain(Integer(1), "Seed for reproducible sampling.")] = None
-    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by their frequency so far.")] = (
-        None
-    )
-    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have already appeared.")] = (
-        None
-    )
+    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by frequency.")] = None
+    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have appeared.")] = None
     repetition_penalty: Annotated[float | None, plain(Number(), "Repetition penalty factor.")] = None
     logit_bias: Annotated[
         dict[str, float] | None,
@@ -169,7 +165,7 @@ class Params(Options):
         bool | None,
         plain(
             Switch(),
-            "Stream the answer (JSON: one chunk per line).",
+            "Stream the answer; ask --json: one chunk per line.",
         ),
     ] = None
     param: Annotated[

@@ -161,12 +161,12 @@ class Session:
 def names() -> list[str]:
     """Returns the names of all sessions, the most recently used first. Raises LlamaError (usage)."""
     try:
-        there = SESSIONS.names()
+        stored = SESSIONS.names()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
-    ages = {name: age for name in there if re.fullmatch(NAME, name) and (age := last_written(name)) is not None}
+    ages = {name: age for name in stored if re.fullmatch(NAME, name) and (age := last_written(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
 

@@ -61,8 +61,8 @@ def _reset(talk: Dialogue, operand: str) -> None:
         chat.system = text(entries[0])
     chat.session = Session(None, is_saved=chat.options.save is not False, warn=talk.env.stderr.note)
     talk.forget()
-    where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
-    talk.env.stderr.note(f"started a new conversation{where}")
+    is_kept = old.is_saved and old.name and entries
+    talk.env.stderr.note("started a new conversation" + (f"; the old one is saved as {old.name}" if is_kept else ""))
 
 
 def _undo(talk: Dialogue, operand: str) -> None:

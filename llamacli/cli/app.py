@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from llamacli import PROGRAM, __version__
-from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, Raw, flag_specs
-from llamacli.cli.table import Operand
+from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, flag_specs
+from llamacli.cli.table import Operand, Raw
 from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.stderr import Stderr

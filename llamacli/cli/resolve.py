@@ -6,14 +6,14 @@ from typing import Any
 
 from llamacli.api.json import parse_json
 from llamacli.cli.shared import DisplayOptions, StdinOptions
-from llamacli.cli.spec import LoadedOptions, ParsedCall, Raw
-from llamacli.cli.table import Flag, Options, long_name
+from llamacli.cli.spec import LoadedOptions, ParsedCall
+from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 
 
-def load(call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]] | None = None) -> LoadedOptions:
+def load(call: ParsedCall, env: Environment, settings: Mapping[str, Setting] | None = None) -> LoadedOptions:
     """Loads every group of the command's flags.
 
     `settings` holds values that rank between flag and environment, each with its
@@ -43,9 +43,7 @@ def apply(group: Options, env: Environment) -> None:
         env.input.max_time = group.max_time
 
 
-def _load_group(
-    group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]]
-) -> Options:
+def _load_group(group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Options:
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     errors: dict[str, LlamaError] = {}
@@ -63,9 +61,7 @@ def _load_group(
     return group(values, origins, errors)
 
 
-def _find(
-    name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]]
-) -> tuple[Raw, str] | None:
+def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Setting | None:
     """Returns the text of a flag and its origin, None if nothing sets it."""
     if name in call.flags:
         return call.flags[name], long_name(name)
@@ -84,7 +80,7 @@ def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> Any:
     """Returns the value of a flag. Raises LlamaError (usage)."""
     if isinstance(raw, list):
         return flag.type.join([_parse(flag.type, text, origin, env) for text in raw])
-    return raw if isinstance(raw, bool) else _parse(flag.type, raw, origin, env)
+    return raw if isinstance(raw, (bool, FileValue)) else _parse(flag.type, raw, origin, env)
 
 
 def _split(text: str) -> list[str]:

@@ -29,9 +29,22 @@ class DisplayOptions(Options):
     title = "Display"
     note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
-    quiet: Annotated[bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True)] = False
-    verbose: Annotated[bool, Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True)] = False
-    no_color: Annotated[bool, Flag(Switch(), "Disable color, as NO_COLOR and TERM=dumb do.", env=True)] = False
+    quiet: Annotated[
+        bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True)
+    ] = False
+    verbose: Annotated[
+        bool,
+        Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True),
+    ] = False
+    no_color: Annotated[
+        bool,
+        Flag(
+            Switch(),
+            "Disable color, as NO_COLOR and TERM=dumb do.",
+            env=True,
+            in_prompt_file=True,
+        ),
+    ] = False
 
 
 class StdinOptions(Options):

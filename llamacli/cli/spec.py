@@ -3,13 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, cast
 
-from llamacli.cli.table import AnyOptions, Flag, Operand, Options, describe
+from llamacli.cli.table import AnyOptions, Flag, Operand, Options, Raw, describe
 from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus
 from llamacli.stdio.environment import Environment
-
-#: The text of a flag, several if it is repeated, or True or False for a switch.
-Raw = str | list[str] | bool
 
 
 class HelpOptions(Options):

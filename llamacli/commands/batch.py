@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
+from llamacli.ask.prompt import variables
 from llamacli.batch.input.files import open_inputs
 from llamacli.batch.input.items import Items, ItemSource, format_of
 from llamacli.batch.input.requests import RequestBuilder
@@ -70,12 +71,18 @@ EXAMPLES = (
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Asks all questions and prints a row for each."""
     template, files, source = options.operand("template"), options.operands("files"), options[ItemOptions]
+    if template is not None and options[ContextOptions].prompt_file:
+        # The prompt file is the template, so every operand is an input.
+        files = [template, *files]
+        template = None
     params, rows, limits = options[Params], options[RowOptions], options[LimitOptions]
     preview, network = options[PreviewOptions], options[NetworkOptions]
     edits = options[EditOptions]
     _check(template, files, source.input, rows)
     _check_edits(edits, source.input, rows, params)
     parsed = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
+    if file := options[ContextOptions].prompt_file:
+        parsed = Template(file.template(variables(file, options[ContextOptions], env.input)))
     # A note for each answer would be too many.
     reader = AnswerReader(options, rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
     builder = RequestBuilder(parsed, options[ContextOptions], params, env.input, reader)

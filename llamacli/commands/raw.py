@@ -88,7 +88,7 @@ class RawOptions(Options):
     sse: Annotated[bool, Flag(Switch(), "Print a stream as received, not the data of its events.")] = False
 
 
-OPTIONS = (RawOptions, StdinOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+OPTIONS = (StdinOptions, RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:

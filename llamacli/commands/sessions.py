@@ -70,9 +70,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if not is_enough or (action.most is not None and len(words) > action.most):
         raise LlamaError(ExitStatus.USAGE, f"usage: llamacli sessions {name} {action.usage}".rstrip())
     names = words[1:] if name == "grep" else words
-    for each in names:
-        if not os.path.lexists(SESSIONS.path(checked_name(each, "NAME"))):
-            raise _missing(each)
+    for missing in [word for word in names if not os.path.lexists(SESSIONS.path(checked_name(word, "NAME")))]:
+        raise _missing(missing)
     with Output(None, before=env.stderr.clear_status) as out:
         action.run(words, options[SessionsOptions], out, env)
     return ExitStatus.OK

@@ -65,6 +65,9 @@ SETTINGS = StoredFile(CONFIG, ".env", "", "The user's settings and key; mode 060
 ROLES = StoredFile(CONFIG, "roles", ".md", "A system message, for --role NAME.")
 
 
+PROMPTS = StoredFile(CONFIG, "prompts", ".md", "A prompt with its settings, for --prompt-file NAME.")
+
+
 SESSIONS = StoredFile(STATE, "sessions", ".jsonl", "A conversation, a message a line; mode 0600.")
 
 
@@ -77,7 +80,7 @@ MODELS = StoredFile(CACHE, "models", "", "The ids that `models` has listed, for 
 ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stored; mode 0600.")
 
 #: In the order of the help.
-STORED_FILES = (SETTINGS, ROLES, SESSIONS, HISTORY, MODELS, ANSWERS)
+STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, ANSWERS)
 
 
 #: Files in the user's own folders.

@@ -5,6 +5,7 @@ import fcntl
 import os
 import select
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -229,6 +230,10 @@ class InputReader:
         try:
             return text if text.isascii() else self.text(os.fsencode(text), origin)
         except UnicodeEncodeError:
+            if sys.getfilesystemencoding() != "utf-8":
+                # The C library has decoded the bytes in a way that Python's codec cannot reverse.
+                what = f"cannot decode {origin} in this locale"
+                raise LlamaError(ExitStatus.USAGE, what, "use a locale with UTF-8, or stdin") from None
             # A lone surrogate from a JSON escape, not from the system's bytes.
             return text
 

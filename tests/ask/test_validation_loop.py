@@ -1,6 +1,7 @@
 """Asking by a forced function call, and asking again if the answer does not fit."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from llamacli.http.request import ChatRequest
 from tests.support.answers import calls, refusing
-from tests.support.fake_api import Behaviour, answer, completion, delta, document, error, event, stream, text
+from tests.support.fake_api import Behaviour, Handler, answer, completion, delta, document, error, event, stream, text
 from tests.support.world import ROOT, World
 
 
@@ -203,3 +204,32 @@ def test_a_conversation_keeps_the_value_and_counts_every_request(world: World) -
     world.api.will(text("Hi\n```\ncode\n```"))
     assert world.call("chat", "-S", "s", "-x", "Code?").out == "code\n"
     assert json.loads(path.read_text().splitlines()[-1])["content"] == "Hi\n```\ncode\n```"
+
+
+@pytest.mark.parametrize(
+    ("sent", "repeated"),
+    [
+        (answer("perhaps"), "perhaps"),
+        (calls({"answer": "perhaps"}, content="Well,"), '{"answer":"perhaps"}'),
+        (calls("{", "[]"), '"{"\n[]'),
+        (answer(None), "..."),
+    ],
+)
+def test_the_answer_that_does_not_fit_is_sent_back_as_text(world: World, sent: Behaviour, repeated: str) -> None:
+    world.api.will(sent)
+    world.call("ask", "--yes-no", "-q", "Hi")
+    _, said, complaint = world.api.body["messages"]
+    assert said == {"role": "assistant", "content": repeated}
+    assert complaint["content"].startswith("That answer does not fit: ")
+
+
+def test_asking_again_does_not_restart_the_time_limit(world: World) -> None:
+    def late(handler: Handler) -> None:
+        time.sleep(0.3)
+        answer("rubbish")(handler)
+
+    world.api.will(late)
+    result = world.call("ask", "--yes-no", "--fit-retries", "9", "--max-time", "0.7", "-q", "Hi")
+    assert result.status in (8, 9, 12)
+    assert "--max-time" in result.err
+    assert len(world.api.requests) < 5

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamacli.chat.messages import SavedMessage
@@ -75,6 +75,7 @@ def test_any_turn_can_be_removed_or_replaced(state: Path) -> None:
     assert session.messages() == [*turn(3), *turn(4)]
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(0, 400))
 def test_a_truncated_file_keeps_all_complete_turns(cut: int) -> None:
     whole = b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in turn(1) + turn(2) + turn(3))
@@ -221,16 +222,16 @@ def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:
     assert sorted(turns[::2]) == sorted(f"{who}{number}" for who in "ab" for number in range(50))
 
 
-def test_two_processes_of_fifty_turns_each_in_one_session(world: World) -> None:
+def test_two_processes_of_twenty_turns_each_in_one_session(world: World) -> None:
     def turns(who: str) -> set[int]:
-        return {world.run("chat", "-I", "-S", "both", f"{who}{n}").status for n in range(50)}
+        return {world.run("chat", "-I", "-S", "both", f"{who}{n}").status for n in range(20)}
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(turns, "ab")) == [{0}, {0}]
     entries = json.loads(world.run("sessions", "show", "both", "--json").out)
-    assert [entry["role"] for entry in entries] == ["user", "assistant"] * 100
+    assert [entry["role"] for entry in entries] == ["user", "assistant"] * 40
     asked = [entry["content"] for entry in entries[::2]]
-    assert sorted(asked) == sorted(f"{who}{n}" for who in "ab" for n in range(50))
+    assert sorted(asked) == sorted(f"{who}{n}" for who in "ab" for n in range(20))
     assert all(entry["content"] == HELLO for entry in entries[1::2])
 
 

@@ -53,7 +53,7 @@ def test_a_strangers_base_url_gets_the_key_of_its_own_file(world: World) -> None
     assert key_sent(world) == KEY
     result = world.call("ask", "--curl", "Hi", AIMLAPI_API_KEY=OTHER)
     assert "Authorization" not in result.out
-    assert f"the command sends no key, and the call itself would: the one in {world.cwd / '.env'}" in result.err
+    assert f"the command sends no key, but the call itself would send the one in {world.cwd / '.env'}" in result.err
 
 
 def test_a_strangers_file_may_name_the_default_server(world: World) -> None:

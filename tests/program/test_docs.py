@@ -39,7 +39,11 @@ def folder(world: World) -> World:
     (world.cwd / "docs" / "intro.md").write_text("some words\n")
     (world.cwd / "cities.csv").write_text("name,country\nRome,Italy\nOslo,Norway\n")
     (world.cwd / "questions.jsonl").write_text('{"id": 1, "prompt": "Why?"}\n{"id": 2, "prompt": "When?"}\n')
-    (world.cwd / "examples.json").write_text(json.dumps([{"role": "user", "content": "Hi"}]))
+    (world.cwd / "review.md").write_text("Review this in {lang}:")
+    (world.cwd / "terms.txt").write_text("river: Fluss")
+    (world.config / "prompts").mkdir()
+    (world.config / "prompts" / "translate.md").write_text("Translate to {lang} with these terms: {terms}")
+    (world.cwd / "examples.json").write_text('[{"role": "user", "content": "bad"}]')
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
     sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
     sessions.mkdir(parents=True)

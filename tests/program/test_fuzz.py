@@ -172,7 +172,13 @@ def test_whatever_is_in_a_session(world: World, seed: int) -> None:
         data = b"\n".join([*lines, b""])
         path.write_bytes(damaged(dice, data) if dice.random() < 0.5 else data)
         before = path.read_bytes()
-        for command in (("sessions",), ("sessions", "show", "fuzzed"), ("chat", "-S", "fuzzed", "-I", "Again")):
+        for command in (
+            ("sessions",),
+            ("sessions", "show", "fuzzed"),
+            ("sessions", "last", "fuzzed"),
+            ("sessions", "grep", "a"),
+            ("chat", "-S", "fuzzed", "-I", "Again"),
+        ):
             inspect(world.call(*command), before)
         assert path.read_bytes().startswith(before.rstrip(b"\n")) or before not in path.read_bytes()
 
