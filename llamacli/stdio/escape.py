@@ -14,6 +14,8 @@ def escaped(text: str) -> str:
 
 def width(text: str) -> int:
     """Returns the columns that a text takes on a terminal (Unicode Standard Annex 11, combining marks none)."""
+    if text.isascii():
+        return len(text)
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
@@ -36,3 +38,26 @@ def _readable(text: str) -> str:
 def masked(secret: str) -> str:
     """Shows a key so that its owner knows it and nobody else does: abcd...wxyz, all dots if it is short."""
     return f"{secret[:4]}...{secret[-4:]}" if len(secret) >= 12 else "..."
+
+
+class ChunkJoiner:
+    """Joins what chunks of text have cut in two: the halves of a character outside the BMP and CR LF.
+
+    With `joins_line_ends` CR LF becomes a newline.
+    """
+
+    def __init__(self, *, joins_line_ends: bool) -> None:
+        self._joins_line_ends = joins_line_ends
+        self._rest = ""
+
+    def feed(self, text: str) -> str:
+        """Returns the text so far, without an end whose meaning depends on what follows."""
+        text, self._rest = self._rest + text, ""
+        if text and ("\ud800" <= text[-1] <= "\udbff" or (self._joins_line_ends and text[-1] == "\r")):
+            text, self._rest = text[:-1], text[-1]
+        return text.replace("\r\n", "\n") if self._joins_line_ends else text
+
+    def flush(self) -> str:
+        """Returns the rest; half of a character becomes U+FFFD."""
+        rest, self._rest = self._rest, ""
+        return rest if rest in ("", "\r") else "\ufffd"

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.escape import DANGEROUS, escaped
+from llamacli.stdio.escape import DANGEROUS, ChunkJoiner, escaped
 from llamacli.stdio.stderr import write_all
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ class Output:
         except OSError as error:
             raise _failure(self.name, error) from None
         self.is_terminal = os.isatty(self.fd)
+        self.is_stdout = self._target is None
         self._decoder: IncrementalDecoder | None = None
-        self._held = ""
+        # On a terminal CR LF ends a line; alone CR is shown escaped.
+        self._chunks = ChunkJoiner(joins_line_ends=self.is_terminal)
         self._last = "\n"
         #: Something was written.
         self.written = False
@@ -60,18 +62,13 @@ class Output:
 
     def write(self, text: str) -> None:
         """Writes text at once. Raises LlamaError (output), or BrokenPipeError where the reader has gone."""
-        text, self._held = self._held + text, ""
-        # Half of a character outside the BMP: the other half comes with the next chunk.
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._held = text[:-1], text[-1]
-        if text:
+        if text := self._chunks.feed(text):
             self._put(escaped(text) if self.is_terminal else text)
 
     def end(self, terminator: str = "\n") -> None:
         """Ends an answer: with a newline where it has none, or with a NUL byte."""
-        if self._held:
-            self._held, held = "", "\ufffd"
-            self._put(held)
+        if rest := self._chunks.flush():
+            self._put(escaped(rest) if self.is_terminal else rest)
         if terminator == "\0" or self._last not in "\n\0":
             self._put(terminator)
 

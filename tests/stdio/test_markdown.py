@@ -5,12 +5,10 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -20,7 +18,7 @@ from hypothesis import strategies as st
 from llamacli.stdio.escape import width
 from llamacli.stdio.markdown.live import LiveMarkdown
 from llamacli.stdio.output import Output
-from tests.support.fake_api import Handler, delta, event, pieces, stream, streamed, text
+from tests.support.fake_api import delta, event, pieces, stream, streamed, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
@@ -144,6 +142,7 @@ class Screen:
     """A terminal of so many columns and rows that never forgets what scrolled away. Stands in for an Output."""
 
     fd = -1
+    is_terminal = True
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
@@ -156,7 +155,7 @@ class Screen:
                 self.at += 1
                 if self.at == len(self.lines):
                     self.lines.append("")
-            elif token.endswith("A"):
+            elif re.fullmatch(r"\x1b\[\d+A", token):
                 # A cursor goes up as far as the screen's first line.
                 self.at = max(self.at - int(token[2:-1]), len(self.lines) - self.rows, 0)
             elif token == "\x1b[2K":
@@ -233,7 +232,8 @@ def test_no_letter_is_lost_whatever_the_text_and_the_screen(
     shown = "\n".join(screen.lines)
     assert not wanted - letters(shown)
     assert screen.lines[-1] == ""
-    assert max(map(width, screen.lines)) <= max(columns, 2)
+    # Code stands as it is, and is not drawn again.
+    assert max((width(line) for line in screen.lines if line not in answer), default=0) <= max(columns, 2)
 
 
 def sent(world: World, answer: str, *arguments: str, **env: str) -> str:
@@ -306,7 +306,8 @@ def test_ctrl_c_leaves_what_was_there(world: World) -> None:
         shown = Screen(24)
         shown.draw(terminal.shown.replace("^C", "").replace("\r", ""))
     # The end of it stands there once more where the signal came in the middle of drawing.
-    assert shown.lines[-4:] == ["Heading", "", "half of **an answ", ""]
+    assert shown.lines[:2] == ["Heading", ""]
+    assert shown.lines[-3:] == ["", "half of **an answ", ""]
 
 
 def test_a_broken_answer_stays_and_ends_its_line(world: World) -> None:
@@ -341,34 +342,3 @@ def test_several_answers_and_tool_calls_are_shown_too(world: World) -> None:
         shown = Screen(24)
         shown.draw(terminal.shown.replace("\r", ""))
     assert shown.lines == ["one", '{"id": "c", "name": "f", "arguments": {}}', ""]
-
-
-def test_rich_is_imported_while_the_server_is_thinking_and_not_before(world: World, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    hook = (
-        "import os, sys\n"
-        "def note(name, arguments):\n"
-        "    what = arguments[0] if name == 'import' else name\n"
-        "    if what in ('rich.markdown', 'http.client.send'):\n"
-        f"        os.write(log, (what + '\\n').encode())\n"
-        f"log = os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"
-        "sys.addaudithook(note)\n"
-    )
-    (tmp_path / "sitecustomize.py").write_text(hook)
-
-    def patient(handler: Handler) -> None:
-        # It thinks for as long as the import takes.
-        end = time.monotonic() + 20
-        while "rich.markdown" not in log.read_text() and time.monotonic() < end:
-            time.sleep(0.01)
-        text("**two**")(handler)
-
-    world.api.will(patient)
-    path = f"{tmp_path}:{world.env['PYTHONPATH']}"
-    with Terminal(
-        world, sys.executable, "-m", "llamacli", "ask", "-q", "-I", "--markdown", "Hi", PYTHONPATH=path
-    ) as terminal:
-        assert terminal.wait(30) == 0
-    noted = log.read_text().split()
-    assert "http.client.send" in noted
-    assert noted.index("rich.markdown") > len(noted) - 1 - noted[::-1].index("http.client.send")

@@ -1,171 +1,337 @@
-"""Renders the blocks of a Markdown text as lines for a terminal, each with every word that is in it."""
+"""Markdown as lines for a terminal, line by line: what is finished is returned at once and never changes.
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
-from typing import Any, NamedTuple
+Only the last paragraph, heading or table can still change, and it is kept short, so that
+the cost of a text grows with its length and no faster. Code stands at the left margin
+exactly as it was written, to be copied.
+"""
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from rich import markdown
-from rich.console import COLOR_SYSTEMS, Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
-from rich.text import Text
+import copy
+import re
+from typing import NamedTuple
 
-from llamacli.stdio.escape import escaped
+from llamacli.stdio.markdown.highlight import Highlighter
+from llamacli.stdio.markdown.inline import BOLD, FAINT, UNDERLINED, fit, open_at, parse, styled, width_of, wrap
+from llamacli.stdio.markdown.table import Table, is_table
 
-#: How deep lists and quotes may be nested; the parser drops what lies deeper.
-DEPTH = 100
-
-
-class Block(NamedTuple):
-    """A top-level block: its lines, their words without style, and the line of the source where it ends."""
-
-    lines: list[str]
-    words: list[str]
-    end: int
-    #: Each row of a table can change all the others.
-    has_table: bool
+FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}(?!.*`)|~{3,})\s*(?P<language>[^\s`{]*)")
+HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
+SETEXT = re.compile(r" {0,3}(=+|-{3,})[ \t]*")
+RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})")
+ITEM = re.compile(r"(?P<indent> {0,3})(?P<mark>[-*+]|\d{1,9}[.)])(?P<space>[ \t]+|$)(?=\S|$)")
+QUOTE = re.compile(r" {0,3}>[ \t]?")
+MATH = re.compile(r" {0,3}(?P<open>\$\$|\\\[|\\begin\{(?P<name>[^}]*)\})")
+#: A paragraph that is longer is finished in parts.
+LONG_CHARS = 1200
+CACHE_ENTRIES = 4
+#: How deep lists and quotes are shown.
+MAX_DEPTH = 20
 
 
-class _Heading(markdown.Heading):
-    LEVEL_ALIGN = dict.fromkeys(markdown.Heading.LEVEL_ALIGN, "left")
+class _Item(NamedTuple):
+    """A list item or, without a mark, a quote: what stands in front of the text inside of it."""
 
-
-class _List(markdown.ListElement):
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self.list_type == "bullet_list_open":
-            yield from super().__rich_console__(console, options)
-            return
-        start = 1 if self.list_start is None else self.list_start
-        # Two digits at least, so that the tenth item does not move the nine above it.
-        widest = max(start + len(self.items) - 1, 10)
-        for number, item in enumerate(self.items, start):
-            yield from item.render_number(console, options, number, widest)
-
-
-class _Table(markdown.TableElement):
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for table in super().__rich_console__(console, options):
-            # Rich's own way with a word that is too long is to cut it.
-            for column in table.columns:  # type: ignore[union-attr]
-                column.overflow = "fold"
-            yield table
-
-
-class _Markdown(markdown.Markdown):
-    elements = {  # noqa: RUF012
-        **markdown.Markdown.elements,
-        "heading_open": _Heading,
-        "bullet_list_open": _List,
-        "ordered_list_open": _List,
-        "table_open": _Table,
-    }
-
-    def __init__(self, tokens: list[Token]) -> None:
-        # Links as text and address: no sequence that a terminal would make a link of.
-        super().__init__("", code_theme="ansi_dark", hyperlinks=False)
-        self.parsed = tokens
+    mark: str
+    #: The column where its text begins, relative to what it is in.
+    offset: int
+    #: How the lines after the first one begin.
+    rest: str
 
 
 class Renderer:
-    """Renders for a terminal of so many columns."""
+    """Renders a text for a terminal of so many columns.
 
-    def __init__(self, columns: int, color: bool) -> None:
-        self._console = Console(
-            width=columns,
-            force_terminal=True,
-            force_jupyter=False,
-            legacy_windows=False,
-            no_color=not color,
-            highlight=False,
-            emoji=False,
-            markup=False,
-            _environ={name: os.environ.get(name, "") for name in ("TERM", "COLORTERM")},
-        )
-        self._colors = COLOR_SYSTEMS.get(self._console.color_system or "")
-        # HTML and images are shown as they are written; references are text, since the blocks are parsed apart.
-        parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEPTH}).enable(["strikethrough", "table"])
-        self._parser = parser.disable(["image", "reference", "entity"])
+    Give `feed` each line of a text without anything that drives a terminal, then call
+    `finish`; `preview` shows what an unfinished line would change. A paragraph or a table
+    with more than `rows` lines is finished early, so that it can be printed for good.
+    """
 
-    def ends(self, text: str) -> list[int]:
-        """Returns the line at which each top-level block ends."""
-        tokens = self._parser.parse(text) if text else []
-        return [(block[0].map or (0, 0))[1] for block in _top_level(tokens)]
+    def __init__(self, columns: int, color: bool, rows: int | None = None) -> None:
+        self.columns, self._color, self._rows = columns, color, rows
+        self._items: list[_Item] = []
+        #: The source of a paragraph that may go on, and how its first and its other lines begin.
+        self._text: str | None = None
+        self._prefix = self._rest = ""
+        self._table: Table | None = None
+        #: What ends the code or math that is being read, None outside of it.
+        self._fence: re.Pattern[str] | None = None
+        self._is_math = False
+        self._indent = self._depth = 0
+        self._highlighter: Highlighter | None = None
+        self._needs_gap = self._is_blank = self._is_preview = False
+        self._is_empty = True
+        #: Paragraphs as they were drawn last: each is drawn several times before it is finished.
+        self._cache: dict[tuple[str, str, str, str, int], list[str]] = {}
+        #: The next line goes on with the paragraph whatever it looks like.
+        self._goes_on = False
 
-    def blocks(self, text: str) -> list[Block]:
-        """Returns the top-level blocks of a text that holds nothing dangerous."""
-        source = text.split("\n")
-        blocks = []
-        for tokens in _top_level(self._parser.parse(text)):
-            start, end = tokens[0].map or (0, len(source))
-            lines = self._rendered(tokens, source) or self._as_it_stands(source[start:end])
-            words = ["".join(segment.text for segment in line).rstrip() for line in lines]
-            has_table = any(token.type == "table_open" for token in tokens)
-            blocks.append(Block([self._drawn(line) for line in lines], words, end, has_table))
-        return blocks
+    def feed(self, line: str) -> list[str]:
+        """Takes in a line of the source and returns the lines that are finished by it."""
+        if self._goes_on:
+            self._goes_on = False
+            return self._add_text(line, " ")
+        out: list[str] = []
+        depth, rest = self._inside(line)
+        if self._fence:
+            if depth == self._depth:
+                return self._code(rest)
+            self._fence = None
+            self._needs_gap = True
+        if not rest.strip():
+            # What is empty inside of a quote ends no quote.
+            out += self._flush()
+            if not line.strip():
+                depth = len(self._items)
+            out += self._leave(depth)
+            self._is_blank = True
+            return out
+        is_lazy = depth < len(self._items)
+        if self._text is not None and not _begins_block(rest) and (is_lazy or not self._ends_paragraph(rest)):
+            return self._add_text(rest.strip(" \t") if not rest.endswith("  ") else rest.lstrip(" \t"))
+        if self._table and not is_lazy and "|" in rest and not _begins_block(rest):
+            if self._is_preview:
+                self._table.preview(rest[: 2 * self.columns])
+                return []
+            return self._table.add(rest)
+        if self._text is not None and not is_lazy and (match := SETEXT.fullmatch(rest)):
+            text, self._text = self._text, None
+            return self._heading(text, 1 if match[1][0] == "=" else 2)
+        if self._text is not None and not is_lazy and self._is_table(rest):
+            self._text, _, head = self._text.rpartition("\n")
+            if self._text:
+                out = self._flush() + self._gap()
+            self._table = Table(head, rest, self._prefix or self._take_prefix()[1], self._color)
+            self._table.resize(self.columns, self._rows)
+            self._text = None
+            return out
+        out += self._flush() + self._leave(depth)
+        return out + self._begin(self._opened(rest))
 
-    def _rendered(self, tokens: list[Token], source: list[str]) -> list[list[Segment]] | None:
-        """Returns a block's lines, None where one of its words would be missing: nested deeply, say."""
-        if any(token.level >= DEPTH - 1 for token in tokens):
-            return None
-        try:
-            lines = self._lines(_Markdown(tokens))
-        except Exception:
-            # Whatever goes wrong in there, the answer has been paid for and is to be read.
-            return None
-        wanted = _letters(_contents(tokens)) + _dropped(tokens, source)
-        return None if wanted - _letters(segment.text for line in lines for segment in line) else lines
+    def preview(self, line: str) -> list[str]:
+        """Returns the lines that may still change, as they would be if the text ended with this line."""
+        last = copy.copy(self)
+        last._items, last._is_preview, last._highlighter = self._items[:], True, None
+        if self._table:
+            last._table = self._table.copy()
+        return (last.feed(line) if line else []) + last._flush()
 
-    def _as_it_stands(self, source: list[str]) -> list[list[Segment]]:
-        return self._lines(Text("\n".join(source).rstrip("\n"), overflow="fold"))
+    def finish(self) -> list[str]:
+        """Returns the last lines."""
+        return self._flush() + self._leave(0)
 
-    def _lines(self, renderable: RenderableType) -> list[list[Segment]]:
-        lines = self._console.render_lines(renderable, pad=False)
-        while lines and not "".join(segment.text for segment in lines[-1]).strip():
-            lines.pop()
-        start = sum(1 for _ in takewhile(lambda line: not "".join(s.text for s in line).strip(), lines))
-        return lines[start:]
+    def resize(self, columns: int, rows: int) -> None:
+        """Renders for a terminal of another size from now on."""
+        self.columns, self._rows = columns, rows
+        if self._table:
+            self._table.resize(columns, rows)
 
-    def _drawn(self, line: list[Segment]) -> str:
-        """Returns a line with its styles. Its text is harmless already, and made so once more."""
-        segments: Iterable[Any] = Segment.remove_color(line) if self._console.no_color else line
-        return "".join(
-            style.render(escaped(text), color_system=self._colors) if style else escaped(text)
-            for text, style, _ in segments
-        ).rstrip(" ")
+    def split(self, line: str) -> tuple[list[str], str]:
+        """Takes in the beginning of a line that has become long; returns finished lines, and what is left of it."""
+        limit = LONG_CHARS if line.lstrip(" >")[:1] in ("|", "#") else self.columns
+        place = line.rfind(" ")
+        if len(line) <= limit or self._fence or self._table or place < limit // 2:
+            return [], line
+        out = self.feed(line[:place].rstrip())
+        self._goes_on = self._text is not None
+        return out, line[place + 1 :]
+
+    # Blocks
+
+    def _begin(self, rest: str) -> list[str]:
+        """Begins a block with its first line."""
+        if not rest.strip():
+            return []
+        if match := FENCE.match(rest):
+            fence = match["fence"]
+            self._begin_verbatim(rf" {{0,3}}{fence[0]}{{{len(fence)},}}[ \t]*", len(match["indent"]))
+            if self._color and not self._is_preview:
+                self._highlighter = Highlighter(match["language"])
+            return self._gap() + self._lone_mark()
+        if match := MATH.match(rest):
+            ends = {"$$": r".*\$\$[ \t]*", r"\[": r".*\\\][ \t]*"}
+            end = ends.get(match["open"]) or rf".*\\end\{{{re.escape(match['name'] or '')}\}}[ \t]*"
+            out = self._gap() + self._lone_mark()
+            self._begin_verbatim(end, 0, is_math=True)
+            out += self._verbatim(rest)
+            if re.fullmatch(end, rest[match.end() :]):
+                self._end_verbatim()
+            return out
+        if match := HEADING.fullmatch(rest):
+            out = self._gap()
+            self._prefix, self._rest = self._take_prefix()
+            return out + self._heading(match[2] or "", len(match[1]))
+        if RULE.fullmatch(rest):
+            prefix, _ = self._take_prefix()
+            out = [*self._gap(), prefix + styled("─" * max(self.columns - width_of(prefix), 1), FAINT)]
+            self._needs_gap = True
+            return out
+        if rest.startswith("    ") and not self._items:
+            return [*self._gap(is_tight=True), *self._verbatim(rest)]
+        out = self._gap(is_tight=True)
+        self._prefix, self._rest = self._take_prefix()
+        self._text = ""
+        return out + self._add_text(rest.lstrip(" \t"))
+
+    def _heading(self, text: str, level: int) -> list[str]:
+        out = self._wrapped(text, self._prefix, self._rest, f"{BOLD};{UNDERLINED}" if level == 1 else BOLD)
+        self._prefix = ""
+        self._needs_gap = True
+        return out
+
+    def _add_text(self, text: str, joint: str = "\n") -> list[str]:
+        """Adds to the paragraph; returns the lines of it that cannot change any more."""
+        self._text = f"{self._text}{joint}{text}" if self._text else text
+        if self._is_preview or len(self._text) < 2 * self.columns or self._rows is None:
+            return []
+        lines = wrap(parse(self._text, self._color), max(self.columns - width_of(self._rest), 1))
+        end = len(self._text) if len(self._text) > LONG_CHARS else open_at(self._text)
+        # The head of a table is the last line of a paragraph.
+        end = min(end, len(self._text.rpartition("\n")[0]) if "|" in text else end)
+        last = next((n for n in range(len(lines) - 1, 0, -1) if 0 < lines[n].start <= end), 0)
+        if not last and len(self._text) > LONG_CHARS:
+            last = len(lines)
+        done = [(self._rest if n else self._prefix) + line.text for n, line in enumerate(lines[:last])]
+        if done:
+            self._prefix = self._rest
+            self._text = self._text[lines[last].start :] if last < len(lines) else ""
+        return done
+
+    def _flush(self) -> list[str]:
+        """Finishes the paragraph or the table."""
+        out: list[str] = []
+        if self._text:
+            out = self._wrapped(self._text, self._prefix, self._rest)
+        if self._table:
+            out = self._table.finish()
+            self._needs_gap = True
+        self._text, self._table, self._prefix = None, None, ""
+        return out
+
+    def _wrapped(self, text: str, prefix: str, rest: str, style: str = "") -> list[str]:
+        key = (text, prefix, rest, style, self.columns)
+        if key not in self._cache:
+            if len(self._cache) > CACHE_ENTRIES:
+                self._cache.clear()
+            room = max(self.columns - max(width_of(prefix), width_of(rest)), 1)
+            lines = wrap(parse(text.rstrip(), self._color, style), room)
+            self._cache[key] = [(rest if number else prefix) + line.text for number, line in enumerate(lines)]
+        return self._cache[key]
+
+    # Code and math
+
+    def _begin_verbatim(self, end: str, indent: int, *, is_math: bool = False) -> None:
+        self._fence, self._indent, self._depth, self._is_math = re.compile(end), indent, len(self._items), is_math
+
+    def _end_verbatim(self) -> None:
+        self._fence, self._highlighter, self._needs_gap = None, None, True
+
+    def _code(self, line: str) -> list[str]:
+        is_end = self._fence and self._fence.fullmatch(line)
+        if self._is_math and not line.strip():
+            # Math holds no empty line: it was never closed.
+            self._end_verbatim()
+            self._is_blank = True
+            return []
+        if is_end:
+            self._end_verbatim()
+            return self._verbatim(line) if self._is_math else []
+        indent = min(self._indent, len(line) - len(line.lstrip(" ")))
+        return self._verbatim(line[indent:])
+
+    def _verbatim(self, line: str) -> list[str]:
+        self._is_empty = False
+        if self._is_preview:
+            # It has to stay on one row to be drawn again.
+            return [fit(line[: self.columns].expandtabs(8), self.columns - 1)]
+        return [self._highlighter.line(line) if self._highlighter else line]
+
+    # Lists and quotes
+
+    def _inside(self, line: str) -> tuple[int, str]:
+        """Returns how many of the open items and quotes a line is inside of, and the rest of the line."""
+        if not self._items:
+            return 0, line
+        rest = line
+        for depth, item in enumerate(self._items):
+            if item.mark:
+                indent = _indent(rest)
+                # Two columns are enough for an item in an item: many write "1. a" and "  - b".
+                if indent < item.offset and not (indent > 1 and ITEM.match(rest.lstrip(" \t"))):
+                    return depth, rest
+                rest = _without_indent(rest, min(item.offset, indent))
+            elif match := QUOTE.match(rest):
+                rest = rest[match.end() :]
+            else:
+                return depth, rest
+        return len(self._items), rest
+
+    def _opened(self, rest: str) -> str:
+        """Opens the items and quotes that a line begins, and returns the rest of the line."""
+        while len(self._items) < MAX_DEPTH:
+            if match := QUOTE.match(rest):
+                self._items.append(_Item("", 0, styled("▌", FAINT) + " "))
+                rest = rest[match.end() :]
+            elif (match := ITEM.match(rest)) and not RULE.fullmatch(rest):
+                mark = match["mark"]
+                shown = f" {'•' if mark in '-*+' else mark} "
+                space = len(match["space"].expandtabs(4))
+                offset = len(match["indent"]) + len(mark) + (space if 1 <= space <= 4 else 1)
+                self._items.append(_Item(shown, offset, " " * len(shown)))
+                rest = rest[match.end() :] if space <= 4 else rest[match.start("space") + 1 :]
+            else:
+                break
+        return rest
+
+    def _take_prefix(self) -> tuple[str, str]:
+        """Returns what the first line and the others begin with, and uses up the marks of items."""
+        first = rest = ""
+        for item in reversed(self._items):
+            # On a narrow terminal the text matters more.
+            if width_of(item.rest + rest) > self.columns // 2:
+                break
+            first, rest = (item.mark or item.rest) + first, item.rest + rest
+        self._items = [item._replace(mark=item.rest) if item.mark else item for item in self._items]
+        return first, rest
+
+    def _lone_mark(self) -> list[str]:
+        """Returns a line for the marks of items that begin with code."""
+        prefix, _ = self._take_prefix() if any(item.mark.strip() for item in self._items) else ("", "")
+        return [prefix.rstrip()] if prefix else []
+
+    def _leave(self, depth: int) -> list[str]:
+        """Closes items and quotes; returns a line for marks that nothing came after."""
+        has_mark = any(item.mark.strip() for item in self._items[depth:])
+        out = self._gap(is_tight=True) + self._lone_mark() if has_mark else []
+        del self._items[depth:]
+        return out
+
+    def _gap(self, *, is_tight: bool = False) -> list[str]:
+        """Returns the empty line that sets a block apart, if there is to be one."""
+        is_needed = not self._is_empty and (self._is_blank or self._needs_gap or not is_tight)
+        self._is_blank = self._needs_gap = self._is_empty = False
+        return [""] if is_needed else []
+
+    def _ends_paragraph(self, rest: str) -> bool:
+        return bool(SETEXT.fullmatch(rest)) or self._is_table(rest)
+
+    def _is_table(self, rule: str) -> bool:
+        """Returns True if the last line of the paragraph is the head of a table with this rule under it."""
+        return is_table((self._text or "").rpartition("\n")[2], rule)
 
 
-def _top_level(tokens: list[Token]) -> Iterator[list[Token]]:
-    block: list[Token] = []
-    for token in tokens:
-        block.append(token)
-        if token.level == 0 and token.nesting <= 0:
-            yield block
-            block = []
+def _begins_block(rest: str) -> bool:
+    """Returns True if a line begins a block even in the middle of a paragraph."""
+    patterns = (FENCE.match, QUOTE.match, ITEM.match, MATH.match, HEADING.fullmatch)
+    return any(match(rest) for match in patterns) or bool(RULE.fullmatch(rest) and not SETEXT.fullmatch(rest))
 
 
-def _contents(tokens: Iterable[Token]) -> Iterator[str]:
-    """Yields every text that is to be read: words, code, the address and the title of a link."""
-    for token in tokens:
-        if token.children:
-            yield from _contents(token.children)
-        else:
-            yield token.content
-        yield from (str(token.attrs[name]) for name in ("href", "title") if name in token.attrs)
+def _indent(line: str) -> int:
+    """Returns how many columns a line is indented."""
+    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))
 
 
-def _dropped(tokens: list[Token], source: list[str]) -> Counter[str]:
-    """Counts what the parser has left out: the cells of a table's row beyond its columns."""
-    found: Counter[str] = Counter()
-    for number, token in enumerate(tokens):
-        if token.type == "table_open" and token.map:
-            inside = takewhile(lambda each: each.type != "table_close", tokens[number:])
-            found += _letters(source[slice(*token.map)]) - _letters(_contents(inside))
-    return found
-
-
-def _letters(texts: Iterable[str]) -> Counter[str]:
-    """Counts letters and digits; lines may be broken anywhere, and the cells of a table read across."""
-    return Counter(char for text in texts for char in text if char.isalnum())
+def _without_indent(line: str, columns: int) -> str:
+    """Takes so many columns off a line; a tab behind them stays one."""
+    spaces = min(len(line) - len(line.lstrip(" ")), columns)
+    if spaces == columns or not line[spaces:].startswith("\t"):
+        return line[spaces:]
+    return _without_indent(" " * (4 - spaces % 4) + line[spaces + 1 :], columns - spaces)

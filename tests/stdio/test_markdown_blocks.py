@@ -1,0 +1,153 @@
+# ruff: noqa: E501 (a row is one line)
+"""How each kind of Markdown is shown, and that its cost grows no faster than its length."""
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from llamacli.stdio.markdown.live import LiveMarkdown, render
+from llamacli.stdio.output import Output
+from tests.stdio.test_markdown import Screen
+from tests.support.fake_api import pieces, text
+from tests.support.world import World
+
+STYLE = re.compile("\x1b\\[[0-9;]*m")
+
+
+def plain(source: str, columns: int = 40) -> str:
+    return STYLE.sub("", render(source, columns, color=True))
+
+
+CODE = "def f(x):\n\treturn x   # tab, and a line that is a good deal longer than forty columns of text\n\n\n    '\\n'"
+
+#: Name, source, what is shown in 40 columns.
+SHOWN = {
+    "code": (f"```python\n{CODE}\n```", f"{CODE}\n"),
+    "code without a language": (f"~~~\n{CODE}\n~~~", f"{CODE}\n"),
+    "code in an item": ("1. Do\n   ```sh\n   if a; then\n   \tb\n   fi\n   ```\n2. That", " 1. Do\n\nif a; then\n\tb\nfi\n\n 2. That\n"),
+    "code in a quote": ("> ```\n> a  b\n> ```\n", "a  b\n"),
+    "code that never ends": ("```\na\n  b", "a\n  b\n"),
+    "fences in longer fences": ("````\n```\na\n```\n````", "```\na\n```\n"),
+    "inline math": (r"So \(a_1\{x\}\) and $b_1 * c_2$ and \\ \{ \, here", "So \\(a_1\\{x\\}\\) and $b_1 * c_2$ and \\\\\n\\{ \\, here\n"),
+    "money": ("It is $5 or *maybe* $10.", "It is $5 or maybe $10.\n"),
+    "display math": ("$$\na_1 &= b \\\\\n  c_1\n$$\nend", "$$\na_1 &= b \\\\\n  c_1\n$$\n\nend\n"),
+    "bracketed math": ("\\[\n\\frac{a_1}{b_1} \\\\\n\\]", "\\[\n\\frac{a_1}{b_1} \\\\\n\\]\n"),
+    "an environment": ("\\begin{align}\na &= b \\\\\n\\end{align}", "\\begin{align}\na &= b \\\\\n\\end{align}\n"),
+    "math on one line": ("\\[ x*y*z \\]", "\\[ x*y*z \\]\n"),
+    "math that never ends": ("$$ a\n\n*b*", "$$ a\n\nb\n"),
+    "emphasis": ("**a** *b* __c__ _d_ ***e*** ~~f~~ g_h_i 2*3*4", "a b c d e f g_h_i 234\n"),
+    "no emphasis": ("2 * 3 * 4, snake_case_name, ~5, **open", "2 * 3 * 4, snake_case_name, ~5, **open\n"),
+    "escapes": (r"\*a\* \_b\_ \`c\` \| \# \$", "*a* _b_ `c` | \\# \\$\n"),
+    "inline code": ("`a  *b*` and ``c ` d``", "a  *b* and c ` d\n"),
+    "links": ("[a](http://b) <http://c> [http://d](http://d) [e](f \"g\")", 'a (http://b) http://c http://d e (f "g")\n'),
+    "an image": ("![a](b)", "![a](b)\n"),
+    "html": ("<b>a</b> &amp;", "<b>a</b> &amp;\n"),
+    "headings": ("# A #\ntext\n## B\n\nC\n===", "A\n\ntext\n\nB\n\nC\n"),
+    "a rule": ("a\n\n---\nb", "a\n\n" + "─" * 40 + "\n\nb\n"),
+    "lists": ("- a\n- b\n  - c\n\n    d\n1) e\n   f", " • a\n • b\n    • c\n\n      d\n 1) e f\n"),
+    "a list in an ordered one": ("1. a\n  - b\n2. c", " 1. a\n     • b\n 2. c\n"),
+    "an empty item": ("- \n- b", " •\n • b\n"),
+    "a task": ("- [x] a", " • [x] a\n"),
+    "quotes": ("> a\nb\n> > c\n\nd", "▌ a b\n▌ ▌ c\n\nd\n"),
+    "a hard break": ("a  \nb\\\nc\nd", "a\nb\nc d\n"),
+    "a table": ("x\n| a | b |\n|---|--:|\n| c \\| d | 1 |\n| e |\nf", "x\n\na     │ b\n──────┼──\nc | d │ 1\ne     │\n\nf\n"),
+    "a table that is too wide": ("|a|b|\n|-|-|\n|" + "c " * 30 + "|" + "d" * 30, None),
+    "words that fit": ("日本語 " * 9, "日本語 日本語 日本語 日本語 日本語\n日本語 日本語 日本語 日本語\n"),
+    "a long word": ("x" * 50, "x" * 40 + "\n" + "x" * 10 + "\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_each_kind_is_shown(name: str) -> None:
+    source, expected = SHOWN[name]
+    shown = plain(source)
+    if expected is not None:
+        assert shown == expected
+    else:
+        assert max(map(len, shown.splitlines())) <= 40
+        assert sorted(filter(str.isalnum, shown)) == sorted(filter(str.isalnum, source))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("step", [1, 3])
+def test_it_looks_the_same_however_it_arrives(name: str, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, screen = SHOWN[name][0].replace("\n", "\r\n"), Screen(24)
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: (40, 24))
+    with LiveMarkdown(cast(Output, screen), color=True) as page:
+        for start in range(0, len(source), step):
+            page.write(source[start : start + step])
+    assert "\n".join(screen.lines) == plain(SHOWN[name][0])
+
+
+def test_code_keeps_its_colors_from_line_to_line() -> None:
+    code = 'x = """a\ndef\n"""\ndef f(): # c'
+    lines = render(f"```python\n{code}\n```", 80, color=True).splitlines()
+    assert "\x1b[32mdef\x1b[0m" in lines[1]
+    assert "\x1b[34mdef\x1b[0m" in lines[3]
+    assert STYLE.sub("", "\n".join(lines)) == code
+    assert "\x1b[3" not in render(f"```python\n{code}\n```", 80, color=False)
+    assert render(f"```nonsense\n{code}\n```", 80, color=True) == code + "\n"
+
+
+def many(line: str, size: int) -> str:
+    return "".join(line.replace("#", str(number)) for number in range(size // len(line)))
+
+
+LONG: dict[str, Callable[[int], str]] = {
+    "code": lambda size: "```python\n" + many("    value# = compute(item#, 'some text')  # comment\n", size) + "```\n",
+    "a long string": lambda size: '```python\n"""\n' + many("    value# = compute(item#)\n", size) + '"""\n```\n',
+    "a list": lambda size: many("#. item # of a list with **bold** and `code` in it\n", size),
+    "a loose list": lambda size: many("- item # of a list with **bold** and `code` in it\n\n", size),
+    "a table": lambda size: "| a | b |\n|---|---|\n" + many("| row # | some **cell** # |\n", size),
+    "a paragraph": lambda size: many("word# **bold #** ", size),
+    "lines": lambda size: many("word# **bold #**\n", size),
+    "a quote": lambda size: many("> word# **bold #**\n", size),
+    "math": lambda size: "$$\n" + many("a_1 + b_2 \\\\\n", size) + "$$",
+    "stars": lambda size: "a*b_" * (size // 4),
+    "backticks": lambda size: "`a``b " * (size // 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_the_cost_grows_with_the_length_and_no_faster(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts calls, which a busy machine does not change."""
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: (80, 24))
+    counts = []
+    for size in (4_000, 8_000):
+        count = 0
+
+        def profile(*event: Any) -> None:
+            nonlocal count
+            count += 1
+
+        answer = pieces(LONG[name](size))
+        with LiveMarkdown(cast(Output, Nowhere()), color=True) as page:
+            sys.setprofile(profile)
+            for piece in answer:
+                page.write(piece)
+            sys.setprofile(None)
+        counts.append(count)
+    assert counts[1] <= 2.2 * counts[0]
+
+
+class Nowhere:
+    """Stands in for the Output of a terminal."""
+
+    fd = -1
+    is_terminal = True
+
+    def draw(self, text: str) -> None: ...
+
+
+def test_a_pager_can_have_it_too(world: World) -> None:
+    world.api.will(text("# One\n\n**two** `three`\n"))
+    shown = world.call("ask", "Hi", LLAMACLI_MARKDOWN="always").out
+    assert shown == "\x1b[1;4mOne\x1b[0m\n\n\x1b[1mtwo\x1b[0m \x1b[36mthree\x1b[0m\n"
+    assert "\x1b[36m" not in world.call("ask", "Hi", LLAMACLI_MARKDOWN="always", NO_COLOR="1").out
+    for arguments in (["--no-markdown"], ["-o", "out"], ["--json"]):
+        assert "\x1b" not in world.call("ask", *arguments, "Hi", LLAMACLI_MARKDOWN="always").out
+    assert (world.cwd / "out").read_text() == "# One\n\n**two** `three`\n"
+    assert world.call("ask", "Hi", LLAMACLI_MARKDOWN="sometimes").status == 2
