@@ -15,11 +15,17 @@ _llamacli_flag() {
         case $1 in
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        -P | --prompt-file) forms='-P --prompt-file' value=prompt ;;
+        -V | --var) forms='-V --var' value=field again=1 ;;
         --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
         --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
+        -c | --continue) forms='-c --continue' ;;
+        --save | --no-save) forms='--save --no-save' ;;
+        --keep) forms=--keep value=text ;;
+        --stdin-timeout) forms=--stdin-timeout value=text ;;
         --lossy) forms=--lossy ;;
         -m | --model) forms='-m --model' value=model ;;
         --max-tokens) forms=--max-tokens value=text ;;
@@ -70,26 +76,37 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --fallback-model) forms=--fallback-model value=model again=1 ;;
+        --cache) forms=--cache value=text ;;
+        --refresh) forms=--refresh ;;
+        --offline) forms=--offline ;;
+        --cache-keep) forms=--cache-keep value=text ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
         ;;
     chat)
         case $1 in
-        -S | --session) forms='-S --session' value=session ;;
         -c | --continue) forms='-c --continue' ;;
+        --save | --no-save) forms='--save --no-save' ;;
+        --keep) forms=--keep value=text ;;
+        -S | --session) forms='-S --session' value=session ;;
         -i | --interactive) forms='-i --interactive' ;;
-        --no-save) forms=--no-save ;;
         --keep-turns) forms=--keep-turns value=text ;;
+        --tool-result) forms=--tool-result value=field again=1 ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        -P | --prompt-file) forms='-P --prompt-file' value=prompt ;;
+        -V | --var) forms='-V --var' value=field again=1 ;;
         --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
         --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
+        --stdin-timeout) forms=--stdin-timeout value=text ;;
         --lossy) forms=--lossy ;;
         -m | --model) forms='-m --model' value=model ;;
         --max-tokens) forms=--max-tokens value=text ;;
@@ -140,18 +157,20 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --fallback-model) forms=--fallback-model value=model again=1 ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
         ;;
     raw)
         case $1 in
+        --stdin-timeout) forms=--stdin-timeout value=text ;;
         -F | --field) forms='-F --field' value=field again=1 ;;
         --endpoint) forms=--endpoint value=text ;;
         -X | --method) forms='-X --method' value='text GET POST PUT PATCH DELETE' ;;
-        -H | --header) forms='-H --header' value=text again=1 ;;
         -i | --include) forms='-i --include' ;;
         --sse) forms=--sse ;;
         -o | --output) forms='-o --output' value=file ;;
@@ -169,6 +188,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
@@ -177,12 +197,16 @@ _llamacli_flag() {
         ;;
     batch)
         case $1 in
-        --input) forms=--input value='text lines jsonl csv tsv' ;;
+        --input) forms=--input value='text lines jsonl csv tsv files' ;;
+        --limit) forms=--limit value=text ;;
         -s | --system) forms='-s --system' value=@ ;;
         -r | --role) forms='-r --role' value=role ;;
+        -P | --prompt-file) forms='-P --prompt-file' value=prompt ;;
+        -V | --var) forms='-V --var' value=field again=1 ;;
         --messages) forms=--messages value=@ ;;
         -f | --file) forms='-f --file' value=file again=1 ;;
         --files-from) forms=--files-from value=file ;;
+        --stdin-timeout) forms=--stdin-timeout value=text ;;
         --lossy) forms=--lossy ;;
         -m | --model) forms='-m --model' value=model ;;
         --max-tokens) forms=--max-tokens value=text ;;
@@ -219,6 +243,9 @@ _llamacli_flag() {
         -0 | --null) forms='-0 --null' ;;
         --unordered) forms=--unordered ;;
         --allow-truncated) forms=--allow-truncated ;;
+        --write) forms=--write value=file ;;
+        --in-place) forms=--in-place ;;
+        --diff) forms=--diff ;;
         -j | --jobs) forms='-j --jobs' value=text ;;
         --rpm) forms=--rpm value=text ;;
         --max-cost) forms=--max-cost value=text ;;
@@ -238,8 +265,14 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --fallback-model) forms=--fallback-model value=model again=1 ;;
+        --cache) forms=--cache value=text ;;
+        --refresh) forms=--refresh ;;
+        --offline) forms=--offline ;;
+        --cache-keep) forms=--cache-keep value=text ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
@@ -261,6 +294,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
@@ -270,6 +304,7 @@ _llamacli_flag() {
     sessions)
         case $1 in
         --json) forms=--json ;;
+        --older-than) forms=--older-than value=text ;;
         -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
@@ -316,6 +351,7 @@ _llamacli_flag() {
         --max-time) forms=--max-time value=text ;;
         --retry) forms=--retry value=text ;;
         --retry-max-time) forms=--retry-max-time value=text ;;
+        -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
         -h | --help) forms='-h --help' ;;
@@ -357,13 +393,13 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    chat) all='-S --session -c --continue -i --interactive --no-save --keep-turns -s --system -r --role --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    raw) all='-F --field --endpoint -X --method -H --header -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    batch) all='--input -s --system -r --role --messages -f --file --files-from --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
-    sessions) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
-    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time --request-id --ca-bundle -h --help --version' ;;
+    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
+    raw) all='--stdin-timeout -F --field --endpoint -X --method -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
+    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
+    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
     completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     help) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
@@ -387,11 +423,11 @@ _llamacli_operand() {
     batch:1) _llamacli_value '' text ;;
     batch:*) _llamacli_value '' file ;;
     models:1) _llamacli_value '' text ;;
-    sessions:1) _llamacli_value '' text list show rm ;;
+    sessions:1) _llamacli_value '' text list show last grep rm ;;
     sessions:*) _llamacli_value '' session ;;
     config:1) _llamacli_value '' text show set-key check ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;
-    help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help exit-codes environment files ;;
+    help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help batch chat environment exit-codes files keys retries servers structured ;;
     esac
 }
 
@@ -411,6 +447,11 @@ _llamacli_listed() {
         folder=$XDG_CONFIG_HOME
         [[ $folder == /* ]] || folder="$HOME/.config"
         _llamacli_names "$2" "$folder/llamacli/roles" .md
+        ;;
+    prompt)
+        folder=$XDG_CONFIG_HOME
+        [[ $folder == /* ]] || folder="$HOME/.config"
+        _llamacli_names "$2" "$folder/llamacli/prompts" .md
         ;;
     session)
         folder=$XDG_STATE_HOME

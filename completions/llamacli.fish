@@ -20,6 +20,12 @@ function __llamacli_flag --no-scope-shadowing
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -33,6 +39,16 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case -c --continue
+                    set forms -c --continue
+                case --save --no-save
+                    set forms --save --no-save
+                case --keep
+                    set forms --keep
+                    set value text
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case --lossy
                     set forms --lossy
                 case -m --model
@@ -162,12 +178,28 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --fallback-model
+                    set forms --fallback-model
+                    set value model
+                case --cache
+                    set forms --cache
+                    set value text
+                case --refresh
+                    set forms --refresh
+                case --offline
+                    set forms --offline
+                case --cache-keep
+                    set forms --cache-keep
+                    set value text
                 case -h --help
                     set forms -h --help
                 case --version
@@ -175,24 +207,36 @@ function __llamacli_flag --no-scope-shadowing
             end
         case chat
             switch $argv[1]
+                case -c --continue
+                    set forms -c --continue
+                case --save --no-save
+                    set forms --save --no-save
+                case --keep
+                    set forms --keep
+                    set value text
                 case -S --session
                     set forms -S --session
                     set value session
-                case -c --continue
-                    set forms -c --continue
                 case -i --interactive
                     set forms -i --interactive
-                case --no-save
-                    set forms --no-save
                 case --keep-turns
                     set forms --keep-turns
                     set value text
+                case --tool-result
+                    set forms --tool-result
+                    set value field
                 case -s --system
                     set forms -s --system
                     set value @
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -206,6 +250,9 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case --lossy
                     set forms --lossy
                 case -m --model
@@ -335,12 +382,18 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --fallback-model
+                    set forms --fallback-model
+                    set value model
                 case -h --help
                     set forms -h --help
                 case --version
@@ -348,6 +401,9 @@ function __llamacli_flag --no-scope-shadowing
             end
         case raw
             switch $argv[1]
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case -F --field
                     set forms -F --field
                     set value field
@@ -357,9 +413,6 @@ function __llamacli_flag --no-scope-shadowing
                 case -X --method
                     set forms -X --method
                     set value text GET POST PUT PATCH DELETE
-                case -H --header
-                    set forms -H --header
-                    set value text
                 case -i --include
                     set forms -i --include
                 case --sse
@@ -402,6 +455,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -417,13 +473,22 @@ function __llamacli_flag --no-scope-shadowing
             switch $argv[1]
                 case --input
                     set forms --input
-                    set value text lines jsonl csv tsv
+                    set value text lines jsonl csv tsv files
+                case --limit
+                    set forms --limit
+                    set value text
                 case -s --system
                     set forms -s --system
                     set value @
                 case -r --role
                     set forms -r --role
                     set value role
+                case -P --prompt-file
+                    set forms -P --prompt-file
+                    set value prompt
+                case -V --var
+                    set forms -V --var
+                    set value field
                 case --messages
                     set forms --messages
                     set value @
@@ -433,6 +498,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --files-from
                     set forms --files-from
                     set value file
+                case --stdin-timeout
+                    set forms --stdin-timeout
+                    set value text
                 case --lossy
                     set forms --lossy
                 case -m --model
@@ -527,6 +595,13 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --unordered
                 case --allow-truncated
                     set forms --allow-truncated
+                case --write
+                    set forms --write
+                    set value file
+                case --in-place
+                    set forms --in-place
+                case --diff
+                    set forms --diff
                 case -j --jobs
                     set forms -j --jobs
                     set value text
@@ -576,12 +651,28 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --fallback-model
+                    set forms --fallback-model
+                    set value model
+                case --cache
+                    set forms --cache
+                    set value text
+                case --refresh
+                    set forms --refresh
+                case --offline
+                    set forms --offline
+                case --cache-keep
+                    set forms --cache-keep
+                    set value text
                 case -h --help
                     set forms -h --help
                 case --version
@@ -627,6 +718,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -642,6 +736,9 @@ function __llamacli_flag --no-scope-shadowing
             switch $argv[1]
                 case --json
                     set forms --json
+                case --older-than
+                    set forms --older-than
+                    set value text
                 case -q --quiet --no-quiet
                     set forms -q --quiet --no-quiet
                 case -v --verbose --no-verbose
@@ -754,6 +851,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --retry-max-time
                     set forms --retry-max-time
                     set value text
+                case -H --header
+                    set forms -H --header
+                    set value text
                 case --request-id
                     set forms --request-id
                     set value text
@@ -810,16 +910,23 @@ end
 function __llamacli_flags --no-scope-shadowing
     switch $command
         case ''
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case ask
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
+            __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
+            __llamacli_offer '' 'Do the opposite of --save.' --no-save
+            __llamacli_offer '' 'Number of unnamed sessions to keep.' --keep
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
@@ -830,11 +937,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
@@ -844,16 +951,16 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
-            __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
-            __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
-            __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
-            __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
+            __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
+            __llamacli_offer '' 'Exit 0 even if the answer was cut at the token limit.' --allow-truncated
+            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON of this schema: JSON, @FILE or \'name, age int\'.' --schema
+            __llamacli_offer '' 'Print JSON that fits this schema, or @FILE.' --schema
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
@@ -861,41 +968,53 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
             __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
-            __llamacli_offer '' 'Render the answer as Markdown on a terminal.' --markdown
+            __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
+            __llamacli_offer '' 'Reuse stored answers up to this age.' --cache
+            __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
+            __llamacli_offer '' 'Use stored answers only.' --offline
+            __llamacli_offer '' 'Age at which stored answers are removed (90d).' --cache-keep
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case chat
-            __llamacli_offer '' 'Go on with this session, or begin it.' -S --session
-            __llamacli_offer '' 'Go on with the last session of this login session.' -c --continue
-            __llamacli_offer '' 'Take a first turn from PROMPT and stdin, and then go on at the terminal.' -i --interactive
-            __llamacli_offer '' 'Write nothing down.' --no-save
-            __llamacli_offer '' 'Send only the system message and this many earlier turns.' --keep-turns
+            __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
+            __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
+            __llamacli_offer '' 'Do the opposite of --save.' --no-save
+            __llamacli_offer '' 'Number of unnamed sessions to keep.' --keep
+            __llamacli_offer '' 'Continue this session, or start it.' -S --session
+            __llamacli_offer '' 'Take the first turn, then continue at the terminal.' -i --interactive
+            __llamacli_offer '' 'Send the system message and only this many earlier turns.' --keep-turns
+            __llamacli_offer 1 'Answer a tool call of the last turn.' --tool-result
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
@@ -906,11 +1025,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
@@ -920,16 +1039,16 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
-            __llamacli_offer '' 'End each answer with a NUL byte in place of the newline.' -0 --null
-            __llamacli_offer '' 'End with 0 where the token limit cut the answer.' --allow-truncated
-            __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
-            __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
+            __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
+            __llamacli_offer '' 'Exit 0 even if the answer was cut at the token limit.' --allow-truncated
+            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON of this schema: JSON, @FILE or \'name, age int\'.' --schema
+            __llamacli_offer '' 'Print JSON that fits this schema, or @FILE.' --schema
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
@@ -937,64 +1056,71 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
             __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
-            __llamacli_offer '' 'Render the answer as Markdown on a terminal.' --markdown
+            __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case raw
-            __llamacli_offer 1 'Set a key of the body: true, false, null, a number, @FILE or text.' -F --field
-            __llamacli_offer '' 'Call this path under the base URL, from the host\'s root after // (default /chat/completions).' --endpoint
-            __llamacli_offer '' 'Use this method (default POST, or GET where an endpoint is named and there is no body).' -X --method
-            __llamacli_offer 1 'Add this header.' -H --header
-            __llamacli_offer '' 'Print the response\'s status and headers first.' -i --include
-            __llamacli_offer '' 'Print a stream as it was received, in place of each event\'s data as a line.' --sse
-            __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
+            __llamacli_offer 1 'Set a key of the body; VALUE is JSON, @FILE or text.' -F --field
+            __llamacli_offer '' 'Path under the base URL, or //PATH from the root.' --endpoint
+            __llamacli_offer '' 'HTTP method (default POST; GET without a body).' -X --method
+            __llamacli_offer '' 'Print status line and headers first.' -i --include
+            __llamacli_offer '' 'Print a stream as received, not the data of its events.' --sse
+            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case batch
-            __llamacli_offer '' 'Read this form (default: by file name, or lines).' --input
+            __llamacli_offer '' 'Input format (default: by file name, or lines).' --input
+            __llamacli_offer '' 'Take only the first N items.' --limit
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
+            __llamacli_offer '' 'Prompt and settings from a file, or from prompts/NAME.md.' -P --prompt-file
+            __llamacli_offer 1 'Set a variable of the prompt file; VALUE or @FILE.' -V --var
             __llamacli_offer '' 'Messages to put before the prompt; JSON or @FILE.' --messages
             __llamacli_offer 1 'Append a file or picture to the prompt.' -f --file
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
+            __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
@@ -1005,11 +1131,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
@@ -1019,80 +1145,91 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
-            __llamacli_offer 1 'Print exactly one of these (repeat for values with commas).' --choice
+            __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON of this schema: JSON, @FILE or \'name, age int\'.' --schema
+            __llamacli_offer '' 'Print JSON that fits this schema, or @FILE.' --schema
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
-            __llamacli_offer '' 'Write each row to this file as it comes, and put it in order at the end.' -o --output
-            __llamacli_offer '' 'Keep what is done in that file, and ask only for the rest.' --resume
-            __llamacli_offer '' 'Resume, and ask again for everything that failed.' --retry-failed
-            __llamacli_offer '' 'Print only the contents, an empty one for a failed item.' --plain
-            __llamacli_offer '' 'End each content with a NUL byte in place of the newline.' -0 --null
-            __llamacli_offer '' 'Print rows as they come, not in the order of the input.' --unordered
-            __llamacli_offer '' 'Count an answer that the token limit cut as whole, one that --resume finds too.' --allow-truncated
-            __llamacli_offer '' 'Have this many calls in flight at most.' -j --jobs
-            __llamacli_offer '' 'Start at most this many calls a minute.' --rpm
-            __llamacli_offer '' 'Start nothing more once this much is spent.' --max-cost
-            __llamacli_offer '' 'Start nothing more after the first failure.' --fail-fast
-            __llamacli_offer '' 'Take every N-th item from the I-th on: this machine\'s share.' --shard
+            __llamacli_offer '' 'Append each row to FILE; sort it at the end.' -o --output
+            __llamacli_offer '' 'Ask only for what FILE lacks or what may succeed now.' --resume
+            __llamacli_offer '' 'Like --resume, but ask again for everything that failed.' --retry-failed
+            __llamacli_offer '' 'Print only the answers; a failed item prints an empty line.' --plain
+            __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
+            __llamacli_offer '' 'Print rows as they arrive, not in input order.' --unordered
+            __llamacli_offer '' 'Accept answers that were cut at the token limit.' --allow-truncated
+            __llamacli_offer '' 'Write each answer to a file, as in \'{dir}/{stem}.de.md\'.' --write
+            __llamacli_offer '' 'Replace each file by its answer; keep NAME+SUFFIX.' --in-place
+            __llamacli_offer '' 'Print the changes as unified diffs; write nothing.' --diff
+            __llamacli_offer '' 'Maximum parallel calls.' -j --jobs
+            __llamacli_offer '' 'Maximum calls started per minute.' --rpm
+            __llamacli_offer '' 'Budget: start no more calls once it is spent.' --max-cost
+            __llamacli_offer '' 'Start no more calls after the first failure.' --fail-fast
+            __llamacli_offer '' 'Take every N-th item, beginning with the I-th.' --shard
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
+            __llamacli_offer '' 'Reuse stored answers up to this age.' --cache
+            __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
+            __llamacli_offer '' 'Use stored answers only.' --offline
+            __llamacli_offer '' 'Age at which stored answers are removed (90d).' --cache-keep
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case models
-            __llamacli_offer '' 'List the models that are not for chat too.' -a --all
-            __llamacli_offer '' 'Print the API\'s response as JSON, with the models that are asked for.' --json
-            __llamacli_offer '' 'Write the answer to this file, which is replaced when it is complete.' -o --output
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Include models that are not for chat.' -a --all
+            __llamacli_offer '' 'Print the API\'s response as JSON, filtered.' --json
+            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case sessions
-            __llamacli_offer '' 'Print the messages of `show` as a JSON array, as `raw` takes them.' --json
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'With show: print the messages as JSON, for raw.' --json
+            __llamacli_offer '' 'With rm: sessions last used this long ago.' --older-than
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case config
             __llamacli_offer '' 'Model to use.' -m --model
@@ -1104,11 +1241,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Number of answers.' -n --n
             __llamacli_offer 1 'Stop sequence, up to 4.' --stop
             __llamacli_offer '' 'Seed for reproducible sampling.' --seed
-            __llamacli_offer '' 'Penalize tokens by their frequency so far.' --frequency-penalty
-            __llamacli_offer '' 'Penalize tokens that have already appeared.' --presence-penalty
+            __llamacli_offer '' 'Penalize tokens by frequency.' --frequency-penalty
+            __llamacli_offer '' 'Penalize tokens that have appeared.' --presence-penalty
             __llamacli_offer '' 'Repetition penalty factor.' --repetition-penalty
             __llamacli_offer 1 'Make a token more or less likely.' --logit-bias
-            __llamacli_offer '' 'Return log probabilities; ask and chat show them with --json.' --logprobs
+            __llamacli_offer '' 'Return log probabilities; ask shows them with --json.' --logprobs
             __llamacli_offer '' 'Do the opposite of --logprobs.' --no-logprobs
             __llamacli_offer '' 'Likeliest tokens to return per position; needs --logprobs.' --top-logprobs
             __llamacli_offer '' 'Tools the model may call; JSON or @FILE.' --tools
@@ -1118,59 +1255,60 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer (default for text); --json: a line a chunk.' --stream
+            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
             __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
-            __llamacli_offer '' 'Render the answer as Markdown on a terminal.' --markdown
+            __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Call this server.' --base-url
+            __llamacli_offer '' 'API base URL.' --base-url
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
-            __llamacli_offer '' 'Send the key over plain http to other hosts than this one.' --allow-http
-            __llamacli_offer '' 'Allow the server this long a silence (default 120 while streaming, else 600).' --timeout
-            __llamacli_offer '' 'Allow this long for connecting.' --connect-timeout
-            __llamacli_offer '' 'Allow this long for the whole call.' --max-time
-            __llamacli_offer '' 'Try again this often after a failure that may pass.' --retry
-            __llamacli_offer '' 'Start no try after this long.' --retry-max-time
-            __llamacli_offer '' 'Send this X-Client-Request-Id in place of a new UUID.' --request-id
-            __llamacli_offer '' 'Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi\'s).' --ca-bundle
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
+            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
+            __llamacli_offer '' 'Maximum time for the whole call.' --max-time
+            __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
+            __llamacli_offer '' 'Stop retrying after this long.' --retry-max-time
+            __llamacli_offer 1 'Add a request header.' -H --header
+            __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
+            __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case completion
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case man
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case help
-            __llamacli_offer '' 'Show no notes and warnings, only errors.' -q --quiet
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
-            __llamacli_offer '' 'Show headers, ids and timings on stderr, the key redacted.' -v --verbose
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
-            __llamacli_offer '' 'Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.' --no-color
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print help; -h prints less of it.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
     end
 end
@@ -1185,7 +1323,7 @@ function __llamacli_commands
     printf '%s\t%s\n' config 'Show the settings, store a key, try the connection.'
     printf '%s\t%s\n' completion 'Print the completion of a shell: bash, zsh or fish.'
     printf '%s\t%s\n' man 'Print the man page.'
-    printf '%s\t%s\n' help 'Print help on a command, or on exit-codes, environment, files.'
+    printf '%s\t%s\n' help 'Print help on a command or a topic.'
 end
 
 # Prints the sort and the fixed words of what may stand at this place among the operands.
@@ -1204,7 +1342,7 @@ function __llamacli_operand --no-scope-shadowing
         case 'models:1'
             printf '%s\n' text
         case 'sessions:1'
-            printf '%s\n' text list show rm
+            printf '%s\n' text list show last grep rm
         case 'sessions:*'
             printf '%s\n' session
         case 'config:1'
@@ -1212,7 +1350,7 @@ function __llamacli_operand --no-scope-shadowing
         case 'completion:1'
             printf '%s\n' text bash zsh fish
         case 'help:1'
-            printf '%s\n' text ask chat raw batch models sessions config completion man help exit-codes environment files
+            printf '%s\n' text ask chat raw batch models sessions config completion man help batch chat environment exit-codes files keys retries servers structured
     end
 end
 
@@ -1230,6 +1368,12 @@ function __llamacli_listed
             string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
             set -l paths $folder/llamacli/roles/$argv[2]*.md
             set -q paths[1]; or set paths $folder/llamacli/roles/*.md
+            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
+        case prompt
+            set -l folder $XDG_CONFIG_HOME
+            string match -q '/*' -- "$folder"; or set folder "$HOME/.config"
+            set -l paths $folder/llamacli/prompts/$argv[2]*.md
+            set -q paths[1]; or set paths $folder/llamacli/prompts/*.md
             set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*)\.md$' '$1' -- $paths
         case session
             set -l folder $XDG_STATE_HOME

@@ -6,12 +6,13 @@ import resource
 import sys
 import traceback
 import warnings
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
 from llamacli import signals
 from llamacli.cli import app, resolve
+from llamacli.cli.spec import LoadedOptions, ParsedCall
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.stderr import Stderr
@@ -27,24 +28,16 @@ def main(arguments: list[str]) -> int:
     # The command line may be one that no option can be read from.
     stderr.is_colored = stderr.is_colored and "--no-color" not in arguments
     try:
-        try:
-            call = app.parse(arguments)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise LlamaError(ExitStatus.OUTPUT, f"cannot write stdout: {error.strerror}") from None
+        call = app.parse(arguments)
         signals.catch()
         env = Environment(stderr)
         with env.input.keeping_draft():
-            return call.command.run(resolve.load(call, env), env)
+            return call.command.run(_load(call, env), env)
     except LlamaError as error:
         stderr.error(error)
         return error.status
     except typer.Exit as exit:
         return exit.exit_code
-    except typer.TyperException as error:
-        stderr.error(_usage_error(error))
-        return ExitStatus.USAGE
     except BrokenPipeError:
         return ExitStatus.PIPE
     except Exception as error:
@@ -52,6 +45,17 @@ def main(arguments: list[str]) -> int:
         if stopped := signals.behind(error):
             raise stopped from None
         return report_internal_error(error, stderr)
+
+
+def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
+    """Loads the options of a call, with the settings of its prompt file or role. Raises LlamaError (usage)."""
+    if "prompt_file" not in call.flags and "role" not in call.flags:
+        return resolve.load(call, env)
+    from llamacli.ask.options import QUESTION_OPTIONS
+    from llamacli.ask.prompt_file import expand
+
+    call, settings = expand(call, QUESTION_OPTIONS, env.input)
+    return resolve.load(call, env, settings)
 
 
 def report_internal_error(error: BaseException, stderr: Stderr) -> int:
@@ -121,31 +125,3 @@ def _keep_standard_descriptors() -> None:
     if sys.stdout is None:
         # Python has none where 1 was closed, and Typer would print into the void.
         sys.stdout = os.fdopen(1, "w", closefd=False)
-
-
-def _usage_error(error: typer.TyperException) -> LlamaError:
-    """Rewrites one of Typer's usage errors as one line that names the option and the mend."""
-    text = error.format_message().rstrip(".")
-    name, ctx = getattr(error, "option_name", ""), getattr(error, "ctx", None)
-    if text.startswith("No such option"):
-        if ctx and ctx.parent is None:
-            return LlamaError(ExitStatus.USAGE, f"no option {name} before the command", "options go after it")
-        close = _close_options(name, ctx)
-        hint = f"did you mean {' or '.join(close)}?" if close else "words that begin with a dash go after --"
-        return LlamaError(ExitStatus.USAGE, f"no option {name}", hint)
-    if "unexpected extra argument" in text and ctx:
-        # They may be a key.
-        return LlamaError(ExitStatus.USAGE, f"too many operands for {ctx.command.name}", ctx.command.surplus)
-    if "requires an argument" in text:
-        return LlamaError(ExitStatus.USAGE, f"{name} needs a value")
-    return LlamaError(ExitStatus.USAGE, text[:1].lower() + text[1:])
-
-
-def _close_options(name: str, ctx: Any) -> list[str]:
-    """Finds the options that a mistyped one may mean: those that it begins, else the one that it resembles."""
-    from difflib import get_close_matches
-
-    if not name.startswith("--") or not ctx:
-        return []
-    known = [option for param in ctx.command.get_params(ctx) for option in (*param.opts, *param.secondary_opts)]
-    return [option for option in known if option.startswith(name)][:3] or get_close_matches(name, known, 1, 0.7)

@@ -83,7 +83,7 @@ def mutants(package: str, dice: random.Random) -> Iterator[tuple[Path, int, str,
         numbers = Numbers()
         numbers.visit(ast.parse(path.read_text()))
         for number, node in enumerate(numbers.nodes):
-            places += [(path, number, node, new) for new in changes(node)]
+            places += [(path, number, node, new) for new in changes(node) if ast.dump(node) != ast.dump(new)]
     dice.shuffle(places)
     for path, number, node, new in places:
         tree = Swap(number, copy.deepcopy(new)).visit(ast.parse(path.read_text()))

@@ -1,9 +1,11 @@
 """Assembles the completion from the chunks of a stream."""
 
+import json
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_text
+from llamacli.api.finish import is_worse
+from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_reasoning, joined_text
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
@@ -51,9 +53,7 @@ class Accumulator:
         for place, part in enumerate(parts):
             if keys is None and "delta" not in part:
                 keys = self._use_document(chunk, parts)
-            key = keys[place] if keys else part.get("index") or 0
-            if type(key) is not int:
-                raise TypeError
+            key = keys[place] if keys else _index(part)
             choice = self._choices.get(key)
             if choice is None:
                 choice = self._choices[key] = _PartialChoice()
@@ -62,17 +62,17 @@ class Accumulator:
             if part.get("finish_reason"):
                 self._finished_keys.add(key)
             choice.add(part)
-        for key, value in chunk.items():
-            # Late chunks say `usage: null` and `id: ""`; what was known stays.
-            if key != "choices" and (value or key not in self._top_level):
-                self._top_level[key] = value
+        for name, value in chunk.items():
+            # Late chunks have `usage: null` and `id: ""`, which do not replace real values.
+            if name != "choices" and (value or name not in self._top_level):
+                self._top_level[name] = value
 
     def _use_document(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
         """Takes a whole document for all that there is, and returns the keys of its choices; None where it is none."""
         if not any("delta" not in part and part.get("message") for part in parts):
             return None
         self._document = chunk
-        keys = [part.get("index") or 0 for part in parts]
+        keys = [_index(part) for part in parts]
         # Its choices stand side by side, with an index or without.
         self._document_keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
         self._choices = {key: choice for key, choice in self._choices.items() if key in self._document_keys}
@@ -97,9 +97,9 @@ class Accumulator:
         return bool(self._choices)
 
     @property
-    def has_text(self) -> bool:
-        """Whether any text has come, be it reasoning."""
-        return any(any(pieces) for choice in self._choices.values() for pieces in choice.texts.values())
+    def growth(self) -> int:
+        """How many pieces of text (reasoning too) and of tool calls have arrived."""
+        return sum(choice.growth for choice in self._choices.values())
 
     @property
     def is_whole(self) -> bool:
@@ -130,6 +130,7 @@ class _PartialChoice:
         self._read_counts: dict[str, int] = {}
         self._message: dict[str, Any] = {}
         self._fields: dict[str, Any] = {}
+        self.growth = 0
 
     def add(self, part: dict[str, Any]) -> None:
         for key, value in part.items():
@@ -142,7 +143,9 @@ class _PartialChoice:
                     self._add_delta({name: self._suffix_of(name, text) for name, text in message.items()})
             elif key == "logprobs" and isinstance(self._fields.get(key), dict) and value:
                 _merge(self._fields[key], value)
-            elif value is not None or key not in self._fields:
+            elif key == "finish_reason" and is_worse(self._fields.get(key), value):
+                pass
+            elif value or key not in self._fields:
                 self._fields[key] = deepcopy(value) if key == "logprobs" else value
 
     def _suffix_of(self, name: str, value: Any) -> Any:
@@ -157,13 +160,15 @@ class _PartialChoice:
                     pieces = self.texts[key] = []
                     self._message[key] = None
                 pieces.append(value)
+                self.growth += value != ""
             elif key == "content" and value is not None:
-                self._add_delta({key: joined_text(_checked(value, list))})
+                parts = {key: joined_text(_checked(value, list)), "reasoning_content": joined_reasoning(value)}
+                self._add_delta({name: text for name, text in parts.items() if text or name == key})
             elif key == "tool_calls":
                 self._add_tool_calls(value)
             elif key == "function_call" and value:
                 _merge(self._message.setdefault(key, {}), value)
-            elif value is not None or key not in self._message:
+            elif value or key not in self._message:
                 self._message[key] = value
 
     def _add_tool_calls(self, parts: list[dict[str, Any]] | None) -> None:
@@ -173,14 +178,15 @@ class _PartialChoice:
         calls = self._message.get("tool_calls")
         if not isinstance(calls, list):
             calls = self._message["tool_calls"] = []
-        for part in parts:
+        for part in filter(None, parts):
             _checked(part.get("function") or {}, dict)
+            self.growth += 1
             call = _find_call(calls, part)
             if call is None:
                 # A copy, since it grows while the chunk is still to be printed.
                 calls.append(deepcopy(part))
             else:
-                _merge(call, part)
+                _add_to_call(call, part)
 
     def text(self, key: str) -> str:
         return "".join(self.texts.get(key, ()))
@@ -209,13 +215,68 @@ def _checked(value: Any, kind: type) -> Any:
     return value
 
 
+def _index(part: dict[str, Any]) -> int:
+    """Returns the index of a choice, 0 if it has none. Raises TypeError."""
+    index = part.get("index") or 0
+    if isinstance(index, str) and index.isdecimal() and len(index) < 10:
+        return int(index)
+    return int(_checked(index, int))
+
+
 def _find_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, Any] | None:
-    """Finds the tool call that a delta goes on with: by index, by id where a server sends no index, else the last."""
-    key = "index" if "index" in part else "id"
-    known = [call for call in calls if call.get(key) == part[key]] if key in part else calls[-1:]
-    # Some servers give every call the index 0 and a new id.
-    fresh = not known or part.get("id") not in (None, "", known[-1].get("id"))
-    return None if fresh else known[-1]
+    """Returns the tool call that a delta continues, None if it begins another one.
+
+    Servers leave out indices, ids and names, send them empty, late or again with every
+    delta, give each delta an id of its own, or every call the same index. So a call
+    is begun by a name under a new id, or after arguments that are complete.
+    """
+    index, id, name = part.get("index"), part.get("id"), (part.get("function") or {}).get("name")
+    if id and (known := [call for call in calls if call.get("id") == id]):
+        return known[-1]
+    if index is None:
+        last = calls[-1] if calls else None
+    else:
+        last = next((call for call in reversed(calls) if call.get("index") == index), None)
+        if last is None and calls and calls[-1].get("index") is None and not name:
+            last = calls[-1]
+    if last is None:
+        return None
+    known_name = (last.get("function") or {}).get("name")
+    if id and last.get("id"):
+        begins = bool(name) or not known_name
+    else:
+        is_repeated = name == known_name and not (part.get("function") or {}).get("arguments")
+        begins = bool(name and known_name) and not is_repeated and _is_complete(last)
+    return None if begins else last
+
+
+def _is_complete(call: dict[str, Any]) -> bool:
+    """True if the arguments of a call are a whole JSON object."""
+    arguments = (call.get("function") or {}).get("arguments")
+    if not isinstance(arguments, str):
+        return isinstance(arguments, dict)
+    try:
+        # The last character is cheap to look at, and this may be asked for each delta.
+        return arguments.rstrip()[-1:] == "}" and isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _add_to_call(call: dict[str, Any], part: dict[str, Any]) -> None:
+    """Adds a delta to a tool call: what is empty or repeated changes nothing."""
+    function = part.get("function") or {}
+    known = call["function"] = call.get("function") or {}
+    name, known_name = function.get("name"), known.get("name")
+    if isinstance(name, str) and isinstance(known_name, str) and known_name and name:
+        # Sent in pieces, or whole with every delta.
+        name = name if name.startswith(known_name) else known_name + name
+    rest = {key: value for key, value in function.items() if key != "name"}
+    if rest.get("arguments") == known.get("arguments") and _is_complete(call):
+        del rest["arguments"]
+    _merge(known, {"name": name, **rest} if name else rest)
+    for key, value in part.items():
+        if key != "function" and value not in (None, "") and call.get(key) in (None, ""):
+            call[key] = value
 
 
 def _merge(whole: dict[str, Any], part: dict[str, Any]) -> None:
@@ -228,5 +289,5 @@ def _merge(whole: dict[str, Any], part: dict[str, Any]) -> None:
             known.extend(value)
         elif isinstance(known, str) and isinstance(value, str) and key == "arguments":
             whole[key] = known + value
-        elif value is not None or key not in whole:
+        elif value or key not in whole:
             whole[key] = value

@@ -3,6 +3,13 @@
 import json
 import re
 
+from llamacli.api.json import encode, loads
+
+#: Bytes of an error's body, and characters of a document without any words, that are looked at.
+MAX_ERROR_BYTES = 1 << 16
+MAX_DOCUMENT_CHARS = 2000
+
+
 #: How servers say that a request is longer than the model's context.
 CONTEXT_LENGTH_WORDS = (
     r"context.{0,9}(length|window|size)|too (long|large)|reduce the length|tokens?.{0,40}(exceed|maximum|must be <=)"
@@ -10,61 +17,155 @@ CONTEXT_LENGTH_WORDS = (
 )
 
 
+#: How servers say in a 429 that waiting will not help: the account is empty, not the rate exceeded.
+OUT_OF_QUOTA_WORDS = (
+    r"insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing_(hard_limit|not_active)"
+    r"|run out of (credits?|quota|funds)|out of (credits?|funds)|quota_exhausted|payment[_ ]required"
+    r"|(balance|credits?)( \w+){0,3} (exhausted|too low|depleted)|account( \w+){0,3} (suspended|arrears|overdue)"
+)
+
+
+#: How servers say in an error document when to try again, in seconds.
+RETRY_DELAY = (
+    r'"retry_?(?:delay|after)": ?"?(\d{1,9}(?:\.\d{1,9})?)s?\b|\b(?:retry|again) in (\d{1,9}(?:\.\d{1,9})?) ?s\b'
+)
+
+
+#: How servers say that the URL is not one of theirs.
+WRONG_PATH_WORDS = (
+    r"unexpected endpoint|unknown (endpoint|path|route|url)|no (such )?(route|endpoint)|cannot (post|get) /"
+)
+
+
+#: The keys of an error document that hold words, by the order in which they are read, in lower case.
+WORD_KEYS = ("message", "error", "detail", "title", "msg", "reason", "description")
+#: The keys that hold further words, each of them the end of a name.
+MORE_WORD_KEYS = (
+    r"(message|msg|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
+    r"|validation|issues|violations|cause)$"
+)
+#: The keys that make an error of a document without any choices.
+ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
+
+
+#: Names of events, and types of documents, that only show that the server is alive.
+PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
+
+
 def is_context_length_error(words: str) -> bool:
-    """Tells whether a server's refusal says that the messages are too long for the model."""
+    """True if a server's refusal says that the messages are too long for the model."""
     return bool(re.search(CONTEXT_LENGTH_WORDS, words, re.IGNORECASE | re.DOTALL))
 
 
-def error_message(document: object, depth: int = 9) -> str:
-    """Finds the server's own words in an error document, no deeper than so, "" where it has none.
+def is_out_of_quota(words: str) -> bool:
+    """True if the words of a 429 say that waiting will not help."""
+    return bool(re.search(OUT_OF_QUOTA_WORDS, words, re.IGNORECASE))
+
+
+def is_wrong_path(words: str) -> bool:
+    """True if the words of an error say that there is nothing under the URL."""
+    return bool(re.search(WRONG_PATH_WORDS, words, re.IGNORECASE))
+
+
+def reports_error(chunk: object) -> bool:
+    """True if a document in place of an answer, or in a stream, is an error."""
+    if not isinstance(chunk, dict):
+        return False
+    if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+        return True
+    # MiniMax sends this with every answer; 0 is success.
+    base = chunk.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        return True
+    if chunk.get("choices") is not None or chunk.get("type") in PING_NAMES:
+        return False
+    return any(words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower()))
+
+
+def error_message(document: object) -> str:
+    """Returns the server's own words in an error document, the document itself if it has none."""
+    words = words_in(document)
+    if words or document in (None, "", [], {}):
+        return words
+    return encode(document).decode("utf-8", "replace")[:MAX_DOCUMENT_CHARS]
+
+
+def words_in(document: object, depth: int = 9) -> str:
+    """Returns the server's own words in an error document, "" if it has none.
 
     Knows AIMLAPI's {message, ...}, OpenAI's {error: {message}}, {error: "text"},
-    FastAPI's {detail: "text" or [{loc, msg}]}, problem+json (RFC 9457) and lists of
-    validation faults beside any of them.
+    FastAPI's {detail: "text" or [{loc, msg}]}, problem+json (RFC 9457), lists of
+    validation errors beside any of them, and the words of OpenRouter's providers.
     """
     if isinstance(document, str):
-        return document
+        return _words_in_text(document, depth)
     if isinstance(document, list) and depth:
-        return ", ".join(filter(None, (error_message(part, depth - 1) for part in document[:5])))
+        return ", ".join(filter(None, (words_in(part, depth - 1) for part in document[:5])))
     if not isinstance(document, dict) or not depth:
         return ""
-    words = ("message", "error", "detail", "title", "msg")
-    parts = [error_message(document[key], depth - 1) for key in words if document.get(key)]
-    location = document.get("loc") or document.get("path")
-    # AIMLAPI's `path` is the URL's, a text; a validation fault's names the field.
+    values = {str(key).lower(): value for key, value in list(document.items())[:100]}
+    parts = [words_in(values[key], depth - 1) for key in WORD_KEYS if values.get(key)]
+    location = values.get("loc") or values.get("path")
+    # AIMLAPI's `path` is the URL's, a text; that of a validation error names the field.
     if isinstance(location, list):
-        parts.append("in " + ".".join(map(str, location)))
-    for key in ("validation", "errors", "issues"):
-        if document.get(key):
-            parts.append(error_message(document[key], depth - 1))
+        parts.append("in " + ".".join(map(str, location[:9])))
+    for key, value in values.items():
+        if value and key not in WORD_KEYS and re.search(MORE_WORD_KEYS, key):
+            parts.append(words_in(value, depth - 1))
     for key in ("expected", "received"):
-        if isinstance(document.get(key), str):
-            parts.append(f"{key} {document[key]}")
+        if isinstance(values.get(key), str):
+            parts.append(f"{key} {values[key]}")
     return ", ".join(dict.fromkeys(filter(None, parts)))
 
 
-def error_in(body: bytes) -> str:
-    """Finds the server's own words in the body of an HTTP error: JSON, HTML, text or nothing."""
-    text = body.decode("utf-8", "replace").strip()
-    try:
-        return error_message(json.loads(text))
-    except (ValueError, RecursionError):
-        pass
-    if text.startswith("<"):
-        title = re.search(r"<(title|h1)[^>]*>(.*?)</\1", text, re.IGNORECASE | re.DOTALL)
-        return f"an HTML page, '{title[2].strip()}'" if title else "an HTML page"
+def _words_in_text(text: str, depth: int) -> str:
+    """Returns a text, or the words in the JSON that it quotes."""
+    if depth and text.lstrip()[:1] in ("{", "[") and len(text) < MAX_ERROR_BYTES:
+        try:
+            return words_in(loads(text), depth - 1) or text
+        except ValueError:
+            pass
     return text
 
 
+def error_in(body: bytes) -> str:
+    """Returns the server's own words in the body of an HTTP error: JSON, HTML, text or nothing."""
+    text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        title = _html_title(text)
+        return f"an HTML page, '{title}'" if title else "an HTML page"
+    try:
+        return error_message(loads(text))
+    except ValueError:
+        return text
+
+
+def _html_title(page: str) -> str:
+    """Returns the title of an HTML page, or its first heading."""
+    for name in ("title", "h1"):
+        if start := re.search(rf"<{name}\b[^<>]{{0,200}}>", page, re.IGNORECASE):
+            return page[start.end() : start.end() + 200].partition("<")[0].strip()
+    return ""
+
+
+def retry_delay_in(body: bytes) -> float | None:
+    """Returns the seconds that an error document asks to wait, as Gemini's retryDelay or in words."""
+    text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace")
+    found = re.search(
+        r'"retry_?(?:Delay|after)": ?"?(\d{1,9}(?:\.\d{1,9})?)|\b(?:retry|again) in (\d{1,9}(?:\.\d+)?) ?s', text, re.I
+    )
+    return float(found[1] or found[2]) if found else None
+
+
 def request_id(document: object) -> str | None:
-    """Returns the id under which AIMLAPI's error document names the request."""
-    found = document.get("requestId") if isinstance(document, dict) else None
-    return found if isinstance(found, str) else None
+    """Returns the id of the request in AIMLAPI's error document."""
+    value = document.get("requestId") if isinstance(document, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def request_id_in(body: bytes) -> str | None:
     """Returns the request id in the body of an HTTP error."""
     try:
-        return request_id(json.loads(body))
+        return request_id(json.loads(body[:MAX_ERROR_BYTES]))
     except (ValueError, RecursionError):
         return None

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypedDict, cast
 
 from llamacli.api.json import parse_json
-from llamacli.errors import ExitStatus, LlamaError
 
 
 class ContentPart(TypedDict, total=False):
@@ -118,9 +117,35 @@ def choice_index(choice: Choice) -> int:
     return found if isinstance(found, int) else 0
 
 
+#: Types of a content part that are reasoning, and the keys under which its words are.
+REASONING_PART_TYPES = ("reasoning", "thinking", "reasoning_text", "thought")
+REASONING_PART_KEYS = ("thinking", "reasoning", "summary", "text", "content")
+
+
+#: The keys under which servers send a message's reasoning.
+REASONING_KEYS = ("reasoning_content", "reasoning")
+
+
+#: Types of a content part that are the answer. Other servers' parts of text have no type.
+TEXT_PART_TYPES = ("text", "output_text", None)
+
+
 def joined_text(parts: list[dict[str, Any]]) -> str:
-    """Returns the text of the API's other form of content, an array of parts, of which the texts count."""
-    return "".join(part.get("text") or "" for part in parts)
+    """Returns the answer in the API's other form of content, an array of parts."""
+    return "".join(part.get("text") or "" for part in parts if part.get("type") in TEXT_PART_TYPES)
+
+
+def joined_reasoning(value: object, depth: int = 4) -> str:
+    """Returns the text of reasoning parts in an array of parts, whichever key holds it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
+        return "".join(joined_reasoning(part, depth - 1) for part in value)
+    if not isinstance(value, dict) or not depth:
+        return ""
+    if depth == 3 and str(value.get("type")) not in REASONING_PART_TYPES:
+        return ""
+    return next((joined_reasoning(value[key], depth - 1) for key in REASONING_PART_KEYS if value.get(key)), "")
 
 
 #: What an assistant's message may carry in a request, of all that one in an answer holds.
@@ -137,51 +162,3 @@ def to_request_message(message: Message) -> Message:
     values: dict[str, Any] = {key: message.get(key) for key in REQUEST_MESSAGE_KEYS}
     parts = {key: value for key, value in values.items() if value and is_message({"role": "assistant", key: value})}
     return cast("Message", {"role": role if isinstance(role, str) else "assistant", "content": None, **parts})
-
-
-#: How gateways and servers say in a choice that there will be no more of it.
-FAILED_FINISH_REASONS = ("error", "abort")
-
-
-def find_problem(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
-    """Says what keeps a whole completion from being a complete answer, None where nothing does.
-
-    Withheld goes before cut, and an answer with nothing in it is broken.
-    """
-    choices = completion.get("choices") or []
-    messages: list[Message] = [choice.get("message") or {} for choice in choices]
-    reasons = [choice.get("finish_reason") for choice in choices]
-    refusal = next((text for message in messages if (text := message.get("refusal"))), None)
-    if refusal:
-        return LlamaError(ExitStatus.WITHHELD, f"the model refused: {refusal}", "ask in another way")
-    if "content_filter" in reasons:
-        return LlamaError(ExitStatus.WITHHELD, "the answer was withheld by a content filter", "ask in another way")
-    for choice in choices:
-        reason = choice.get("finish_reason")
-        if not choice.get("error") and reason not in FAILED_FINISH_REASONS:
-            continue
-        from llamacli.api.errors import error_message
-
-        words = error_message(choice.get("error")) or f"its finish_reason is {reason}"
-        return LlamaError(ExitStatus.SERVER, f"the server failed: {words}", "try again later")
-    if "length" in reasons:
-        if allow_truncated:
-            return None
-        where = ", while the model was still reasoning" if any(map(_has_only_reasoning, messages)) else ""
-        what = f"the answer was cut at the token limit{where}"
-        return LlamaError(ExitStatus.CUT, what, "raise --max-tokens, or pass --allow-truncated")
-    if any(map(_has_only_reasoning, messages)):
-        what = "the model sent its reasoning but no answer"
-        return LlamaError(ExitStatus.BROKEN, what, "try again, or see it with --reasoning")
-    if not all(message.get("content") or tool_calls(message) for message in messages) or not messages:
-        return LlamaError(ExitStatus.BROKEN, "the server sent an answer with nothing in it", "try again")
-    return None
-
-
-#: The keys under which servers send a message's reasoning.
-REASONING_KEYS = ("reasoning_content", "reasoning")
-
-
-def _has_only_reasoning(message: Message) -> bool:
-    has_answer = message.get("content") or tool_calls(message)
-    return not has_answer and any(message.get(key) for key in REASONING_KEYS)

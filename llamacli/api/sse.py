@@ -1,19 +1,67 @@
-"""Bytes of a text/event-stream to events, by the rules of the WHATWG HTML standard, section 9.2."""
+"""Bytes of a text/event-stream to events: the WHATWG HTML standard, section 9.2, and what servers send beside it."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-#: Bytes that one line, and characters that one event may hold. A longer one is no answer but a fault or an attack.
+from llamacli.api.json import loads
+
+#: Bytes that one line, and characters that one event may hold. Anything longer is an error or an attack.
 MAX_EVENT_BYTES = 64 << 20
 
 
-#: Counted for each line of an event beside its characters, since that is what an empty one takes.
-LINE = 64
+#: Added for each line of an event, since even an empty line takes memory.
+LINE_OVERHEAD_BYTES = 64
+
+
+#: Characters of JSON outside of any field, and of other stray text, that are kept.
+MAX_BARE_CHARS = 1 << 16
+MAX_STRAY_CHARS = 1000
+
+
+#: Attempts to read JSON outside of any field, which has as many lines as its sender likes.
+MAX_BARE_ATTEMPTS = 100
+
+
+#: Names of events and fields that report an error: `event: error`, `error: {...}`.
+ERROR_NAME = r"(?i)[\w-]*(error|exception|failure|failed)[\w-]*"
+
+
+#: How a text that reports an error begins: `Error code: 524`, `[ERROR] engine died`.
+ERROR_TEXT = r"(?i)\W*(error|exception|fatal)\b"
+
+
+#: A field that the standard does not know, and that is therefore ignored.
+UNKNOWN_FIELD = r"[\w.-]+:"
 
 
 class Event(NamedTuple):
     data: str
     name: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        """True if the event's name reports an error."""
+        return bool(self.name) and re.fullmatch(ERROR_NAME, self.name) is not None
+
+    @property
+    def is_error_text(self) -> bool:
+        """True if the data, which is not JSON, reports an error."""
+        return self.is_error or re.match(ERROR_TEXT, self.data) is not None
+
+    @property
+    def is_done(self) -> bool:
+        """True if the event marks the end of the stream: [DONE], or another spelling of it."""
+        return len(self.data) < 20 and self.data.strip(" \t[](){}<>\"'").lower() == "done"
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the data visibly ends: it is JSON, an error or the mark of the end."""
+        try:
+            loads(self.data)
+        except ValueError:
+            return self.is_done or self.is_error_text
+        return True
 
 
 class EventTooLong(ValueError):
@@ -21,14 +69,19 @@ class EventTooLong(ValueError):
 
 
 class Decoder:
-    """Cuts blocks of bytes, as they come, into events.
+    """Cuts blocks of bytes, as they arrive, into events.
 
-    Lines end with CR LF, CR or LF and with nothing else: U+2028 and U+0085 stand
-    inside of JSON strings. Only whole lines are decoded, so that a character may be
-    cut anywhere.
+    Lines end with CR LF, CR or LF and with nothing else: U+2028 and U+0085 appear
+    inside JSON strings. Only whole lines are decoded, so a character may be cut
+    anywhere. Beyond the standard, an `error:` field and JSON outside of any field are
+    events as well, and events that a single newline separates are told apart.
     """
 
     def __init__(self) -> None:
+        #: Other text outside of any field: an error page of a gateway, for example.
+        self.stray = ""
+        #: The end of the stream has cut off an event.
+        self.is_truncated = False
         #: The pieces of a line that has not ended: joining them at each block would be quadratic.
         self._rest: list[bytes] = []
         self._rest_size = 0
@@ -37,35 +90,89 @@ class Decoder:
         self._name = ""
         self._data: list[str] = []
         self._size = 0
+        #: The lines so far of JSON outside of any field.
+        self._bare: list[str] = []
+        self._bare_size = self._bare_attempts = 0
 
     def feed(self, block: bytes) -> list[Event]:
         """Returns the events that end in this block. Raises EventTooLong."""
-        ended = []
+        events: list[Event] = []
         for line in self._lines(block):
             if not line:
-                if self._data:
-                    ended.append(Event("\n".join(self._data), self._name))
+                if self._data or self._bare:
+                    self._dispatch(events)
                 self._name, self._data, self._size = "", [], 0
             elif line.startswith("data:"):
+                if self._bare:
+                    self._drop_bare()
                 self._data.append(line[6:] if line.startswith("data: ") else line[5:])
                 self._grow(len(line))
             else:
-                # A field's name may stand alone, and then its value is empty.
-                field, _, value = line.partition(":")
-                if field == "event":
-                    self._name = value.removeprefix(" ")
-                elif field == "data":
-                    self._data.append("")
-                    self._grow(0)
-        return ended
+                self._take_line(line, events)
+        return events
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether an event has begun that has not ended."""
-        return bool(self._rest or self._data)
+    def finish(self) -> list[Event]:
+        """Returns the events that the end of the stream ends, if they are visibly whole."""
+        is_cut = bool(self._rest)
+        events = self.feed(b"\n\n")
+        whole = [event for event in events if event.is_whole]
+        self.is_truncated = len(whole) < len(events) or (is_cut and not whole)
+        return whole
+
+    def _take_line(self, line: str, events: list[Event]) -> None:
+        # A field's name may stand alone, and then its value is empty.
+        field, _, value = line.partition(":")
+        if field == "event":
+            self._name = value.removeprefix(" ")
+        elif field == "data":
+            self._data.append("")
+            self._grow(0)
+        elif not field or field in ("id", "retry"):
+            pass
+        elif self._bare or line.lstrip()[:1] in ("{", "["):
+            self._take_bare(line, events)
+        elif re.fullmatch(ERROR_NAME, field):
+            self._dispatch(events)
+            events.append(Event(value.strip(), "error"))
+        elif re.match(ERROR_TEXT, line):
+            self._dispatch(events)
+            events.append(Event(line.strip(), "error"))
+        elif not re.match(UNKNOWN_FIELD, line):
+            self._take_stray(line)
+
+    def _take_bare(self, line: str, events: list[Event]) -> None:
+        """Collects JSON outside of any field until it is whole."""
+        self._bare.append(line)
+        self._bare_size += len(line) + 1
+        if self._bare_size > MAX_BARE_CHARS or self._bare_attempts > MAX_BARE_ATTEMPTS:
+            self._drop_bare()
+        elif line.rstrip()[-1:] in ("}", "]"):
+            self._bare_attempts += 1
+            event = Event("\n".join(self._bare))
+            if event.is_whole:
+                self._clear_bare()
+                self._dispatch(events)
+                events.append(event)
+
+    def _drop_bare(self) -> None:
+        self._take_stray(" ".join(self._bare))
+        self._clear_bare()
+
+    def _clear_bare(self) -> None:
+        self._bare, self._bare_size, self._bare_attempts = [], 0, 0
+
+    def _take_stray(self, text: str) -> None:
+        self.stray = f"{self.stray} {text.strip()}".strip()[:MAX_STRAY_CHARS]
+
+    def _dispatch(self, events: list[Event]) -> None:
+        if self._bare:
+            self._drop_bare()
+        if self._data:
+            events.extend(_separate(Event("\n".join(self._data), self._name)))
+        self._data, self._size = [], 0
 
     def _grow(self, size: int) -> None:
-        self._size += size + LINE
+        self._size += size + LINE_OVERHEAD_BYTES
         if self._size > MAX_EVENT_BYTES:
             raise EventTooLong
 
@@ -94,11 +201,16 @@ class Decoder:
         return text.split("\n")
 
 
-def events(blocks: Iterable[bytes]) -> Iterator[list[Event]]:
-    """Yields, for each block, the list of events that it completed.
+def _separate(event: Event) -> list[Event]:
+    """Returns the events of a server that ends each with one newline in place of two."""
+    if "\n" not in event.data or event.is_whole:
+        return [event]
+    events = [Event(line, event.name) for line in event.data.split("\n") if line.strip()]
+    return events if all(part.is_whole for part in events) else [event]
 
-    An event that the end of the stream cuts off is dropped, as the standard demands.
-    """
+
+def events(blocks: Iterable[bytes]) -> Iterator[list[Event]]:
+    """Yields, for each block, the list of events that it completes."""
     decoder = Decoder()
     for block in blocks:
         yield decoder.feed(block)

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from llamacli.ask.params import JsonType, Params
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import AtFile, Integer, ParamType, PathType, Switch
+from llamacli.cli.types import Age, AtFile, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 
 if TYPE_CHECKING:
+    from llamacli.ask.prompt_file import PromptFile
     from llamacli.ask.structured.formats import AnswerFormat
     from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.ask.structured.schema import Schema
@@ -20,9 +21,9 @@ class OutputOptions(Options):
 
     title = "Output"
 
-    json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.")] = False
-    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte in place of the newline.", "-0")] = False
-    allow_truncated: Annotated[bool, Flag(Switch(), "End with 0 where the token limit cut the answer.")] = False
+    json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.", common=True)] = False
+    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
+    allow_truncated: Annotated[bool, Flag(Switch(), "Exit 0 even if the answer was cut at the token limit.")] = False
 
 
 class ChoiceList(ParamType):
@@ -57,16 +58,22 @@ class FormatOptions(Options):
 
     choice: Annotated[
         list[str] | None,
-        Flag(ChoiceList(), "Print exactly one of these (repeat for values with commas).", multiple=True),
+        Flag(ChoiceList(), "Print exactly one of these values.", multiple=True, in_prompt_file=True, common=True),
     ] = None
-    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.")] = False
+    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.", in_prompt_file=True)] = False
     schema: Annotated[
         "Schema | None",
-        Flag(SchemaType(), "Print JSON of this schema: JSON, @FILE or 'name, age int'."),
+        Flag(SchemaType(), "Print JSON that fits this schema, or @FILE.", in_prompt_file=True, common=True),
     ] = None
-    fit_retries: Annotated[int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.")] = 1
-    extract: Annotated[bool, Flag(Switch(), "Print only the first fenced code block.", "-x")] = False
-    keep_thinking: Annotated[bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.")] = False
+    fit_retries: Annotated[
+        int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.", in_prompt_file=True)
+    ] = 1
+    extract: Annotated[
+        bool, Flag(Switch(), "Print only the first fenced code block.", "-x", in_prompt_file=True, common=True)
+    ] = False
+    keep_thinking: Annotated[
+        bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.", in_prompt_file=True)
+    ] = False
 
     def validation_loop(self) -> "ValidationLoop | None":
         """Returns the loop that asks for the format, None without one. Raises LlamaError (usage) if there are two."""
@@ -89,6 +96,48 @@ class FormatOptions(Options):
         return ChoiceFormat(self.choice) if self.choice else YesNoFormat()
 
 
+class FallbackOptions(Options):
+    """The models to ask if the first one is not available."""
+
+    title = "Network"
+
+    fallback_model: Annotated[
+        list[str] | None,
+        Flag(
+            ParamType("MODEL", completes="model"),
+            "Model to ask after 404, 429 or 5xx.",
+            multiple=True,
+            env=True,
+            example="llamacli ask -m gpt-5 --fallback-model gpt-5-mini hello",
+        ),
+    ] = None
+
+
+class CacheOptions(Options):
+    """Whether answers are stored and reused."""
+
+    title = "Cache"
+    note = "The same request to the same server gets the stored answer. Only complete answers are stored."
+
+    cache: Annotated[
+        float | None,
+        Flag(
+            Age(),
+            "Reuse stored answers up to this age.",
+            env=True,
+            example="llamacli ask --cache 30d 'What is the capital of France?'",
+        ),
+    ] = None
+    refresh: Annotated[bool, Flag(Switch(), "Ask again and replace the stored answer.")] = False
+    offline: Annotated[bool, Flag(Switch(), "Use stored answers only.")] = False
+    cache_keep: Annotated[float | None, Flag(Age(), "Age at which stored answers are removed (90d).", env=True)] = None
+
+    @property
+    def is_used(self) -> bool:
+        """True if answers are stored and reused."""
+        return self.cache is not None or self.refresh or self.offline
+
+
 class MarkdownSwitch(Switch):
     """A switch that can also be set to `always`, which is for pipes to a pager."""
 
@@ -103,11 +152,15 @@ class UsageOptions(Options):
     title = "Display"
     note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
 
-    usage: Annotated[bool, Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True)] = False
-    markdown: Annotated[
-        bool | str, Flag(MarkdownSwitch(), "Render the answer as Markdown on a terminal.", env=True)
+    usage: Annotated[
+        bool,
+        Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, in_prompt_file=True, common=True),
     ] = False
-    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.")] = False
+    markdown: Annotated[
+        bool | str,
+        Flag(MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True),
+    ] = False
+    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)] = False
 
 
 class MessagesType(JsonType):
@@ -118,6 +171,25 @@ class MessagesType(JsonType):
         if not isinstance(value, list) or not all(isinstance(item, dict) and item.get("role") for item in value):
             raise ValueError("is not a JSON array of messages, each with a role")
         return value
+
+
+class VariableType(ParamType):
+    """A variable of a prompt file and its value; `@FILE` is read when the variable is used."""
+
+    metavar = "NAME=VALUE"
+    undecoded = True
+    completes = "field"
+
+    def parse(self, text: str) -> object:
+        from llamacli.ask.prompt_file import VARIABLE_NAME
+
+        name, equals, value = text.partition("=")
+        if not equals or not VARIABLE_NAME.fullmatch(name):
+            raise ValueError("is not NAME=VALUE with a NAME of letters, digits, _ and -")
+        return name, value
+
+    def join(self, values: list[object]) -> object:
+        return dict(cast("list[tuple[str, str]]", values))
 
 
 class ContextOptions(Options):
@@ -131,15 +203,36 @@ class ContextOptions(Options):
             AtFile(),
             "System message; TEXT or @FILE.",
             "-s",
+            common=True,
             example="llamacli ask -s @review.txt -f main.py",
+            in_prompt_file=True,
         ),
     ] = None
     role: Annotated[
-        str | None,
+        "PromptFile | None",
         Flag(
             ParamType("NAME", completes="role"),
             "System message from roles/NAME.md in the config folder.",
             "-r",
+        ),
+    ] = None
+    prompt_file: Annotated[
+        "PromptFile | None",
+        Flag(
+            ParamType("FILE|NAME", completes="prompt"),
+            "Prompt and settings from a file, or from prompts/NAME.md.",
+            "-P",
+            example="git diff | llamacli ask -P review.md -V lang=de",
+        ),
+    ] = None
+    var: Annotated[
+        dict[str, str] | None,
+        Flag(
+            VariableType(),
+            "Set a variable of the prompt file; VALUE or @FILE.",
+            "-V",
+            multiple=True,
+            example="llamacli ask -P translate -V lang=de -V terms=@terms.txt <notes.txt",
         ),
     ] = None
     messages: Annotated[
@@ -148,6 +241,7 @@ class ContextOptions(Options):
             MessagesType(),
             "Messages to put before the prompt; JSON or @FILE.",
             example="llamacli ask --messages @examples.json 'good service'",
+            in_prompt_file=True,
         ),
     ] = None
     file: Annotated[
@@ -156,8 +250,10 @@ class ContextOptions(Options):
             PathType(),
             "Append a file or picture to the prompt.",
             "-f",
+            common=True,
             multiple=True,
             example="llamacli ask -f main.py -f test.py 'What did I miss?'",
+            in_prompt_file=True,
         ),
     ] = None
     files_from: Annotated[
@@ -190,4 +286,5 @@ QUESTION_OPTIONS: tuple[type[Options], ...] = (
     DisplayOptions,
     EndpointOptions,
     NetworkOptions,
+    FallbackOptions,
 )

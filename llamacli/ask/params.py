@@ -76,11 +76,11 @@ class LogitBiasType(KeyValue):
             raise ValueError(f"is not ID=BIAS with a BIAS of {self.range}") from None
 
 
-parameter = partial(Flag, env=True)
+parameter = partial(Flag, env=True, in_prompt_file=True)
 
 
 # The worst that a stranger can do with a plain parameter is a bad answer.
-plain = partial(Flag, env=True, untrusted=True)
+plain = partial(Flag, env=True, untrusted=True, in_prompt_file=True)
 
 
 class Params(Options):
@@ -93,15 +93,17 @@ class Params(Options):
     title = "Request"
     note = "Each flag has an environment variable: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
 
-    model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Model to use.", "-m")] = DEFAULT_MODEL
-    max_tokens: Annotated[int | None, plain(Integer(1), "Maximum answer length in tokens.")] = None
-    temperature: Annotated[float | None, plain(Number(0, 2), "Sampling temperature.", "-t")] = None
+    model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Model to use.", "-m", common=True)] = (
+        DEFAULT_MODEL
+    )
+    max_tokens: Annotated[int | None, plain(Integer(1), "Maximum answer length in tokens.", costly=True)] = None
+    temperature: Annotated[float | None, plain(Number(0, 2), "Sampling temperature.", "-t", common=True)] = None
     top_p: Annotated[float | None, plain(Number(0.01, 1), "Nucleus sampling: probability mass.")] = None
     top_k: Annotated[int | None, plain(Integer(), "Consider only the N likeliest tokens.")] = None
     min_p: Annotated[
         float | None, plain(Number(0.001, 0.999), "Drop tokens below this fraction of the top probability.")
     ] = None
-    n: Annotated[int | None, plain(Integer(1), "Number of answers.", "-n")] = None
+    n: Annotated[int | None, plain(Integer(1), "Number of answers.", "-n", costly=True)] = None
     stop: Annotated[
         list[str] | None,
         plain(
@@ -112,12 +114,8 @@ class Params(Options):
         ),
     ] = None
     seed: Annotated[int | None, plain(Integer(1), "Seed for reproducible sampling.")] = None
-    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by their frequency so far.")] = (
-        None
-    )
-    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have already appeared.")] = (
-        None
-    )
+    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by frequency.")] = None
+    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have appeared.")] = None
     repetition_penalty: Annotated[float | None, plain(Number(), "Repetition penalty factor.")] = None
     logit_bias: Annotated[
         dict[str, float] | None,
@@ -128,9 +126,7 @@ class Params(Options):
             example="llamacli ask --logit-bias 1734=-100 --logit-bias 42=5 hello",
         ),
     ] = None
-    logprobs: Annotated[
-        bool | None, plain(Switch(), "Return log probabilities; ask and chat show them with --json.")
-    ] = None
+    logprobs: Annotated[bool | None, plain(Switch(), "Return log probabilities; ask shows them with --json.")] = None
     top_logprobs: Annotated[
         int | None,
         plain(
@@ -169,7 +165,7 @@ class Params(Options):
         bool | None,
         plain(
             Switch(),
-            "Stream the answer (default for text); --json: a line a chunk.",
+            "Stream the answer; ask --json: one chunk per line.",
         ),
     ] = None
     param: Annotated[

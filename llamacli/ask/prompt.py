@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from llamacli.api.messages import Content, ContentPart
 from llamacli.ask.options import ContextOptions, InputOptions
-from llamacli.config.paths import ROLES
+from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import InputReader, display_path
+
+if TYPE_CHECKING:
+    from llamacli.ask.prompt_file import PromptFile
 
 STDIN_PLACEHOLDER = "{stdin}"
 
@@ -38,19 +41,37 @@ def content(words: list[str], options: InputOptions, inputs: InputReader) -> Con
     """Returns what is asked, "" for nothing.
 
     The prompt is the words joined by one space. Files and then stdin follow it, each
-    after a blank line; if the prompt contains `{stdin}`, stdin's text goes there. Raises
-    LlamaError (usage).
+    after a blank line; if the prompt contains `{stdin}`, stdin's text goes there. With a
+    prompt file, its text is the prompt and the words follow it. Raises LlamaError (usage).
     """
+    file = options.prompt_file
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
-    if options.edit:
-        from llamacli.ask.editor import edit_prompt
-
-        prompt = edit_prompt(prompt, inputs)
+    if options.edit and not file:
+        prompt = _edit(prompt, inputs)
+    # Files and variables may read stdin, and the prompt gets it only if they do not.
+    values = variables(file, options, inputs) if file else {}
     files = attachments(options, inputs)
     stdin = _stdin(words, options, inputs)
-    if stdin is not None and STDIN_PLACEHOLDER in prompt:
+    if file:
+        text = file.render(values, prompt, stdin)
+        prompt = join_texts([text, "" if file.has_words else prompt])
+        stdin = None if file.has_stdin else stdin
+        if options.edit:
+            prompt = _edit(prompt, inputs)
+    elif stdin is not None and STDIN_PLACEHOLDER in prompt:
         prompt, stdin = prompt.replace(STDIN_PLACEHOLDER, stdin), None
     return join_parts([prompt, *files, stdin or ""])
+
+
+def _edit(prompt: str, inputs: InputReader) -> str:
+    from llamacli.ask.editor import edit_prompt
+
+    return edit_prompt(prompt, inputs)
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """Joins texts by blank lines, without the empty ones."""
+    return SEPARATOR.join(text for text in texts if text)
 
 
 def require_content(content: Content) -> Content:
@@ -66,7 +87,7 @@ def join_parts(parts: Iterable[str | ContentPart]) -> Content:
     for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, str)):
         if not is_text:
             joined += group
-        elif (text := SEPARATOR.join(map(str, group))).strip():
+        elif (text := join_texts(map(str, group))).strip():
             joined.append(text)
     if not joined or (len(joined) == 1 and isinstance(joined[0], str)):
         return str(joined[0]) if joined else ""
@@ -94,9 +115,13 @@ def attachment(path: str, inputs: InputReader) -> str | ContentPart:
     return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{b64encode(picture).decode()}"}}
 
 
-def check_words(words: list[str], options: InputOptions) -> None:
-    """Raises LlamaError (usage) if the prompt starts with a file: the shell may have expanded `-f *.py`."""
-    if options.from_flag("file") and words and words[0] != "-" and os.path.isfile(words[0]):
+def check_words(options: LoadedOptions) -> None:
+    """Raises LlamaError (usage) if the prompt starts with a file: the shell may have expanded `-f *.py`.
+
+    After `--` every word belongs to the prompt.
+    """
+    words, has_files = options.operands("prompt"), options[InputOptions].from_flag("file")
+    if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
         raise LlamaError(
             ExitStatus.USAGE,
             f"'{display_path(words[0])}' is a file, and --file takes one: repeat -f, or list the files in --files-from",
@@ -118,23 +143,23 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
 
 def system(options: ContextOptions, inputs: InputReader) -> str | None:
     """Returns the system message, None if there is none. Raises LlamaError (usage)."""
-    if options.role is None:
-        return options.system
-    if options.system is not None:
-        raise LlamaError(ExitStatus.USAGE, "--system and --role both set the system message", "drop one of them")
-    folder = ROLES.path()
-    if "/" in options.role or options.role.startswith("."):
-        raise LlamaError(
-            ExitStatus.USAGE, f"--role: '{options.role}' is not the name of a role", f"roles are in {folder}"
-        )
-    path = ROLES.path(options.role)
-    if not os.path.lexists(path):
-        names: list[str] = []
-        with suppress(OSError):
-            names = sorted(ROLES.names())
-        from difflib import get_close_matches
+    _check_variables(options)
+    return options.role.render_role(variables(options.role, options, inputs)) if options.role else options.system
 
-        close = get_close_matches(options.role, names)
-        hint = f"did you mean '{close[0]}'?" if close else f"create {path}"
-        raise LlamaError(ExitStatus.USAGE, f"--role: there is no role '{options.role}'", hint)
-    return inputs.file(str(path)).rstrip("\n")
+
+def variables(file: "PromptFile", options: ContextOptions, inputs: InputReader) -> dict[str, str]:
+    """Returns the variables that a prompt file or role uses, with the content of their files."""
+    texts = {**file.defaults, **(options.var or {})}
+    return {name: inputs.at_file(texts[name], f"variable {name}") for name in file.variables & texts.keys()}
+
+
+def _check_variables(options: ContextOptions) -> None:
+    """Raises LlamaError (usage) for a variable that neither the prompt file nor the role uses."""
+    files = [file for file in (options.prompt_file, options.role) if file]
+    known = sorted(set().union(*(file.variables for file in files)))
+    for name in options.var or {}:
+        if not files:
+            raise LlamaError(ExitStatus.USAGE, "--var sets variables of a prompt file", "name the file with -P")
+        if name not in known:
+            what = f"--var: {display_path(files[0].path)} has no variable '{name}'"
+            raise LlamaError(ExitStatus.USAGE, what, f"its variables: {', '.join(known) or 'none'}")

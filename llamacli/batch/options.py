@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import Choice, Integer, Number, ParamType, PathType, Switch
+from llamacli.cli.types import Choice, Integer, Number, OptionalValue, ParamType, PathType, Switch
 
 
 class Shard(ParamType):
@@ -21,37 +21,37 @@ class LimitOptions(Options):
 
     title = "Pace"
 
-    jobs: Annotated[int, Flag(Integer(1, 1000), "Have this many calls in flight at most.", "-j")] = 8
-    rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Start at most this many calls a minute.")] = None
+    jobs: Annotated[int, Flag(Integer(1, 1000), "Maximum parallel calls.", "-j", common=True)] = 8
+    rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None
     max_cost: Annotated[
-        float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Start nothing more once this much is spent.")
+        float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
     ] = None
-    fail_fast: Annotated[bool, Flag(Switch(), "Start nothing more after the first failure.")] = False
-    shard: Annotated[
-        tuple[int, int] | None, Flag(Shard(), "Take every N-th item from the I-th on: this machine's share.")
-    ] = None
+    fail_fast: Annotated[bool, Flag(Switch(), "Start no more calls after the first failure.")] = False
+    shard: Annotated[tuple[int, int] | None, Flag(Shard(), "Take every N-th item, beginning with the I-th.")] = None
 
 
 class RowOptions(Options):
-    """What of the answers is printed, where, and in which order."""
+    """Which output is printed, where, and in which order."""
 
     title = "Output"
 
     output: Annotated[
-        str | None, Flag(PathType(), "Write each row to this file as it comes, and put it in order at the end.", "-o")
+        str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
     ] = None
-    resume: Annotated[bool, Flag(Switch(), "Keep what is done in that file, and ask only for the rest.")] = False
-    retry_failed: Annotated[bool, Flag(Switch(), "Resume, and ask again for everything that failed.")] = False
-    plain: Annotated[bool, Flag(Switch(), "Print only the contents, an empty one for a failed item.")] = False
-    null: Annotated[bool, Flag(Switch(), "End each content with a NUL byte in place of the newline.", "-0")] = False
-    unordered: Annotated[bool, Flag(Switch(), "Print rows as they come, not in the order of the input.")] = False
-    allow_truncated: Annotated[
-        bool, Flag(Switch(), "Count an answer that the token limit cut as whole, one that --resume finds too.")
+    resume: Annotated[bool, Flag(Switch(), "Ask only for what FILE lacks or what may succeed now.", common=True)] = (
+        False
+    )
+    retry_failed: Annotated[bool, Flag(Switch(), "Like --resume, but ask again for everything that failed.")] = False
+    plain: Annotated[
+        bool, Flag(Switch(), "Print only the answers; a failed item prints an empty line.", common=True)
     ] = False
+    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
+    unordered: Annotated[bool, Flag(Switch(), "Print rows as they arrive, not in input order.")] = False
+    allow_truncated: Annotated[bool, Flag(Switch(), "Accept answers that were cut at the token limit.")] = False
 
 
-#: The forms of an input, and the file names that tell them.
-INPUT_FORMATS = {"lines": "", "jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv"}
+#: The formats of an input, and the ends of file names that imply them.
+INPUT_FORMATS = {"lines": "", "jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "files": ""}
 
 
 class ItemOptions(Options):
@@ -59,6 +59,31 @@ class ItemOptions(Options):
 
     title = "Input"
 
-    input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Read this form (default: by file name, or lines).")] = (
-        None
-    )
+    input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Input format (default: by file name, or lines).")] = None
+    limit: Annotated[int | None, Flag(Integer(1), "Take only the first N items.")] = None
+
+
+class Suffix(OptionalValue):
+    metavar = "SUFFIX"
+
+    def parse(self, text: str) -> str:
+        if "/" in text:
+            raise ValueError("must not contain a /")
+        return text
+
+
+class EditOptions(Options):
+    """What becomes of the answers to files."""
+
+    title = "Files (with --input files)"
+
+    write: Annotated[
+        str | None,
+        Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'."),
+    ] = None
+    in_place: Annotated[str | None, Flag(Suffix(), "Replace each file by its answer; keep NAME+SUFFIX.")] = None
+    diff: Annotated[bool, Flag(Switch(), "Print the changes as unified diffs; write nothing.")] = False
+
+    @property
+    def is_used(self) -> bool:
+        return self.diff or self.write is not None or self.in_place is not None

@@ -1,34 +1,41 @@
-"""A batch: items to requests to rows, many at once, with one pace, one purse and one end for all of them."""
+"""Runs a batch: items to requests to rows, with shared rate limiting, budget and shutdown."""
 
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llamacli import signals
-from llamacli.batch.calls.answers import AnswerReader
+from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.batch.calls.limiter import Limiter
 from llamacli.batch.calls.pool import WorkerPool
 from llamacli.batch.calls.worker import Worker
 from llamacli.batch.input.items import Item, Items
 from llamacli.batch.input.requests import RequestBuilder, request_digest
 from llamacli.batch.options import LimitOptions
-from llamacli.batch.output.journal import Journal
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
-from llamacli.batch.output.rows import Row, row
+from llamacli.batch.output.rows import Sink, build_row, to_row_error
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.http.client import Client
-from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
+from llamacli.http.request import ChatRequest
 from llamacli.stdio.stderr import Stderr
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+
+#: Seconds that calls in flight have after SIGTERM or SIGHUP. Whoever sends one may send SIGKILL soon after.
+SIGTERM_GRACE_SECONDS = 5.0
+
+#: Seconds to spend on counting the items that are left when a batch ends early.
+COUNTING_SECONDS = 5.0
 
 
 class BatchTask(NamedTuple):
-    """An item that is to be asked. `fault` is what keeps it from being asked."""
+    """An item to ask. `error` is why it cannot be asked."""
 
-    #: Counts the tasks from 0.
+    #: Counts from 0 the items of this batch: of its shard, if it has one.
     order: int
     item: Item
     body: dict[str, Any]
@@ -36,22 +43,11 @@ class BatchTask(NamedTuple):
     error: LlamaError | None
 
 
-class Sink(Protocol):
-    """Where rows go."""
-
-    @property
-    def is_full(self) -> bool: ...
-
-    @property
-    def shows_keys(self) -> bool: ...
-
-    def put(self, order: int, row: Row) -> None: ...
-
-    def finish(self, is_complete: bool) -> None: ...
-
-
 class BatchRunner:
-    """Asks all items of an input. Raises LlamaError with what it ends with, Stopped where a signal came."""
+    """Asks all items of an input.
+
+    Raises LlamaError for everything that does not end with 0, Stopped for a signal.
+    """
 
     def __init__(
         self,
@@ -60,40 +56,50 @@ class BatchRunner:
         sink: Sink,
         limits: LimitOptions,
         network: NetworkOptions,
-        endpoint: Endpoint,
+        connect: "Callable[[], Client]",
         stderr: Stderr,
         reader: AnswerReader,
+        can_resume: bool,
     ) -> None:
-        self._items, self._builder, self._sink = items, builder, sink
-        self._journal = sink if isinstance(sink, Journal) else None
+        self._items, self._builder, self._sink, self._can_resume = items, builder, sink, can_resume
+        self._item_iterator = iter(items)
         self.limits, self.network, self.stderr = limits, network, stderr
-        self._reader = reader
-        # Alone until it has told what it cost, so that a server that does not tell is asked once.
+        self.reader = reader
+        # With a budget the first call runs alone: a server that reports no cost is asked only once.
         first_alone = limits.max_cost is not None
-        pace = Limiter(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
-        _allow_descriptors(limits.jobs)
-        # What a client cannot do without, certificates say, is missed now and not by every item.
-        self.client = Client(endpoint, network, stderr, connections=limits.jobs)
-        self.pool: WorkerPool[BatchTask] = WorkerPool(limits.jobs, pace, self._work, lambda: sink.is_full)
+        limiter = Limiter(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
+        _raise_descriptor_limit(limits.jobs)
+        self._connect, self._client_lock = connect, threading.Lock()
+        self._client: Client | None = None
+        if not reader.cache:
+            # Fail now, not once per item, if certificates are missing.
+            self._client = connect()
+        self.pool: WorkerPool[BatchTask] = WorkerPool(limits.jobs, limiter, self._work, lambda: sink.is_full)
         self.stats = Stats()
         self._lock = threading.Lock()
-        #: What ended the batch before its time.
+        #: What ended the batch early.
         self._reason: LlamaError | None = None
-        self._tasks_made = self._rows_made = 0
-        self._all_read = False
+        #: Items of this batch that were read, and of those the ones that have a row.
+        self._read_count = self._row_count = 0
+        self._all_read = self._has_read_error = False
+
+    @property
+    def client(self) -> "Client":
+        """The client, made for the first request: stored answers need none."""
+        with self._client_lock:
+            self._client = self._client or self._connect()
+            return self._client
 
     def run(self) -> None:
-        """Asks until there is nothing more to ask, or something ends it; what has been received is written."""
+        """Asks until there is nothing more to ask, or something ends it; writes whatever has been received."""
         self.stderr.show_status(Bar(self._state, self.stderr.is_colored)).start()
         stopped = None
         try:
             try:
                 self.pool.run(self._tasks())
             except Stopped as signalled:
-                if signalled.number != signal.SIGINT:
-                    raise
                 stopped = signalled
-                self._finish_in_flight()
+                self._finish_in_flight(signalled.number)
         except BaseException:
             # A reader that does not read must not keep a signal from ending the program.
             closing = threading.Thread(target=self._abandon, daemon=True)
@@ -103,13 +109,15 @@ class BatchRunner:
         self._close(self._is_complete)
         self._conclude(stopped)
 
-    def _finish_in_flight(self) -> None:
-        """Starts nothing more and waits for what is out, which may have been paid for. Raises Stopped."""
+    def _finish_in_flight(self, number: int) -> None:
+        """Starts nothing more and waits for the calls in flight, which may have been paid for. Raises Stopped."""
         signals.catch()
         self.pool.end()
-        if self.pool.in_flight:
+        is_interrupt = number == signal.SIGINT
+        if self.pool.in_flight and is_interrupt:
             self.stderr.note(f"finishing {self.pool.in_flight} in flight; Ctrl-C again stops at once")
-        self.pool.wait()
+        if not self.pool.wait(None if is_interrupt else SIGTERM_GRACE_SECONDS):
+            raise Stopped(number)
 
     def _abandon(self) -> None:
         with suppress(LlamaError, OSError):
@@ -118,57 +126,99 @@ class BatchRunner:
     def _close(self, is_complete: bool) -> None:
         self.stderr.clear_status()
         self.pool.close()
-        self._sink.finish(is_complete)
-        self.client.close()
+        self._sink.finish(is_complete, None if is_complete else self._count_items())
+        if self._client:
+            self._client.close()
+        if self.reader.cache:
+            self.reader.cache.prune()
+
+    def _count_items(self) -> int:
+        """Returns the number of items: of the whole input if that can be read at once, else of what was read."""
+        end = time.monotonic() + COUNTING_SECONDS
+        if not self._all_read and not self._has_read_error and self._items.is_finite and self.pool.stops_reading():
+            with suppress(LlamaError):
+                for item in self._item_iterator:
+                    self._read_count += self._is_ours(item)
+                    if time.monotonic() > end:
+                        return self._read_count
+                self._all_read = True
+        return self._read_count
 
     @property
     def _is_complete(self) -> bool:
-        return self._all_read and self._rows_made == self._tasks_made
+        return self._all_read and self._row_count == self._read_count
+
+    def _is_ours(self, item: Item) -> bool:
+        number, shards = self.limits.shard or (1, 1)
+        return item.index % shards == number - 1
 
     def _tasks(self) -> Iterator[BatchTask]:
-        """Yields what is to be asked, in the order of the input."""
-        number, shards = self.limits.shard or (1, 1)
-        for item in self._items:
-            is_ours = item.index % shards == number - 1
-            if not is_ours and not self._journal:
-                continue
-            body, digest, fault = self._make_task(item)
-            if digest and self._journal and (has_failed := self._journal.reuse(item, digest)) is not None:
-                self.stats.add_reused(has_failed)
-            elif is_ours:
-                yield BatchTask(self._tasks_made, item, body, digest, fault)
-                self._tasks_made += 1
-        self._all_read = True
-
-    def _make_task(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
+        """Yields the items to ask, in the order of the input."""
         try:
-            body = self._reader.build_item_body(item, self._builder.build_body(item))
-        except LlamaError as fault:
-            return {}, None, fault
-        return body, request_digest(body, self._reader.extracts) if self._sink.shows_keys else None, None
+            for item in self._item_iterator:
+                is_ours = self._is_ours(item)
+                if not is_ours and not self._can_resume:
+                    continue
+                order = self._read_count
+                self._read_count += is_ours
+                body, key, error = self._build_request(item)
+                row = self._sink.reuse(order, item, key, is_ours) if key else None
+                if row:
+                    with self._lock:
+                        if is_ours:
+                            self._row_count += 1
+                        self.stats.add_reused(row)
+                elif is_ours:
+                    yield BatchTask(order, item, body, key, error)
+            self._all_read = True
+        except LlamaError as error:
+            # Calls in flight are still finished, and their answers kept.
+            self._has_read_error = True
+            self.stop(error)
+
+    def _build_request(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
+        try:
+            body = self._builder.build_body(item)
+        except LlamaError as error:
+            return {}, None, error
+        return body, request_digest(body, self.reader.extracts) if self._sink.needs_keys else None, None
 
     def _work(self, task: BatchTask) -> None:
-        """Asks one item and writes its row. Raises Ended where the batch ends before there is one."""
-        exchange = Worker(self, task.order, task.item.index)
-        shaped, fault = None, task.error
-        if not fault:
+        """Asks one item and writes its row. Raises BatchEnded if the batch ends before there is one."""
+        worker = Worker(self, task.order, task.item.index)
+        answer, error = None, task.error
+        if not error:
             try:
-                shaped = self._reader.run(task.body, exchange)
-                fault = shaped.error
-            except LlamaError as error:
-                fault = error
-        told = self.stderr.redacted(str(fault))
-        completion, parts = (shaped.completion, shaped.row_fields) if shaped else (None, {})
-        made = row(task.item, task.key, completion, parts, fault, told, exchange.seconds, exchange.attempts)
-        self._sink.put(task.order, made)
+                answer = self.reader.read(ChatRequest(task.body), worker.send)
+                error = answer.error
+            except LlamaError as failure:
+                error = failure
+        completion, replacements = (answer.completion, self._row_fields(answer)) if answer else (None, {})
+        row_error = to_row_error(error, self.stderr.redacted(str(error))) if error else None
+        row = build_row(task.item, task.key, completion, replacements, row_error, worker)
+        row = self._sink.put(task.order, task.item, row)
         with self._lock:
-            self._rows_made += 1
-            self.stats.add_row(made)
-        if fault and self.limits.fail_fast:
-            self.stop(LlamaError(ExitStatus.FAILED, f"item {task.item.index} failed: {told}", "--fail-fast ended it"))
+            self._row_count += 1
+            self.stats.add_row(row)
+        if row["error"] and row["error"]["status"] == ExitStatus.OUTPUT:
+            # A full disk, say: the next file could not be written either.
+            self.stop(LlamaError(ExitStatus.OUTPUT, row["error"]["message"]))
+        elif row["error"] and self.limits.fail_fast:
+            what = f"item {task.item.index} failed: {row['error']['message']}"
+            self.stop(LlamaError(ExitStatus.FAILED, what, "--fail-fast ended it"))
+
+    def _row_fields(self, answer: Answer) -> dict[str, Any]:
+        """Returns the fields of a row that do not come from the completion as it is."""
+        fields: dict[str, Any] = {"usage": answer.usage or None}
+        if self.reader.has_format:
+            values = answer.values or [None]
+            fields["content"] = values if len(values) > 1 else values[0]
+        if self.reader.validation:
+            fields["tool_calls"] = None
+        return fields
 
     def add_cost(self, usd: float | None) -> None:
-        """Takes note of what an answer cost, None where the server does not tell, and ends what it must end."""
+        """Records what an answer cost, None if the server reports no cost, and ends the batch at --max-cost."""
         limit = self.limits.max_cost
         with self._lock:
             self.stats.add_cost(usd)
@@ -176,57 +226,63 @@ class BatchRunner:
         if limit is None:
             return
         if usd is None:
-            what = "the server tells no cost, so that --max-cost cannot be kept"
-            self.stop(LlamaError(ExitStatus.USAGE, what, "go on without it"))
+            self.stop(LlamaError(ExitStatus.USAGE, "--max-cost: the server reports no cost", "run without --max-cost"))
         elif spent >= limit:
             self.stop(LlamaError(ExitStatus.FAILED, f"--max-cost {limit:g} USD is spent"))
 
     def stop(self, reason: LlamaError) -> None:
-        """Starts nothing more; the first reason is the one that is told."""
+        """Starts nothing more; the first reason is the one that is reported."""
         with self._lock:
             self._reason = self._reason or reason
         self.pool.end()
 
     def _conclude(self, stopped: Stopped | None) -> None:
-        """Says how it went. Raises what the program ends with where that is not 0."""
-        summary = self.stats.summary()
+        """Prints the summary. Raises what the program ends with if that is not 0."""
+        left = self._read_count - self._row_count if self._all_read else None
+        summary = self.stats.summary(left)
         if stopped:
-            self.stderr.note(summary)
+            self.stderr.note(summary + ("; --resume asks for the rest" if self._can_resume else ""))
             raise stopped
-        if self._reason and not self._is_complete:
+        if self._reason and (not self._is_complete or self._reason.status == ExitStatus.OUTPUT):
             self.stderr.note(summary)
-            raise self._reason.add_hint("--resume asks for the rest") if self._journal else self._reason
-        if self._journal and self._journal.orphans:
-            self.stderr.note(
-                f"{self._journal.orphans} rows of no item in this input are in {self._journal.orphans_path}"
-            )
+            raise self._reason.add_hint("--resume asks for the rest") if self._can_resume else self._reason
+        orphans, path = self._sink.orphans
+        if orphans:
+            self.stderr.note(f"moved {orphans} answers that match no item to {path}")
         if self.stats.failed:
-            todo = "see each one's error"
-            if self._journal:
-                again = "--resume asks again for those that may go better"
-                todo = again if self.stats.passing else "--retry-failed asks again for all of them"
+            todo = ""
+            if self._can_resume:
+                todo = "--resume asks for the rest" if self.stats.resumable else "--retry-failed asks for them again"
             raise LlamaError(ExitStatus.FAILED, summary, todo)
         self.stderr.note(summary)
 
     def _state(self) -> ProgressState:
-        tally, read, share = self.stats, self._items.count, self._items.share
-        finished = self._rows_made + tally.kept_count
-        total = read / share if share else None
-        # What was kept took no time, and says nothing of the rate.
-        rate = self._rows_made / max(time.monotonic() - tally.started, 0.001)
-        left = (total - finished) / rate if total and rate else None
+        stats, share = self.stats, self._items.share
+        done, total, estimate = self._row_count, self._items.total, ""
+        if self._all_read or total is not None:
+            total = self._read_count if self._all_read else total
+        elif share and self._read_count:
+            total, estimate = round(self._read_count / share), "~"
+        # What an earlier call saved took no time, and says nothing about the rate.
+        rate = (done - stats.reused) / max(time.monotonic() - stats.started, 0.001)
         return ProgressState(
-            finished / total if total else None, tally.answered, tally.failed, tally.retries, tally.cost, left
+            min(done / total, 1.0) if total else None,
+            max(done - stats.failed, 0),
+            stats.failed,
+            stats.retries,
+            stats.cost,
+            f"{estimate}{max(total, done)}" if total else "",
+            max(total - done, 0) / rate if total and rate > 0 else None,
         )
 
 
-def _allow_descriptors(jobs: int) -> None:
-    """Raises the limit of open files, 256 on some systems, where so many connections want more."""
+def _raise_descriptor_limit(jobs: int) -> None:
+    """Raises the limit of open files, 256 on some systems, if so many connections need more."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * jobs + 64
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    needed = 2 * jobs + 64
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

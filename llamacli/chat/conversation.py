@@ -1,29 +1,28 @@
 """A conversation: the turns so far, and one more at a time."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 from llamacli.api.errors import is_context_length_error
 from llamacli.api.messages import Content, to_request_message
 from llamacli.api.usage import token_counts
-from llamacli.ask.runner import Answer, Runner
+from llamacli.ask.answers import Answer
+from llamacli.ask.runner import Connect, Runner
 from llamacli.chat import login
-from llamacli.chat.messages import SavedMessage, to_request, with_system, without_turn
+from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_of, with_system, without_turn
 from llamacli.chat.options import SessionOptions
-from llamacli.chat.session import Session
+from llamacli.chat.session import Session, prune
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
-
-if TYPE_CHECKING:
-    from llamacli.http.client import Client
 
 
 class Conversation:
     """Takes turns in a session.
 
-    `system` is the system message that is wanted from the next turn on, None for
-    the one that is there, "" for none.
+    `system` is the system message from the next turn on: None for the current one, ""
+    for none.
     """
 
     def __init__(self, session: Session, options: SessionOptions, runner: Runner, stderr: Stderr) -> None:
@@ -31,92 +30,120 @@ class Conversation:
         self.system: str | None = None
         #: The messages of --messages, sent before the conversation and not saved.
         self.examples: list[dict[str, Any]] = []
-        #: What the server told of the turns that were taken here.
+        #: What the server reported for the turns taken here.
         self.total = UsageTotal()
 
     def build_body(self, content: Content, without: object = None) -> dict[str, Any]:
-        """Returns the request of the next turn. `without` is the id of a turn that it takes the place of."""
-        return self._build_body(content, without_turn(self.session.messages(), without))
+        """Returns the request of the next turn. `without` is the id of a turn that it replaces."""
+        entries = without_turn(self.session.messages(), without)
+        return self._build_body(self._question(content, entries), entries)
 
-    def _build_body(self, content: Content, entries: list[SavedMessage]) -> dict[str, Any]:
+    def _question(self, content: Content, entries: list[SavedMessage]) -> list[SavedMessage]:
+        """Returns the messages that ask: the results of tools, then the user's message. Raises LlamaError (usage)."""
+        results = self.options.tool_result
+        messages: list[SavedMessage] = tool_messages(entries, results) if results else []
+        return [*messages, {"role": "user", "content": content}] if content or not messages else messages
+
+    def _build_body(self, question: list[SavedMessage], entries: list[SavedMessage]) -> dict[str, Any]:
         entries = with_system(entries, self._new_system(entries))
-        turns = self._limited(entries)
+        turns = self._limited(entries, is_open=question[0]["role"] == "tool")
         start = 1 if turns and turns[0]["role"] == "system" else 0
-        question = {"role": "user", "content": content}
-        messages = to_request([*turns[:start], *self.examples, *turns[start:], question])
+        messages = to_request([*turns[:start], *self.examples, *turns[start:], *question])
         body = self.runner.build_body(messages)
         if body["messages"] is not messages:
-            raise LlamaError(ExitStatus.USAGE, "--param messages has no place in a conversation", "use ask or raw")
+            raise LlamaError(ExitStatus.USAGE, "--param messages cannot be used in a conversation", "use ask or raw")
         if isinstance(body.get("n"), int) and body["n"] > 1:
-            raise LlamaError(ExitStatus.USAGE, "--n above 1 has no place in a conversation", "ask for one answer")
+            raise LlamaError(ExitStatus.USAGE, "--n above 1 cannot be used in a conversation", "ask for one answer")
         return body
 
-    def take_turn(self, content: Content, client: "Client", out: Output, without: object = None) -> Answer:
+    def take_turn(self, content: Content, connect: Connect, out: Output, without: object = None) -> Answer:
         """Takes the next turn: asks, prints, saves.
 
-        Raises LlamaError, and then the conversation is as it was, also on disk; a cut
-        answer is kept and its fault returned.
+        Raises LlamaError if there is no answer, and then the conversation is as it was,
+        also on disk. An answer that was cut is saved; its `error` says so.
         """
         entries = without_turn(self.session.messages(), without)
-        system = self._new_system(entries)
-        body = self._build_body(content, entries)
-        sent_turns = len(_starts(body["messages"])) - len(_starts(self.examples)) - 1
+        system, question = self._new_system(entries), self._question(content, entries)
+        body = self._build_body(question, entries)
+        sent_turns = len(_starts(body["messages"])) - len(_starts(self.examples)) - len(_starts(question))
         if sent_turns < (turns := len(_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
-            answer = self.runner.run(body, client, out)
+            answer = self.runner.run(body, connect, out)
         except LlamaError as error:
             raise self._explain(error, body["messages"]) from None
         self.total.add(answer)
-        turn = self._saved_messages(content, answer, body)
-        if turn:
-            self.session.save(turn, system, without)
+        # Results without a message of the user's belong to the turn that called the tools.
+        turn = turn_of(entries[-1]) if question[-1]["role"] == "tool" else None
+        if messages := turn_messages(question, answer, turn):
+            is_new = self.session.name is None
+            try:
+                self.session.save(messages, system, without)
+            except LlamaError as error:
+                # The answer has been printed; the conversation goes on with it.
+                return answer._replace(error=error)
             self.system = None
+            if is_new:
+                prune(self.options.keep)
         return answer
 
     def last_turn(self) -> list[SavedMessage]:
-        """Returns the entries of the last turn: from the last message of the user's on."""
+        """Returns the entries of the last turn: those from the user's last message on."""
         entries = self.session.messages()
         starts = _starts(entries)
         return entries[starts[-1] :] if starts else []
 
     def _new_system(self, entries: list[SavedMessage]) -> SavedMessage | None:
-        """Returns the system message to be put in, None where the one that is there stays."""
+        """Returns the new system message, None if the current one stays."""
         current = entries[0].get("content") if entries and entries[0]["role"] == "system" else ""
         return None if self.system is None or self.system == current else {"role": "system", "content": self.system}
 
-    def _limited(self, entries: list[SavedMessage]) -> list[SavedMessage]:
-        """Leaves out the earlier turns beyond the limit."""
+    def _limited(self, entries: list[SavedMessage], is_open: bool) -> list[SavedMessage]:
+        """Leaves out the turns beyond --keep-turns, but never an open one, whose tool calls are being answered."""
         starts, count = _starts(entries), self.options.keep_turns
         if count is None or len(starts) <= count:
             return entries
+        if is_open:
+            count = max(count, 1)
         return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
-    def _saved_messages(self, content: Content, answer: Answer, body: dict[str, Any]) -> list[SavedMessage]:
-        """Returns the turn as it is saved, nothing where there is no answer to keep."""
-        message = to_request_message(answer.message)
-        if len(message) == 2 and not message["content"]:
-            return []
-        meta = {"turn": uuid4().hex[:12], "time": login.now(), "login": login.current()}
-        told = {"model": body.get("model"), "usage": answer.usage}
-        return [
-            {"role": "user", "content": content, "meta": meta},
-            {**message, "meta": {**meta, **{key: value for key, value in told.items() if value}}},
-        ]
-
     def _explain(self, error: LlamaError, messages: list[Any]) -> LlamaError:
-        """Says how long the conversation is, where that is why the server refused it."""
+        """Adds the length of the conversation if that is why the server refused it."""
         if error.status != ExitStatus.REFUSED or len(messages) < 3 or not is_context_length_error(error.message):
             return error
         turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
         what = f"{turns} turns of {size} characters are too long for the model: {error.message}"
         return LlamaError(
-            error.status, what, "send fewer with --keep-turns N, or begin anew (in a chat: /set keep-turns N, /reset)"
+            error.status, what, "send fewer with --keep-turns N, or start over (in a chat: /set keep-turns N, /reset)"
         )
 
 
+def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = None) -> list[SavedMessage]:
+    """Returns a turn as it is saved, nothing if the answer is empty. `turn` is the id of one that goes on."""
+    message = to_request_message(answer.message)
+    if len(message) == 2 and not message["content"]:
+        return []
+    meta = {"turn": turn or uuid4().hex[:12], "time": login.now(), "login": login.current()}
+    reported = {"model": answer.model, "usage": answer.usage}
+    return [
+        *({**entry, "meta": meta} for entry in question),
+        {**message, "meta": {**meta, **{key: value for key, value in reported.items() if value}}},
+    ]
+
+
+def keep_answer(messages: Sequence[Mapping[str, Any]], answer: Answer, keep: int, stderr: Stderr) -> None:
+    """Saves a question and its answer as a new session. Only notes a failure: the answer has been printed."""
+    system = next((dict(message) for message in messages[:1] if message["role"] == "system"), None)
+    try:
+        if turn := turn_messages([dict(messages[-1])], answer):
+            Session(None).save(turn, system)
+            prune(keep)
+    except LlamaError as error:
+        stderr.note(f"{error}; use --no-save to turn saving off")
+
+
 class UsageTotal:
-    """What several turns have taken together."""
+    """The tokens and the cost of several turns."""
 
     def __init__(self) -> None:
         self.turns = self.tokens_in = self.tokens_out = 0
@@ -124,9 +151,9 @@ class UsageTotal:
 
     def add(self, answer: Answer) -> None:
         self.turns += 1
-        taken, made = token_counts(answer.usage)
-        self.tokens_in += taken
-        self.tokens_out += made
+        sent, received = token_counts(answer.usage)
+        self.tokens_in += sent
+        self.tokens_out += received
         if answer.cost is not None:
             self.cost = (self.cost or 0) + answer.cost
 
@@ -136,5 +163,5 @@ class UsageTotal:
 
 
 def _starts(entries: list[Any]) -> list[int]:
-    """Returns where the turns begin: at each message of the user's."""
+    """Returns where the turns begin: at each message of the user."""
     return [number for number, entry in enumerate(entries) if entry.get("role") == "user"]

@@ -1,4 +1,4 @@
-"""What a chat at the terminal keeps between turns, and what its commands may do with it."""
+"""The state of an interactive chat between two turns."""
 
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Dialogue:
-    """A conversation between two turns: what is asked next, over which client."""
+    """A conversation with its options and client, and what goes into the next message."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class Dialogue:
         stdout: int,
     ) -> None:
         self.conversation, self.endpoint, self.env = conversation, endpoint, env
-        #: As they are now: /set and /model replace them.
+        #: The current options: /set and /model replace them.
         self.options = options
-        #: Where the commands print: the terminal, also where the answers go elsewhere.
+        #: The terminal, where commands print even if answers are redirected.
         self.screen = Output(None, before=env.stderr.clear_status)
         #: Adds a text to the history of the line editor.
         self.remember: Callable[[str], None] = lambda text: None
@@ -47,21 +47,21 @@ class Dialogue:
         self._stdout = stdout
         self._client: Client | None = None
         conversation.runner.requests_usage = True
-        #: What was asked last without an answer, and the turn whose place it would take: for /retry and /edit.
+        #: The last message without an answer and the turn that it replaces, for /retry and /edit.
         self.unanswered = ""
         self.replaced_turn: object = None
-        #: Files that go with the next message, as the model is shown them.
+        #: Files and pictures for the next message.
         self.attached: list[str | ContentPart] = []
         self._loading = threading.Thread(target=_load_client, daemon=True)
         self._loading.start()
 
     def ask(self, text: str, without: object = None) -> None:
-        """Takes a turn. Raises LlamaError or Stopped, and then message and files are kept for another try."""
+        """Takes a turn. On LlamaError or Stopped, message and files are kept for another attempt."""
         content = join_parts([text, *self.attached])
         self.unanswered, self.replaced_turn = text, without
         self._loading.join()
         with self.typing_ahead(), Output(None, before=self.env.stderr.clear_status, stdout=self._stdout) as out:
-            answer = self.conversation.take_turn(content, self._connected(), out, without)
+            answer = self.conversation.take_turn(content, self._connected, out, without)
         self.forget()
         if self._stdout == 1:
             # Sets the answer apart from the next question.
@@ -72,23 +72,23 @@ class Dialogue:
             raise answer.error
 
     def forget(self) -> None:
-        """Has nothing left that waits for an answer."""
+        """Drops the message and files that had no answer."""
         self.unanswered, self.replaced_turn, self.attached = "", None, []
         self.env.input.drop_draft()
 
     def edit(self, text: str) -> None:
-        """Lets the user write a message in the editor, and asks it."""
+        """Opens the editor for a message and sends it."""
         without = None if text else self.replaced_turn
         with self.env.input.keeping_draft():
             text = edit_prompt(text or self.unanswered, self.env.input)
             if not text.strip():
                 self.env.input.drop_draft()
-                raise LlamaError(ExitStatus.USAGE, "nothing was written, so nothing was sent")
+                raise LlamaError(ExitStatus.USAGE, "the message is empty; nothing was sent")
             self.remember(text)
             self.ask(text, without)
 
     def reconfigure(self, options: LoadedOptions) -> None:
-        """Uses other options from the next turn on. Raises LlamaError (usage), and then nothing changes."""
+        """Changes the options from the next turn on. Raises LlamaError (usage) and changes nothing if they conflict."""
         runner = Runner(options, self.env.stderr)
         runner.requests_usage = True
         if options[NetworkOptions] is not self.options[NetworkOptions]:
@@ -98,7 +98,7 @@ class Dialogue:
         resolve.apply(options[DisplayOptions], self.env)
 
     def _connected(self) -> "Client":
-        """Returns the client, which keeps its connection from turn to turn."""
+        """Returns the client, which keeps its connection between turns."""
         from llamacli.http.client import Client
 
         self._client = self._client or Client(self.endpoint, self.options[NetworkOptions], self.env.stderr)
@@ -106,5 +106,5 @@ class Dialogue:
 
 
 def _load_client() -> None:
-    """Imports what the first call needs while the user is still typing."""
+    """Imports what the first call needs while the user types."""
     import llamacli.http.client  # noqa: F401

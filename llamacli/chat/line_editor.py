@@ -1,10 +1,7 @@
 """Reads messages from the terminal: readline, its history, Tab, messages of several lines."""
 
-import codecs
 import json
-import locale
 import os
-import re
 import select
 import signal
 import sys
@@ -15,8 +12,18 @@ from types import CodeType, FrameType
 from typing import NamedTuple, TypeVar
 
 from llamacli import signals
+from llamacli.chat.readline_setup import (
+    IS_LIBEDIT,
+    LOCALE,
+    allows_bracketed_paste,
+    decoded,
+    from_readline,
+    readline,
+    readline_locale,
+    to_readline,
+)
 from llamacli.chat.slash import FENCE
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import Stopped
 from llamacli.stdio import terminal
 from llamacli.stdio.stderr import is_dumb
 
@@ -27,62 +34,6 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 HISTORY_LENGTH = 1000
 #: Seconds within which further lines belong to the same paste, if the terminal does not mark pastes.
 PASTE_PAUSE = 0.02
-#: Locales tried if the user's does not use UTF-8; "" is the user's.
-UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
-
-
-def _terminal_charset() -> str:
-    """Returns the charset that the locale names, generated or not; UTF-8 if that is ASCII or none."""
-    name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
-    charset = name.partition(".")[2].partition("@")[0]
-    with suppress(locale.Error):
-        locale.setlocale(locale.LC_CTYPE, "")
-        charset = locale.nl_langinfo(locale.CODESET)
-    try:
-        codec = codecs.lookup(charset).name
-    except LookupError:
-        return "utf-8"
-    return "utf-8" if codec == "ascii" else codec
-
-
-def _readline_locale_name(charset: str) -> str:
-    """Switches to a locale in which readline loses no byte and returns its name, "" if it is the user's.
-
-    readline drops bytes that its locale does not know. In "C", set up for it, it takes
-    each byte for a character.
-    """
-    for name in UTF8_LOCALES if charset == "utf-8" else ():
-        with suppress(locale.Error):
-            locale.setlocale(locale.LC_CTYPE, name)
-            if locale.nl_langinfo(locale.CODESET).upper() in ("UTF-8", "UTF8"):
-                return name
-    locale.setlocale(locale.LC_CTYPE, "C")
-    return "C"
-
-
-CHARSET = _terminal_charset()
-LOCALE = _readline_locale_name(CHARSET)
-
-
-@contextmanager
-def _readline_locale() -> Iterator[None]:
-    """Sets LC_ALL, which readline looks up at each call. Child processes get the user's."""
-    before = os.environ.get("LC_ALL")
-    if LOCALE:
-        os.environ["LC_ALL"] = LOCALE
-    try:
-        yield
-    finally:
-        if LOCALE and before is None:
-            del os.environ["LC_ALL"]
-        elif LOCALE:
-            os.environ["LC_ALL"] = str(before)
-
-
-with _readline_locale():
-    import readline
-
-IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
 class Interrupted(Exception):
@@ -144,8 +95,8 @@ class LineEditor:
         # input() needs all three, and 2 may have been closed.
         sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
         #: The terminal marks pasted text, so that readline does not take its newlines for Enter.
-        self._marks_pastes = not IS_LIBEDIT and not is_dumb() and _allows_bracketed_paste()
-        with _readline_locale():
+        self._marks_pastes = not IS_LIBEDIT and not is_dumb() and allows_bracketed_paste()
+        with readline_locale():
             self._configure()
         self._load()
         for number in SIGNALS:
@@ -180,7 +131,7 @@ class LineEditor:
         # Text that was pasted with its newlines is a message as it is, and may be Python.
         if is_block := "\n" not in text and text.lstrip().startswith(FENCE):
             text = self._block(text.strip().removeprefix(FENCE))
-        text = _decoded(text)
+        text = decoded(text)
         if text.strip():
             self.remember(text)
         return TypedInput(text, is_block or "\n" in text)
@@ -228,7 +179,7 @@ class LineEditor:
             # After Ctrl-Z, editing goes on with what was typed.
             readline.set_pre_input_hook((lambda: _insert(typed)) if typed else None)  # noqa: B023
             try:
-                with _readline_locale():
+                with readline_locale():
                     return _read_line(prompt)
             except Stopped as stopped:
                 typed = readline.get_line_buffer()
@@ -289,10 +240,10 @@ class LineEditor:
     def _next(self, word: str, number: int) -> str | None:
         """Called by readline for one candidate after the other; each replaces the last word of the line."""
         if number == 0:
-            line = _from_readline(readline.get_line_buffer()[: readline.get_endidx()])
-            start = len(line) - len(_from_readline(word))
+            line = from_readline(readline.get_line_buffer()[: readline.get_endidx()])
+            start = len(line) - len(from_readline(word))
             try:
-                self._matches = [_to_readline(whole[start:]) for whole in self._complete(line)]
+                self._matches = [to_readline(whole[start:]) for whole in self._complete(line)]
             except OSError:
                 self._matches = []
         return self._matches[number] if number < len(self._matches) else None
@@ -300,7 +251,7 @@ class LineEditor:
 
 def _add(text: str) -> None:
     # NUL would end a string of C's.
-    readline.add_history(_to_readline(text.replace("\0", "")))
+    readline.add_history(to_readline(text.replace("\0", "")))
 
 
 def _write(sequence: bytes) -> None:
@@ -311,38 +262,3 @@ def _write(sequence: bytes) -> None:
 def _insert(text: str) -> None:
     readline.insert_text(text)
     readline.redisplay()
-
-
-def _decoded(text: str) -> str:
-    """Returns what was typed, in UTF-8 or else the locale's charset. Raises LlamaError (usage)."""
-    data = text.encode("utf-8", "surrogateescape")
-    for charset in ("utf-8", CHARSET):
-        with suppress(UnicodeDecodeError):
-            return data.decode(charset)
-    what = f"the terminal sent bytes that are not {CHARSET.upper()}"
-    raise LlamaError(ExitStatus.USAGE, what, "set its encoding to UTF-8")
-
-
-def _to_readline(text: str) -> str:
-    """Returns what Python's readline, which encodes by the C library's locale, turns into the right bytes."""
-    try:
-        data = text.encode(CHARSET)
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", "replace")
-    return data.decode(locale.nl_langinfo(locale.CODESET), "surrogateescape")
-
-
-def _from_readline(text: str) -> str:
-    """Returns the text whose bytes readline has decoded by the C library's locale."""
-    return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode(CHARSET, "replace")
-
-
-def _allows_bracketed_paste() -> bool:
-    """False if the user's inputrc turns bracketed paste off."""
-    for path in (os.environ.get("INPUTRC"), os.path.expanduser("~/.inputrc"), "/etc/inputrc"):
-        with suppress(OSError, ValueError):
-            if path and os.path.isfile(path):
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    values = re.findall(r"(?im)^\s*set\s+enable-bracketed-paste\b[ \t]*(\S*)", file.read())
-                return not values or values[-1].lower() in ("on", "1", "")
-    return True

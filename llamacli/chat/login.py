@@ -1,4 +1,4 @@
-"""The login session that a call belongs to, and the conversation that was held last in it."""
+"""The POSIX session of a call, usually a terminal, and the last conversation in it."""
 
 import json
 import os
@@ -14,15 +14,15 @@ TIME = "%Y-%m-%dT%H:%M:%S%z"
 
 
 def now() -> str:
-    """Returns the time as a message's `meta` has it."""
+    """Returns the current time in the format of `meta`."""
     return time.strftime(TIME)
 
 
 def current() -> str:
-    """Returns what tells this login session from every other one, "" where that cannot be told.
+    """Returns an id of this login session, "" if it cannot be determined.
 
-    It is POSIX's session id and the start time of the session's leader: ids come
-    again, and 0 stands for a leader outside of this container.
+    It is the POSIX session id with the start time of the session's leader, since ids
+    are reused. The id 0 stands for a leader outside this container.
     """
     leader = os.getsid(0)
     started = _started(leader) if leader else ""
@@ -30,8 +30,8 @@ def current() -> str:
 
 
 def _started(pid: int) -> str:
-    """Returns when a process started, in whatever way the system says it; "" where the process is gone."""
-    # proc(5): field 22, counted behind the name, which may hold anything.
+    """Returns when a process started, in the system's own format; "" if it is gone."""
+    # proc(5): field 22. The name before it may contain anything.
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()[19].decode()
     if os.path.isdir("/proc/self"):
@@ -44,22 +44,22 @@ def _started(pid: int) -> str:
 
 
 def latest() -> str | None:
-    """Returns the name of the conversation that was held last in this login session, None where there is none."""
+    """Returns the name of the last conversation in this login session, None if there is none."""
     here = current()
-    found, when = None, 0.0
+    latest_name, latest_time = None, 0.0
     for name in session.names() if here else []:
-        # Those that follow are older still.
-        if found and when >= (session.sessions_by_age(name) or 0):
+        # All that follow are older.
+        if latest_name and latest_time >= (session.last_written(name) or 0):
             break
-        if (held := _last_held(name, here)) > when:
-            found, when = name, held
-    return found
+        if (used := _last_used(name, here)) > latest_time:
+            latest_name, latest_time = name, used
+    return latest_name
 
 
-def _last_held(name: str, login: str) -> float:
-    """Returns when a login session has last added to a conversation, in seconds since the epoch; 0 for never.
+def _last_used(name: str, login: str) -> float:
+    """Returns when a login session last added to a conversation, in seconds since the epoch; 0 for never.
 
-    Other login sessions may have added to it later, and a line may be torn.
+    Other login sessions may have added to it later, and a line may be incomplete.
     """
     try:
         data = SESSIONS.path(name).read_bytes()

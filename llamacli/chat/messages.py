@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from llamacli.api.json import encode, parse_json
 from llamacli.api.messages import Message, is_message, tool_calls
+from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
 
 #: A message as it is saved: the API's own keys, and `meta`, which is never sent.
@@ -32,9 +33,36 @@ def text(entry: SavedMessage) -> str:
     """Returns a message as text: its content, then its tool calls, one per line."""
     content = entry.get("content")
     if isinstance(content, list):
-        content = "\n".join(str(part.get("text", "")) for part in content)
+        content = "\n".join("[picture]" if "image_url" in part else str(part.get("text", "")) for part in content)
     calls = [encode(call).decode() for call in tool_calls(cast("Message", entry))]
     return "\n".join(filter(None, [content, entry.get("refusal"), *calls]))
+
+
+def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[SavedMessage]:
+    """Returns the messages that answer the tool calls of the last turn, in the order of the calls.
+
+    A result belongs to the call with its id, or else to the only call of a tool with
+    its name. Raises LlamaError (usage) unless each call has one result.
+    """
+    calls = tool_calls(cast("Message", entries[-1])) if entries and entries[-1].get("tool_calls") else []
+    if not calls:
+        raise LlamaError(ExitStatus.USAGE, "--tool-result: the last answer has no tool calls", "drop it")
+    names = [call.get("name") for call in calls]
+    keys = [
+        str(call["name"] if call["name"] in results and names.count(call["name"]) == 1 else call.get("id"))
+        for call in calls
+    ]
+    ids = ", ".join(str(call.get("id")) for call in calls)
+    if unknown := [key for key in results if key not in keys]:
+        what = f"--tool-result: the last answer has no tool call '{unknown[0]}'"
+        raise LlamaError(ExitStatus.USAGE, what, f"its calls are {ids}")
+    if missing := [key for key in keys if key not in results]:
+        what = f"--tool-result: no result for tool call '{missing[0]}'"
+        raise LlamaError(ExitStatus.USAGE, what, f"give one for each of {ids}")
+    return [
+        {"role": "tool", "tool_call_id": str(call.get("id") or ""), "content": results[key]}
+        for call, key in zip(calls, keys, strict=True)
+    ]
 
 
 def turn_of(entry: SavedMessage) -> object:

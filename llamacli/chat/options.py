@@ -2,29 +2,68 @@
 
 from typing import Annotated
 
-from llamacli.chat.session import NAME, NAME_WORDS
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import Integer, Pattern, Switch
+from llamacli.cli.types import AtFile, Integer, KeyValue, Pattern, Switch
+
+#: A session's name is always a safe file name, and never hidden.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
 
 
-class SessionOptions(Options):
-    """Which conversation goes on, and how."""
+class FollowUpOptions(Options):
+    """What a question has to do with earlier and later ones."""
 
     title = "Conversation"
+
+    continue_: Annotated[
+        bool,
+        Flag(
+            Switch(),
+            "Continue the last conversation of this terminal.",
+            "-c",
+            common=True,
+            example="llamacli ask -c 'And in winter?'",
+        ),
+    ] = False
+    save: Annotated[
+        bool | None, Flag(Switch(), "Save the conversation (ask: the default on a terminal).", env=True)
+    ] = None
+    keep: Annotated[int, Flag(Integer(1), "Number of unnamed sessions to keep.", env=True)] = 200
+
+
+class ToolResult(KeyValue, AtFile):
+    """The result of a tool call; TEXT may be read from a file."""
+
+    metavar = "ID=TEXT|@FILE"
+    completes = "field"
+    at_file = False
+
+    def value(self, text: str) -> object:
+        return text
+
+
+class SessionOptions(FollowUpOptions):
+    """Which conversation to continue, and how."""
 
     session: Annotated[
         str | None,
         Flag(
-            Pattern("NAME", NAME.pattern, NAME_WORDS, completes="session"),
-            "Go on with this session, or begin it.",
+            Pattern("NAME", NAME, NAME_WORDS, completes="session"),
+            "Continue this session, or start it.",
             "-S",
+            common=True,
         ),
     ] = None
-    continue_: Annotated[bool, Flag(Switch(), "Go on with the last session of this login session.", "-c")] = False
-    interactive: Annotated[
-        bool, Flag(Switch(), "Take a first turn from PROMPT and stdin, and then go on at the terminal.", "-i")
-    ] = False
-    no_save: Annotated[bool, Flag(Switch(), "Write nothing down.")] = False
-    keep_turns: Annotated[int | None, Flag(Integer(0), "Send only the system message and this many earlier turns.")] = (
+    interactive: Annotated[bool, Flag(Switch(), "Take the first turn, then continue at the terminal.", "-i")] = False
+    keep_turns: Annotated[int | None, Flag(Integer(0), "Send the system message and only this many earlier turns.")] = (
         None
     )
+    tool_result: Annotated[
+        dict[str, str] | None,
+        Flag(
+            ToolResult(),
+            "Answer a tool call of the last turn.",
+            multiple=True,
+            example="llamacli chat -S trip --tools @tools.json --tool-result call_1=@weather.json",
+        ),
+    ] = None

@@ -1,4 +1,4 @@
-"""A conversation at the terminal: reads a message or a command, does it, and reads the next one."""
+"""The interactive chat: reads a message or a command, runs it, and reads the next one."""
 
 import os
 import signal
@@ -19,10 +19,9 @@ from llamacli.stdio.stderr import is_dumb
 
 
 class Repl:
-    """Reads from the terminal and prints answers to stdout, wherever the two lead.
+    """Reads from the terminal and prints answers to stdout, which may be redirected.
 
-    Nothing that fails here ends it: the failure is told, and the conversation is as
-    it was.
+    An error does not end it: it is reported, and the conversation stays as it was.
     """
 
     def __init__(
@@ -32,12 +31,12 @@ class Repl:
         options: LoadedOptions,
         env: Environment,
     ) -> None:
-        """Raises LlamaError (usage) where there is no terminal."""
+        """Raises LlamaError (usage) if there is no terminal."""
         self.env = env
         self.dialogue = Dialogue(conversation, endpoint, options, env, _take_terminal())
 
     def run(self, first: Content) -> ExitStatus:
-        """Takes a first turn where there is one, and then all that are typed, until Ctrl-D."""
+        """Takes the first turn if there is one, then those that are typed, until Ctrl-D."""
         session = self.dialogue.conversation.session
         if session.is_saved:
             self._do(session.prepare)
@@ -56,7 +55,7 @@ class Repl:
             except Interrupted as interrupted:
                 self.dialogue.screen.write("\n")
                 if interrupted.was_empty:
-                    self.env.stderr.note("Ctrl-D or /exit leaves")
+                    self.env.stderr.note("press Ctrl-D or type /exit to leave")
             except EOFError:
                 self.dialogue.screen.write("\n")
                 break
@@ -65,31 +64,30 @@ class Repl:
             else:
                 if not self._do(lambda: self._handle(typed)):  # noqa: B023
                     break
-        # Not the one of the start: /reset and /save go on elsewhere.
+        # /reset and /save may have changed it.
         session = self.dialogue.conversation.session
         if session.is_saved and session.name and self.dialogue.conversation.total.turns:
-            self.env.stderr.note(f"saved; go on with: llamacli chat -S {session.name}")
+            self.env.stderr.note(f"saved; resume with: llamacli chat -S {session.name}")
         if draft := self.env.input.draft:
-            self.env.stderr.note(f"what you wrote and got no answer to is in {draft}")
+            self.env.stderr.note(f"your unsent message was saved to {draft}")
         return ExitStatus.OK
 
     def _greet(self) -> None:
         turns = len([entry for entry in self.dialogue.conversation.session.messages() if entry["role"] == "user"])
-        going_on = f"{self.dialogue.conversation.session.name}, {turns} turns so far; " if turns else ""
-        model = self.dialogue.conversation.runner.params.model
-        self.env.stderr.note(
-            f"{going_on}{model} at {self.dialogue.endpoint.host}; /help lists the commands, Ctrl-D leaves"
-        )
+        name = self.dialogue.conversation.session.name
+        session = f"{name}, {turns} turn{'s' if turns > 1 else ''} so far; " if turns else ""
+        model, host = self.dialogue.conversation.runner.params.model, self.dialogue.endpoint.host
+        self.env.stderr.note(f"{session}{model} at {host}; type /help for commands, Ctrl-D to leave")
 
     def _do(self, what: Callable[[], object]) -> bool:
-        """Does one thing, and tells what went wrong. Returns False where it was the last."""
+        """Runs something and reports its errors. Returns False if the user wants to leave."""
         try:
             return stoppable(lambda: self._goes_on(what))
         except Stopped as stopped:
             self.env.stderr.clear_status()
             if stopped.number != signal.SIGINT:
                 raise
-            self.env.stderr.note("stopped; the conversation is as it was")
+            self.env.stderr.note("stopped; this turn was not saved")
         return True
 
     def _goes_on(self, what: Callable[[], object]) -> bool:
@@ -118,17 +116,17 @@ class Repl:
 
 
 def _take_terminal() -> int:
-    """Puts the terminal on descriptors 0 and 1, where readline wants it; returns one for what stdout was.
+    """Puts the terminal on descriptors 0 and 1 for readline; returns a descriptor for the old stdout.
 
-    Raises LlamaError (usage) where there is none.
+    Raises LlamaError (usage) if there is no terminal.
     """
     if os.isatty(0) and os.isatty(1):
         return 1
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
-        what = "--interactive needs a terminal, and there is none"
-        raise LlamaError(ExitStatus.USAGE, what, "leave it out to take one turn") from None
+        what = "--interactive needs a terminal"
+        raise LlamaError(ExitStatus.USAGE, what, "drop it to take one turn") from None
     stdout = os.dup(1)
     os.dup2(terminal, 0)
     os.dup2(terminal, 1)

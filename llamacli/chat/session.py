@@ -10,20 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
+from llamacli.chat.options import NAME, NAME_WORDS
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 
-#: A session's name is always a safe file name, and never hidden.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
-
 
 def checked_name(name: str, origin: str) -> str:
     """Returns the name of a session. Raises LlamaError (usage) if it is not valid."""
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
     return name
 
@@ -42,6 +37,8 @@ class Session:
         #: The messages at the last look, in case the file is removed.
         self._messages: list[SavedMessage] = []
         self._reported_lines: set[int] = set()
+        #: Turns that could not be saved. The conversation goes on with them, and each save tries again.
+        self._unsaved: list[SavedMessage] = []
         if name is not None and not is_saved:
             self._messages = self._read()
 
@@ -56,7 +53,7 @@ class Session:
         """
         if self.is_saved and self.name is not None:
             self._messages = self._read()
-        return list(self._messages)
+        return [*self._messages, *self._unsaved]
 
     def prepare(self) -> None:
         """Creates the folder. Raises LlamaError (output) now if a turn could not be saved after it was paid for."""
@@ -77,25 +74,30 @@ class Session:
 
         `system` replaces the system message, and `without` is the id of a turn to
         remove. Turns that other processes have added meanwhile stay. Raises LlamaError
-        (output).
+        (output), and keeps the turn in memory.
         """
+        turn = [*without_turn(self._unsaved, without), *turn]
 
         def changed(entries: list[SavedMessage]) -> list[SavedMessage]:
             return with_system(without_turn(entries, without), system) + turn
 
-        with self._changing() as file:
-            lines = decode_lines(file.read() if file else b"")
-            # The file may be new, or was removed since the turn began.
-            entries = changed(lines.entries or self._messages)
-            if file and not lines.entries:
-                _append(file, encode_lines(entries), 0)
-            elif file and without is None and system is None:
-                _append(file, encode_lines(turn), lines.end)
-            elif file and entries:
-                write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
-            elif file:
-                os.unlink(self.path)
-            self._messages = complete_turns(entries)
+        try:
+            with self._changing() as file:
+                lines = decode_lines(file.read() if file else b"")
+                # The file may be new, or was removed since the turn began.
+                entries = changed(lines.entries or self._messages)
+                if file and not lines.entries:
+                    _append(file, encode_lines(entries), 0)
+                elif file and without is None and system is None:
+                    _append(file, encode_lines(turn), lines.end)
+                elif file and entries:
+                    write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
+                elif file:
+                    os.unlink(self.path)
+        except LlamaError:
+            self._unsaved = turn
+            raise
+        self._messages, self._unsaved = complete_turns(entries), []
 
     def save_as(self, name: str) -> None:
         """Renames the session, or copies it if the user had named it.
@@ -105,7 +107,7 @@ class Session:
         entries = self.messages()
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
-            if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries:
+            if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries and not self._unsaved:
                 with LockedFile(self.path):
                     # Not by os.rename, which would take the place of a session of that name.
                     os.link(self.path, SESSIONS.path(name))
@@ -117,7 +119,7 @@ class Session:
             raise LlamaError(ExitStatus.USAGE, f"session '{name}' already exists", "choose another name") from None
         except OSError as error:
             raise _cannot_write(SESSIONS.path(name), error) from None
-        self.name, self.is_saved = name, True
+        self.name, self.is_saved, self._unsaved = name, True, []
 
     def _read(self) -> list[SavedMessage]:
         try:
@@ -159,16 +161,16 @@ class Session:
 def names() -> list[str]:
     """Returns the names of all sessions, the most recently used first. Raises LlamaError (usage)."""
     try:
-        there = SESSIONS.names()
+        stored = SESSIONS.names()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
-    ages = {name: age for name in there if NAME.fullmatch(name) and (age := sessions_by_age(name)) is not None}
+    ages = {name: age for name in stored if re.fullmatch(NAME, name) and (age := last_written(name)) is not None}
     return sorted(ages, key=lambda name: (-ages[name], name))
 
 
-def sessions_by_age(name: str) -> float | None:
+def last_written(name: str) -> float | None:
     """Returns when a session was last written, in seconds since the epoch; None if it is not a file."""
     with suppress(OSError):
         status = os.stat(SESSIONS.path(name))
@@ -178,6 +180,13 @@ def sessions_by_age(name: str) -> float | None:
 
 #: The names of sessions that the user did not name.
 TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
+
+
+def prune(keep: int) -> None:
+    """Removes the oldest sessions that the user did not name, except the newest `keep`."""
+    with suppress(OSError, LlamaError):
+        for name in [name for name in names() if TIME_NAME.fullmatch(name)][keep:]:
+            os.unlink(SESSIONS.path(name))
 
 
 def _time_names() -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""THE table of the commands that a chat at the terminal knows, each beginning with a slash."""
+"""The slash commands of an interactive chat."""
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from llamacli.api.json import encode
@@ -58,10 +59,10 @@ def _reset(talk: Dialogue, operand: str) -> None:
     old, entries = chat.session, chat.session.messages()
     if chat.system is None and entries and entries[0]["role"] == "system":
         chat.system = text(entries[0])
-    chat.session = Session(None, is_saved=not chat.options.no_save, warn=talk.env.stderr.note)
+    chat.session = Session(None, is_saved=chat.options.save is not False, warn=talk.env.stderr.note)
     talk.forget()
-    where = f"; the old one is saved as {old.name}" if old.is_saved and old.name and entries else ""
-    talk.env.stderr.note(f"a new conversation{where}")
+    is_kept = old.is_saved and old.name and entries
+    talk.env.stderr.note("started a new conversation" + (f"; the old one is saved as {old.name}" if is_kept else ""))
 
 
 def _undo(talk: Dialogue, operand: str) -> None:
@@ -69,23 +70,23 @@ def _undo(talk: Dialogue, operand: str) -> None:
     talk.conversation.session.save([], without=turn_of(last[0]))
     talk.unanswered, talk.replaced_turn = text(last[0]), None
     words = one_line(talk.unanswered, 40)
-    talk.env.stderr.note(f"took '{words}' and its answer back; /edit changes it, /retry asks it again")
+    talk.env.stderr.note(f"removed '{words}' and its answer; /edit to change it, /retry to ask it again")
 
 
 def _retry(talk: Dialogue, operand: str) -> None:
     if talk.unanswered:
         return talk.ask(talk.unanswered, talk.replaced_turn)
     last = _last_turn(talk)
-    # The old answer stands until there is a new one.
+    # The old answer stays until the new one is complete.
     return talk.ask(text(last[0]), without=turn_of(last[0]))
 
 
 def _last_turn(talk: Dialogue) -> list[SavedMessage]:
     last = talk.conversation.last_turn()
     if not last:
-        raise LlamaError(ExitStatus.USAGE, "there is no turn yet")
+        raise LlamaError(ExitStatus.USAGE, "nothing has been asked yet")
     if turn_of(last[0]) is None:
-        raise LlamaError(ExitStatus.USAGE, "the last turn was not written by llamacli", "it stays as it is")
+        raise LlamaError(ExitStatus.USAGE, "the last turn was written by another program", "edit the file")
     return last
 
 
@@ -95,7 +96,7 @@ def _edit(talk: Dialogue, operand: str) -> None:
 
 def _system(talk: Dialogue, operand: str) -> None:
     talk.conversation.system = str(parse_value(Flag(AtFile(), ""), operand, "/system", talk.env))
-    talk.env.stderr.note("the next turn has " + ("this system message" if operand else "no system message"))
+    talk.env.stderr.note("system message " + ("set" if operand else "removed") + " from the next turn on")
 
 
 def _model(talk: Dialogue, operand: str) -> None:
@@ -108,73 +109,102 @@ def _set(talk: Dialogue, operand: str) -> None:
     import shlex
 
     try:
-        flag, *texts = shlex.split(operand) or [""]
+        words = shlex.split(operand)
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
-    if not flag:
-        rows = [(name[2:], getattr(table, field)) for table in _groups(talk) for name, field in _settable(type(table))]
-        return print_table([(name, _told(there)) for name, there in rows if there is not None], talk.screen)
-    wanted = "--" + flag.lstrip("-").replace("_", "-")
-    for table in _groups(talk):
-        for name, field in _settable(type(table)):
-            if wanted == "--no-" + name[2:] and not texts and isinstance(table.flags()[field].type, Switch):
-                texts = ["false"]
-            elif wanted != name and flag != table.flags()[field].short:
-                continue
-            return _put(talk, table, field, texts)
-    raise _not_set(talk, flag, wanted)
+    if not words:
+        return _print_settings(talk)
+    name, equals, value = words[0].partition("=")
+    texts = [value, *words[1:]] if equals else words[1:]
+    group, field, is_negated = _find_flag(talk, name)
+    flag, name = group.flags()[field], long_name(field)
+    if isinstance(flag.type, Switch) and not texts:
+        texts = ["false" if is_negated else "true"]
+    elif is_negated:
+        raise LlamaError(ExitStatus.USAGE, f"/set: '{words[0]}' takes no value", f"try /set {name[2:]} {texts[0]}")
+    if texts and texts != [""]:
+        raw = texts if flag.multiple else " ".join(texts)
+        group = group.replace(field, parse_value(flag, raw, f"/set {name[2:]}", talk.env), name)
+    else:
+        group = group.reset(field)
+    talk.reconfigure(talk.options.replace(group))
+    talk.env.stderr.note(f"{name[2:]} is {_as_json(getattr(group, field))}")
+    return None
 
 
-def _not_set(talk: Dialogue, flag: str, wanted: str) -> LlamaError:
-    """Says why a flag cannot be set: it counts at the beginning only, has a command of its own, or is none."""
+def _print_settings(talk: Dialogue) -> None:
+    groups = [talk.options[group] for group in SETTABLE]
+    rows = [(name[2:], getattr(group, field)) for group in groups for name, field in _settable(type(group))]
+    print_table([(name, _as_json(value)) for name, value in rows if value is not None], talk.screen)
+
+
+def _find_flag(talk: Dialogue, name: str) -> tuple[Options, str, bool]:
+    """Returns the group and field of a flag, and whether its name negates it.
+
+    `name` is a long or short name, or a unique prefix of a long one. Raises LlamaError
+    (usage).
+    """
+    wanted = name if len(name) == 2 and name.startswith("-") else "--" + name.lstrip("-").replace("_", "-")
+    forms: dict[str, tuple[type[Options], str, bool]] = {}
+    for group in SETTABLE:
+        for long, field in _settable(group):
+            flag = group.flags()[field]
+            for form in flag.names(field):
+                forms[form] = (group, field, form == flag.negated(field))
+            if isinstance(flag.type, Switch):
+                forms.setdefault(f"--no-{long[2:]}", (group, field, True))
+    matches = [wanted] if wanted in forms else [form for form in forms if form.startswith(wanted) and len(wanted) > 2]
+    if len({forms[form][:2] for form in matches}) == 1:
+        group, field, is_negated = forms[matches[0]]
+        return talk.options[group], field, is_negated
+    if matches:
+        names = ", ".join(form[2:] for form in matches)
+        raise LlamaError(ExitStatus.USAGE, f"/set: '{name}' could be {names}")
+    raise _not_settable(name, wanted)
+
+
+def _not_settable(name: str, wanted: str) -> LlamaError:
+    """Returns the error for a flag that only the command line takes, that has its own command, or is unknown."""
     from llamacli.cli.app import command
 
-    settable = {name for table in _groups(talk) for name, _ in _settable(type(table))}
-    if not any({wanted, flag} & set(entry.names) for entry in command("chat").flags if entry.long not in settable):
-        return LlamaError(ExitStatus.USAGE, f"/set: no flag '{flag}'", "Tab lists them, and so does 'llamacli chat -h'")
-    own = f"/{wanted[2:]}"
-    todo = f"there is {own}" if own in COMMANDS else "give it to llamacli chat"
-    return LlamaError(ExitStatus.USAGE, f"/set: '{flag}' cannot be set in a conversation", todo)
+    if any(wanted in flag.names for flag in command("chat").flags):
+        slash = f"/{wanted[2:]}"
+        hint = f"use {slash}" if slash in COMMANDS else "start llamacli chat with it"
+        return LlamaError(ExitStatus.USAGE, f"/set: '{name}' cannot be changed in a chat", hint)
+    return LlamaError(ExitStatus.USAGE, f"/set: unknown flag '{name}'", "press Tab for the list")
 
 
-def _groups(talk: Dialogue) -> list[Options]:
-    return [talk.options[group] for group in SETTABLE]
-
-
-def _settable(table: type[Options]) -> Iterator[tuple[str, str]]:
-    """Yields the long name and the field of each flag that can be set between two turns."""
-    for field in table.flags():
-        if field not in ("session", "continue_", "interactive", "no_save"):
+def _settable(group: type[Options]) -> Iterator[tuple[str, str]]:
+    """Yields the long name and the field of each flag that can be changed between two turns."""
+    for field in group.flags():
+        if field not in ("session", "continue_", "interactive", "save", "keep", "tool_result"):
             yield long_name(field), field
 
 
-def _put(talk: Dialogue, table: Options, field: str, texts: list[str]) -> None:
-    """Gives a field the value that the texts mean, or its default where there are none."""
-    flag, name = table.flags()[field], long_name(field)
-    if not texts and isinstance(flag.type, Switch):
-        texts = ["true"]
-    if texts:
-        raw = texts if flag.multiple else " ".join(texts)
-        table = table.replace(field, parse_value(flag, raw, f"/set {name[2:]}", talk.env), name)
-    else:
-        table = table.reset(field)
-    talk.reconfigure(talk.options.replace(table))
-    there = getattr(table, field)
-    talk.env.stderr.note(f"{name[2:]} is {_told(there)}")
-
-
-def _told(there: Any) -> str:
-    """Returns a flag's value as JSON."""
-    # A schema is shown as the document that it is; its class is not worth its import.
-    there = getattr(there, "document", there)
-    return "not set" if there is None else encode(there).decode()
+def _as_json(value: Any) -> str:
+    """Returns the value of a flag as JSON."""
+    # A schema is shown as its document; importing its class to check would take time.
+    value = getattr(value, "document", value)
+    return "not set" if value is None else encode(value).decode()
 
 
 def _file(talk: Dialogue, operand: str) -> None:
     if not operand:
-        raise LlamaError(ExitStatus.USAGE, "/file wants the PATH of a file")
-    talk.attached.append(prompt.attachment(os.path.expanduser(operand), talk.env.input))
-    talk.env.stderr.note(f"{operand} goes with the next message")
+        raise LlamaError(ExitStatus.USAGE, "/file needs a PATH")
+    path = _unquoted(operand)
+    talk.attached.append(prompt.attachment(os.path.expanduser(path), talk.env.input))
+    talk.env.stderr.note(f"{path} will be sent with the next message")
+
+
+def _unquoted(path: str) -> str:
+    """Returns a path without quotes or backslashes around it; one that exists as it is needs none."""
+    import shlex
+
+    if not os.path.lexists(os.path.expanduser(path)):
+        with suppress(ValueError):
+            words = shlex.split(path)
+            return words[0] if len(words) == 1 else path
+    return path
 
 
 def _save(talk: Dialogue, operand: str) -> None:
@@ -191,25 +221,27 @@ def _usage(talk: Dialogue, operand: str) -> None:
 
 
 def _models(typed: str) -> list[str]:
-    """Returns the models that were listed last."""
+    """Returns the models of the last listing."""
     with open(MODELS.path(), encoding="utf-8", errors="replace") as file:
         return file.read().splitlines()
 
 
 def _flags(typed: str) -> list[str]:
-    flag, blank, _ = typed.partition(" ")
-    found = {name[2:]: table.flags()[field] for table in SETTABLE for name, field in _settable(table)}
+    name, blank, _ = typed.partition(" ")
+    flags = {long[2:]: group.flags()[field] for group in SETTABLE for long, field in _settable(group)}
     if not blank:
-        return [f"{name} " for name in found]
-    return [f"{flag} {choice}" for choice in ("true", "false")] if isinstance(found[flag].type, Switch) else []
+        return [f"{long} " for long in flags]
+    is_switch = name in flags and isinstance(flags[name].type, Switch)
+    return [f"{name} {choice}" for choice in ("true", "false")] if is_switch else []
 
 
 def _paths(typed: str) -> list[str]:
-    """Returns the files and folders that a path, which may hold blanks and begin with ~, can go on with."""
-    folder, _, _ = typed.rpartition("/")
-    folder += "/" if "/" in typed else ""
-    with os.scandir(os.path.expanduser(folder) or ".") as found:
-        return sorted(f"{folder}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found)
+    """Returns the files and folders that complete a path, which may contain blanks and start with ~ or a quote."""
+    quote = typed[:1] if typed[:1] in ("'", '"') else ""
+    folder, slash, _ = typed[len(quote) :].rpartition("/")
+    folder += slash
+    with os.scandir(os.path.expanduser(folder) or ".") as entries:
+        return sorted(f"{quote}{folder}{entry.name}{'/' if entry.is_dir() else quote}" for entry in entries)
 
 
 COMMANDS = {
@@ -223,7 +255,7 @@ COMMANDS = {
     "/edit": SlashCommand("[TEXT]", "Write a message in $VISUAL or $EDITOR.", _edit),
     "/system": SlashCommand("[TEXT]", "Set the system message: TEXT, @FILE or none.", _system),
     "/model": SlashCommand("[NAME]", "Show or change the model.", _model, _models),
-    "/set": SlashCommand("[FLAG [VALUE]]", "Show or set flags; without VALUE, reset one.", _set, _flags),
+    "/set": SlashCommand("[FLAG[=VALUE]]", "Show flags, or change or reset one.", _set, _flags),
     "/file": SlashCommand("PATH", "Attach a file to the next message.", _file, _paths),
     "/save": SlashCommand("NAME", "Save the conversation under this name.", _save),
     "/show": SlashCommand("", "Print the conversation.", _show),
@@ -246,7 +278,7 @@ def find_command(name: str) -> SlashCommand:
     raise LlamaError(ExitStatus.USAGE, f"unknown command '{name}'", hint)
 
 
-#: The tables whose flags /set takes.
+#: The groups whose flags /set changes.
 SETTABLE: tuple[type[Options], ...] = (
     FormatOptions,
     Params,
@@ -259,7 +291,7 @@ SETTABLE: tuple[type[Options], ...] = (
 
 
 def completions(line: str) -> list[str]:
-    """Returns the lines that one which begins with a slash may be completed to. Raises OSError."""
+    """Returns the lines that complete one that starts with a slash. Raises OSError."""
     name, blank, typed = line.partition(" ")
     if not blank:
         return [f"{command} " for command in COMMANDS if command.startswith(name or "/")] if line else []

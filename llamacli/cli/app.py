@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from llamacli import PROGRAM, __version__
-from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, Raw, flag_specs
-from llamacli.cli.table import Operand
+from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, flag_specs
+from llamacli.cli.table import Operand, Raw
+from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
     from typer._click import Context
@@ -26,9 +28,8 @@ COMMANDS = {
     "config": "Show the settings, store a key, try the connection.",
     "completion": "Print the completion of a shell: bash, zsh or fish.",
     "man": "Print the man page.",
-    "help": "Print help on a command, or on exit-codes, environment, files.",
+    "help": "Print help on a command or a topic.",
 }
-HELP_NAMES = ["-h", "--help"]
 
 
 def command(name: str) -> CommandSpec:
@@ -44,6 +45,7 @@ def command(name: str) -> CommandSpec:
         module.run,
         getattr(module, "SURPLUS_HINT", f"see: {PROGRAM} help {name}"),
         getattr(module, "IS_LENIENT", False),
+        getattr(module, "help_rows", list),
     )
 
 
@@ -55,20 +57,24 @@ def commands() -> list[CommandSpec]:
 def parse(arguments: list[str]) -> ParsedCall:
     """Parses the command line. Nothing is read or sent.
 
-    Raises typer.TyperException or LlamaError if it is invalid, typer.Exit after
-    printing help, OSError if help could not be printed.
+    Raises LlamaError if it is invalid, typer.Exit after printing help.
     """
     try:
         return _parse(arguments, arguments)
     except typer.TyperException:
-        # The advice for a mistyped flag depends on all the others.
-        return _parse(arguments, None)
+        # An abbreviation or a typo: only all flags together tell.
+        try:
+            return _parse(arguments, None)
+        except typer.TyperException as error:
+            raise _usage_error(error) from None
 
 
 def _parse(arguments: list[str], words: list[str] | None) -> ParsedCall:
     # Not group(): Typer's main would exit with 1 on a closed pipe and swallow Ctrl-C.
-    group = LlamaGroup(name=PROGRAM, invoke_without_command=True, params=[_version_option()], rich_markup_mode=None)
-    with group.make_context(PROGRAM, list(arguments), obj=words, help_option_names=HELP_NAMES) as ctx:
+    group = LlamaGroup(
+        name=PROGRAM, invoke_without_command=True, params=_help_options(), add_help_option=False, rich_markup_mode=None
+    )
+    with group.make_context(PROGRAM, list(arguments), obj=words) as ctx:
         return group.invoke(ctx)
 
 
@@ -83,15 +89,19 @@ class LlamaCommand(TyperCommand):
         options = [_option(flag) for flag in flags if names is None or not names.isdisjoint(flag.names)]
         super().__init__(
             spec.name,
-            params=[*map(_argument, spec.operands), *options, _version_option()],
-            context_settings={"help_option_names": HELP_NAMES},
+            params=[*map(_argument, spec.operands), *options, *_help_options()],
+            add_help_option=False,
             rich_markup_mode=None,
         )
 
-    def get_help(self, ctx: "Context") -> str:
+    def help_text(self, short: bool) -> str:
         from llamacli.cli.docs import help
 
-        return help.command_help(self.spec)
+        return help.short_help(self.spec) if short else help.command_help(self.spec)
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        ctx.obj = "--" in args
+        return super().parse_args(ctx, _with_empty_values(args, self.spec.flags))
 
     def invoke(self, ctx: "Context") -> ParsedCall:
         operands = {operand.name for operand in self.spec.operands}
@@ -103,7 +113,7 @@ class LlamaCommand(TyperCommand):
                 words[name] = [value] if isinstance(value, str) else value
             else:
                 flags[name] = list(value) if isinstance(value, tuple) else value
-        return ParsedCall(self.spec, flags, words)
+        return ParsedCall(self.spec, flags, words, ctx.obj)
 
 
 class LlamaGroup(TyperGroup):
@@ -115,32 +125,54 @@ class LlamaGroup(TyperGroup):
     def resolve_command(self, ctx: "Context", args: list[str]) -> "tuple[str | None, TyperCommand | None, list[str]]":
         built = self.get_command(ctx, args[0])
         if built is None:
-            raise _unknown(args[0])
+            from llamacli.cli.suggest import unknown_command
+
+            raise unknown_command(args[0], COMMANDS)
         return args[0], built, args[1:]
 
     def invoke(self, ctx: "Context") -> ParsedCall:
         call: ParsedCall | None = super().invoke(ctx)
         if call is None:
-            typer.echo(ctx.get_help(), err=True)
+            Stderr().write(self.help_text(short=True) + "\n")
             raise typer.Exit(ExitStatus.USAGE)
         return call
 
-    def get_help(self, ctx: "Context") -> str:
-        from llamacli.cli.docs.help import program_help
+    def help_text(self, short: bool) -> str:
+        from llamacli.cli.docs import help
 
-        return program_help(COMMANDS)
+        return help.program_help(COMMANDS) if short else help.full_program_help(COMMANDS)
 
 
-def _version_option() -> TyperOption:
-    return TyperOption(
-        param_decls=["version", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version
-    )
+def _help_options() -> list[TyperOption]:
+    """Returns the options that print something and exit."""
+    printers = {"--version": _print_version, "-h": _print_short_help, "--help": _print_help}
+    return [
+        TyperOption(param_decls=[name], is_flag=True, is_eager=True, expose_value=False, callback=printer)
+        for name, printer in printers.items()
+    ]
 
 
 def _print_version(ctx: "Context", option: TyperOption, value: bool | None) -> None:
     if value:
-        typer.echo(f"{PROGRAM} {__version__}")
-        raise typer.Exit
+        _print(f"{PROGRAM} {__version__}")
+
+
+def _print_short_help(ctx: "Context", option: TyperOption, value: bool | None) -> None:
+    if value:
+        _print(cast("LlamaCommand | LlamaGroup", ctx.command).help_text(short=True))
+
+
+def _print_help(ctx: "Context", option: TyperOption, value: bool | None) -> None:
+    if value:
+        _print(cast("LlamaCommand | LlamaGroup", ctx.command).help_text(short=False))
+
+
+def _print(text: str) -> NoReturn:
+    from llamacli.stdio.output import Output
+
+    with Output(None) as out:
+        out.write(text)
+    raise typer.Exit
 
 
 def _argument(operand: Operand) -> TyperArgument:
@@ -154,10 +186,17 @@ def _option(flag: FlagSpec) -> TyperOption:
     # Typer only splits the text: one parser (resolve.load) serves flags and environment alike.
     return TyperOption(
         param_decls=[flag.field, *flag.flag.param_decls(flag.field)],
-        is_flag=not flag.takes_value,
+        is_flag=isinstance(flag.flag.type, Switch),
         multiple=flag.flag.multiple,
         metavar=flag.flag.type.metavar,
     )
+
+
+def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]:
+    """Returns the words with a `=` after each flag whose value is optional and missing."""
+    names = {name for flag in flags if isinstance(flag.flag.type, OptionalValue) for name in flag.names}
+    end = words.index("--") if "--" in words else len(words)
+    return [f"{word}=" if word in names else word for word in words[:end]] + words[end:]
 
 
 def _possible_names(words: Sequence[str]) -> set[str]:
@@ -171,11 +210,27 @@ def _possible_names(words: Sequence[str]) -> set[str]:
     return names
 
 
-def _unknown(name: str) -> LlamaError:
-    from difflib import get_close_matches
+def _usage_error(error: typer.TyperException) -> LlamaError:
+    """Returns one of Typer's errors in our words."""
+    from llamacli.cli import suggest
 
-    close = get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean '{PROGRAM} {close[0]}'?" if close else ""
-    if close != ["ask"]:
-        hint = " ".join(filter(None, (hint, f"to ask the model: {PROGRAM} ask {name} ...")))
-    return LlamaError(ExitStatus.USAGE, f"no command '{name}'", hint)
+    text = error.format_message().rstrip(".")
+    name, ctx = getattr(error, "option_name", ""), cast("Context | None", getattr(error, "ctx", None))
+    command = ctx.command if ctx else None
+    if text.startswith("No such option"):
+        if isinstance(command, LlamaCommand):
+            return suggest.unknown_option(name, command.spec, commands())
+        hint = f"put options after it: {PROGRAM} COMMAND {name}"
+        return LlamaError(ExitStatus.USAGE, f"option {name} before the command", hint)
+    if isinstance(command, LlamaCommand):
+        if "unexpected extra argument" in text:
+            # The words are not repeated: they may be a key.
+            what = f"too many arguments for {command.spec.name}"
+            return LlamaError(ExitStatus.USAGE, what, command.spec.surplus_hint)
+        if text.startswith("Missing argument"):
+            name = next(operand.type.metavar for operand in command.spec.operands if operand.required)
+            hint = f"see: {PROGRAM} {command.spec.name} -h"
+            return LlamaError(ExitStatus.USAGE, f"{command.spec.name} needs {name}", hint)
+    if "requires an argument" in text:
+        return LlamaError(ExitStatus.USAGE, f"{name} needs a value")
+    return LlamaError(ExitStatus.USAGE, text[:1].lower() + text[1:])

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from llamacli.api.json import parse_json
-from llamacli.cli.shared import DecodingOptions, DisplayOptions
-from llamacli.cli.spec import LoadedOptions, ParsedCall, Raw
-from llamacli.cli.table import Flag, Options, long_name
+from llamacli.cli.shared import DisplayOptions, StdinOptions
+from llamacli.cli.spec import LoadedOptions, ParsedCall
+from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 
 
-def load(call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]] | None = None) -> LoadedOptions:
+def load(call: ParsedCall, env: Environment, settings: Mapping[str, Setting] | None = None) -> LoadedOptions:
     """Loads every group of the command's flags.
 
     `settings` holds values that rank between flag and environment, each with its
@@ -22,24 +22,28 @@ def load(call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, s
     """
     env.input.flags = frozenset(field for group in call.command.groups for field in group.flags())
     loaded: dict[type[Options], Options] = {}
-    # These two say how to report and decode what is wrong with the others.
-    for group in sorted(call.command.groups, key=lambda group: group not in (DisplayOptions, DecodingOptions)):
+    for group in sorted(call.command.groups, key=_loading_order):
         loaded[group] = _load_group(group, call, env, settings or {})
         apply(loaded[group], env)
     return LoadedOptions(call, {group: loaded[group] for group in call.command.groups})
+
+
+def _loading_order(group: type[Options]) -> bool:
+    """Puts first the groups that say how to report errors and how to read the values of other flags."""
+    return not (issubclass(group, (DisplayOptions, StdinOptions)) or hasattr(group, "max_time"))
 
 
 def apply(group: Options, env: Environment) -> None:
     """Puts options into effect that concern reading and reporting rather than one command."""
     if isinstance(group, DisplayOptions):
         env.stderr.configure(quiet=group.quiet, verbose=group.verbose, color=not group.no_color)
-    elif isinstance(group, DecodingOptions):
-        env.input.lossy = group.lossy
+    elif isinstance(group, StdinOptions):
+        env.input.stdin_timeout, env.input.lossy = group.stdin_timeout, getattr(group, "lossy", False)
+    elif hasattr(group, "max_time"):
+        env.input.max_time = group.max_time
 
 
-def _load_group(
-    group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]]
-) -> Options:
+def _load_group(group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Options:
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     errors: dict[str, LlamaError] = {}
@@ -57,9 +61,7 @@ def _load_group(
     return group(values, origins, errors)
 
 
-def _find(
-    name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, tuple[Raw, str]]
-) -> tuple[Raw, str] | None:
+def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Setting | None:
     """Returns the text of a flag and its origin, None if nothing sets it."""
     if name in call.flags:
         return call.flags[name], long_name(name)
@@ -68,6 +70,8 @@ def _find(
     variable = flag.variable(name)
     if variable and (setting := env.settings.find(variable, flag.untrusted)):
         text, source = setting
+        if source.untrusted and flag.costly:
+            env.stderr.note(f"{source} sets {long_name(name)} to {text}")
         return _split(text) if flag.multiple else text, f"{variable} in {source}"
     return None
 
@@ -76,7 +80,7 @@ def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> Any:
     """Returns the value of a flag. Raises LlamaError (usage)."""
     if isinstance(raw, list):
         return flag.type.join([_parse(flag.type, text, origin, env) for text in raw])
-    return raw if isinstance(raw, bool) else _parse(flag.type, raw, origin, env)
+    return raw if isinstance(raw, (bool, FileValue)) else _parse(flag.type, raw, origin, env)
 
 
 def _split(text: str) -> list[str]:
@@ -99,4 +103,5 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
         return kind.parse(text)
     except ValueError as error:
         label = label if len(label) <= 60 else label[:57] + "..."
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{label}' {error}") from None
+        what = f"{error}" if kind.is_secret else f"'{label}' {error}"
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: {what}") from None

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import PathType, Switch
+from llamacli.cli.types import PathType, Seconds, Switch
 
 
 class OutputFile(Options):
@@ -15,31 +15,49 @@ class OutputFile(Options):
         str | None,
         Flag(
             PathType(),
-            "Write the answer to this file, which is replaced when it is complete.",
+            "Answer file, replaced once it is complete.",
             "-o",
-            example="llamacli ask -o summary.md 'Summarise:' <notes.txt",
+            common=True,
+            example="llamacli ask -o summary.md 'Summarize:' <notes.txt",
         ),
     ] = None
 
 
 class DisplayOptions(Options):
-    """How llamacli speaks on stderr."""
+    """What is shown on stderr."""
 
     title = "Display"
     note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
 
-    quiet: Annotated[bool, Flag(Switch(), "Show no notes and warnings, only errors.", "-q", env=True)] = False
+    quiet: Annotated[
+        bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True)
+    ] = False
     verbose: Annotated[
-        bool, Flag(Switch(), "Show headers, ids and timings on stderr, the key redacted.", "-v", env=True)
+        bool,
+        Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True),
     ] = False
     no_color: Annotated[
-        bool, Flag(Switch(), "Use no colour (nor with NO_COLOR or TERM=dumb); --color undoes it.", env=True)
+        bool,
+        Flag(
+            Switch(),
+            "Disable color, as NO_COLOR and TERM=dumb do.",
+            env=True,
+            in_prompt_file=True,
+        ),
     ] = False
 
 
-class DecodingOptions(Options):
-    """How bytes become text."""
+class StdinOptions(Options):
+    """How stdin is read."""
 
     title = "Input"
+
+    stdin_timeout: Annotated[
+        float | None, Flag(Seconds(0.001, 1_000_000), "Give up if stdin sends nothing for this long.")
+    ] = None
+
+
+class DecodingOptions(StdinOptions):
+    """How stdin is read, and how bytes become text."""
 
     lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False

@@ -3,13 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, cast
 
-from llamacli.cli.table import AnyOptions, Flag, Operand, Options, describe
-from llamacli.cli.types import Switch
+from llamacli.cli.table import AnyOptions, Flag, Operand, Options, Raw, describe
+from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus
 from llamacli.stdio.environment import Environment
-
-#: The text of a flag, several if it is repeated, or True or False for a switch.
-Raw = str | list[str] | bool
 
 
 class HelpOptions(Options):
@@ -17,7 +14,7 @@ class HelpOptions(Options):
 
     title = "Help"
 
-    help: Annotated[bool, Flag(Switch(), "Print help; -h prints less of it.", "-h")] = False
+    help: Annotated[bool, Flag(Switch(), "Print all options; -h prints the most used.", "-h")] = False
     version: Annotated[bool, Flag(Switch(), "Print the version.")] = False
 
 
@@ -44,11 +41,14 @@ class FlagSpec(NamedTuple):
         longs = [part for part in self.flag.param_decls(self.field) if part.startswith("--")]
         longs = [_with_negated(*part.split("/")) if "/" in part else part for part in longs]
         short = f"{self.flag.short}, " if self.flag.short else "    "
+        if isinstance(self.flag.type, OptionalValue):
+            return f"{short}{', '.join(longs)}[={self.flag.type.metavar}]"
         return f"{short}{', '.join(longs)} {self.flag.type.metavar}".rstrip()
 
     @property
     def takes_value(self) -> bool:
-        return not isinstance(self.flag.type, Switch)
+        """True if the next word is the value of the flag."""
+        return not isinstance(self.flag.type, Switch | OptionalValue)
 
     @property
     def descriptions(self) -> dict[str, tuple[str, ...]]:
@@ -81,6 +81,8 @@ class CommandSpec(NamedTuple):
     surplus_hint: str
     #: Invalid settings are passed to the command instead of ending it.
     is_lenient: bool
+    #: Returns the rows of a table for the help topic of the command's name.
+    help_rows: Callable[[], list[tuple[str, str]]]
 
     @property
     def flags(self) -> list[FlagSpec]:
@@ -96,6 +98,8 @@ class ParsedCall(NamedTuple):
     flags: Mapping[str, Raw]
     #: The words of each operand, by its name.
     operands: Mapping[str, Sequence[str]]
+    #: The command line contains `--`, so every word after it is meant as an operand.
+    has_separator: bool = False
 
 
 class LoadedOptions:

@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+class FileValue:
+    """A value that was read from the file that a flag names, before the flags were loaded."""
+
+    path: str
+
+
+#: The text of a flag, several if it is repeated, True or False for a switch, or what a file contains.
+Raw = str | list[str] | bool | FileValue
+
+#: A value from another place, which its origin names.
+Setting = tuple[Raw, str]
+
+
 class Flag(NamedTuple):
     """One flag: the field that it annotates gives its long name, `--<field-name>`."""
 
@@ -26,6 +39,10 @@ class Flag(NamedTuple):
     env: bool | str = False
     #: May also be set by a project's .env, which somebody else may have written.
     untrusted: bool = False
+    #: Multiplies the cost of a call, so a value from a project's .env is announced.
+    costly: bool = False
+    #: May be set in the front matter of a prompt file.
+    in_prompt_file: bool = False
     #: A command that shows its use in the man page, if a sentence is not enough.
     example: str = ""
     #: Is one of the flags that the short help shows.

@@ -18,6 +18,8 @@ class ParamType:
     at_file = False
     #: `parse` wants the text as the system gave it: the name of a file, or what is decoded later.
     undecoded = False
+    #: Errors and `config show` never show the text.
+    is_secret = False
     #: The allowed range in words, "" where there is none.
     range = ""
     #: Fixed words that a shell offers for it.
@@ -58,6 +60,10 @@ class PathType(ParamType):
     metavar = "FILE"
     undecoded = True
     completes = "file"
+
+
+class OptionalValue(ParamType):
+    """A flag that works without a value too: `--flag`, which is the empty text, or `--flag=VALUE`."""
 
 
 class Switch(ParamType):
@@ -128,6 +134,23 @@ class Pattern(ParamType):
         if not re.fullmatch(self.regex, text):
             raise ValueError(f"does not fit: give {self.range}")
         return text
+
+
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class Age(ParamType):
+    """A time span like `30d` or `12h`, or `inf`: seconds."""
+
+    metavar = "AGE"
+
+    def parse(self, text: str) -> float:
+        if text.strip() == "inf":
+            return math.inf
+        span = re.fullmatch(r"\s*(\d{1,9})([smhdw])\s*", text, re.ASCII)
+        if not span:
+            raise ValueError("is not a time span like 30d, 12h or inf")
+        return float(int(span[1]) * UNIT_SECONDS[span[2]])
 
 
 class Choice(ParamType):

@@ -1,22 +1,29 @@
 """`llamacli ask`: one question, one answer."""
 
+import os
+
 from llamacli.ask import prompt
-from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
-from llamacli.ask.runner import Runner, send_or_preview
+from llamacli.ask.answers import Answer
+from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, InputOptions
+from llamacli.ask.runner import Connect, Runner, send_or_preview
+from llamacli.chat.options import FollowUpOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
-from llamacli.errors import ExitStatus
+from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
 
 DESCRIPTION = """
 The words of PROMPT are joined by spaces. Piped input is appended after a blank line, or
-replaces {stdin} if the prompt contains it. Only the answer goes to stdout.
+replaces {stdin} if the prompt contains it. Only the answer goes to stdout. On a terminal
+the question and its answer are saved, so that -c can ask a follow-up question.
 """
 OPERANDS = (Operand("prompt", ParamType("PROMPT"), multiple=True),)
-OPTIONS = QUESTION_OPTIONS
+OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:], CacheOptions)
 EXAMPLES = (
     "llamacli ask why is the sky blue",
+    "llamacli ask -c and at sunset",
     "git diff | llamacli ask 'Write a commit message for:'",
     "llamacli ask -f main.py -f test.py 'Why does the test fail?'",
     "llamacli ask --choice bug,feature,question 'What is this?' <notes.txt",
@@ -26,7 +33,28 @@ EXAMPLES = (
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Asks one question."""
+    prompt.check_words(options)
+    follow_up = options[FollowUpOptions]
+    if follow_up.continue_:
+        from llamacli.commands.chat import continue_last
+
+        return continue_last(options, env)
     messages = prompt.messages(options.operands("prompt"), options[InputOptions], env.input)
     runner = Runner(options, env.stderr)
     body = runner.build_body(messages)
-    return send_or_preview(body, lambda client, out: runner.run(body, client, out), options, env)
+    is_kept = os.isatty(1) if follow_up.save is None else follow_up.save
+    # Several answers are not a conversation, nor is what --param puts in place of the messages.
+    if is_kept and (body.get("n", 1) != 1 or body["messages"] is not messages):
+        if follow_up.from_flag("save"):
+            raise LlamaError(ExitStatus.USAGE, "--save cannot be combined with --n or --param messages", "drop one")
+        is_kept = False
+
+    def take_turn(connect: Connect, out: Output) -> Answer:
+        answer = runner.run(body, connect, out)
+        if is_kept:
+            from llamacli.chat.conversation import keep_answer
+
+            keep_answer(messages, answer, follow_up.keep, env.stderr)
+        return answer
+
+    return send_or_preview(body, take_turn, options, env)

@@ -1,16 +1,20 @@
 """`llamacli batch`: one question for each line or record, in parallel."""
 
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from llamacli.ask.options import ContextOptions, FormatOptions
+from llamacli.ask.answers import AnswerReader
+from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
-from llamacli.batch.calls.answers import AnswerReader
-from llamacli.batch.input.items import Items, format_of
+from llamacli.ask.prompt import variables
+from llamacli.batch.input.files import open_inputs
+from llamacli.batch.input.items import Items, ItemSource, format_of
 from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import ItemOptions, LimitOptions, RowOptions
-from llamacli.batch.output.rows import RESUMABLE_STATUSES, RowPrinter
+from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
+from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPrinter, Sink
 from llamacli.cli.shared import DecodingOptions, DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
@@ -20,19 +24,24 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio.environment import Environment
-from llamacli.stdio.files import is_direct
+from llamacli.stdio.files import descriptor, is_direct
+from llamacli.stdio.input import display_path
 from llamacli.stdio.output import Output
 
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+
 DESCRIPTION = """
-The items are the lines of stdin or of the FILEs, or the records of JSON Lines, CSV and
-TSV. In TEMPLATE, {} stands for the item and {name} for a field; {{ and }} are braces. An
+The items are the lines of stdin or of the FILEs, the records of JSON Lines, CSV and TSV,
+or with --input files the FILEs themselves. In TEMPLATE, {} stands for the item and {name}
+for a field; {{ and }} are braces. A file has the fields path, dir, name, stem and ext. An
 item that TEMPLATE does not mention is appended. Without a template, or with -, the line
 itself is the prompt, and a record needs a prompt, messages or body field (OpenAI's batch
 input format). Each answer is a line of JSON: index, id (custom_id or id of the record),
-key (a digest of the request and of -x), input, content, finish_reason, usage, seconds,
-attempts, error (null, or status and message), and tool_calls if there are any; with -n
-above 1, content and finish_reason are lists. The status is 13 if any item failed. The
-first Ctrl-C waits for the calls in flight.
+key (a digest of the request and of -x), input, content, finish_reason, model, usage, usd,
+seconds, attempts, request_id, error (null, or status and message), and tool_calls if there
+are any; with -n above 1, content and finish_reason are lists. The status is 13 if any item
+failed. The first Ctrl-C waits for the calls in flight.
 """
 OPERANDS = (Operand("template", ParamType("TEMPLATE")), Operand("files", PathType(), multiple=True))
 OPTIONS = (
@@ -42,88 +51,161 @@ OPTIONS = (
     Params,
     FormatOptions,
     RowOptions,
+    EditOptions,
     LimitOptions,
     PreviewOptions,
     DisplayOptions,
     EndpointOptions,
     NetworkOptions,
+    FallbackOptions,
+    CacheOptions,
 )
 EXAMPLES = (
     "llamacli batch 'Translate to German: {}' <words.txt",
     "llamacli batch -o out.jsonl --resume 'Is {name} in {country}?' cities.csv",
     "llamacli batch --plain -j 20 - questions.jsonl >answers.txt",
+    "llamacli batch --input files --diff 'Correct the spelling:' docs/*.md",
 )
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Asks all questions and prints a row for each."""
     template, files, source = options.operand("template"), options.operands("files"), options[ItemOptions]
+    if template is not None and options[ContextOptions].prompt_file:
+        # The prompt file is the template, so every operand is an input.
+        files = [template, *files]
+        template = None
     params, rows, limits = options[Params], options[RowOptions], options[LimitOptions]
     preview, network = options[PreviewOptions], options[NetworkOptions]
+    edits = options[EditOptions]
     _check(template, files, source.input, rows)
-    asked = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
-    questions = RequestBuilder(asked, options[ContextOptions], params, env.input)
-    shape = AnswerReader(options[FormatOptions], rows.allow_truncated, env.stderr)
-    # What leaves no room for the form is told before anything is sent.
-    shape.build_body(params.body([], stream=None, usage=False))
-    items = Items(files, source.input, asked, env.input)
+    _check_edits(edits, source.input, rows, params)
+    parsed = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
+    if file := options[ContextOptions].prompt_file:
+        parsed = Template(file.template(variables(file, options[ContextOptions], env.input)))
+    # A note for each answer would be too many.
+    reader = AnswerReader(options, rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
+    builder = RequestBuilder(parsed, options[ContextOptions], params, env.input, reader)
+    # Parameters that leave no room for the answer's format fail before anything is sent.
+    reader.build_body(params.body([], stream=None, usage=False))
+    inputs = open_inputs(files, source.input, env.input)
+    items = Items(inputs, parsed, source.limit)
     if preview.dry_run or preview.curl:
-        return _show(items, questions, shape, options, env)
-    where = endpoint.resolve(options[EndpointOptions], env)
+        return _preview(items, builder, options, env)
+    # A stored answer needs no key.
+    server = None if reader.cache else endpoint.resolve(options[EndpointOptions], env)
 
-    # Not before all is known to be sendable: nothing takes longer to import than requests.
+    # Not before everything can be sent: nothing takes longer to import than requests.
     from llamacli.batch.output.journal import Journal
     from llamacli.batch.runner import BatchRunner
 
-    def run_to(sink: RowPrinter | Journal) -> ExitStatus:
-        BatchRunner(items, questions, sink, limits, network, where, env.stderr, shape).run()
+    def connect() -> "Client":
+        from llamacli.http.client import Client
+
+        where = server or endpoint.resolve(options[EndpointOptions], env)
+        return Client(where, network, env.stderr, connections=limits.jobs)
+
+    def run_to(sink: Sink, can_resume: bool) -> ExitStatus:
+        BatchRunner(items, builder, sink, limits, network, connect, env.stderr, reader, can_resume).run()
         return ExitStatus.OK
 
+    journal = None
     if rows.output and not rows.plain and _is_file(rows.output):
+        _check_output(_status(rows.output), rows.output, inputs)
         is_resumed = rows.resume or rows.retry_failed
-        forgiven = [ExitStatus.CUT] if rows.allow_truncated else []
-        return run_to(Journal(rows.output, is_resumed, _keeps(rows), not rows.unordered, forgiven))
+        ignored = [ExitStatus.CUT] if rows.allow_truncated else []
+        # With a limit, the rows of later items stay in the file.
+        is_partial = source.limit is not None
+        journal = Journal(rows.output, is_resumed, _is_done(rows), not rows.unordered, ignored, is_partial)
+    if edits.is_used:
+        from llamacli.batch.output.edits import FileEditor, Targets
+
+        paths = [path for file_list in inputs for path in file_list.paths()]
+        targets = Targets(paths[: source.limit], edits, rows.output)
+        with Output(None) as out:
+            printer = OrderedPrinter(out, env.stderr, not rows.unordered) if edits.diff else None
+            editor = FileEditor(targets, edits, journal, printer, builder.edit_digest, reader.is_json, env.stderr)
+            return run_to(editor, can_resume=journal is not None)
+    if journal:
+        return run_to(journal, can_resume=True)
+    to_stdout = rows.output is None or descriptor(rows.output) == 1 or rows.output == "-"
+    _check_output(os.fstat(1) if to_stdout else _status(rows.output or ""), rows.output or "stdout", inputs)
     with Output(rows.output) as out:
         terminator = ("\0" if rows.null else "\n") if rows.plain else None
-        return run_to(RowPrinter(out, env.stderr, not rows.unordered, terminator, shape.is_json))
+        return run_to(RowPrinter(out, env.stderr, not rows.unordered, terminator, reader.is_json), can_resume=False)
 
 
-def _check(template: str | None, files: list[str], form: str | None, rows: RowOptions) -> None:
-    """Raises LlamaError (usage) where operands and flags make no sense together."""
-    if template not in (None, "-") and not files and os.path.exists(template or ""):
-        what = f"'{template}' is a file, and a lone operand is the template"
-        is_lines = (form or format_of(template or "")) == "lines"
-        todo = "its lines are the prompts" if is_lines else "its records are asked by prompt, messages or body"
-        raise LlamaError(ExitStatus.USAGE, what, f"{todo} with: batch - {template}")
+def _check(template: str | None, files: list[str], format: str | None, rows: RowOptions) -> None:
+    """Raises LlamaError (usage) if operands and flags do not fit together."""
+    if template not in (None, "-") and (not files or format == "files") and os.path.exists(template or ""):
+        name = display_path(template or "")
+        if format == "files":
+            todo = "llamacli batch --input files 'PROMPT' FILE..."
+        elif (format or format_of(template or "")) == "lines":
+            todo = f"llamacli batch 'PROMPT with {{}}' {name}; if each line is a prompt: llamacli batch - {name}"
+        else:
+            todo = (
+                f"llamacli batch 'PROMPT with {{field}}' {name}; "
+                f"if each record has its own prompt: llamacli batch - {name}"
+            )
+        raise LlamaError(ExitStatus.USAGE, f"no prompt: '{name}' is a file", todo)
     if rows.null and not rows.plain:
-        raise LlamaError(ExitStatus.USAGE, "--null ends contents, which --plain prints", "give both, or neither")
+        raise LlamaError(ExitStatus.USAGE, "--null needs --plain", "add --plain, or drop --null")
     resuming = "--resume" if rows.resume else "--retry-failed" if rows.retry_failed else ""
     path = rows.output
     if resuming and (not path or rows.plain or not _is_file(path)):
-        raise LlamaError(ExitStatus.USAGE, f"{resuming} needs a file of rows to go on with", "name it with -o FILE")
+        raise LlamaError(ExitStatus.USAGE, f"{resuming} needs a file of rows", "name it with -o FILE, without --plain")
     if path and rows.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
-        todo = "remove it, or name another file; only rows can be resumed, without --plain"
-        raise LlamaError(ExitStatus.USAGE, f"{path} holds something already", todo)
+        todo = "choose another file; with --plain it cannot be resumed"
+        raise LlamaError(ExitStatus.USAGE, f"{path} is not empty", todo)
+
+
+def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
+    """Raises LlamaError (usage) if --write, --in-place or --diff do not fit the other flags."""
+    if not edits.is_used:
+        return
+    flag = "--write" if edits.write is not None else "--in-place" if edits.in_place is not None else "--diff"
+    if format != "files":
+        raise LlamaError(ExitStatus.USAGE, f"{flag} needs --input files", f"add it, or drop {flag}")
+    if edits.write is not None and edits.in_place is not None:
+        raise LlamaError(ExitStatus.USAGE, "--write and --in-place cannot be combined", "drop one")
+    if rows.plain or (rows.output and not _is_file(rows.output)):
+        other = "--plain" if rows.plain else f"-o {rows.output}"
+        todo = f"drop {other}" if rows.plain else "save the rows in a regular file, or drop -o"
+        raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be combined with {other}", todo)
+    if params.n not in (None, 1):
+        raise LlamaError(ExitStatus.USAGE, f"{flag} needs one answer, but --n is {params.n}", "drop --n")
+
+
+def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[ItemSource]) -> None:
+    """Raises LlamaError (usage) if an input is the output: it would grow as it is read, and never end."""
+    if output is None or not stat.S_ISREG(output.st_mode):
+        return
+    for source in inputs:
+        if any(status and os.path.samestat(status, output) for status in source.statuses()):
+            what = f"the input is also the output: {display_path(name)}"
+            raise LlamaError(ExitStatus.USAGE, what, "write to another file; nothing was sent")
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
 
 
 def _is_file(path: str) -> bool:
-    """Tells a file that can be put in order from a pipe, a device or stdout."""
+    """True for a regular file, which can be sorted; false for a pipe, a device or stdout."""
     return path != "-" and not is_direct(path)
 
 
-def _keeps(rows: RowOptions) -> Callable[[int | None], bool]:
-    """Returns what tells by a row's error status, None for no error, whether it is done."""
+def _is_done(rows: RowOptions) -> Callable[[int | None], bool]:
+    """Returns what tells from a row's error status, None for no error, whether the row is kept."""
     return lambda status: status is None or not (rows.retry_failed or status in RESUMABLE_STATUSES)
 
 
-def _show(
-    items: Items,
-    questions: RequestBuilder,
-    shape: AnswerReader,
-    options: LoadedOptions,
-    env: Environment,
-) -> ExitStatus:
-    """Prints the requests in place of sending them. Raises LlamaError where some items make none."""
+def _preview(items: Items, builder: RequestBuilder, options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Prints the requests instead of sending them. Raises LlamaError if an item has none."""
     from llamacli.http.preview import print_previews
 
     failed = 0
@@ -134,12 +216,13 @@ def _show(
         for item in items:
             try:
                 if item.index % shards == number - 1:
-                    yield ChatRequest(shape.build_item_body(item, questions.build_body(item)))
-            except LlamaError as fault:
-                env.stderr.note(str(fault))
+                    yield ChatRequest(builder.build_body(item))
+            except LlamaError as error:
+                env.stderr.note(str(error))
                 failed += 1
 
     print_previews(requests(), options, options[RowOptions].output, env)
     if failed:
-        raise LlamaError(ExitStatus.FAILED, f"{failed} items make no request", "the notes say why, without -q")
+        what = f"{failed} items could not be turned into requests"
+        raise LlamaError(ExitStatus.FAILED, what, "run without -q to see why")
     return ExitStatus.OK

@@ -1,14 +1,14 @@
 """`llamacli chat`: a conversation, interactive or one turn a call."""
 
 import os
-from typing import TYPE_CHECKING
 
 from llamacli.api.messages import Content
 from llamacli.ask import prompt
+from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
-from llamacli.ask.runner import Answer, Runner, send_or_preview
+from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
-from llamacli.chat.options import SessionOptions
+from llamacli.chat.options import FollowUpOptions, SessionOptions
 from llamacli.chat.session import Session
 from llamacli.cli.shared import OutputFile
 from llamacli.cli.spec import LoadedOptions
@@ -19,9 +19,6 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, PreviewOptions
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
-
-if TYPE_CHECKING:
-    from llamacli.http.client import Client
 
 DESCRIPTION = """
 Without a PROMPT, on a terminal, starts an interactive chat; type /help for commands. With
@@ -37,36 +34,59 @@ EXAMPLES = (
     "llamacli chat 'Name a river.' && llamacli chat -c 'And another one.'",
 )
 
-#: Why --continue may have nothing to go on with, and what helps in either case.
-NO_LAST = "no conversation was held in this login session"
-NO_LOGIN = "this login session cannot be told from others: its leader has ended or is outside of the container"
-NAME_IT = "name one with -S; 'llamacli sessions' lists them"
+#: Why --continue may find nothing.
+NO_LAST = "nothing has been asked in this terminal yet"
+NO_LOGIN = "cannot tell this login session from others: its leader has ended or runs outside this container"
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Takes one turn, or starts an interactive chat."""
+    prompt.check_words(options)
     words, session, input = options.operands("prompt"), options[SessionOptions], options[InputOptions]
-    conversation = Conversation(_session(session, env), session, Runner(options, env.stderr), env.stderr)
-    conversation.system = prompt.system(input, env.input)
-    conversation.examples = input.messages or []
-    content = prompt.content(words, input, env.input)
-    has_prompt = bool(content or words or input.file or input.files_from or input.edit)
-    if session.interactive or (not has_prompt and os.isatty(0)):
+    conversation = _conversation(session, options, env)
+    has_prompt = bool(words or input.file or input.files_from or input.edit)
+    # A loop that runs tools needs its stdin for itself.
+    content = prompt.content(words, input, env.input) if has_prompt or not session.tool_result else ""
+    if session.interactive or (not (content or has_prompt or session.tool_result) and os.isatty(0)):
         return _interact(conversation, content, options, env)
-    body = conversation.build_body(prompt.require_content(content))
+    return _take_turn(conversation, content if session.tool_result else prompt.require_content(content), options, env)
 
-    def take_turn(client: "Client", out: Output) -> Answer:
+
+def continue_last(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Takes one turn in the last conversation of this login session: `ask --continue`."""
+    follow_up = options[FollowUpOptions]
+    values = {"continue_": True, "save": follow_up.save, "keep": follow_up.keep}
+    session = SessionOptions(values, follow_up.origins)
+    conversation = _conversation(session, options, env)
+    content = prompt.content(options.operands("prompt"), options[InputOptions], env.input)
+    return _take_turn(conversation, prompt.require_content(content), options, env)
+
+
+def _take_turn(conversation: Conversation, content: Content, options: LoadedOptions, env: Environment) -> ExitStatus:
+    body = conversation.build_body(content)
+
+    def take_turn(connect: Connect, out: Output) -> Answer:
         conversation.session.prepare()
-        return conversation.take_turn(content, client, out)
+        return conversation.take_turn(content, connect, out)
 
     return send_or_preview(body, take_turn, options, env)
 
 
+def help_rows() -> list[tuple[str, str]]:
+    """Returns the commands of an interactive chat, for `help chat` and the man page."""
+    from llamacli.chat.slash import COMMANDS
+
+    return [(f"{name} {command.operand}".rstrip(), command.help) for name, command in COMMANDS.items()]
+
+
 def _interact(conversation: Conversation, content: Content, options: LoadedOptions, env: Environment) -> ExitStatus:
     preview, file = options[PreviewOptions], options[OutputFile]
-    for option in (*(name for name in preview.origins if getattr(preview, name)), *file.origins):
-        what = f"--{option.replace('_', '-')} is for one turn"
-        raise LlamaError(ExitStatus.USAGE, what, "give a prompt, and no -i")
+    one_turn = [*(name for name in preview.origins if getattr(preview, name)), *file.origins]
+    if options[SessionOptions].tool_result:
+        one_turn.append("tool_result")
+    for option in one_turn:
+        what = f"--{option.replace('_', '-')} needs a prompt"
+        raise LlamaError(ExitStatus.USAGE, what, "it is for one turn, not for an interactive chat")
     where = endpoint.resolve(options[EndpointOptions], env)
 
     from llamacli.chat.repl import Repl
@@ -74,16 +94,29 @@ def _interact(conversation: Conversation, content: Content, options: LoadedOptio
     return Repl(conversation, where, options, env).run(content)
 
 
+def _conversation(session: SessionOptions, options: LoadedOptions, env: Environment) -> Conversation:
+    """Returns the conversation that the options name. Raises LlamaError (usage)."""
+    if session.tool_result:
+        read = {id: env.input.at_file(text, "--tool-result") for id, text in session.tool_result.items()}
+        session = session.replace("tool_result", read, "--tool-result")
+    conversation = Conversation(_session(session, env), session, Runner(options, env.stderr), env.stderr)
+    conversation.system = prompt.system(options[InputOptions], env.input)
+    conversation.examples = options[InputOptions].messages or []
+    return conversation
+
+
 def _session(options: SessionOptions, env: Environment) -> Session:
-    """Returns the session that the options name. Raises LlamaError (usage)."""
     name = options.session
     if options.continue_:
         from llamacli.chat import login
+        from llamacli.chat.session import names
 
         if name is not None:
-            raise LlamaError(ExitStatus.USAGE, "--session and --continue both name a session", "drop one")
+            raise LlamaError(ExitStatus.USAGE, "--session and --continue cannot be combined", "drop one of them")
         name = login.latest()
         if name is None:
             what = NO_LAST if login.current() else NO_LOGIN
-            raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", NAME_IT)
-    return Session(name, is_saved=not options.no_save, warn=env.stderr.note)
+            latest = next(iter(names()), None)
+            hint = f"the latest session is {latest}: llamacli chat -S {latest}" if latest else "ask without -c first"
+            raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", hint)
+    return Session(name, is_saved=options.save is not False, warn=env.stderr.note)

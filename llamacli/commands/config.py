@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from getpass import getpass
+from typing import TYPE_CHECKING
 
 from llamacli.api.json import encode
 from llamacli.ask.options import UsageOptions
@@ -26,6 +27,9 @@ from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.output import Output
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
 
 DESCRIPTION = """
 `show` (the default) prints every setting, its value and where it came from, with the key
@@ -70,7 +74,7 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
     """Prints name, value and source of each setting."""
     rows = [("key", *_key(options[EndpointOptions], env))]
     for variable in KEY_SOURCES:
-        setting = env.settings.find(variable, stranger=False)
+        setting = env.settings.find(variable, untrusted=False)
         # A command may contain a secret itself.
         text = "" if not setting else setting[0] if variable.endswith("FILE") else "(set)"
         rows.append((variable, text, f"{variable} in {setting[1]}" if setting else "default"))
@@ -78,6 +82,7 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
         for name, flag in group.flags().items():
             if setting_name := flag.variable(name):
                 value = str(group.errors[name]) if name in group.errors else _text(getattr(group, name))
+                value = "(set)" if value and flag.type.is_secret and name not in group.errors else value
                 rows.append((setting_name, value, group.origins.get(name, "default")))
     table.print_table([(name, " ".join(value.split()), origin) for name, value, origin in rows], out)
 
@@ -151,15 +156,27 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
     start = time.monotonic()
     with early.open_client(where, network, env.stderr) as client:
         try:
-            with client.chat(ChatRequest(body)) as reply:
-                for _ in reply:
-                    pass
-            if not reply.accumulator.has_choices:
-                raise reply.error("the server sent an answer with nothing in it")
+            _ask_once(client, ChatRequest(body))
         except LlamaError as error:
             raise _explained(error, where.base_url) from None
     key = f"the key {masked(where.key)} from {where.key_origin}" if where.key else "no key"
     out.write(f"{model} at {where.base_url} answers, with {key}, in {time.monotonic() - start:.2f} s\n")
+
+
+def _ask_once(client: "Client", request: ChatRequest) -> None:
+    """Sends a request and reads the answer. Raises LlamaError if there is none."""
+    try:
+        with client.chat(request) as reply:
+            for _ in reply:
+                pass
+    except LlamaError as error:
+        # Some models have another name for the limit, or need more than one token.
+        if error.http_status not in (400, 422) or "max_" not in error.message or "max_tokens" not in request.parameters:
+            raise
+        _ask_once(client, request.replace(max_tokens=None))
+        return
+    if not reply.accumulator.has_choices:
+        raise reply.error("the server sent an answer with nothing in it")
 
 
 def _explained(error: LlamaError, base_url: str) -> LlamaError:

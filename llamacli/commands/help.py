@@ -1,14 +1,14 @@
-"""`llamacli help`: help on a command, and the tables that all commands share."""
+"""`llamacli help`: help on a command or a topic."""
 
 from llamacli.cli.shared import DisplayOptions
-from llamacli.cli.spec import LoadedOptions, all_groups
+from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
-DESCRIPTION = "Without a topic, prints the same as `llamacli --help`."
+DESCRIPTION = "Without a topic, prints what `llamacli --help` does."
 OPTIONS = (DisplayOptions,)
 EXAMPLES = (
     "llamacli help ask",
@@ -41,14 +41,19 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
     wanted = env.input.argument(options.operand("topic") or "", "the topic")
     if not wanted:
-        text = help.program_help(COMMANDS)
+        text = help.full_program_help(COMMANDS)
     elif wanted in COMMANDS:
-        text = help.command_help(app.command(wanted))
+        command = app.command(wanted)
+        topic = [help.topic(wanted, [command])] if wanted in help.TOPICS else []
+        text = "\n\n".join([help.command_help(command), *topic])
     elif wanted in help.TOPICS:
-        text = help.TOPICS[wanted](all_groups(app.commands()))
+        text = help.topic(wanted, app.commands())
     else:
-        known = ", ".join([*COMMANDS, *help.TOPICS])
-        raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", f"there is {known}")
+        from llamacli.cli.suggest import did_you_mean
+
+        known = [*COMMANDS, *help.TOPICS]
+        hint = did_you_mean(wanted, known, f"expected one of {', '.join(known)}")
+        raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", hint)
     with Output(None) as out:
         out.write(text)
     return ExitStatus.OK

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from typing import Annotated, Any
 
-from llamacli.api.errors import error_message
+from llamacli.api.errors import words_in
 from llamacli.cli.shared import DisplayOptions, OutputFile
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
@@ -39,10 +39,8 @@ class ModelsOptions(Options):
 
     title = "Output"
 
-    all: Annotated[bool, Flag(Switch(), "List the models that are not for chat too.", "-a")] = False
-    json: Annotated[bool, Flag(Switch(), "Print the API's response as JSON, with the models that are asked for.")] = (
-        False
-    )
+    all: Annotated[bool, Flag(Switch(), "Include models that are not for chat.", "-a", common=True)] = False
+    json: Annotated[bool, Flag(Switch(), "Print the API's response as JSON, filtered.", common=True)] = False
 
 
 OPTIONS = (ModelsOptions, OutputFile, DisplayOptions, EndpointOptions, NetworkOptions)
@@ -69,7 +67,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         wanted = env.input.argument(options.operand("filter") or "", "FILTER").lower()
         found = [model for model in found if wanted in _searched(model)]
         if listing.json:
-            out.document({**document, "data": found})
+            out.document({**document, "data": found} if isinstance(document, dict) else found)
         else:
             table.print_table([_row(model) for model in found], out, COLUMNS, right=(2, 3))
         if not found:
@@ -82,12 +80,13 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 def _models(document: Any) -> list[dict[str, Any]]:
     """Returns the models of a list document, sorted by id, each with its own fields, of which servers have few."""
-    data = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(data, list):
-        told = error_message(document)
+    # Together sends the bare list.
+    data = document.get("data") if isinstance(document, dict) else document
+    if not isinstance(data, list) or (data and not any(isinstance(model, dict) and "id" in model for model in data)):
+        words = words_in(document)
         # Words under a 200 are an error's, as in an answer.
-        status = ExitStatus.SERVER if told else ExitStatus.BROKEN
-        what = "the server sent no list of models" + (f": {told}" if told else "")
+        status = ExitStatus.SERVER if words else ExitStatus.BROKEN
+        what = "the server sent no list of models" + (f": {words}" if words else "")
         raise LlamaError(status, what, "check --base-url")
     named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
@@ -110,8 +109,8 @@ def _row(model: dict[str, Any]) -> list[Any]:
     # Other servers than the API's own say at most whose a model is.
     return [
         model["id"],
-        info.get("developer") or model.get("owned_by"),
-        info.get("contextLength"),
+        info.get("developer") or model.get("owned_by") or model.get("organization"),
+        info.get("contextLength") or model.get("context_length"),
         info.get("outputMax"),
     ]
 

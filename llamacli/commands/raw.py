@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode, json_fault, parse_json
-from llamacli.cli.shared import DisplayOptions, OutputFile
+from llamacli.cli.shared import DisplayOptions, OutputFile, StdinOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
-from llamacli.cli.types import AtFile, KeyValue, ParamType, Pattern, Switch
+from llamacli.cli.types import AtFile, KeyValue, Pattern, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
@@ -36,8 +36,6 @@ EXAMPLES = (
 )
 #: Those that a shell offers; a server may have others.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-#: Headers that say whose call this is and where it goes, or that frame the body: those are not to be replaced.
-OWN_HEADERS = {"authorization", "proxy-authorization", "host", "content-length", "transfer-encoding", "connection"}
 
 
 class Field(KeyValue):
@@ -52,22 +50,6 @@ class Field(KeyValue):
         return text
 
 
-class Header(ParamType):
-    metavar = "'NAME: VALUE'"
-
-    def parse(self, text: str) -> tuple[str, str]:
-        name, colon, value = text.partition(":")
-        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise ValueError("is not 'Name: value'")
-        if name.lower() in OWN_HEADERS:
-            raise ValueError(f"cannot replace llamacli's own {name}")
-        if name.lower() == "x-client-request-id":
-            raise ValueError("has a flag of its own: --request-id")
-        if not re.fullmatch(r"[\t -~]*", value):
-            raise ValueError("holds a character that a header cannot carry")
-        return name, value.strip()
-
-
 class RawOptions(Options):
     """What is sent, and what is shown of what comes back."""
 
@@ -77,8 +59,9 @@ class RawOptions(Options):
         dict[str, str] | None,
         Flag(
             Field(),
-            "Set a key of the body: true, false, null, a number, @FILE or text.",
+            "Set a key of the body; VALUE is JSON, @FILE or text.",
             "-F",
+            common=True,
             multiple=True,
             example="llamacli raw -F max_tokens=10 -F temperature=0 @body.json",
         ),
@@ -87,7 +70,8 @@ class RawOptions(Options):
         str | None,
         Flag(
             Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
-            f"Call this path under the base URL, from the host's root after // (default {CHAT_PATH}).",
+            "Path under the base URL, or //PATH from the root.",
+            common=True,
             example="llamacli raw --endpoint //v2/billing",
         ),
     ] = None
@@ -95,21 +79,16 @@ class RawOptions(Options):
         str | None,
         Flag(
             Pattern("METHOD", r"[A-Z]{1,20}", "a method in capitals", values=METHODS),
-            "Use this method (default POST, or GET where an endpoint is named and there is no body).",
+            "HTTP method (default POST; GET without a body).",
             "-X",
+            common=True,
         ),
     ] = None
-    header: Annotated[
-        list[tuple[str, str]] | None,
-        Flag(Header(), "Add this header.", "-H", multiple=True, example="llamacli raw -H 'X-Tag: nightly' @body.json"),
-    ] = None
-    include: Annotated[bool, Flag(Switch(), "Print the response's status and headers first.", "-i")] = False
-    sse: Annotated[
-        bool, Flag(Switch(), "Print a stream as it was received, in place of each event's data as a line.")
-    ] = False
+    include: Annotated[bool, Flag(Switch(), "Print status line and headers first.", "-i", common=True)] = False
+    sse: Annotated[bool, Flag(Switch(), "Print a stream as received, not the data of its events.")] = False
 
 
-OPTIONS = (RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+OPTIONS = (StdinOptions, RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
@@ -117,7 +96,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     raw, preview, path = options[RawOptions], options[PreviewOptions], options[OutputFile].output
     data, streaming = _body(options.operand("body"), raw, env)
     method = raw.method or ("GET" if raw.endpoint and not data else "POST")
-    request = Request(method, raw.endpoint or CHAT_PATH, data, raw.header or (), streaming)
+    request = Request(method, raw.endpoint or CHAT_PATH, data, streaming)
     if preview.dry_run or preview.curl:
         from llamacli.http.preview import print_previews
 
@@ -129,7 +108,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
     with (
         Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions], env.stderr) as client,
+        open.open_client(where, options[NetworkOptions].after(env.input.stdin_seconds), env.stderr) as client,
     ):
         from llamacli.http import passthrough
         from llamacli.http.reply import Reply

@@ -1,16 +1,17 @@
-"""`llamacli sessions`: the conversations that are saved."""
+"""`llamacli sessions`: the saved conversations."""
 
 import os
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
 
-from llamacli.chat import session
-from llamacli.chat.messages import print_transcript, text, to_request
+from llamacli.chat import login, session
+from llamacli.chat.messages import SavedMessage, print_transcript, text, to_request
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
-from llamacli.cli.types import ParamType, Switch
+from llamacli.cli.types import Age, ParamType, Switch
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table
@@ -18,33 +19,36 @@ from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """
-`list` (the default) prints name, turns, age and first words of each, the most recently
-used one first. In a pipe the columns are separated by tabs and the age is in seconds.
-`show` prints one conversation, `rm` removes the ones that are named.
+`list` (the default) prints the name, turns, age and first words of each session, the most
+recently used first; in a pipe the columns are separated by tabs and the age is in seconds.
+`show NAME` prints a session. `last [NAME]` prints only the last answer, by default of this
+terminal's last session. `grep TEXT [NAME]...` prints matching lines as NAME:TURN:LINE,
+ignoring case. `rm NAME...` or `rm --older-than AGE` removes sessions.
 """
 EXAMPLES = (
     "llamacli sessions",
-    "llamacli sessions show review",
+    "llamacli sessions last | wl-copy",
+    "llamacli sessions grep 'regular expression'",
+    "llamacli sessions rm --older-than 30d",
     "llamacli sessions show review --json | jq '{messages: .}' | llamacli raw -F model=gpt-4o-mini -",
-)
-ACTIONS = ("list", "show", "rm")
-OPERANDS = (
-    Operand("action", ParamType(values=ACTIONS)),
-    Operand("names", ParamType("NAME", completes="session"), multiple=True),
 )
 COLUMNS = ("SESSION", "TURNS", "AGE", "FIRST WORDS")
 #: Characters of the first message in the list.
-FIRST = 60
-#: Seconds in a unit of age, from the longest on.
+FIRST_WORDS_LENGTH = 60
+#: Seconds in each unit of age, the longest unit first.
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 class SessionsOptions(Options):
-    """How a conversation is shown."""
+    """What is printed or removed."""
 
     title = "Output"
 
-    json: Annotated[bool, Flag(Switch(), "Print the messages of `show` as a JSON array, as `raw` takes them.")] = False
+    json: Annotated[bool, Flag(Switch(), "With show: print the messages as JSON, for raw.", common=True)] = False
+    older_than: Annotated[
+        float | None,
+        Flag(Age(), "With rm: sessions last used this long ago.", example="llamacli sessions rm --older-than 30d"),
+    ] = None
 
 
 OPTIONS = (SessionsOptions, DisplayOptions)
@@ -52,51 +56,75 @@ OPTIONS = (SessionsOptions, DisplayOptions)
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Does what the first operand says."""
-    action = env.input.argument(options.operand("action") or "list", "the action")
-    if action not in ACTIONS:
-        raise LlamaError(ExitStatus.USAGE, f"no action '{action}'", f"there is {', '.join(ACTIONS)}")
-    names = [checked_name(env.input.argument(name, "NAME"), "NAME") for name in options.operands("names")]
-    if (action == "list") == bool(names) or (action == "show" and len(names) > 1):
-        wanted = {"list": "takes no NAME", "show": "wants the NAME of one session", "rm": "wants the NAME of a session"}
-        raise LlamaError(ExitStatus.USAGE, f"'sessions {action}' {wanted[action]}", "'llamacli sessions' lists them")
-    if options[SessionsOptions].json and action != "show":
-        raise LlamaError(ExitStatus.USAGE, f"--json is for 'sessions show', not {action}")
-    for name in names:
-        if not os.path.lexists(SESSIONS.path(name)):
-            raise _missing(name)
+    name = env.input.argument(options.operand("action") or "list", "the action")
+    action = ACTIONS.get(name)
+    if action is None:
+        raise LlamaError(ExitStatus.USAGE, f"unknown action '{name}'", f"expected {', '.join(ACTIONS)}")
+    words = [env.input.argument(word, "NAME") for word in options.operands("names")]
+    options_of = {"json": "show", "older_than": "rm"}
+    for field in options[SessionsOptions].origins:
+        if options_of[field] != name:
+            flag = "--" + field.replace("_", "-")
+            raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be used with 'sessions {name}'", "drop it")
+    is_enough = action.least <= len(words) or options[SessionsOptions].older_than is not None
+    if not is_enough or (action.most is not None and len(words) > action.most):
+        raise LlamaError(ExitStatus.USAGE, f"usage: llamacli sessions {name} {action.usage}".rstrip())
+    names = words[1:] if name == "grep" else words
+    for missing in [word for word in names if not os.path.lexists(SESSIONS.path(checked_name(word, "NAME")))]:
+        raise _missing(missing)
     with Output(None, before=env.stderr.clear_status) as out:
-        if action == "list":
-            table.print_table(
-                [_row(name, out.is_terminal, env) for name in session.names()], out, COLUMNS, right=(1, 2)
-            )
-        elif action == "show":
-            entries = Session(names[0], warn=env.stderr.note).messages()
-            if options[SessionsOptions].json:
-                out.document(to_request(entries))
-            else:
-                print_transcript(entries, out)
-        else:
-            _remove(names)
+        action.run(words, options[SessionsOptions], out, env)
     return ExitStatus.OK
 
 
-def _row(name: str, for_a_person: bool, env: Environment) -> list[object]:
-    try:
-        asked = [entry for entry in Session(name, warn=env.stderr.note).messages() if entry["role"] == "user"]
-        age = int(max(0, time.time() - os.stat(SESSIONS.path(name)).st_mtime))
-    except (LlamaError, OSError) as error:
-        env.stderr.note(str(error))
-        return [name, "?", "?", ""]
-    words = " ".join(text(asked[0]).split()) if asked else ""
-    return [name, len(asked), _age(age) if for_a_person else age, words[:FIRST]]
+def _list(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+    rows = [_row(name, out.is_terminal, env) for name in session.names()]
+    table.print_table(rows, out, COLUMNS, right=(1, 2))
 
 
-def _age(seconds: int) -> str:
-    """Returns an age in its longest unit: 3 d, 5 h, 12 min."""
-    return next((f"{seconds // length} {unit}" for unit, length in UNITS if seconds >= length), "now")
+def _show(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+    messages = _messages(words[0], env)
+    if options.json:
+        out.document(to_request(messages))
+    else:
+        print_transcript(messages, out)
 
 
-def _remove(names: list[str]) -> None:
+def _last(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+    name = words[0] if words else login.latest() or next(iter(session.names()), None)
+    if name is None:
+        raise LlamaError(ExitStatus.USAGE, "no sessions have been saved", "ask something first")
+    answers = [message for message in _messages(name, env) if message["role"] == "assistant"]
+    if not answers:
+        raise LlamaError(ExitStatus.USAGE, f"session '{name}' has no answer")
+    out.write(text(answers[-1]))
+    out.end()
+
+
+def _grep(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+    wanted, names = words[0].casefold(), words[1:]
+    for name in names or session.names():
+        try:
+            messages = _messages(name, env)
+        except LlamaError as error:
+            if names:
+                raise
+            # One that cannot be read does not hide what the others contain.
+            env.stderr.note(str(error))
+            continue
+        turn = 0
+        for message in messages:
+            turn += message["role"] == "user"
+            for line in text(message).splitlines():
+                if wanted in line.casefold():
+                    out.write(f"{name}:{turn}:{line}\n")
+
+
+def _rm(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+    names = words or session.names()
+    if options.older_than is not None:
+        names = [name for name in names if _age(name) > options.older_than]
+        env.stderr.note(f"removing {len(names)} session{'' if len(names) == 1 else 's'}")
     for name in dict.fromkeys(names):
         try:
             os.unlink(SESSIONS.path(name))
@@ -104,9 +132,57 @@ def _remove(names: list[str]) -> None:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot remove {SESSIONS.path(name)}: {error.strerror}") from None
 
 
+class Action(NamedTuple):
+    """What follows the action, and how many words of it there must and may be."""
+
+    run: Callable[[list[str], SessionsOptions, Output, Environment], None]
+    usage: str
+    least: int
+    most: int | None
+
+
+ACTIONS = {
+    "list": Action(_list, "", 0, 0),
+    "show": Action(_show, "NAME", 1, 1),
+    "last": Action(_last, "[NAME]", 0, 1),
+    "grep": Action(_grep, "TEXT [NAME]...", 1, None),
+    "rm": Action(_rm, "NAME... | --older-than AGE", 1, None),
+}
+OPERANDS = (
+    Operand("action", ParamType(values=tuple(ACTIONS))),
+    Operand("names", ParamType("NAME", completes="session"), multiple=True),
+)
+
+
+def _messages(name: str, env: Environment) -> list[SavedMessage]:
+    return Session(name, warn=env.stderr.note).messages()
+
+
+def _row(name: str, is_terminal: bool, env: Environment) -> list[object]:
+    try:
+        questions = [message for message in _messages(name, env) if message["role"] == "user"]
+    except LlamaError as error:
+        env.stderr.note(str(error))
+        return [name, "?", "?", ""]
+    words = " ".join(text(questions[0]).split()) if questions else ""
+    age = int(_age(name))
+    return [name, len(questions), _in_words(age) if is_terminal else age, words[:FIRST_WORDS_LENGTH]]
+
+
+def _age(name: str) -> float:
+    """Returns the seconds since a session was last written, 0 if it is gone."""
+    written = session.last_written(name)
+    return 0.0 if written is None else max(0.0, time.time() - written)
+
+
+def _in_words(seconds: int) -> str:
+    """Returns an age in its longest unit: 3 d, 5 h, 12 min."""
+    return next((f"{seconds // length} {unit}" for unit, length in UNITS if seconds >= length), "now")
+
+
 def _missing(name: str) -> LlamaError:
     from difflib import get_close_matches
 
     close = get_close_matches(name, session.names(), n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "'llamacli sessions' lists those that there are"
-    return LlamaError(ExitStatus.USAGE, f"no session '{name}'", hint)
+    hint = f"did you mean '{close[0]}'?" if close else "run 'llamacli sessions' for the list"
+    return LlamaError(ExitStatus.USAGE, f"there is no session '{name}'", hint)

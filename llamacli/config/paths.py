@@ -1,24 +1,22 @@
-"""Where llamacli keeps what it keeps: the one table of its folders and files."""
+"""The table of llamacli's folders and files."""
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from llamacli import PROGRAM
 
 
-class Folder(NamedTuple):
-    """A folder of the user's, of which llamacli has a part, as the XDG Base Directory Specification has it."""
+class Folder:
+    """A base folder of the XDG Base Directory Specification: its variable, and its default below the home directory."""
 
-    variable: str
-    #: Below the home directory.
-    default: str
+    def __init__(self, variable: str, default: str) -> None:
+        self.variable, self.default = variable, default
 
     def path(self) -> Path:
-        """Returns llamacli's part. A relative path in the variable is ignored, as the specification wants it.
+        """Returns llamacli's folder in it. A relative path in the variable is ignored, as the specification says.
 
-        Without a home, or with a relative one, the path is one that cannot exist: a
-        relative one would be in the working directory, and a stranger's.
+        Without a home directory, or with a relative one, the path cannot exist: it
+        would be in the working directory, which may be a stranger's.
         """
         # An empty HOME would be expanded to the root.
         home = os.path.expanduser(f"~/{self.default}") if os.environ.get("HOME") != "" else ""
@@ -41,23 +39,23 @@ FOLDERS = (CONFIG, STATE, CACHE)
 
 
 class StoredFile:
-    """A file of llamacli's, or with a suffix a folder of files that are named for what they hold; `text` says what."""
+    """A file of llamacli's, or a folder of files with a suffix; `text` describes it in the help."""
 
     def __init__(self, folder: Folder, name: str, suffix: str, text: str) -> None:
         self.folder, self.name, self.suffix, self.text = folder, name, suffix, text
 
     def path(self, name: str | None = None) -> Path:
-        """Returns the path of the file or folder, or of the file of that name in the folder."""
+        """Returns the path of the file or folder, or of a file in the folder."""
         path = self.folder.path() / self.name
         return path if name is None else path / f"{name}{self.suffix}"
 
     def names(self) -> list[str]:
-        """Returns the names that have a file in the folder. Raises OSError."""
+        """Returns the names of the files in the folder. Raises OSError."""
         return [file.removesuffix(self.suffix) for file in os.listdir(self.path()) if file.endswith(self.suffix)]
 
     @property
     def pattern(self) -> str:
-        """The path below llamacli's part of the folder, as the help shows it."""
+        """The path below llamacli's folder, as the help shows it."""
         return f"{self.name}/NAME{self.suffix}" if self.suffix else self.name
 
 
@@ -65,6 +63,9 @@ SETTINGS = StoredFile(CONFIG, ".env", "", "The user's settings and key; mode 060
 
 
 ROLES = StoredFile(CONFIG, "roles", ".md", "A system message, for --role NAME.")
+
+
+PROMPTS = StoredFile(CONFIG, "prompts", ".md", "A prompt with its settings, for --prompt-file NAME.")
 
 
 SESSIONS = StoredFile(STATE, "sessions", ".jsonl", "A conversation, a message a line; mode 0600.")
@@ -76,13 +77,15 @@ HISTORY = StoredFile(STATE, "history", "", "What was typed in chats; mode 0600."
 MODELS = StoredFile(CACHE, "models", "", "The ids that `models` has listed, for completions.")
 
 
-#: All of them, in the order of the help.
-STORED_FILES = (SETTINGS, ROLES, SESSIONS, HISTORY, MODELS)
+ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stored; mode 0600.")
+
+#: In the order of the help.
+STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, ANSWERS)
 
 
-#: The files that are where the user works.
+#: Files in the user's own folders.
 PROJECT_FILES = [
-    (".env", "Settings of the working directory, as far as they are trusted; see the README."),
-    ("FILE.part", "What came of a broken answer to -o FILE."),
-    ("FILE.old", "Rows of `batch -o FILE --resume` that answer no item of the input any more."),
+    (".env", "A project's settings, trusted only in part: see `llamacli help settings`."),
+    ("FILE.part", "An incomplete answer to -o FILE."),
+    ("FILE.old", "Rows of `batch -o FILE --resume` that no longer match an item of the input."),
 ]

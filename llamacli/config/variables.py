@@ -11,18 +11,18 @@ def _within(folder: Folder) -> str:
 
 #: The variables that hold a key, or say where it is.
 KEYS = {
-    **dict.fromkeys(KEY_VARIABLES, "The key; the first that is set counts."),
+    **dict.fromkeys(KEY_VARIABLES, "The API key; the first of these that is set."),
     "LLAMACLI_KEY_FILE": "Read the key from this file.",
-    "LLAMACLI_KEY_COMMAND": "Run this command; what it prints is the key.",
+    "LLAMACLI_KEY_COMMAND": "Read the key from the output of this command; run again after a 401.",
 }
 
 
-#: Those that are no setting of llamacli's, and count in the environment alone.
+#: Those that are not settings of llamacli's, and are read from the environment alone.
 OTHER_VARIABLES = {
-    "LLAMACLI_DEBUG": "Show the traceback of a fault in llamacli itself.",
-    "REQUESTS_CA_BUNDLE": "Trust these certificates, where no flag says otherwise; also CURL_CA_BUNDLE.",
-    "HTTPS_PROXY": "Go through this proxy, but for loopback; also HTTP_PROXY, ALL_PROXY, NO_PROXY.",
-    "NO_COLOR": "Use no colour; nor with TERM=dumb.",
-    "VISUAL": "The editor of --edit, else EDITOR, else vi.",
-    **{folder.variable: f"The folder of {_within(folder)}, by default ~/{folder.default}." for folder in FOLDERS},
+    "LLAMACLI_DEBUG": "Show the traceback of an internal error.",
+    "REQUESTS_CA_BUNDLE": "CA certificates to trust; also CURL_CA_BUNDLE and SSL_CERT_FILE.",
+    "HTTPS_PROXY": "Proxy for all hosts but this one; also HTTP_PROXY, ALL_PROXY, NO_PROXY.",
+    "NO_COLOR": "Use no color; TERM=dumb has the same effect.",
+    "VISUAL": "Editor for --edit; else EDITOR, else vi.",
+    **{folder.variable: f"Base folder of {_within(folder)} (default ~/{folder.default})." for folder in FOLDERS},
 }

@@ -1,7 +1,10 @@
 """Sends requests, and retries them after temporary failures."""
 
+import re
+import socket
 import ssl
 import time
+from _thread import allocate_lock
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from io import BytesIO
@@ -11,6 +14,7 @@ from uuid import uuid4
 
 from llamacli import __version__
 from llamacli.api.accumulator import Accumulator
+from llamacli.api.errors import MAX_ERROR_BYTES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.attempt import Attempt
@@ -21,7 +25,7 @@ from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
 from llamacli.http.reply import BLOCK_BYTES, MAX_BODY_BYTES, Reply
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
-from llamacli.http.retry import Retryable, RetryPolicy
+from llamacli.http.retry import NAME_ERROR_RETRIES, Retryable, RetryPolicy
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from llamacli.http.connection.preconnect import Preconnect
 
 
+#: The names of headers whose values are never shown.
+SECRET_HEADER = "(?i)key|token|auth|secret|cookie|passw|credential"
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
 
@@ -58,7 +64,13 @@ class Client:
         self.adapter.preconnect = preconnect
         #: The certificates to trust, True for requests' own.
         self.verify = (preconnect and preconnect.bundle) or certificates(options) or True
+        #: False once the server has refused them.
+        self.sends_stream_options = True
         self._routes: dict[str, Proxy] = {}
+        self._key_lock = allocate_lock()
+        for name, value in options.header or ():
+            if re.search(SECRET_HEADER, name) and len(value) >= 8:
+                stderr.redact(value)
         self._prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
 
     def __enter__(self) -> "Client":
@@ -105,15 +117,16 @@ class Client:
 
     def prepare(self, outgoing: Request, url: str, request_id: str) -> requests.PreparedRequest:
         """Returns a request that can be sent: what it shares with others of its kind is prepared once."""
-        headers = outgoing.headers(request_id)
-        if outgoing.shared_key not in self._prepared:
+        headers = outgoing.headers(request_id, self.options.header or ())
+        shared_key = *outgoing.shared_key, self.endpoint.key
+        if shared_key not in self._prepared:
             common = {"User-Agent": f"llamacli/{__version__}", "Accept-Encoding": ACCEPT_ENCODING, "Accept": "*/*"}
             shared = requests.structures.CaseInsensitiveDict(common)
             shared.update(headers)
             if self.endpoint.key:
                 shared["Authorization"] = f"Bearer {self.endpoint.key}"
-            self._prepared[outgoing.shared_key] = requests.Request(outgoing.method, url, headers=shared).prepare()
-        like = self._prepared[outgoing.shared_key]
+            self._prepared[shared_key] = requests.Request(outgoing.method, url, headers=shared).prepare()
+        like = self._prepared[shared_key]
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = like.method, like.url
         whole: Any = {**like.headers, **headers}
@@ -125,6 +138,13 @@ class Client:
         # Names of one spelling need no dictionary that ignores it, which takes longer than all the rest.
         prepared.headers = whole
         return prepared
+
+    def renew_key(self, refused: str | None) -> bool:
+        """Runs the key command again after a key was refused; returns whether there is another key now."""
+        with self._key_lock:
+            if self.endpoint.fetch_key and self.endpoint.key == refused:
+                self.endpoint.key = self.endpoint.fetch_key()
+        return self.endpoint.key != refused
 
     def route(self, url: str) -> Proxy:
         """Returns the proxy for a URL, looked up once. Raises LlamaError (network) where it is none."""
@@ -141,7 +161,7 @@ class Call:
     error_response: tuple[requests.Response, bytes] | None = None
     #: How often the request was sent.
     attempts = 0
-    _has_spinner = _reached_server = False
+    _has_spinner = _reached_server = _has_renewed_key = False
 
     def __init__(
         self,
@@ -189,14 +209,41 @@ class Call:
                 time.sleep(wait)
 
     def attempt(self) -> requests.Response:
-        """Sends the request once. Raises Retryable, or LlamaError where another try would not help."""
-        try:
-            return self._attempt()
-        except Retryable as failure:
-            # The server has let go of an idle connection, which tells nothing about the call.
-            if failure.http_status or not self.latest_attempt.is_reused:
-                raise
-        return self._attempt()
+        """Sends the request once. Raises Retryable, or LlamaError if a retry would not help."""
+        self._leave_out_stream_options()
+        while True:
+            key = self.client.endpoint.key
+            try:
+                return self._attempt()
+            except Retryable as failure:
+                # The server closed an idle connection, which says nothing about the call.
+                if failure.http_status or not self.latest_attempt.is_reused:
+                    raise
+            except LlamaError as error:
+                if not (self._renew_key(error, key) or self._adapt_stream_options()):
+                    raise
+
+    def _renew_key(self, error: LlamaError, key: str | None) -> bool:
+        """Runs the key command again after a 401, once: it may print keys that expire."""
+        if error.http_status != 401 or self._has_renewed_key or not self.client.renew_key(key):
+            return False
+        self._has_renewed_key = True
+        return True
+
+    def _adapt_stream_options(self) -> bool:
+        """Stops asking for token counts if the server has just refused that."""
+        if not isinstance(self.request, ChatRequest) or "stream_options" not in self.request.parameters:
+            return False
+        response, body = self.error_response or (None, b"")
+        if response is None or response.status_code not in (400, 422) or b"stream_options" not in body:
+            return False
+        self.client.sends_stream_options = False
+        self._leave_out_stream_options()
+        return True
+
+    def _leave_out_stream_options(self) -> None:
+        if isinstance(self.request, ChatRequest) and not self.client.sends_stream_options:
+            self.request = self.request.replace(stream_options=None)
 
     def _attempt(self) -> requests.Response:
         self.error_response = None
@@ -235,7 +282,7 @@ class Call:
         progress, limit = self.latest_attempt, self.options.max_time
         progress.close()
         if progress.was_cut and limit and self.policy.time_left <= 0:
-            what = f"no complete answer within --max-time {limit:g} s"
+            what = f"no complete answer within --max-time {round(limit, 2):g} s"
             return self.error(ExitStatus.BROKEN if progress.begun else ExitStatus.NETWORK, what, "raise it")
         cause = root_cause(error)
         if progress.begun:
@@ -250,7 +297,10 @@ class Call:
         verb = "lost the connection to" if progress.connected else "cannot connect to"
         todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
         failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
-        return failure if is_permanent(error, cause) else Retryable(failure)
+        if is_permanent(error, cause):
+            return failure
+        # A name that is not known will not be known in a minute.
+        return Retryable(failure, max_retries=NAME_ERROR_RETRIES if isinstance(cause, socket.gaierror) else None)
 
     def cut_short(self, cause: BaseException) -> LlamaError:
         """Says that the response ended before the answer did."""
@@ -261,35 +311,43 @@ class Call:
         return self.error(ExitStatus.BROKEN, f"the answer broke off: {describe(cause)}", "try again")
 
     def _read_error(self, response: requests.Response) -> Exception:
-        """Says why there was no 2xx, in the server's own words where it has some."""
-        from llamacli.http import retry
-
-        code = response.status_code
-        self.latest_attempt.finishing(10)
+        """Returns the error of a response that is not a 2xx, with the server's own words."""
         from llamacli.api.errors import error_in, request_id_in
+        from llamacli.http import retry, status
 
-        blocks: list[bytes] = []
-        with suppress(*FAILURES):
-            while len(blocks) < MAX_BODY_BYTES // BLOCK_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
-                blocks.append(block)
-        body = b"".join(blocks)
+        code, headers = response.status_code, response.headers
+        body = self._read_error_body(response)
         self.error_response = response, body
         words = one_line(self.stderr.redacted(error_in(body)), 300)
-        if 300 <= code < 400 and (location := response.headers.get("Location")):
-            words = f"a redirect to {location}, not followed"
-        what = f"{retry.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
-        server_id = (
-            response.headers.get("x-inference-id") or response.headers.get("x-request-id") or request_id_in(body)
-        )
-        status, todo = retry.meaning(code)
-        if code == 404 and self.request.path == CHAT_PATH:
-            todo = f"check --model, and {todo.removeprefix('check ')}"
+        if 300 <= code < 400 and (location := headers.get("Location")):
+            words = f"a redirect to {one_line(location, 200)}, not followed"
+        what = f"{status.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
+        # The code of an error says more than its words.
+        quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
+        wait = retry.retry_after(headers, body)
+        exit_status, todo = status.meaning(code, quoted, self.url, self._is_chat)
+        if exit_status == ExitStatus.CREDITS and code == 429 and wait is not None:
+            # Gemini calls its rate limits a quota too, but says when to come back.
+            exit_status, todo = status.STATUS_MEANINGS[429]
         if code == 401 and not self.client.endpoint.key:
             todo = self.client.endpoint.key_origin
-        failure = self.error(status, what, todo, server_id, code)
-        if code not in retry.RETRYABLE_STATUSES or code in self.no_retry:
+        server_id = headers.get("x-inference-id") or headers.get("x-request-id") or request_id_in(body)
+        failure = self.error(exit_status, what, todo, server_id, code)
+        if code not in status.RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:
             return failure
-        return Retryable(failure, retry.retry_after(response.headers.get("Retry-After")), code)
+        return Retryable(failure, wait, code)
+
+    def _read_error_body(self, response: requests.Response) -> bytes:
+        self.latest_attempt.finishing(10)
+        body = bytearray()
+        with suppress(*FAILURES):
+            while len(body) < MAX_BODY_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
+                body += block
+        return bytes(body)
+
+    @property
+    def _is_chat(self) -> bool:
+        return self.request.path == CHAT_PATH
 
     def error(
         self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
@@ -313,9 +371,9 @@ class Call:
     def _show_response(self, response: requests.Response) -> None:
         if not self.stderr.is_verbose:
             return
-        from llamacli.http import retry
+        from llamacli.http.status import reason
 
-        self.stderr.verbose(f"< {retry.reason(response.status_code)}")
+        self.stderr.verbose(f"< {reason(response.status_code)}")
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
         self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")

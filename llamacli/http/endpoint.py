@@ -14,111 +14,119 @@ from llamacli.http.request import is_loopback
 from llamacli.stdio.environment import Environment
 
 KEYS_PAGE = "https://aimlapi.com/app/keys"
-
-
 MAX_KEY_BYTES = 1 << 16
+KEY_COMMAND = KEY_SOURCES[1]
 
 
 class Endpoint:
-    """A server that may be called, and the key that it may see; None sends no Authorization.
+    """A server and the key to send it, None for none.
 
-    `key_origin` says where the key is from, or why there is none.
+    `key_origin` says where the key is from, or why there is none; `fetch_key`, if there
+    is one, runs the key command again.
     """
 
-    def __init__(self, base_url: str, key: str | None, key_origin: str) -> None:
-        self.base_url, self.key, self.key_origin = base_url, key, key_origin
+    def __init__(
+        self, base_url: str, key: str | None, key_origin: str, fetch_key: Callable[[], str] | None = None
+    ) -> None:
+        self.base_url, self.key, self.key_origin, self.fetch_key = base_url, key, key_origin, fetch_key
 
     @property
     def host(self) -> str:
-        """Host and port as the base URL names them."""
+        """Host and port as in the base URL."""
         return urlsplit(self.base_url).netloc
 
 
 def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -> Endpoint:
-    """Decides where the call goes and with which key; where none is needed, none is missed.
+    """Returns the server to call and the key to send it.
 
-    Raises LlamaError: key where there is none or it cannot be had, usage where
-    sending it there would give it away.
+    Raises LlamaError: key if there is none or it cannot be read and `need_key` asks for
+    one, usage if sending it there would reveal it.
     """
     announce(options, env)
     try:
-        found = find_allowed_key(options, env)
+        key_and_origin = find_allowed_key(options, env)
     except LlamaError as error:
         if need_key or error.status != ExitStatus.KEY:
             raise
-        env.stderr.note(f"{error}; going on without a key")
-        found = None
-    key, key_origin = found or (None, _why_none(options, env))
+        env.stderr.note(f"{error}; continuing without a key")
+        key_and_origin = None
+    key, key_origin = key_and_origin or (None, _why_none(options, env))
     if key is None and need_key and not options.no_key and options.base_url == DEFAULT_BASE_URL:
         raise LlamaError(
             ExitStatus.KEY,
             "no API key",
-            f"make one at {KEYS_PAGE}, then set {KEY_VARIABLES[0]}, or store it with: llamacli config set-key",
+            f"create one at {KEYS_PAGE}, then store it with: llamacli config set-key (or set {KEY_VARIABLES[0]})",
         )
     if key and is_unencrypted(options):
+        host = urlsplit(options.base_url).hostname
         raise LlamaError(
-            ExitStatus.USAGE,
-            f"the key would go over plain http to {urlsplit(options.base_url).hostname}, readable on the way",
-            "use https, or --no-key, or --allow-http",
+            ExitStatus.USAGE, f"refusing to send the key unencrypted to {host}", "use https, --no-key or --allow-http"
         )
+    fetch_key = None
     if key:
         env.stderr.redact(key)
-    return Endpoint(options.base_url, key, key_origin)
+        if key_origin == KEY_COMMAND:
+            fetch_key = _command_runner(env)
+    return Endpoint(options.base_url, key, key_origin, fetch_key)
 
 
 def announce(options: EndpointOptions, env: Environment) -> None:
-    """Says so where it was a stranger who chose the server."""
+    """Says on stderr what a project's .env decides about the call, even with --quiet: it may be a stranger's."""
     origin = _origin(options, env.settings)
     if origin and origin.untrusted:
-        env.stderr.note(f"calling {options.base_url}, as {origin} says")
+        env.stderr.announce(f"calling {options.base_url}, as set in {origin}")
 
 
 def find_allowed_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
-    """Returns the key that may go to the server, and where it came from; None where none may or there is none."""
+    """Returns the key that may go to the server and its origin, None if there is none or it may not.
+
+    Raises LlamaError.
+    """
     origin = _origin(options, env.settings)
-    return _key_of_stranger(options, origin) if origin and origin.untrusted else _find_key(options, env)
+    return _untrusted_key(options, origin) if origin and origin.untrusted else _find_key(options, env)
 
 
 def _why_none(options: EndpointOptions, env: Environment) -> str:
-    """Says why a call carries no key, and what to do about it."""
+    """Returns why a call carries no key, and what to do about it."""
     origin = _origin(options, env.settings)
     if origin and origin.untrusted and not options.no_key:
-        return f"no key was sent: {origin} names the server and holds none; --base-url sends yours there"
-    return "no key was sent" + (", as --no-key wants it" if options.no_key else f": set {KEY_VARIABLES[0]}")
+        return f"no key was sent: {origin} sets the server but no key; to send yours, pass --base-url"
+    return "no key was sent" + (" (--no-key)" if options.no_key else f": set {KEY_VARIABLES[0]}")
 
 
 def untrusted_key_source(options: EndpointOptions, env: Environment) -> Source | None:
-    """Returns the stranger's .env whose own key a call would carry, None where there is none."""
+    """Returns the project's .env whose own key a call would carry, None if it would not."""
     origin = _origin(options, env.settings)
-    holds = origin is not None and origin.untrusted and any(origin.values.get(name) for name in KEY_VARIABLES)
-    return origin if holds and not options.no_key else None
+    has_key = origin is not None and origin.untrusted and any(origin.values.get(name) for name in KEY_VARIABLES)
+    return origin if has_key and not options.no_key else None
 
 
 def would_send_key(options: EndpointOptions, env: Environment) -> bool:
-    """Tells whether a call would carry the user's own key, without fetching it."""
+    """True if a call would carry the user's own key; does not read it."""
     origin = _origin(options, env.settings)
     if options.no_key or (origin and origin.untrusted) or is_unencrypted(options):
         return False
     names = (*KEY_VARIABLES, *KEY_SOURCES)
-    held = any(source.values.get(name) for source in env.settings.sources for name in names)
-    return held or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
+    has_key = any(source.values.get(name) for source in env.settings.sources for name in names)
+    return has_key or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
 
 
 def is_unencrypted(options: EndpointOptions) -> bool:
-    """Tells whether a key would go over plain http to another machine, unasked."""
+    """True if a key would go over plain http to another machine without --allow-http."""
     return options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url)
 
 
 def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
+    """Returns the source of the base URL, None for a flag or the default."""
     if options.from_flag("base_url"):
         return None
-    found = settings.find("AIMLAPI_BASE_URL", stranger=True)
-    # Naming the default leads nowhere else.
-    return found[1] if found and options.base_url != DEFAULT_BASE_URL else None
+    setting = settings.find("AIMLAPI_BASE_URL", untrusted=True)
+    # One that only repeats the default changes nothing.
+    return setting[1] if setting and options.base_url != DEFAULT_BASE_URL else None
 
 
-def _key_of_stranger(options: EndpointOptions, source: Source) -> tuple[str, str] | None:
-    """Returns the key for a server named by a stranger's .env: one of that same file or none."""
+def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] | None:
+    """Returns the key for a server that a project's .env sets: one of that same file or none."""
     for variable in KEY_VARIABLES:
         if (key := source.values.get(variable)) and not options.no_key:
             return validate_key(key, f"{variable} in {source}"), f"{variable} in {source}"
@@ -126,69 +134,103 @@ def _key_of_stranger(options: EndpointOptions, source: Source) -> tuple[str, str
         return None
     raise LlamaError(
         ExitStatus.USAGE,
-        f"{source} sends this call to {urlsplit(options.base_url).hostname}, and your key is not sent where a "
-        "working directory's .env says",
-        f"to call it all the same, pass --base-url {options.base_url}",
+        f"{source} sends this call to {urlsplit(options.base_url).hostname}, and your key is not sent to a server "
+        "that a project's .env sets",
+        f"to call it anyway, pass --base-url {options.base_url}",
     )
 
 
 def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
-    """Returns the user's key and where it came from, by the order of the sources; None where there is none.
+    """Returns the user's key and its origin from the first source that has one, None without any.
 
-    Raises LlamaError (key) where the one that counts cannot be had.
+    Raises LlamaError (key) if that one cannot be read.
     """
     if options.no_key:
         return None
     if options.key_file is not None:
-        return validate_key(_from_file(options.key_file, "--key-file"), "--key-file"), "--key-file"
+        return validate_key(_from_file(options.key_file, "--key-file", env), "--key-file"), "--key-file"
     for source in env.settings.sources:
-        for key, origin in _keys_in(source, env.stderr.note):
+        for key, origin in _keys_in(source, env):
+            if source.untrusted and _has_key_of_user(env.settings):
+                env.stderr.announce(f"using the key from {source} instead of your own")
             return validate_key(key, origin), origin
     return None
 
 
-def _keys_in(source: Source, note: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-    """Yields the keys that a source holds with their origins, each fetched only when it is asked for."""
+def _has_key_of_user(settings: Settings) -> bool:
+    names = (*KEY_VARIABLES, *KEY_SOURCES)
+    return any(source.values.get(name) for source in settings.sources if not source.untrusted for name in names)
+
+
+def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:
+    """Yields a source's keys and their origins; each is read only when it is asked for."""
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"
-    for variable, fetch in zip(KEY_SOURCES, (_from_file, _from_command), strict=True):
-        # What names a file or a command is not for a stranger to say.
-        if (text := source.values.get(variable)) and is_allowed(variable, source, note):
-            yield fetch(text, variable), variable
+    for variable, read in zip(KEY_SOURCES, (_from_file, _from_command), strict=True):
+        if (text := source.values.get(variable)) and is_allowed(variable, source, env.stderr.note):
+            yield read(text, variable, env), variable
 
 
-def _from_file(path: str, origin: str) -> str:
+def _from_file(path: str, origin: str, env: Environment) -> str:
     try:
-        with open(os.path.expanduser(path), encoding="utf-8") as file:
-            # What is longer is no key, and may be endless.
+        # It may be a FIFO: --key-file <(pass show aimlapi).
+        with env.input.waiting(f"waiting for {path}"), open(os.path.expanduser(path), encoding="utf-8") as file:
+            # Longer than a key, and perhaps endless.
             return file.read(MAX_KEY_BYTES)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: {reason}") from None
 
 
-def _from_command(command: str, origin: str) -> str:
-    """Runs the key command, whose own text may be a secret and is never shown."""
-    # A prompt that is piped in is not for the command to eat.
-    stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
-    from llamacli.stdio.shell import run_shell
+def _command_runner(env: Environment) -> Callable[[], str] | None:
+    """Returns a function that runs the user's key command again and returns the new key."""
+    for source in env.settings.sources:
+        if (command := source.values.get(KEY_COMMAND)) and not source.untrusted:
 
-    done = run_shell(command, stdin=stdin, stdout=subprocess.PIPE)
-    if done.returncode:
-        how = (
-            f"ended with status {done.returncode}"
-            if done.returncode > 0
-            else f"was killed by signal {-done.returncode}"
-        )
+            def fetch_key(command: str = command) -> str:
+                key = validate_key(_from_command(command, KEY_COMMAND, env), KEY_COMMAND)
+                env.stderr.redact(key)
+                return key
+
+            return fetch_key
+    return None
+
+
+def _from_command(command: str, origin: str, env: Environment) -> str:
+    """Runs the key command. Its text may contain a secret, and is never shown."""
+    # It must not read a prompt that is piped in.
+    stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
+    from llamacli.stdio.shell import read_output
+
+    with env.input.waiting("waiting for the key command"):
+        status, output = read_output(command, stdin, MAX_KEY_BYTES)
+    if status:
+        how = f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
         raise LlamaError(ExitStatus.KEY, f"the command in {origin} {how}")
-    return done.stdout.decode("utf-8", "replace")
+    return output.decode("utf-8", "replace")
 
 
 def validate_key(key: str, origin: str) -> str:
-    """Returns a key without the space around it. Raises LlamaError (key) where no header could carry it."""
+    """Returns a key without the space around it. Raises LlamaError (key) if it cannot be one, saying why."""
     key = key.strip()
-    if not re.fullmatch(r"[\x21-\x7e]+", key):
-        fault = "holds a space, a line break or a character that no key has" if key else "is empty"
-        raise LlamaError(ExitStatus.KEY, f"the key from {origin} {fault}")
+    if problem := _problem_of(key):
+        raise LlamaError(ExitStatus.KEY, f"the key from {origin} {problem}")
     return key
+
+
+def _problem_of(key: str) -> str:
+    """Returns what keeps a text from being a key, in words that show nothing of it."""
+    if not key:
+        return "is empty"
+    if len(key) >= MAX_KEY_BYTES - 1:
+        return "is too long"
+    if key[0] in "'\"`" and key[-1] == key[0]:
+        return "is in quotes; remove them"
+    if prefix := re.match(r"(?i)(?:authorization:\s*)?bearer\s|[A-Z_]+=", key):
+        return f"begins with {prefix[0].strip()}; remove that"
+    if "\n" in key or "\r" in key:
+        return "contains a line break; it must be the key alone"
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        return "contains a space or a character that no key has"
+    return ""

@@ -1,4 +1,4 @@
-"""The flags of a call: which server and key, how long to wait, what to show in place of sending."""
+"""The flags of a call: server and key, headers, timeouts, certificates, previews."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from llamacli.errors import ExitStatus, LlamaError
 
 
 class PreviewOptions(Options):
-    """To see the request in place of sending it."""
+    """Print the request instead of sending it."""
 
     title = "Output"
 
@@ -31,18 +31,18 @@ class BaseUrlType(ParamType):
             parts = urlsplit(text)
             port = parts.port
         except ValueError:
-            # Its own words may quote a part of a password.
-            raise ValueError("is no URL: its host or port is malformed") from None
+            # urlsplit's own text may quote a part of a password.
+            raise ValueError("is not a URL: its host or port is malformed") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-            raise ValueError("is no URL with http:// or https:// and a host")
+            raise ValueError("is not an http:// or https:// URL")
         if parts.username is not None:
-            raise ValueError("holds a user or password: use a key, which no flag shows")
-        # What one library takes for a part of the host (a backslash, say), another takes for its end.
+            raise ValueError("contains a user or password: use a key instead, which no flag shows")
+        # A backslash, for example, is a part of the host to one library and its end to another.
         if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d*)?", parts.netloc):
-            raise ValueError("holds a host that is not of a-z 0-9 . - (others have a form that begins with xn--)")
+            raise ValueError("has a host with characters other than a-z 0-9 . - (use the form that begins with xn--)")
         if parts.query or parts.fragment or not re.fullmatch(r"[!-\[\]-~]+", text):
-            raise ValueError("holds more than scheme, host, port and path")
-        # Whatever is asked of a URL later on is asked of one spelling.
+            raise ValueError("contains more than scheme, host, port and path")
+        # One spelling, for all later questions about the URL.
         return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
@@ -51,15 +51,15 @@ class EndpointOptions(Options):
 
     title = "Server and key"
     note = (
-        f"The server's default in the environment is AIMLAPI_BASE_URL. The key is in {', '.join(KEY_VARIABLES)}, "
-        "in the file that LLAMACLI_KEY_FILE names, or what the command LLAMACLI_KEY_COMMAND prints."
+        f"The base URL can also be set with AIMLAPI_BASE_URL. The key is read from {', '.join(KEY_VARIABLES)}, "
+        "the file that LLAMACLI_KEY_FILE names, or the output of the command LLAMACLI_KEY_COMMAND."
     )
 
     base_url: Annotated[
         str,
         Flag(
             BaseUrlType(),
-            "Call this server.",
+            "API base URL.",
             env="AIMLAPI_BASE_URL",
             untrusted=True,
             example="llamacli ask --base-url http://localhost:8080/v1 hello",
@@ -67,43 +67,87 @@ class EndpointOptions(Options):
     ] = DEFAULT_BASE_URL
     key_file: Annotated[str | None, Flag(PathType(), "Read the key from this file.")] = None
     no_key: Annotated[bool, Flag(Switch(), "Send no key.")] = False
-    allow_http: Annotated[bool, Flag(Switch(), "Send the key over plain http to other hosts than this one.")] = False
+    allow_http: Annotated[bool, Flag(Switch(), "Allow sending the key unencrypted to other hosts.")] = False
+
+
+class HeaderType(ParamType):
+    metavar = "'NAME: VALUE'"
+    is_secret = True
+    #: Headers that decide whose call this is and where it goes, or that frame the body.
+    RESERVED = ("authorization", "proxy-authorization", "host", "content-length", "transfer-encoding", "connection")
+
+    def parse(self, text: str) -> tuple[str, str]:
+        name, colon, value = text.partition(":")
+        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ValueError("expected 'Name: value'")
+        if name.lower() in self.RESERVED:
+            raise ValueError(f"{name} cannot be replaced")
+        if name.lower() == "x-client-request-id":
+            raise ValueError("to set that header, use --request-id")
+        if not re.fullmatch(r"[\t -~]*", value):
+            raise ValueError(f"the value of {name} contains a character that a header cannot carry")
+        return name, value.strip()
 
 
 SECONDS = Seconds(0.001, 1_000_000)
 
 
 class NetworkOptions(Options):
-    """How long to wait, how often to try, and what to trust. Times are in seconds."""
+    """Timeouts and retries, in seconds; headers and certificates."""
 
     title = "Network"
-    note = "Each has a default in the environment: LLAMACLI_TIMEOUT and so on."
+    note = "Each flag has an environment variable: LLAMACLI_TIMEOUT and so on. Times are in seconds."
 
     timeout: Annotated[
         float | None,
-        Flag(SECONDS, "Allow the server this long a silence (default 120 while streaming, else 600).", env=True),
+        Flag(SECONDS, "Longest silence (default 120; 600 if not streaming).", env=True),
     ] = None
-    connect_timeout: Annotated[float, Flag(SECONDS, "Allow this long for connecting.", env=True)] = 10
-    max_time: Annotated[float | None, Flag(SECONDS, "Allow this long for the whole call.", env=True)] = None
-    retry: Annotated[int, Flag(Integer(0), "Try again this often after a failure that may pass.", env=True)] = 5
-    retry_max_time: Annotated[float, Flag(Seconds(0, 1_000_000), "Start no try after this long.", env=True)] = 120
+    connect_timeout: Annotated[float, Flag(SECONDS, "Maximum time to connect.", env=True)] = 10
+    max_time: Annotated[float | None, Flag(SECONDS, "Maximum time for the whole call.", env=True)] = None
+    retry: Annotated[int, Flag(Integer(0), "Number of retries after a temporary failure.", env=True)] = 5
+    retry_max_time: Annotated[float, Flag(Seconds(0, 1_000_000), "Stop retrying after this long.", env=True)] = 120
+    header: Annotated[
+        list[tuple[str, str]] | None,
+        Flag(
+            HeaderType(),
+            "Add a request header.",
+            "-H",
+            multiple=True,
+            env=True,
+            example="llamacli ask -H 'X-Title: nightly' hello",
+        ),
+    ] = None
     request_id: Annotated[
         str | None,
         Flag(
             Pattern("ID", r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -"),
-            "Send this X-Client-Request-Id in place of a new UUID.",
+            "X-Client-Request-Id to send instead of a new UUID.",
             env=True,
         ),
     ] = None
     ca_bundle: Annotated[
         str | None,
-        Flag(PathType(), "Trust these certificates (default: $REQUESTS_CA_BUNDLE, else certifi's).", env=True),
+        Flag(PathType(), "CA certificates (default: $SSL_CERT_FILE, else certifi's).", env=True),
     ] = None
+
+    def after(self, seconds: float) -> "NetworkOptions":
+        """Returns the options for the rest of a call, of which so many seconds have passed."""
+        if self.max_time is None or not seconds:
+            return self
+        return self.replace("max_time", max(self.max_time - seconds, 0.001), self.origins["max_time"])
+
+
+#: The variables that name the certificates to trust, in order of precedence: requests', curl's and OpenSSL's.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def certificates(options: NetworkOptions) -> str | None:
-    """Returns the path of the certificates to trust, None for the default ones. Raises LlamaError (usage)."""
-    path = options.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if path and not os.path.exists(path):
-        raise LlamaError(ExitStatus.USAGE, f"no certificates at {path}", "mend --ca-bundle or REQUESTS_CA_BUNDLE")
-    return path or None
+    """Returns the path of the certificates to trust, None for certifi's. Raises LlamaError (usage)."""
+    candidates = [(options.origins.get("ca_bundle", ""), options.ca_bundle)]
+    candidates += [(name, os.environ.get(name)) for name in CA_VARIABLES]
+    for origin, path in candidates:
+        if path and not os.path.exists(path):
+            raise LlamaError(ExitStatus.USAGE, f"CA bundle not found: {path}", f"check {origin}")
+        if path:
+            return path
+    return None

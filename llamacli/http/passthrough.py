@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 
-from llamacli.http.reply import MAX_BODY_BYTES, SSE_START, Reply
+from llamacli.http.reply import MAX_BODY_BYTES, Reply
 from llamacli.stdio.output import Output
 
 
@@ -17,10 +17,10 @@ def copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> 
     """
     start, blocks = reply.sniff()
     kind = reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    first, is_stream = start[:1], kind == "text/event-stream"
-    if (is_stream and first not in (b"{", b"[", b"<")) or (is_answer and SSE_START.match(start)):
+    is_json = start[:1] in (b"{", b"[") and kind.endswith(("/json", "+json", "/event-stream"))
+    if reply.is_stream(start) and (is_answer or kind == "text/event-stream"):
         _copy_events(reply, blocks, out, as_received)
-    elif first in (b"{", b"[") and (is_stream or kind.endswith(("/json", "+json"))):
+    elif is_json:
         # Only JSON shows by itself where it ends.
         _copy_document(reply, blocks, out)
     else:
@@ -53,7 +53,7 @@ def _copy_events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received
 
     for events in reply.events(printed(blocks) if as_received else blocks, needs_answer=False):
         for event in events:
-            if not as_received:
+            if not as_received and event.data:
                 out.json_text(event.data + "\n")
             # It is printed whatever it is; the accumulator decides only whether the stream is whole.
             with suppress(ValueError, RecursionError):

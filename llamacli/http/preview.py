@@ -49,7 +49,7 @@ def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key:
         words += ["--noproxy", "'*'"]
     if network.ca_bundle:
         words += ["--capath" if os.path.isdir(network.ca_bundle) else "--cacert", quote(network.ca_bundle)]
-    headers = outgoing.headers(network.request_id)
+    headers = outgoing.headers(network.request_id, network.header or ())
     for name, value in headers.items():
         words += ["-H", quote(f"{name}: {value}" if value else f"{name};")]
     if with_key:

@@ -34,46 +34,38 @@ CHAT_PATH = "/chat/completions"
 
 
 class Request:
-    """Method, path, body and extra headers of a request; the Client adds Authorization.
+    """Method, path and body of a request.
 
     `stream`: the body asks for a stream, in which silence may not last as long.
     """
 
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        extra: Iterable[tuple[str, str]] = (),
-        stream: bool = False,
-    ) -> None:
+    def __init__(self, method: str, path: str, body: bytes | None = None, stream: bool = False) -> None:
         self.method, self.path, self.body, self.stream = method, path, body, stream
-        self._extra = tuple(extra)
 
     @property
     def shared_key(self) -> tuple[object, ...]:
-        """What requests share that differ in nothing but the bytes of the body and the id."""
-        return self.method, self.path, self._extra, bool(self.body)
+        """What requests share that differ only in the bytes of the body and the id."""
+        return self.method, self.path, bool(self.body)
 
-    def headers(self, request_id: str | None) -> dict[str, str]:
-        """Returns the headers that llamacli sets, those that were asked for in place of its own."""
-        own = {"Content-Type": "application/json"} if self.body else {}
+    def headers(self, request_id: str | None, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+        """Returns the headers but Authorization; the extra ones replace llamacli's own."""
+        headers = {"content-type": ("Content-Type", "application/json")} if self.body else {}
         if request_id:
-            own["X-Client-Request-Id"] = request_id
-        given: dict[str, tuple[str, str]] = {}
-        for name, value in self._extra:
+            headers["x-client-request-id"] = "X-Client-Request-Id", request_id
+        extras: dict[str, tuple[str, str]] = {}
+        for name, value in extra:
             # Values of one name are one list (RFC 9110, 5.3), of cookies with another comma (RFC 6265, 4.2.1).
-            spelled, before = given.get(name.lower(), (name, ""))
+            spelling, before = extras.get(name.lower(), (name, ""))
             comma = "; " if name.lower() == "cookie" else ", "
-            given[name.lower()] = spelled, f"{before}{comma}{value}" if before else value
-        return {name: value for name, value in own.items() if name.lower() not in given} | dict(given.values())
+            extras[name.lower()] = spelling, f"{before}{comma}{value}" if before else value
+        return dict((headers | extras).values())
 
 
 class ChatRequest(Request):
     """A request for an answer: the encoded parameters, and what to expect in return."""
 
-    def __init__(self, parameters: dict[str, Any], extra: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__("POST", CHAT_PATH, encode(parameters), extra, parameters.get("stream") is True)
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        super().__init__("POST", CHAT_PATH, encode(parameters), parameters.get("stream") is True)
         self.parameters = parameters
         n = parameters.get("n")
         #: The number of choices that were asked for.
@@ -81,5 +73,6 @@ class ChatRequest(Request):
 
     def replace(self, **parameters: Any) -> "ChatRequest":
         """Returns the request with other parameters; a value of None removes one."""
-        changed = {key: value for key, value in {**self.parameters, **parameters}.items() if value is not None}
-        return ChatRequest(changed, self._extra)
+        removed = {key for key, value in parameters.items() if value is None}
+        merged = {**self.parameters, **parameters}
+        return ChatRequest({key: value for key, value in merged.items() if key not in removed})

@@ -1,39 +1,41 @@
-"""What an HTTP status means, and whether and when to retry."""
+"""Whether and when to retry."""
 
+import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.api.errors import retry_delay_in
+from llamacli.errors import LlamaError
 
 if TYPE_CHECKING:
     from llamacli.http.options import NetworkOptions
 
-#: Statuses that another try may mend: the request timed out, came too early or too often, or the server failed.
-RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: Longest wait that a server can ask for, which is longer than any limit of the user's.
+MAX_WAIT_SECONDS = 1e9
 
 
-#: What the statuses mean that have a meaning of their own: how to end, and what a person can do.
-STATUS_MEANINGS = {
-    401: (ExitStatus.KEY, "check the key"),
-    402: (ExitStatus.CREDITS, "top up the account"),
-    403: (ExitStatus.CREDITS, "top up the account, or check what the key may do"),
-    404: (ExitStatus.REFUSED, "check --base-url, which mostly ends in /v1"),
-    408: (ExitStatus.SERVER, "try again later"),
-    413: (ExitStatus.REFUSED, "send less"),
-    425: (ExitStatus.SERVER, "try again later"),
-    429: (ExitStatus.RATE, "wait, or ask less often"),
-}
+#: Retries after a failure to look up a host name.
+NAME_ERROR_RETRIES = 1
 
 
 class Retryable(Exception):
     """A failure after which the same request may be sent again.
 
-    `retry_after`: seconds that the server asks to wait. `http_status`: 0 without a response.
+    `retry_after`: seconds that the server asks to wait. `http_status`: 0 without a
+    response. `max_retries`: no more than these, whatever the options say.
     """
 
-    def __init__(self, error: LlamaError, retry_after: float | None = None, http_status: int = 0) -> None:
+    def __init__(
+        self,
+        error: LlamaError,
+        retry_after: float | None = None,
+        http_status: int = 0,
+        max_retries: int | None = None,
+    ) -> None:
         super().__init__(str(error))
         self.error, self.retry_after, self.http_status = error, retry_after, http_status
+        self.max_retries = max_retries
 
 
 class RetryPolicy:
@@ -67,12 +69,13 @@ class RetryPolicy:
 
         Raises the failure's LlamaError if there is to be no other attempt.
         """
-        if failures >= self.retries:
+        if failures >= self._retries_after(failure):
             raise failure.error
-        wait = failure.retry_after if failure.retry_after is not None else backoff(failures)
+        # A server may ask for more than our own wait, never for less.
+        wait = max(backoff(failures), failure.retry_after or 0)
         if self.elapsed + wait <= min(self._retry_max_time, self._max_time or float("inf")):
             return wait
-        if not failure.retry_after:
+        if not failure.retry_after or wait > failure.retry_after:
             raise failure.error
         # Either limit may be the lower one.
         raise failure.error.add_hint(
@@ -81,25 +84,10 @@ class RetryPolicy:
 
     def note(self, failure: Retryable, failures: int, wait: float) -> str:
         """Describes the retry that follows a failure."""
-        return f"{failure.error.message}; retry {failures + 1} of {self.retries} in {wait:.1f} s"
+        return f"{failure.error.message}; retry {failures + 1} of {self._retries_after(failure)} in {wait:.1f} s"
 
-
-def meaning(code: int) -> tuple[ExitStatus, str]:
-    """Returns the exit status of an HTTP status that is no success, and what a person can do about it."""
-    if code >= 500:
-        return ExitStatus.SERVER, "try again later"
-    by_kind = "name the address meant with --base-url" if code < 400 else "mend the request"
-    return STATUS_MEANINGS.get(code, (ExitStatus.REFUSED, by_kind))
-
-
-def reason(code: int) -> str:
-    """Returns `404 Not Found`; an unregistered status stands alone."""
-    from http import HTTPStatus
-
-    try:
-        return f"{code} {HTTPStatus(code).phrase}"
-    except ValueError:
-        return str(code)
+    def _retries_after(self, failure: Retryable) -> int:
+        return self.retries if failure.max_retries is None else min(self.retries, failure.max_retries)
 
 
 def backoff(attempt: int) -> float:
@@ -112,18 +100,30 @@ def backoff(attempt: int) -> float:
     return float(min(30, 2 ** min(attempt, 5)) * uniform(0.5, 1))
 
 
-def retry_after(header: str | None) -> float | None:
-    """Reads Retry-After (RFC 9110, 10.2.3), seconds or a date, as seconds from now; None where it says nothing."""
-    if not header:
+def retry_after(headers: Mapping[str, str], body: bytes = b"") -> float | None:
+    """Returns the seconds that a server asks to wait, None if it does not ask.
+
+    Reads Retry-After (RFC 9110, 10.2.3: seconds or a date), also with a fraction,
+    retry-after-ms, and what the body says.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d+(\.\d*)?", value, re.ASCII):
+            return min(float(value) * unit, MAX_WAIT_SECONDS)
+    seconds = _seconds_until(headers.get("Retry-After", ""))
+    return seconds if seconds is not None else retry_delay_in(body)
+
+
+def _seconds_until(date: str) -> float | None:
+    if not date:
         return None
     from datetime import timezone
     from email.utils import parsedate_to_datetime
 
     try:
-        if header.strip().isdigit():
-            return float(header)
-        date = parsedate_to_datetime(header)
-        # One that names no zone is UTC (RFC 9110, 5.6.7).
-        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - time.time())
+        moment = parsedate_to_datetime(date)
+        # A date without a zone is UTC (RFC 9110, 5.6.7).
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return min(max(0.0, moment.timestamp() - time.time()), MAX_WAIT_SECONDS)
     except (TypeError, ValueError, OverflowError):
         return None

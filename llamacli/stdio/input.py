@@ -5,6 +5,7 @@ import fcntl
 import os
 import select
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -49,9 +50,10 @@ class InputReader:
         self.lossy = False
         #: Seconds to wait for the first byte or the end of stdin.
         self.stdin_timeout: float | None = None
-        #: Seconds for the whole call, and the time (monotonic) at which it started.
+        #: Seconds for the whole call, of which reading stdin is a part.
         self.max_time: float | None = None
-        self.start_time = monotonic()
+        #: Seconds spent on reading stdin.
+        self.stdin_seconds = 0.0
         #: The fields of the command's flags, so that hints name only flags that it has.
         self.flags: frozenset[str] = frozenset()
         #: The file that holds what the user wrote in an editor for this call.
@@ -70,12 +72,12 @@ class InputReader:
     def stdin(self, taker: str) -> str:
         """Returns stdin without trailing newlines, like `$(...)` in a shell."""
         self.claim_stdin(taker)
-        return self.decode(self.stdin_blocks(), "stdin").rstrip("\n")
+        return self.decode(self.stdin_blocks(self.max_time), "stdin").rstrip("\n")
 
     def stdin_bytes(self, taker: str) -> bytes:
         """Returns the bytes of stdin. `taker` names the flag or operand that needs them."""
         self.claim_stdin(taker)
-        return b"".join(self.stdin_blocks())
+        return b"".join(self.stdin_blocks(self.max_time))
 
     def claim_stdin(self, taker: str) -> None:
         """Records who reads stdin. Raises LlamaError (usage) if something else has read it."""
@@ -85,37 +87,38 @@ class InputReader:
             )
         self._stdin_taker = taker
 
-    def stdin_blocks(self) -> Iterator[bytes]:
+    def stdin_blocks(self, max_time: float | None = None) -> Iterator[bytes]:
         """Yields the bytes of stdin as they arrive.
 
         Raises LlamaError: usage if stdin cannot be read or --stdin-timeout is over,
-        network if --max-time is over.
+        network if `max_time` seconds are over.
         """
         if os.isatty(0):
             self.note("type your text, then press Ctrl-D on an empty line")
+        start = monotonic()
         try:
-            self._wait_for_stdin(is_first=True)
+            self._wait_for_stdin(start, max_time, is_first=True)
             while block := _read(0):
                 yield block
-                self._wait_for_stdin(is_first=False)
+                self._wait_for_stdin(start, max_time, is_first=False)
+            self.stdin_seconds = monotonic() - start
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"cannot read stdin: {error.strerror}") from None
 
-    def _wait_for_stdin(self, is_first: bool) -> None:
+    def _wait_for_stdin(self, start: float, max_time: float | None, is_first: bool) -> None:
         """Waits for bytes or the end of stdin, with a note after two seconds. Raises LlamaError at a time limit."""
-        if not is_first and self.max_time is None:
+        if not is_first and max_time is None:
             return
-        now = monotonic()
         limits: list[tuple[float, LlamaError | None]] = []
-        if self.max_time is not None:
-            what = f"stdin did not end within {self.max_time:g} s (--max-time)"
-            limits.append((self.start_time + self.max_time, LlamaError(ExitStatus.NETWORK, what, "nothing was sent")))
+        if max_time is not None:
+            what = f"stdin did not end within {max_time:g} s (--max-time)"
+            limits.append((start + max_time, LlamaError(ExitStatus.NETWORK, what, "nothing was sent")))
         if is_first and self.stdin_timeout is not None:
             what = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
             todo = "nothing was sent; use -I if there is none" if "no_stdin" in self.flags else "nothing was sent"
-            limits.append((now + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, todo)))
+            limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, todo)))
         if is_first and not os.isatty(0):
-            limits.append((now + WAITING_NOTE_SECONDS, None))
+            limits.append((start + WAITING_NOTE_SECONDS, None))
         for end, error in sorted(limits, key=lambda limit: limit[0]):
             # select, not epoll, which refuses regular files.
             if select.select([0], [], [], max(0.0, end - monotonic()))[0]:
@@ -166,7 +169,7 @@ class InputReader:
         """Returns a file's text, or the media type and the bytes of a picture. Raises LlamaError (usage)."""
         if is_stdin(path):
             self.claim_stdin(f"--file {path}")
-        blocks = _with_long_start(self.stdin_blocks() if is_stdin(path) else self.file_blocks(path))
+        blocks = _with_long_start(self.stdin_blocks(self.max_time) if is_stdin(path) else self.file_blocks(path))
         first = next(blocks, b"")
         blocks = chain([first], blocks)
         if media_type := picture_type(first):
@@ -227,6 +230,10 @@ class InputReader:
         try:
             return text if text.isascii() else self.text(os.fsencode(text), origin)
         except UnicodeEncodeError:
+            if sys.getfilesystemencoding() != "utf-8":
+                # The C library has decoded the bytes in a way that Python's codec cannot reverse.
+                what = f"cannot decode {origin} in this locale"
+                raise LlamaError(ExitStatus.USAGE, what, "use a locale with UTF-8, or stdin") from None
             # A lone surrogate from a JSON escape, not from the system's bytes.
             return text
 

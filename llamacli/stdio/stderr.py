@@ -53,6 +53,11 @@ class Stderr:
         if self.is_configured:
             self.flush()
 
+    def announce(self, text: str) -> None:
+        """Writes what the user must see even with --quiet: what somebody else's file decides about a call."""
+        self.flush()
+        self.line(text, "2")
+
     def verbose(self, text: str) -> None:
         """Writes a line of --verbose."""
         if self.is_verbose:

@@ -143,7 +143,7 @@ def test_no_block_is_12_and_nothing_on_stdout(
         if "--json" in arguments:
             assert json.loads(result.out)["choices"]
         if status == 12:
-            assert "no fenced code block" in result.err
+            assert "the answer contains no " in result.err
             assert world.call("ask", "-x", "-o", "old", "Hi").status == 12
             assert (world.cwd / "old").read_text() == "old"
 

@@ -59,6 +59,10 @@ CHOICES: list[tuple[Behaviour, str | None]] = [
     (answer('<function=other>{"answer": "bug"}</function>'), None),
     (answer('{"name": "other", "parameters": {"answer": "bug"}}'), None),
     (answer("<|python_tag|>bug"), None),
+    # Nothing takes longer than linear time.
+    (answer("<tool_call>x" + " " * 100_000 + "y"), None),
+    (answer("<function=" + "a" * 100_000), None),
+    (answer("```\n" * 50_000), None),
     (answer("The answer is bug"), None),
     (answer("bug, feature"), None),
     (answer(f"Here it is:\n{fenced('bug')}"), None),

@@ -209,3 +209,17 @@ def test_messages_that_are_not_messages_are_refused(world: World, value: str) ->
     result = world.call("ask", "--messages", value, "Hi")
     assert (result.status, result.out) == (2, "")
     assert not world.api.requests
+
+
+def test_words_after_a_file_that_are_files_are_refused(world: World) -> None:
+    for name in ("a.py", "b.py", "c.py"):
+        (world.cwd / name).write_text(name)
+    result = world.shell("llamacli ask -I -f *.py 'What is wrong?'")
+    assert result.status == 2
+    assert "'b.py' is a file" in result.err
+    assert "--files-from" in result.err
+    assert not world.api.requests
+    assert world.shell("llamacli ask -I -f a.py -- b.py says hi").status == 0
+    assert world.api.prompt.startswith("b.py says hi\n\n<file")
+    assert world.shell("llamacli ask -I -f a.py why b.py").status == 0
+    assert world.shell("llamacli ask -I b.py").status == 0

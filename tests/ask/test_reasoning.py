@@ -204,3 +204,10 @@ def test_a_conversation_is_saved_without_reasoning(world: World, tmp_path: Path)
     world.call("chat", "-S", "k", "--keep-thinking", "Hi")
     world.call("chat", "-S", "k", "Hi")
     assert world.api.body["messages"][1]["content"] == "<think>a</think>1"
+
+
+@pytest.mark.parametrize("text", ["<thi", "  <", "<think>hm</th"])
+def test_what_was_held_back_is_printed_if_the_stream_breaks_off(world: World, text: str) -> None:
+    world.api.will(stream([event(delta(text))], then="cut"))
+    result = world.call("ask", "Hi")
+    assert (result.status, result.out) == (9, "" if "hm" in text else text + "\n")

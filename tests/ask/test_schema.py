@@ -67,7 +67,7 @@ PIPES: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.
                 ({"items": {"pattern": "["}}, "'['"),
             )
         ),
-        (["--schema", "@"], {}, "--schema: '@' names no file; give @FILE, or @@ for an @ that is text"),
+        (["--schema", "@"], {}, "--schema: '@' names no file; use @FILE, or @@"),
         (["--schema", "@nowhere.json"], {}, "nowhere.json: No such file"),
         (["--schema", '{"$ref": "#/$defs/x"}'], {}, "the $ref '#/$defs/x' leads nowhere"),
         (["--schema", '{"$dynamicRef": "#/$defs/x"}'], {}, "the $ref '#/$defs/x' leads nowhere"),

@@ -1,13 +1,15 @@
 """Asking by a forced function call, and asking again if the answer does not fit."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from llamacli.http.request import ChatRequest
 from tests.support.answers import calls, refusing
-from tests.support.fake_api import Behaviour, answer, completion, delta, document, error, event, stream, text
+from tests.support.fake_api import Behaviour, Handler, answer, completion, delta, document, error, event, stream, text
 from tests.support.world import ROOT, World
 
 
@@ -127,17 +129,17 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again(code: int, offers
     fitting, said = exchange()
     sent: list[dict[str, Any]] = []
 
-    def send(body: dict[str, Any], final: object) -> Any:
-        sent.append(body)
-        if "tools" in body:
+    def send(request: ChatRequest, no_retry: object) -> Any:
+        sent.append(request.parameters)
+        if "tools" in request.parameters:
             failure = LlamaError(ExitStatus.REFUSED, "no tools")
             failure.http_status = code
             raise failure
         return said("yes")
 
-    body = fitting.build_body({"model": "m", "messages": [{"role": "user", "content": "Hi"}]})
+    request = ChatRequest(fitting.build_body({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}))
     for _ in range(3):
-        assert fitting.run(body, send).value == "yes"
+        assert fitting.run(request, send).value == "yes"
     assert ["tools" in body for body in sent] == offers
 
 
@@ -151,7 +153,7 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again(code: int, offers
 def test_words_are_added_to_messages_of_all_kinds(messages: list[dict[str, Any]], last: str) -> None:
     fitting, _ = exchange()
     before = json.dumps(messages)
-    added = fitting._in_words(fitting.build_body({"messages": messages}))["messages"]
+    added = fitting._in_words(ChatRequest(fitting.build_body({"messages": messages}))).parameters["messages"]
     assert json.dumps(messages) == before
     if last == "text":
         assert added[-1]["content"][0] == {"type": "text", "text": "Hi"}
@@ -202,3 +204,32 @@ def test_a_conversation_keeps_the_value_and_counts_every_request(world: World) -
     world.api.will(text("Hi\n```\ncode\n```"))
     assert world.call("chat", "-S", "s", "-x", "Code?").out == "code\n"
     assert json.loads(path.read_text().splitlines()[-1])["content"] == "Hi\n```\ncode\n```"
+
+
+@pytest.mark.parametrize(
+    ("sent", "repeated"),
+    [
+        (answer("perhaps"), "perhaps"),
+        (calls({"answer": "perhaps"}, content="Well,"), '{"answer":"perhaps"}'),
+        (calls("{", "[]"), '"{"\n[]'),
+        (answer(None), "..."),
+    ],
+)
+def test_the_answer_that_does_not_fit_is_sent_back_as_text(world: World, sent: Behaviour, repeated: str) -> None:
+    world.api.will(sent)
+    world.call("ask", "--yes-no", "-q", "Hi")
+    _, said, complaint = world.api.body["messages"]
+    assert said == {"role": "assistant", "content": repeated}
+    assert complaint["content"].startswith("That answer does not fit: ")
+
+
+def test_asking_again_does_not_restart_the_time_limit(world: World) -> None:
+    def late(handler: Handler) -> None:
+        time.sleep(0.3)
+        answer("rubbish")(handler)
+
+    world.api.will(late)
+    result = world.call("ask", "--yes-no", "--fit-retries", "9", "--max-time", "0.7", "-q", "Hi")
+    assert result.status in (8, 9, 12)
+    assert "--max-time" in result.err
+    assert len(world.api.requests) < 5

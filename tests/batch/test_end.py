@@ -183,7 +183,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(world: World) -> None:
     (world.cwd / "in").write_text(LINES)
     command = f"{' '.join(PROGRAM)} batch -o out - in"
     with Terminal(world, "bash", "-c", command) as terminal:
-        terminal.until("59 done, ")
+        terminal.until("59/60 done, ")
         terminal.until("/s, ")
         terminal.until(" left")
         held.go.set()
@@ -204,7 +204,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(world: World) -> None:
 def test_rows_and_the_bar_share_a_terminal(world: World) -> None:
     held = Held(world, "x")
     with Terminal(world, "bash", "-c", f"printf 'a\\nx\\nb\\n' | {' '.join(PROGRAM)} batch --plain -j 1") as terminal:
-        terminal.until("1 done")
+        terminal.until("1/3 done")
         held.go.set()
         assert terminal.wait() == 0
     lines = [line.rpartition("\x1b[K")[2] for line in terminal.shown.replace("\r\n", "\n").split("\n")]

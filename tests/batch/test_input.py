@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.batch.input.items import Items
+from llamacli.batch.input.items import InputFile, Items
 from llamacli.batch.input.lines import split_lines
 from llamacli.batch.input.template import Template
 from llamacli.batch.options import INPUT_FORMATS
@@ -104,11 +104,11 @@ def test_broken_csv_is_an_error_of_its_own_with_its_line(world: World) -> None:
     assert result.status == 13
     told = [error and error[1] for error in errors(result)]
     assert told[0] is None
-    assert "in.csv line 4 is no CSV" in str(told[1])
-    assert "in.csv line 5 has 3 fields, and the header 2" in str(told[2])
+    assert "in.csv line 4 is not valid CSV" in str(told[1])
+    assert "in.csv line 5 has 3 fields, but the header has 2" in str(told[2])
     assert "in.csv line 6 has no field 'x'" in str(told[3])
     assert "in.csv line 7 is not UTF-8" in str(told[4])
-    assert "in.csv line 8 is no CSV" in str(told[5])
+    assert "in.csv line 8 is not valid CSV" in str(told[5])
 
 
 def test_bytes_that_are_not_utf8_are_an_error_or_lossy(world: World) -> None:
@@ -125,7 +125,7 @@ def test_bytes_that_are_not_utf8_are_an_error_or_lossy(world: World) -> None:
 def test_a_csv_of_bare_crs_is_told_how_lines_end(world: World) -> None:
     (world.cwd / "in.csv").write_bytes(b"prompt,x\ra,1\rb,2\r")
     result = world.call("batch", "-", "in.csv")
-    told = "in.csv line 1 is no CSV: there is a CR without LF; end its lines with LF or CR LF"
+    told = "in.csv line 1 is not valid CSV: CR without LF; end its lines with LF or CR LF"
     assert (result.status, result.err) == (2, f"llamacli: {told}\n")
 
 
@@ -139,7 +139,7 @@ def test_a_records_own_body_that_leaves_no_room_for_a_form_is_named(world: World
         told = result.out + result.err
         for number, what in ((1, "cannot be combined with tools"), (2, "needs a single answer, not 2")):
             assert f"stdin line {number}: --choice " in told
-            assert f"{what}; take that out of the record's body" in told
+            assert f"{what}; remove that from the record's body" in told
         assert "drop" not in told
 
 
@@ -198,31 +198,34 @@ def test_parameters_reach_every_body(world: World) -> None:
 
 
 USAGE: list[tuple[list[str], str]] = [
-    (["there"], "'there' is a file, and a lone operand is the template; its lines are the prompts with: batch - there"),
-    (["there.csv"], "its records are asked by prompt, messages or body with: batch - there.csv"),
-    (["there", "--input", "jsonl"], "its records are asked by prompt, messages or body with: batch - there"),
-    (["{name}", "there"], "there is read as lines, which have no field 'name'"),
-    (["{city}", "x.csv"], "x.csv: no column 'city'; there is name, n"),
-    (["-", "x.csv"], "x.csv: no column 'prompt'"),
-    (["{a", "there"], "the template has a { alone at character 1"),
-    (["a}", "there"], "the template has a } alone at character 2"),
-    (["-", "twice.csv"], "two columns are called 'prompt'"),
+    (["there"], "no prompt: 'there' is a file; llamacli batch 'PROMPT with {}' there; if each line is a prompt: "),
+    (["there.csv"], "'PROMPT with {field}' there.csv; if each record has its own prompt: llamacli batch - there.csv"),
+    (
+        ["there", "--input", "jsonl"],
+        "'PROMPT with {field}' there; if each record has its own prompt: llamacli batch - there",
+    ),
+    (["{name}", "there"], "there is read as plain lines, so there is no {name}; add --input csv (or tsv, jsonl)"),
+    (["{city}", "x.csv"], "x.csv has no column 'city'; its columns are name, n"),
+    (["-", "x.csv"], "x.csv has no column 'prompt'"),
+    (["{a", "there"], "the template has a single { at character 1"),
+    (["a}", "there"], "the template has a single } at character 2"),
+    (["-", "twice.csv"], "twice.csv has two columns 'prompt'"),
     (["-", "missing"], "missing: No such file or directory; nothing was sent"),
     (["-", "there", "missing"], "missing: No such file or directory"),
     (["-", "."], ".: Is a directory"),
-    (["-", "-", "-"], "stdin was read for the items already"),
-    (["-s", "@-"], "stdin was read for --system already"),
-    (["--input", "xml"], "--input: 'xml' is none of lines, jsonl, csv, tsv"),
+    (["-", "-", "-"], "stdin was already read for the items"),
+    (["-s", "@-"], "stdin was already read for --system"),
+    (["--input", "xml"], "--input: 'xml' is none of lines, jsonl, csv, tsv, files"),
     (["--shard", "0/2"], "--shard: '0/2' is not I/N"),
     (["--shard", "3/2"], "--shard"),
     (["-j", "0"], "--jobs: '0' is out of range"),
-    (["-0"], "--null ends contents, which --plain prints"),
+    (["-0"], "--null needs --plain"),
     (["--resume"], "--resume needs a file of rows"),
     (["--resume", "--plain", "-o", "x"], "--resume needs a file of rows"),
     (["--retry-failed", "-o", "/dev/null"], "--retry-failed needs a file of rows"),
-    (["-o", "there"], "there holds something already; --resume goes on with it"),
-    (["-o", "there", "--plain"], "there holds something already"),
-    (["-o", "there", "--resume"], "there line 1 is no row of a batch; nothing was changed"),
+    (["-o", "there"], "there is not empty; continue it with --resume"),
+    (["-o", "there", "--plain"], "there is not empty; choose another file"),
+    (["-o", "there", "--resume"], "there line 1 is not a row of a batch; nothing was changed"),
 ]
 
 
@@ -334,10 +337,10 @@ def test_no_bytes_make_reading_fail(data: bytes, form: str, lossy: bool) -> None
     inputs = InputReader(lambda note: None)
     inputs.lossy = lossy
     try:
-        items = list(Items([str(path)], form, Template("{}"), inputs))
+        items = list(Items([InputFile(str(path), form, inputs)], Template("{}")))
     except LlamaError:
-        # A header that is none.
-        assert form in ("csv", "tsv")
+        # Not text, or a header that is not one.
+        assert b"\0" in data or form in ("csv", "tsv") or data[:2] in (b"\xff\xfe", b"\xfe\xff")
         return
     assert [item.index for item in items] == list(range(len(items)))
     told: list[Any] = [item.error or item.text for item in items]

@@ -70,7 +70,7 @@ def test_refusals_are_not_counted_as_an_items_retries(world: World) -> None:
     result = world.run("batch", "-j", "2", "--retry", "0", stdin="a\nb\n")
     assert (result.status, contents(result)) == (0, ["re: a", "re: b"])
     assert sum(row["attempts"] for row in rows(result.out)) == 10
-    assert "8 further tries" in result.err
+    assert "8 retries" in result.err
 
 
 def test_other_failures_are_retried_item_by_item(world: World) -> None:
@@ -214,7 +214,7 @@ def test_max_cost_is_2_where_the_server_tells_no_cost(world: World) -> None:
     world.api.will(echo)
     result = world.run("batch", "-j", "8", "--max-cost", "1", stdin=LINES)
     assert result.status == 2
-    assert "the server tells no cost" in result.err
+    assert "the server reports no cost" in result.err
     # What was paid for is not thrown away.
     assert len(contents(result)) == len(world.api.requests) == 1
 
@@ -236,7 +236,7 @@ def test_a_cost_that_is_none_does_not_switch_max_cost_off(world: World, told: st
     world.api.will(behave)
     result = world.run("batch", "-j", "1", "--max-cost", "0.5", stdin=LINES)
     assert (result.status, len(world.api.requests)) == (2, 2)
-    assert "the server tells no cost" in result.err
+    assert "the server reports no cost" in result.err
     assert "$0.100000" in result.err
 
 
@@ -327,12 +327,12 @@ def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
 
 def test_a_refusal_halves_and_success_brings_it_back() -> None:
     pace = Limiter(16)
-    assert pace.throttled(in_flight=15, started=0, now=1, after=None)
+    assert pace.throttled(in_flight=15, started=0, now=1, retry_after=None)
     assert pace.limit == 8
     # The others of the same wave do not halve again.
-    assert pace.throttled(in_flight=14, started=0.5, now=1.1, after=None)
+    assert pace.throttled(in_flight=14, started=0.5, now=1.1, retry_after=None)
     assert pace.limit == 8
-    assert pace.throttled(in_flight=7, started=1.5, now=2, after=None)
+    assert pace.throttled(in_flight=7, started=1.5, now=2, retry_after=None)
     assert pace.limit == 4
     for _ in range(3):
         pace.succeeded()

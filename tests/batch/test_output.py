@@ -29,7 +29,8 @@ from tests.support.fake_api import (
 )
 from tests.support.world import World
 
-FIELDS = ["index", "id", "key", "input", "content", "finish_reason", "usage", "seconds", "attempts", "error"]
+FIELDS = ["index", "id", "key", "input", "content", "finish_reason", "model", "usage", "usd", "seconds", "attempts"]
+FIELDS += ["request_id", "error"]
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
@@ -222,9 +223,9 @@ def test_resume_asks_only_for_what_is_missing_or_may_go_better(world: World) -> 
 
 def test_what_helps_those_that_failed_is_told(world: World) -> None:
     world.api.will(by_prompt(s=error(500), c=error(404)))
-    better = "; --resume asks again for those that may go better\n"
+    better = "; --resume asks for the rest\n"
     for given, told in (
-        ("a\nc\n", "; --retry-failed asks again for all of them\n"),
+        ("a\nc\n", "; --retry-failed asks for them again\n"),
         ("a\nc\ns\n", better),
         ("a\ns\n", better),
     ):
@@ -318,7 +319,8 @@ def test_a_file_of_one_line_that_is_no_row_is_left_alone(world: World, text: str
         for given in ([], ["-", "out"]):
             result = world.run("batch", "-o", "out", "--resume", *given, stdin="b\n")
             assert (result.status, result.out) == (2, "")
-            assert "is no row of a batch; nothing was changed and nothing sent" in result.err
+            told = "the input is also the output: out" if given else "is not a row of a batch; nothing was changed"
+            assert told in result.err
             assert path.read_text() == row + text
         path.unlink()
         resumed(world, "a\n")

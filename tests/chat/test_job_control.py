@@ -15,7 +15,7 @@ SHELLS = [["bash", "--norc", "-i"], ["dash", "-i"], ["mksh", "-i"], ["busybox", 
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
-def test_ctrl_z_gives_the_shell_its_terminal_and_fg_goes_on_with_the_line(world: World, shell: list[str]) -> None:
+def test_ctrl_z_restores_the_terminal_and_fg_redraws_the_line(world: World, shell: list[str]) -> None:
     if not shutil.which(shell[0]):
         pytest.skip(f"{shell[0]} is not installed")
     with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:

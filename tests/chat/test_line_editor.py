@@ -14,7 +14,7 @@ from tests.support.terminal import Terminal
 from tests.support.world import World
 
 
-def test_a_block_is_no_command_and_ctrl_d_throws_it_away(world: World) -> None:
+def test_a_block_is_not_a_command_and_ctrl_d_discards_it(world: World) -> None:
     with Chat(world) as chat:
         for typed in ('"""', "/exit"):
             chat.say(f"{typed}\r")
@@ -27,7 +27,7 @@ def test_a_block_is_no_command_and_ctrl_d_throws_it_away(world: World) -> None:
     assert len(world.api.requests) == 1
 
 
-def test_ctrl_backslash_leaves_the_terminal_as_it_was(world: World) -> None:
+def test_ctrl_backslash_restores_the_terminal(world: World) -> None:
     with Chat(world, command=f"{' '.join(CHAT)}; stty -a") as chat:
         chat.type("\x1c")
         assert chat.wait() == 0
@@ -44,7 +44,7 @@ def test_pasted_newlines_do_not_send_the_line(world: World) -> None:
         assert said(world) == [("user", "one\ntwo")]
 
 
-def test_the_history_is_kept_with_its_newlines(world: World) -> None:
+def test_the_history_keeps_newlines(world: World) -> None:
     with Chat(world) as chat:
         for line in ('"""', "one", "two"):
             chat.say(f"{line}\r")
@@ -142,7 +142,7 @@ def test_text_pasted_during_an_answer_is_one_message(world: World) -> None:
     assert said(world)[-1] == ("user", "one\ntwo\nthree")
 
 
-def test_what_is_typed_during_an_answer_is_kept_whole(world: World) -> None:
+def test_nothing_typed_during_an_answer_is_lost(world: World) -> None:
     line = "x" * 6000
     world.api.will(stream([event(delta("slow ")), event(delta("answer")), event(delta(finish="stop"))], pause=0.5))
     with Chat(world) as chat:
@@ -155,7 +155,7 @@ def test_what_is_typed_during_an_answer_is_kept_whole(world: World) -> None:
     assert said(world)[-1] == ("user", line)
 
 
-def test_a_dumb_terminal_gets_no_escape_sequence_and_pasted_lines_are_one_message(world: World) -> None:
+def test_a_dumb_terminal_gets_no_escape_sequences_and_a_paste_is_one_message(world: World) -> None:
     with Terminal(world, *CHAT, TERM="dumb") as terminal:
         terminal.until("> ")
         terminal.type("one\rtwo\rthree\r")
@@ -177,7 +177,7 @@ def test_inputrc_decides_about_bracketed_paste(world: World, value: str, is_on: 
         assert ("\x1b[?2004h" in terminal.shown) == is_on
 
 
-def test_a_fence_may_have_text_behind_it(world: World) -> None:
+def test_text_may_follow_the_opening_quotes(world: World) -> None:
     with Chat(world) as chat:
         for line in ('"""first', 'x = """two"""'):
             chat.say(f"{line}\r")
@@ -195,7 +195,7 @@ LIBEDIT = "/usr/lib/x86_64-linux-gnu/libedit.so.2"
 
 
 @pytest.mark.skipif(not os.path.exists(LIBEDIT), reason="there is no libedit to take readline's place")
-def test_with_libedit_pasted_lines_are_one_message(world: World) -> None:
+def test_with_libedit_a_paste_is_one_message(world: World) -> None:
     with Terminal(world, *CHAT, LD_PRELOAD=LIBEDIT, NO_COLOR="1") as terminal:
         terminal.until("> ")
         terminal.type("one\rtwo\rthr\u00e9e")

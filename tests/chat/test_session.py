@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamacli.chat.messages import SavedMessage
@@ -45,7 +45,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "llamacli" / "sessions"
 
 
-def test_a_session_holds_a_line_a_message_and_is_private(state: Path) -> None:
+def test_a_session_is_private_and_has_one_message_per_line(state: Path) -> None:
     session = Session("work")
     session.save(turn(1), {"role": "system", "content": "Be brief."})
     session.save(turn(2))
@@ -55,7 +55,7 @@ def test_a_session_holds_a_line_a_message_and_is_private(state: Path) -> None:
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
-def test_the_system_message_is_replaced_and_taken_away(state: Path) -> None:
+def test_the_system_message_can_be_replaced_and_removed(state: Path) -> None:
     session = Session("work")
     session.save(turn(1), {"role": "system", "content": "One."})
     session.save(turn(2), {"role": "system", "content": "Two."})
@@ -65,7 +65,7 @@ def test_the_system_message_is_replaced_and_taken_away(state: Path) -> None:
     assert stat.S_IMODE((state / "work.jsonl").stat().st_mode) == 0o600
 
 
-def test_a_turn_is_taken_back_or_replaced_whatever_came_after_it(state: Path) -> None:
+def test_any_turn_can_be_removed_or_replaced(state: Path) -> None:
     session = Session("work")
     for number in (1, 2, 3):
         session.save(turn(number))
@@ -75,8 +75,9 @@ def test_a_turn_is_taken_back_or_replaced_whatever_came_after_it(state: Path) ->
     assert session.messages() == [*turn(3), *turn(4)]
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(0, 400))
-def test_a_file_that_is_torn_anywhere_holds_every_turn_before_that(cut: int) -> None:
+def test_a_truncated_file_keeps_all_complete_turns(cut: int) -> None:
     whole = b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in turn(1) + turn(2) + turn(3))
     ends = [0]
     for line in whole.splitlines(keepends=True):
@@ -177,7 +178,7 @@ def test_a_save_that_fails_leaves_no_empty_session(world: World) -> None:
         assert world.run("sessions").out == ""
 
 
-def test_what_is_no_regular_file_is_told_and_not_waited_for(world: World) -> None:
+def test_a_session_that_is_not_a_regular_file_is_an_error(world: World) -> None:
     folder = world.home / ".local" / "state" / "llamacli" / "sessions"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "fifo.jsonl")
@@ -191,7 +192,7 @@ def test_what_is_no_regular_file_is_told_and_not_waited_for(world: World) -> Non
     assert world.run("sessions").out.startswith("good\t1\t")
 
 
-def test_an_undone_session_is_gone_and_can_begin_anew(state: Path) -> None:
+def test_a_session_without_turns_is_removed(state: Path) -> None:
     session = Session("work")
     session.save(turn(1))
     session.save([], without="id-1")
@@ -221,16 +222,16 @@ def test_two_writers_of_fifty_turns_each_lose_nothing(world: World) -> None:
     assert sorted(turns[::2]) == sorted(f"{who}{number}" for who in "ab" for number in range(50))
 
 
-def test_two_processes_of_fifty_turns_each_in_one_session(world: World) -> None:
+def test_two_processes_of_twenty_turns_each_in_one_session(world: World) -> None:
     def turns(who: str) -> set[int]:
-        return {world.run("chat", "-I", "-S", "both", f"{who}{n}").status for n in range(50)}
+        return {world.run("chat", "-I", "-S", "both", f"{who}{n}").status for n in range(20)}
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(turns, "ab")) == [{0}, {0}]
     entries = json.loads(world.run("sessions", "show", "both", "--json").out)
-    assert [entry["role"] for entry in entries] == ["user", "assistant"] * 100
+    assert [entry["role"] for entry in entries] == ["user", "assistant"] * 40
     asked = [entry["content"] for entry in entries[::2]]
-    assert sorted(asked) == sorted(f"{who}{n}" for who in "ab" for n in range(50))
+    assert sorted(asked) == sorted(f"{who}{n}" for who in "ab" for n in range(20))
     assert all(entry["content"] == HELLO for entry in entries[1::2])
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.chat import HALF, Chat, names, said, saved
 from tests.support.fake_api import answer, document, error, text
 from tests.support.world import World
 
 
-def test_retry_that_fails_still_takes_the_old_answers_place(world: World) -> None:
+def test_a_retry_after_a_failed_retry_replaces_the_old_answer(world: World) -> None:
     world.api.will(text("Old."))
     with Chat(world, "-S", "work") as chat:
         chat.say("a question\r", "Old.")
@@ -27,23 +29,23 @@ def test_no_save_holds_after_save_and_reset(world: World) -> None:
     with Chat(world, "--no-save") as chat:
         chat.say("one\r", "Hello. It's nice")
         chat.say("/save kept\r", "saved as kept")
-        chat.say("/reset\r", "a new conversation")
+        chat.say("/reset\r", "started a new conversation")
         chat.say("two\r", "Hello. It's nice")
         chat.leave()
     assert names(world) == ["kept"]
 
 
-def test_files_wait_for_an_answer_and_operands_are_not_passed_over(world: World) -> None:
+def test_files_are_kept_until_an_answer_and_surplus_arguments_are_errors(world: World) -> None:
     (world.cwd / "file").write_text("its text")
     with Chat(world) as chat:
-        chat.say("/file file\r", "file goes with the next message")
+        chat.say("/file file\r", "file will be sent with the next message")
         world.api.will(error(500, "no luck"))
         chat.say("look\r", "no luck")
         world.api.will(text("Seen."))
         chat.say("look again\r", "Seen.")
         assert said(world)[-1][1].startswith("look again\n\n<file name=")
         chat.say("/undo 3\r", "/undo takes no argument")
-        chat.say("/set no-stream true\r", "/set: no flag 'no-stream'")
+        chat.say("/set no-stream true\r", "/set: 'no-stream' takes no value; try /set stream true")
         chat.say("/set no-stream\r", "stream is false")
 
 
@@ -70,14 +72,14 @@ def test_set_changes_what_is_sent(world: World) -> None:
         }
         chat.say("/set temperature\r", "temperature is not set")
         chat.say("/set temperature 9\r", "/set temperature: '9' is out of range")
-        chat.say("/set nonsense 9\r", "/set: no flag 'nonsense'")
-        chat.say("/set base-url x\r", "/set: 'base-url' cannot be set in a conversation; give it to llamacli chat")
-        chat.say("/set -S x\r", "/set: '-S' cannot be set in a conversation")
-        chat.say("/set system x\r", "/set: 'system' cannot be set in a conversation; there is /system")
+        chat.say("/set nonsense 9\r", "/set: unknown flag 'nonsense'")
+        chat.say("/set base-url x\r", "/set: 'base-url' cannot be changed in a chat; start llamacli chat with it")
+        chat.say("/set -S x\r", "/set: '-S' cannot be changed in a chat")
+        chat.say("/set system x\r", "/set: 'system' cannot be changed in a chat; use /system")
         chat.say("/set stop 'END\r", "/set: No closing quotation")
         chat.say("/set retry 0\r", "retry is 0")
         chat.say("/set n 2\r", "n is 2")
-        chat.say("again\r", "--n above 1 has no place in a conversation")
+        chat.say("again\r", "--n above 1 cannot be used in a conversation")
         chat.say("/set n\r", "n is not set")
         chat.say("/set\r", "top-p                0.3")
         count = len(world.api.requests)
@@ -86,7 +88,7 @@ def test_set_changes_what_is_sent(world: World) -> None:
         assert "temperature" not in world.api.body
 
 
-def test_a_form_of_answers_is_set_and_taken_back(world: World) -> None:
+def test_a_format_can_be_set_and_reset(world: World) -> None:
     with Chat(world) as chat:
         chat.say("/set choice yes,no\r", 'choice is ["yes","no"]')
         world.api.will(answer("Yes."))
@@ -110,8 +112,8 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
     world.env["EDITOR"] = str(editor)
     world.api.will(text("One.", usage=True))
     with Chat(world, "-S", "first", "-u") as chat:
-        chat.say("/system Talk like a pirate.\r", "the next turn has this system message")
-        chat.say("/file a file.txt\r", "a file.txt goes with the next message")
+        chat.say("/system Talk like a pirate.\r", "system message set from the next turn on")
+        chat.say("/file a file.txt\r", "a file.txt will be sent with the next message")
         chat.say("/file none\r", "llamacli: none: No such file")
         chat.say("look\r", "tokens in, 46 out, $0.000123")
         look = ("user", 'look\n\n<file name="a file.txt">\nits text\n</file>')
@@ -122,16 +124,16 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
         assert said(world) == [pirate, look]
         assert saved(world, "first") == [pirate, look, ("assistant", "Two.")]
         chat.until("2 turns here: 134 tokens in, 92 out, $0.000246")
-        chat.say("/system\r", "the next turn has no system message")
+        chat.say("/system\r", "system message removed from the next turn on")
         chat.say("/edit some text\r", "3 turns here")
         assert said(world) == [look, ("assistant", "Two."), ("user", "some text edited")]
         assert saved(world, "first")[0] == look
-        chat.say("/undo\r", "and its answer back")
+        chat.say("/undo\r", "and its answer; /edit")
         chat.say("/edit\r", "4 turns here")
         assert said(world)[-1] == ("user", "some text edited edited")
         chat.say("/usage\r", "4 turns here: 268 tokens in, 184 out, $0.000492")
-        chat.say("/reset\r", "a new conversation; the old one is saved as first")
-        chat.say("/undo\r", "there is no turn yet")
+        chat.say("/reset\r", "started a new conversation; the old one is saved as first")
+        chat.say("/undo\r", "nothing has been asked yet")
         chat.say("fresh\r", "5 turns here")
         assert said(world) == [("user", "fresh")]
         chat.say("/help\r", "/edit [TEXT]")
@@ -142,7 +144,7 @@ def test_system_file_edit_retry_reset_and_usage(world: World) -> None:
     assert len(names(world)) == 2
 
 
-def test_what_was_written_in_the_editor_is_kept_until_it_has_its_answer(world: World) -> None:
+def test_an_edited_message_is_kept_until_it_is_answered(world: World) -> None:
     editor = world.cwd / "editor"
     editor.write_text('#!/bin/sh\necho precious >"$1"; exit 1\n')
     editor.chmod(0o755)
@@ -157,14 +159,14 @@ def test_what_was_written_in_the_editor_is_kept_until_it_has_its_answer(world: W
         chat.say("/retry\r", "Yes.")
         chat.type("\x04")
         assert chat.wait() == 0
-        assert "got no answer" not in chat.shown
+        assert "your unsent" not in chat.shown
     assert not kept.exists()
     world.api.will(error(400, "no"))
     with Chat(world, "--no-save") as chat:
         chat.say("/edit\r", "your text is in ")
         chat.type("\x04")
         assert chat.wait() == 0
-        kept = Path(chat.shown.rpartition("what you wrote and got no answer to is in ")[2].split()[0])
+        kept = Path(chat.shown.rpartition("your unsent message was saved to ")[2].split()[0])
     assert kept.read_text() == "more\n"
     kept.unlink()
     kept.parent.rmdir()
@@ -173,18 +175,18 @@ def test_what_was_written_in_the_editor_is_kept_until_it_has_its_answer(world: W
 def test_reset_keeps_the_system_message(world: World) -> None:
     with Chat(world, "-s", "Be brief.") as chat:
         chat.say("Hi\r", "Hello. It's nice")
-        chat.say("/reset\r", "a new conversation")
+        chat.say("/reset\r", "started a new conversation")
         chat.say("Ho\r", "Hello. It's nice")
         assert said(world) == [("system", "Be brief."), ("user", "Ho")]
 
 
-def test_a_conversation_that_is_too_long_is_told_how_long_it_is(world: World) -> None:
+def test_an_error_about_length_gives_the_length_of_the_conversation(world: World) -> None:
     too_long = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
     refused: dict[str, Any] = {"error": {"message": too_long, "type": "invalid_request_error"}}
     with Chat(world) as chat:
         chat.say("one\r", "Hello. It's nice")
         world.api.will(document(refused, status=400))
-        chat.say("two\r", "begin anew (in a chat: /set keep-turns N, /reset)")
+        chat.say("two\r", "start over (in a chat: /set keep-turns N, /reset)")
         assert "llamacli: 2 turns of 101 characters are too long for the model: 400 Bad Request" in chat.shown
         assert too_long in chat.shown
         world.api.will(text("Short."))
@@ -193,7 +195,60 @@ def test_a_conversation_that_is_too_long_is_told_how_long_it_is(world: World) ->
         assert said(world) == [("user", "three")]
 
 
-def test_a_message_that_begins_with_a_slash_wants_a_space_in_front(world: World) -> None:
+def test_a_message_that_starts_with_a_slash_needs_a_space(world: World) -> None:
     with Chat(world) as chat:
         chat.say(" /etc/passwd is what?\r", "Hello. It's nice")
         assert said(world) == [("user", " /etc/passwd is what?")]
+
+
+@pytest.mark.parametrize("word", ["exit", "quit", " exit ", "/exit", "/quit", "/q", "/ex"])
+def test_ways_to_leave(world: World, word: str) -> None:
+    with Chat(world) as chat:
+        chat.type(f"{word}\r")
+        assert chat.wait() == 0
+    assert not world.api.requests
+
+
+def test_aliases_prefixes_and_help(world: World) -> None:
+    with Chat(world) as chat:
+        for help in "?", "/?", "/h", "/help":
+            before = len(chat.shown)
+            chat.say(f"{help}\r", "/undo")
+            lines = chat.shown[before:].replace("\x1b[?2004l\r", "").split("\r\n")
+            assert max(map(len, lines)) < 80, lines
+            assert len(lines) < 24
+        chat.say("/e\r", "'/e' could be /exit, /edit; to send a message that starts with /, put a space first")
+        chat.say("/\r", "llamacli: '/' could be /help")
+        for command in "/clear", "/new", "/res":
+            chat.say(f"{command}\r", "started a new conversation")
+        chat.leave()
+    assert not world.api.requests
+
+
+def test_set_takes_an_equals_sign_and_unique_prefixes(world: World) -> None:
+    with Chat(world) as chat:
+        chat.say("/set temp 0.5\r", "temperature is 0.5")
+        chat.say("/set top 0.5\r", "'top' could be top-p, top-k, top-logprobs")
+        chat.say("/set top_p=.3\r", "top-p is 0.3")
+        chat.say("/set stop='THE END'\r", 'stop is ["THE END"]')
+        chat.say("/set logit-bias 50=3\r", 'logit-bias is {"50":3}')
+        chat.say("/set stream=false\r", "stream is false")
+        chat.say("/set stream=\r", "stream is not set")
+        chat.say("/set json\r", "json is true")
+        chat.say("/set no-json\r", "json is false")
+        chat.say("Hi\r", "Hello. It's nice")
+        body = world.api.body
+        assert (body["temperature"], body["top_p"], body["stop"]) == (0.5, 0.3, ["THE END"])
+        chat.say("/set temperature=\r", "temperature is not set")
+        chat.say("Ho\r", "Hello. It's nice")
+        assert "temperature" not in world.api.body
+
+
+@pytest.mark.parametrize("typed", ["a file.txt", '"a file.txt"', "'a file.txt'", "a\\ file.txt", '"~/a file.txt"'])
+def test_a_path_may_be_quoted(world: World, typed: str) -> None:
+    for folder in world.cwd, world.home:
+        (folder / "a file.txt").write_text("its text")
+    with Chat(world) as chat:
+        chat.say(f"/file {typed}\r", "a file.txt will be sent with the next message")
+        chat.say("look\r", "Hello. It's nice")
+    assert "its text" in said(world)[-1][1]

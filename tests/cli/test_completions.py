@@ -17,8 +17,9 @@ SHELLS = list(scripts.SHELLS)
 COMMANDS = app.commands()
 MODELS = {"llama-3.3", "meta-llama/Llama-3.3-70B", "gemma:2b"}
 ROLES = {"pirate", "code review"}
+PROMPTS = {"review", "commit message"}
 SESSIONS = {"monday", "tuesday.2"}
-TABLES = {"model": MODELS, "role": ROLES, "session": SESSIONS}
+TABLES = {"model": MODELS, "role": ROLES, "prompt": PROMPTS, "session": SESSIONS}
 
 
 @pytest.fixture
@@ -26,7 +27,11 @@ def shell(request: pytest.FixtureRequest, world: World) -> Shell:
     """A shell on a machine with models, roles, sessions and files."""
     (world.home / ".cache" / "llamacli").mkdir(parents=True)
     (world.home / ".cache" / "llamacli" / "models").write_text("".join(f"{name}\n" for name in MODELS))
-    for folder, names, suffix in ((world.config / "roles", ROLES, ".md"), (sessions(world), SESSIONS, ".jsonl")):
+    for folder, names, suffix in (
+        (world.config / "roles", ROLES, ".md"),
+        (world.config / "prompts", PROMPTS, ".md"),
+        (sessions(world), SESSIONS, ".jsonl"),
+    ):
         folder.mkdir(parents=True)
         for name in names:
             (folder / f"{name}{suffix}").write_text("")

@@ -63,7 +63,7 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
     text = table.read_text()
     field = '    top_a: Annotated[float | None, plain(Number(0, 1), "Sample as the first letter has it.")] = None\n'
     text = text.replace("    top_k: Annotated", f"{field}    top_k: Annotated", 1)
-    text = text.replace("Sample with this temperature.", "Set how warm it is.")
+    text = text.replace("Sampling temperature.", "Set how warm it is.")
     table.write_text(text)
     environ = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "80"}
 
@@ -81,7 +81,7 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
         made = (tmp_path / path).read_text()
         assert "top-a" in made.replace("\\-", "-"), path
         assert "Set how warm it is." in made or path.endswith(".bash"), path
-    shown = python("-m", "llamacli", "ask", "-h").stdout
+    shown = python("-m", "llamacli", "ask", "--help").stdout
     assert "--top-a NUMBER" in shown
     assert "Set how warm it is." in shown
     follows = python(
@@ -89,7 +89,7 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
         "pytest",
         same,
         "tests/cli/test_params.py",
-        "tests/program/test_docs.py",
+        "tests/cli/test_help.py",
         "-k",
         "committed or rows or top_a or (help and ask)",
     )

@@ -143,7 +143,7 @@ def test_top_logprobs_needs_logprobs(world: World) -> None:
     result = world.call("ask", "--top-logprobs", "3", "Hi")
     assert (result.status, result.err) == (
         2,
-        "llamacli: --top-logprobs or its default in the environment needs --logprobs\n",
+        "llamacli: --top-logprobs (or LLAMACLI_TOP_LOGPROBS) needs --logprobs\n",
     )
     for arguments in (["--logprobs"], ["-p", "logprobs=true"]):
         assert world.call("ask", "--top-logprobs", "3", *arguments, "Hi").status == 0

@@ -256,7 +256,7 @@ def test_check_makes_one_cheap_call_and_tells_the_latency(world: World) -> None:
         (document({}), [], 9, "an answer with nothing in it"),
         (error(503, "busy"), [], 7, "try again later"),
         (text("x"), ["--base-url", "http://127.0.0.1:9/v1"], 8, "Connection refused"),
-        (text("x"), ["--base-url", "https://api.aimlapi.com/v1", "NOKEY"], 3, "make one at"),
+        (text("x"), ["--base-url", "https://api.aimlapi.com/v1", "NOKEY"], 3, "create one at"),
     ],
 )
 def test_check_says_what_is_wrong(

@@ -102,7 +102,7 @@ def test_a_key_that_cannot_be_had_is_not_missed(world: World) -> None:
     world.api.will(document(CATALOGUE))
     result = world.call("models", AIMLAPI_API_KEY="", LLAMACLI_KEY_COMMAND="exit 3")
     assert result.status == 0
-    assert "ended with status 3; going on without a key" in result.err
+    assert "exited with status 3; continuing without a key" in result.err
 
 
 def test_the_servers_own_words_are_told(world: World) -> None:

@@ -31,6 +31,7 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "Deflate": raw_deflate,
     "": bytes,
     "identity": bytes,
+    "UTF-8": bytes,
 }
 
 
@@ -40,6 +41,7 @@ class Pieces:
     def __init__(self, coding: str, data: bytes, sizes: list[int]) -> None:
         self.headers = {"Content-Encoding": coding} if coding else {}
         self.data, self.sizes = data, sizes
+        self.version, self.reason = 11, "OK"
 
     def read1(self, size: int, decode_content: bool) -> bytes:
         assert not decode_content
@@ -71,7 +73,7 @@ def test_a_body_comes_out_as_it_went_in_however_it_is_cut(
     assert unpack(coding, CODINGS[coding](data), sizes, limit) == data
 
 
-@pytest.mark.parametrize("coding", [coding for coding in CODINGS if coding.strip() not in ("", "identity", "GZIP")])
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", " gzip ", "deflate", "Deflate"])
 def test_a_body_that_is_cut_short_anywhere_is_an_error(coding: str) -> None:
     data = CODINGS[coding](b"some text, some text, some text").rstrip(b"\0")
     for end in range(len(data)):
@@ -91,7 +93,7 @@ def test_bytes_that_never_become_content_end() -> None:
         unpack("gzip", gzip.compress(b"") * 100_000, [])
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "deflate;q=1"])
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip"])
 def test_a_coding_that_was_not_asked_for_is_named(world: World, coding: str) -> None:
     with pytest.raises(DecodeError):
         unpack(coding, b"x", [])

@@ -174,8 +174,6 @@ def test_a_handshake_that_hangs_has_the_limit_for_connecting(world: World, mute:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_handshake_that_hangs_and_silently(world: World, number: signal.Signals) -> None:
-    # An import that is broken off leaves a file to be closed, which only a developer's Python complains of.
-    del world.env["PYTHONWARNINGS"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}/v1"
         command = [*PROGRAM, "ask", "-I", "--base-url", url, "--no-key", "Hi"]

@@ -98,8 +98,6 @@ def test_a_signal_that_breaks_a_lock_of_pythons_is_no_fault(world: World, monkey
 
 def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:
     world.api.will(hang)
-    # An import that is broken off leaves a file to be closed, which only a developer's Python complains of.
-    del world.env["PYTHONWARNINGS"]
     command = [*PROGRAM, "ask", "-I", "Hi"]
     for milliseconds in range(0, 300, 12):
         with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:

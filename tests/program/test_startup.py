@@ -91,12 +91,15 @@ def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
 
 def test_a_flag_that_no_word_means_is_not_built() -> None:
     flags = {form for form in built("ask", "why", "-t.5", "--seed=3") if form.startswith("-")}
-    assert flags == {"--temperature", "-t", "--seed", "--version"}
+    assert flags == {"--temperature", "-t", "--seed", "-h", "--help", "--version"}
 
 
-def test_dotenv_is_imported_only_where_there_is_a_file(world: World) -> None:
+def test_the_format_of_env_files_is_imported_only_if_there_is_one(world: World) -> None:
+    assert "llamacli.config.dotenv" not in imported(world, "ask", "Hi")
     (world.cwd / ".env").write_text("LLAMACLI_TOP_K=3\n")
-    assert "dotenv" in imported(world, "ask", "Hi")
+    modules = imported(world, "ask", "Hi")
+    assert "llamacli.config.dotenv" in modules
+    assert not modules & NEVER
 
 
 def test_a_command_that_is_not_called_is_not_imported(world: World) -> None:

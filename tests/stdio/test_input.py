@@ -211,3 +211,26 @@ def test_ten_megabytes_pass(world: World) -> None:
     text = "0123456789abcde\n" * 655_360
     assert world.call("ask", "-s", "x", stdin=text).status == 0
     assert world.api.prompt == text.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "status", "words"),
+    [("--stdin-timeout", 2, "no text on stdin after 0.3 s"), ("--max-time", 8, "stdin did not end within 0.3 s")],
+)
+@pytest.mark.parametrize("command", ["ask Hi", "chat --no-save Hi", "ask -s @- Hi", "ask -f - Hi", "raw -"])
+def test_a_silent_stdin_ends_the_call_at_the_limit(
+    world: World, command: str, option: str, status: int, words: str
+) -> None:
+    result = world.shell(f"llamacli {command} {option} 0.3 < <(exec sleep 5 2>/dev/null)")
+    assert result.status == status
+    assert words in result.err
+    assert result.err.count("\n") == 1
+    assert not world.api.requests
+
+
+def test_max_time_ends_a_stdin_that_never_ends_and_stdin_timeout_does_not(world: World) -> None:
+    result = world.shell("llamacli ask --max-time 0.5 Hi < <(echo a; exec sleep 5 2>/dev/null)")
+    assert result.status == 8
+    assert not world.api.requests
+    assert world.shell("(echo a; sleep 0.6) | llamacli ask --stdin-timeout 0.5 Hi").status == 0
+    assert world.api.prompt == "Hi\n\na"

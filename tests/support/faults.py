@@ -179,7 +179,7 @@ BROKEN: dict[str, Fault] = {
     "a tool call that is a word": _broken(answer(None, tool_calls=["f"]), raw=0),
     "a function that is a word": _broken(answer(None, tool_calls=[{"function": "f"}]), raw=0),
     "an older call that is a word": _broken(answer(None, function_call="f"), raw=0),
-    "indexes of many kinds": _broken(stream([event(delta("a", index="1")), event(delta("b", index=1))])),  # type: ignore[arg-type]
+    "indexes of many kinds": _broken(stream([event(delta("a", index="1")), event(delta("b", index=1))]), "ab"),  # type: ignore[arg-type]
     "a chunk that is no object": _broken(stream([SO_FAR, event([1])]), "so far"),
     "a chunk of another shape": _broken(stream([SO_FAR, event({"choices": [{"delta": 5}]})]), "so far"),
     "malformed chunk": _broken(stream([SO_FAR, b"data: {nonsense\n\n"]), "so far"),

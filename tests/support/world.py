@@ -50,7 +50,6 @@ class World:
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "PYTHONPATH": str(ROOT),
-            "PYTHONWARNINGS": "error",
             "AIMLAPI_API_KEY": KEY,
             "AIMLAPI_BASE_URL": self.api.url,
             # One try tells as much as six, and sooner.

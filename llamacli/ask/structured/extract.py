@@ -1,4 +1,4 @@
-"""Finds fenced code blocks (CommonMark 0.31, section 4.5), wherever CommonMark lets them stand."""
+"""Finds fenced code blocks (CommonMark 0.31, section 4.5), wherever CommonMark allows them."""
 
 import re
 from collections.abc import Iterable
@@ -12,20 +12,18 @@ if TYPE_CHECKING:
 
 
 LINE_END = re.compile(r"\r\n|\n|\r")
-
-
 FENCE = re.compile(r"(`{3,}|~{3,})([^\n]*)")
 
 
 def first_block(text: str, is_complete: bool = True) -> str | None:
-    """Returns what stands inside of the first fenced code block, None where there is none.
+    """Returns the content of the first fenced code block, None without one.
 
-    A block that is still open where the text ends counts only where the text is
-    complete, and not if it is empty; none counts if what seems to open it may be the
-    end of another one. Raw HTML counts as text, so that a block inside of it is found.
+    A block that is still open at the end of the text counts only if the text is
+    complete and the block is not empty. A block does not count if its opening fence may
+    be the end of another one. Raw HTML is text, so a block inside of it counts.
     """
     text = text.removeprefix("\ufeff")
-    # Not before there is an answer, since it takes as long to import as to ask.
+    # Imported only once there is an answer: it takes as long as sending the request.
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False})
@@ -34,22 +32,22 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
         if token.type != "fence" or token.map is None:
             continue
         start, end = token.map
-        # The last line lacks its newline where the text ends without one.
+        # The last line has no newline if the text ends without one.
         inside = token.content.removesuffix("\n").split("\n") if token.content else []
         is_open = end - start < len(inside) + 2 and end >= len(LINE_END.split(text.rstrip()))
         if _is_ending(token, text, is_open) or (is_open and (not is_complete or not token.content.strip())):
             return None
-        # The parser makes every line end a newline.
+        # The parser turns every line end into a newline.
         ends = LINE_END.findall(text)[start + 1 : start + 1 + len(inside)]
         return "".join(line + end for line, end in zip_longest(inside, ends, fillvalue=""))
     return None
 
 
 def _is_ending(block: "Token", text: str, is_open: bool) -> bool:
-    """Tells whether a block's fence, bare as the one at an end, follows one that a line's own text stands before.
+    """True if a fence without an info string may end a block that was opened after text on its line.
 
-    CommonMark knows no block that is opened like that: `Sure: ```python`. One that is
-    closed is doubted only where such a line looks just so.
+    CommonMark has no block that is opened like `Sure: ```python`, but models write it.
+    A closed block is doubted only if an earlier line looks exactly like that.
     """
     assert block.map
     mark = block.markup[0]
@@ -62,21 +60,18 @@ def _is_ending(block: "Token", text: str, is_open: bool) -> bool:
 
 
 def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
-    """Returns the inside of the first block of each text, of which the last may be cut where they are not complete.
-
-    Raises LlamaError (misfit) where one has none.
-    """
-    blocks = [first_block(text, is_complete) for text in texts]
-    found = [block for block in blocks if block is not None]
-    if len(found) < len(blocks):
-        what = "the answer holds no fenced code block" + ("" if is_complete else " that is whole, and it was cut")
-        todo = "ask for one, or leave --extract out" if is_complete else "raise --max-tokens"
-        raise LlamaError(ExitStatus.MISMATCH, what, todo)
-    return found
+    """Returns the content of the first block of each text. Raises LlamaError (mismatch) if a text has none."""
+    results = [first_block(text, is_complete) for text in texts]
+    blocks = [block for block in results if block is not None]
+    if len(blocks) < len(results):
+        what = "the answer contains no " + ("code block" if is_complete else "complete code block: it was cut")
+        hint = "ask for one, or drop --extract" if is_complete else "raise --max-tokens"
+        raise LlamaError(ExitStatus.MISMATCH, what, hint)
+    return blocks
 
 
 def unfenced(text: str) -> str | None:
-    """Returns the inside of a text that is one fenced code block from its first line to its last, else None."""
+    """Returns the content of a text that is a single fenced code block, None if it is not."""
     first, *inside = text.split("\n")
     opening = FENCE.fullmatch(first.strip())
     if not opening or not inside or (opening[1][0] == "`" and "`" in opening[2]):

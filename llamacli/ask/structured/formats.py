@@ -22,12 +22,9 @@ QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
 #: Layers that are stripped from a text at most.
 MAX_LAYERS = 12
 
-#: How Llama, Hermes and Qwen mark a call that they write as text.
-CALL_MARKS = re.compile(
-    r"\s*(?:<\|python_tag\|>|<tool_call>|<function=(?P<name>[\w-]+)>)\s*(?P<call>.*?)"
-    r"\s*(?:</tool_call>|</function>)?\s*(?:<\|eo[mt]_id\|>)?\s*",
-    re.DOTALL,
-)
+#: How Llama, Hermes and Qwen begin and end a call that they write as text.
+CALL_START = re.compile(r"<\|python_tag\|>|<tool_call>|<function=(?P<name>[\w-]{1,64})>")
+CALL_ENDS = ("<|eom_id|>", "<|eot_id|>", "</tool_call>", "</function>")
 #: The keys under which they give the arguments.
 ARGUMENT_KEYS = ("parameters", "arguments")
 
@@ -96,13 +93,17 @@ class AnswerFormat:
 
 def _written_call(text: str) -> object:
     """Returns the arguments of a function call that a model wrote down instead of making it, None without one."""
-    marks = CALL_MARKS.fullmatch(text)
+    start = CALL_START.match(text)
+    if start:
+        text = text[start.end() :]
+        for end in CALL_ENDS:
+            text = text.rstrip().removesuffix(end)
     try:
-        call = parse_json(marks["call"] if marks else text)
+        call = parse_json(text)
     except ValueError:
         return None
-    if marks and marks["name"]:
-        return call if marks["name"] == FUNCTION else None
+    if start and start["name"]:
+        return call if start["name"] == FUNCTION else None
     if isinstance(call, list) and len(call) == 1:
         call = call[0]
     if isinstance(call, dict) and isinstance(call.get("function"), dict):

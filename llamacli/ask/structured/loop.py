@@ -3,10 +3,12 @@
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from llamacli.api.finish import find_problem
 from llamacli.api.json import encode
-from llamacli.api.messages import Completion, Message, find_problem, tool_calls
+from llamacli.api.messages import Completion, Message, tool_calls
 from llamacli.ask.structured.formats import FUNCTION, AnswerFormat, FormatMismatch
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.request import ChatRequest
 
 #: HTTP statuses with which a server refuses tools.
 TOOLS_REFUSED_STATUSES = frozenset({400, 404, 422, 500})
@@ -29,8 +31,8 @@ class Validated(NamedTuple):
     error: LlamaError | None
 
 
-#: Sends a body and returns the completion. HTTP statuses in the second argument must not be retried.
-Send = Callable[[dict[str, Any], Collection[int]], Completion]
+#: Sends a request and returns the completion. HTTP statuses in the second argument must not be retried.
+Ask = Callable[[ChatRequest, Collection[int]], Completion]
 
 
 class ValidationLoop:
@@ -55,19 +57,21 @@ class ValidationLoop:
 
     def run(
         self,
-        body: dict[str, Any],
-        send: Send,
+        request: ChatRequest,
+        ask: Ask,
         note: Callable[[str], None] = lambda text: None,
         allow_truncated: bool = False,
+        retries: int | None = None,
     ) -> Validated:
         """Asks, checks, and asks again with the reason.
 
-        `body` comes from `build_body`. `note` is called before each further request.
-        Raises the LlamaError that `send` raises.
+        The body of the request comes from `build_body`. `note` is called before each
+        further request; there are at most `retries` of them, if given. Raises the
+        LlamaError that `ask` raises.
         """
         in_words = self._tools_refused
-        for left in range(self.retries, -1, -1):
-            completion, in_words = self._send(body, in_words, send, note)
+        for left in range(self.retries if retries is None else retries, -1, -1):
+            completion, in_words = self._ask(request, in_words, ask, note)
             problem = find_problem(completion, allow_truncated)
             choices = completion.get("choices") or []
             message: Message = (choices[0].get("message") or {}) if choices else {}
@@ -86,34 +90,34 @@ class ValidationLoop:
                 return Validated(value, self.format.content(value), self.format.status(value), error_or_none)
             if left:
                 note(f"the answer does not fit {self.format.flag}: {reason}; asking again")
-                body = {**body, "messages": [*body["messages"], *_complaint(message, reason)]}
+                messages = request.parameters["messages"]
+                request = request.replace(messages=[*messages, *_complaint(message, reason)])
         hint = "raise --max-tokens" if is_cut else "rephrase the prompt, or raise --fit-retries"
         mismatch_error = LlamaError(ExitStatus.MISMATCH, f"the answer does not fit {self.format.flag}: {reason}", hint)
         return Validated(None, None, mismatch_error.status, mismatch_error)
 
-    def _send(
-        self, body: dict[str, Any], in_words: bool, send: Send, note: Callable[[str], None]
+    def _ask(
+        self, request: ChatRequest, in_words: bool, ask: Ask, note: Callable[[str], None]
     ) -> tuple[Completion, bool]:
-        """Sends a body, and once more in plain words if the server refuses tools; returns True if it did."""
+        """Sends a request, and once more in plain words if the server refuses tools; returns True if it did."""
         refusal: int | None = None
         if not in_words:
             try:
                 # A temporary 500 is retried in words.
-                return send(body, TOOLS_REFUSED_STATUSES), False
+                return ask(request, TOOLS_REFUSED_STATUSES), False
             except LlamaError as error:
                 refusal = error.http_status
                 if refusal not in TOOLS_REFUSED_STATUSES:
                     raise
                 note(f"{error.message}; asking without tools")
-        completion = send(self._in_words(body), ())
+        completion = ask(self._in_words(request), ())
         # A 500 may have been temporary.
         self._tools_refused = self._tools_refused or refusal in TOOLS_REFUSED_STATUSES - {500}
         return completion, True
 
-    def _in_words(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Returns a body without the forced call that asks for the format at the end of the last message."""
-        plain = {key: value for key, value in body.items() if key not in (*RESERVED_KEYS, "parallel_tool_calls")}
-        *before, last = body["messages"]
+    def _in_words(self, request: ChatRequest) -> ChatRequest:
+        """Returns a request without the forced call that asks for the format at the end of the last message."""
+        *before, last = request.parameters["messages"]
         content = last.get("content")
         if last.get("role") != "user":
             added = [last, {"role": "user", "content": self.format.instruction}]
@@ -121,7 +125,8 @@ class ValidationLoop:
             added = [{**last, "content": [*content, {"type": "text", "text": self.format.instruction}]}]
         else:
             added = [{**last, "content": f"{content}\n\n{self.format.instruction}"}]
-        return {**plain, "messages": [*before, *added]}
+        removed: dict[str, None] = dict.fromkeys((*RESERVED_KEYS, "parallel_tool_calls"))
+        return request.replace(messages=[*before, *added], **removed)
 
 
 def _complaint(message: Message, reason: str) -> list[Message]:

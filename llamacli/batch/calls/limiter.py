@@ -1,39 +1,44 @@
-"""How fast a batch may go: how many calls at once, and when the next one may start. It keeps no time of its own."""
+"""How fast a batch may go: the number of parallel calls, and when the next one may start."""
 
 import math
 
 from llamacli.http.retry import backoff
 
+#: Rounds of successes that it takes to probe beyond the known capacity: at first, and at most.
+PROBE_ROUNDS, MAX_PROBE_ROUNDS = 4.0, 64.0
+
 
 class Limiter:
-    """The limits of a batch, and what its server has taught of its own.
+    """The limits of a batch, and what it has learned of its server's.
 
-    All times are seconds by one clock, which the caller reads. A refusal (429, 503)
-    halves the calls in flight, as TCP does; successes let them grow again, one each up
-    to what the server is known to serve at once, and beyond that one in many: each
-    step that was refused doubles the wait for the next one.
+    All times are seconds by one clock, which the caller reads. A rejection (429, 503)
+    halves the parallel calls, as TCP does. Each success adds one, up to the server's
+    known capacity. Beyond that it takes rounds of successes to probe: each probe that
+    succeeds doubles the step of the next one, and a rejection lengthens the wait.
     """
 
     def __init__(
         self, jobs: int, rpm: float | None = None, give_up_after: float = 120, first_alone: bool = False
     ) -> None:
         self.jobs = jobs
-        #: Calls in flight at most, now.
+        #: The maximum number of parallel calls, now.
         self.limit = 1.0 if first_alone else float(jobs)
-        #: Calls that the server has been seen to serve at once.
+        #: Parallel calls that the server has been seen to serve.
         self._capacity = float(jobs)
-        #: Rounds of success that it takes to try one more than that.
-        self._probe_interval = 4.0
+        self._probe_rounds, self._probe_step, self._probe_successes = PROBE_ROUNDS, 1, 0
         self._gap = 60 / rpm if rpm else 0.0
         self._next_start = self._paused_until = self._slowed_at = -math.inf
-        #: Refusals without a success between them.
-        self._rejections = 0
-        #: How long, in seconds, nothing may succeed.
+        #: Waves of rejections without a success between them.
+        self._waves = 0
+        #: The successes before the latest wave, and the limit to return to if it rejects every call.
+        self._wave_successes, self._wave_limit = 0, float(jobs)
+        #: Seconds without a success after which the batch gives up.
         self._give_up_after = give_up_after
         self._in_trouble_since: float | None = None
+        self.successes = self.rejections = 0
 
     def ready_at(self, in_flight: int, now: float) -> float:
-        """Returns when the next call may start: `now` or later, infinity where first another one must end."""
+        """Returns when the next call may start: `now` or later, infinity if another one must end first."""
         if in_flight >= int(self.limit):
             return math.inf
         return max(now, self._next_start, self._paused_until)
@@ -42,38 +47,49 @@ class Limiter:
         self._next_start = max(now, self._next_start) + self._gap
 
     def succeeded(self) -> None:
-        self._rejections, self._in_trouble_since = 0, None
+        self.successes += 1
+        self._waves, self._in_trouble_since = 0, None
         if self.limit < self._capacity:
             self.limit = min(self.limit + 1, self._capacity)
         elif self.limit < self.jobs:
-            before = int(self.limit)
-            self.limit = min(self.limit + 1 / (self.limit * self._probe_interval), self.jobs)
-            if int(self.limit) > before:
-                self._capacity = float(int(self.limit))
-                self._probe_interval = max(self._probe_interval / 2, 1)
+            self._probe_successes += 1
+            if self._probe_successes >= self.limit * self._probe_rounds:
+                self._probe_successes = 0
+                self.limit = min(self.limit + self._probe_step, float(self.jobs))
+                self._capacity = self.limit
+                self._probe_rounds, self._probe_step = max(self._probe_rounds / 2, 1), self._probe_step * 2
 
-    def throttled(self, in_flight: int, started: float, now: float, after: float | None) -> bool:
-        """Slows down for a 429 or 503 to a call that was begun at `started`; `in_flight` others are still out.
+    def throttled(self, in_flight: int, started: float, now: float, retry_after: float | None) -> bool:
+        """Slows down for a 429 or 503 to a call that began at `started`, with `in_flight` others still out.
 
-        `after` is what Retry-After asks for. Returns False where the batch had better
+        `retry_after` is what the server asks for. Returns False if the batch had better
         stop: nothing has succeeded for too long, or would until then.
         """
-        # Of many calls that were out together, those that are not refused are what the server serves.
-        self._capacity = min(self._capacity, max(1.0, in_flight))
-        # One refusal of a wave is enough to halve.
+        self.rejections += 1
+        # One rejection of a wave is enough to halve.
         if started >= self._slowed_at:
             self._slowed_at = now
-            self._rejections += 1
-            self._probe_interval = min(self._probe_interval * 4 if self._rejections == 1 else self._probe_interval, 64)
+            self._waves += 1
+            if self._waves == 1:
+                self._probe_rounds = min(self._probe_rounds * 4, MAX_PROBE_ROUNDS)
+            self._probe_step, self._probe_successes = 1, 0
             self.limit = max(1.0, self.limit // 2)
+            self._wave_successes, self._wave_limit = self.successes, min(self.limit, self._capacity)
+        if in_flight or self.successes > self._wave_successes:
+            # Of many calls that were out together, those that are not rejected are what the server serves.
+            self._capacity = min(self._capacity, max(1.0, in_flight))
+        else:
+            # A wave that rejects every call says nothing of the capacity.
+            self._capacity, self._probe_rounds = self._wave_limit, PROBE_ROUNDS
+            self.limit = self._wave_limit
         self.limit = min(self.limit, self._capacity)
-        # Calls that are being served set the pace by coming back; where there are none, time must.
-        pause = after if after is not None else 0.0 if in_flight else backoff(self._rejections - 1)
-        self._paused_until = max(self._paused_until, now + pause)
+        # Calls that are being served set the pace by coming back; if there are none, time must.
+        pause = retry_after if retry_after is not None else 0.0 if in_flight else backoff(self._waves - 1)
+        self._paused_until = max(self._paused_until, now + min(pause, self._give_up_after))
         return self.should_continue(now + pause, now)
 
     def should_continue(self, then: float, now: float) -> bool:
-        """Takes note of a failure, and tells whether it is worth going on until `then`."""
+        """Records a failure; returns False if the batch had better stop, rather than wait until `then`."""
         if self._in_trouble_since is None:
             self._in_trouble_since = now
         return then - self._in_trouble_since <= self._give_up_after

@@ -1,11 +1,10 @@
-"""Many calls at once: the threads of a batch, the slots that they share, and how all of it ends."""
+"""The worker threads of a batch, and the slots that they share."""
 
 import heapq
 import math
 import threading
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -21,15 +20,15 @@ READER_THREAD = "reader"
 
 
 class BatchEnded(BaseException):
-    """The batch starts nothing more: what waits for a slot gives up."""
+    """Raised in threads that wait for a slot once the batch starts nothing more."""
 
 
 class _Over:
-    """The last event: everything is done."""
+    """The last event: all tasks are done."""
 
 
 class _Waiter:
-    """A thread that waits for a slot: the lowest order is the first one, and who came first among equals."""
+    """A thread that waits for a slot. The lowest order comes first; equals come as they arrived."""
 
     def __init__(self, order: int, number: int) -> None:
         self.rank = order, number
@@ -42,12 +41,11 @@ class _Waiter:
 
 
 class WorkerPool(Generic[Task]):
-    """Works on tasks in threads, each task from its beginning to its end in one of them.
+    """Runs tasks in threads, each task in one thread.
 
-    Tasks are read by a thread of their own, and not many ahead. What the threads share
-    is slots, each of which is leave to have one call in flight: a thread that waits for
-    its next try holds none, and another one takes over. Where slots are rare the lowest
-    task goes first, so that none starves.
+    Another thread reads the tasks, and not many ahead. The workers share slots: a slot
+    allows one call in flight. A worker that waits for its next attempt has none, and
+    another one takes over. The lowest task gets the next free slot, so that none starves.
     """
 
     def __init__(self, jobs: int, limiter: Limiter, work: Callable[[Task], None], is_full: Callable[[], bool]) -> None:
@@ -56,35 +54,44 @@ class WorkerPool(Generic[Task]):
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._todo: SimpleQueue[Task | None] = SimpleQueue()
-        self._events: SimpleQueue[BaseException | type[_Over] | None] = SimpleQueue()
+        self._events: SimpleQueue[BaseException | type[_Over]] = SimpleQueue()
         self._waiting: list[_Waiter] = []
         self._numbers = count()
+        #: When the next waiting thread may start, and the condition that announces it.
         self._alarm = math.inf
+        self._alarm_set = threading.Condition(self._lock)
+        self._has_clock = False
+        self._reader: threading.Thread | None = None
         self._ending = threading.Event()
         self._threads = self._sleeping = self._outstanding = 0
         self._read_all = False
         self.in_flight = 0
 
     def run(self, tasks: Iterator[Task]) -> None:
-        """Works on all tasks. Raises what was raised there, or Stopped, after which `wait` may go on."""
-        threading.Thread(target=self._read, args=(tasks,), name=READER_THREAD, daemon=True).start()
+        """Runs all tasks. Raises what a task raised, or Stopped, after which `wait` may go on."""
+        self._reader = threading.Thread(target=self._read, args=(tasks,), name=READER_THREAD, daemon=True)
+        self._reader.start()
         self.wait()
 
-    def wait(self) -> None:
-        """Waits until all is done that was begun. Raises what was raised in a thread."""
+    def stops_reading(self) -> bool:
+        """True once the tasks are read no more; the pool must be ending."""
+        if self._reader:
+            self._reader.join(1)
+        return not (self._reader and self._reader.is_alive())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until all that was begun is done; false after `timeout` seconds. Raises what a task raised."""
+        # A signal interrupts this thread anywhere: it must not hold or change anything that is shared.
+        end = None if timeout is None else monotonic() + timeout
         while True:
-            event: BaseException | type[_Over] | None = None
-            with suppress(Empty):
-                timeout = None if self._alarm == math.inf else max(0.0, self._alarm - monotonic())
-                event = self._events.get(timeout=timeout)
+            try:
+                event = self._events.get(timeout=None if end is None else max(0.0, end - monotonic()))
+            except Empty:
+                return False
             if event is _Over:
-                return
+                return True
             if isinstance(event, BaseException):
                 raise event
-            if monotonic() >= self._alarm:
-                with self._lock:
-                    self._alarm = math.inf
-                    self._grant()
 
     def end(self) -> None:
         """Starts nothing more: what is in flight is finished, what waits is given up."""
@@ -94,6 +101,7 @@ class WorkerPool(Generic[Task]):
             for waiter in waiting:
                 waiter.gate.release()
             self._room.notify()
+            self._alarm_set.notify()
             self._check_over()
 
     @property
@@ -101,7 +109,7 @@ class WorkerPool(Generic[Task]):
         return self._ending.is_set()
 
     def close(self) -> None:
-        """Lets the threads go."""
+        """Ends the threads."""
         self.end()
         for _ in range(self._threads):
             self._todo.put(None)
@@ -110,7 +118,7 @@ class WorkerPool(Generic[Task]):
         try:
             for task in tasks:
                 with self._lock:
-                    # Read ahead by one task a job, then nothing until half of that is used up.
+                    # Read ahead by one task a job, then wait until half of that is used up.
                     if self._outstanding >= 2 * self.jobs + self._replaced or self._is_full():
                         self._room.wait_for(self._has_room)
                     if self.is_ending:
@@ -130,7 +138,7 @@ class WorkerPool(Generic[Task]):
 
     @property
     def _replaced(self) -> int:
-        """How many threads sleep and have another one work in their place."""
+        """The number of sleeping threads that another one replaces."""
         return min(self._sleeping, 4 * self.jobs)
 
     def _begin_thread(self) -> None:
@@ -171,21 +179,34 @@ class WorkerPool(Generic[Task]):
         return monotonic()
 
     def _grant(self) -> None:
-        """Lets those in who may start now, and sets the alarm for the first one who may start later."""
+        """Gives slots to the threads that may start now, and sets the alarm for the first that may start later."""
         now = monotonic()
         while self._waiting:
             ready_at = self.limiter.ready_at(self.in_flight, now)
             if ready_at > now:
                 if ready_at < self._alarm:
                     self._alarm = ready_at
-                    # Wakes the main thread, which keeps the time.
-                    self._events.put(None)
+                    if not self._has_clock:
+                        self._has_clock = True
+                        start_new_thread(self._keep_time, ())
+                    self._alarm_set.notify()
                 return
             waiter = heapq.heappop(self._waiting)
             self.in_flight += 1
             self.limiter.started(now)
             waiter.is_granted = True
             waiter.gate.release()
+
+    def _keep_time(self) -> None:
+        """Lets those in whose time has come. A thread of its own, since signals interrupt the main one."""
+        with self._lock:
+            while not self.is_ending:
+                left = self._alarm - monotonic()
+                if left > 0:
+                    self._alarm_set.wait(min(left, 3600))
+                else:
+                    self._alarm = math.inf
+                    self._grant()
 
     def release(self, succeeded: bool = False) -> None:
         """Gives a slot back."""
@@ -195,18 +216,22 @@ class WorkerPool(Generic[Task]):
                 self.limiter.succeeded()
             self._grant()
 
-    def throttled(self, started: float, after: float | None) -> bool:
-        """Gives a slot back that came at `started`, after a 429 or 503; tells whether it is worth going on."""
+    def throttled(self, started: float, retry_after: float | None) -> bool:
+        """Gives back a slot that came at `started`, after a 429 or 503; False if the batch had better stop."""
         with self._lock:
             self.in_flight -= 1
-            is_hopeful = self.limiter.throttled(self.in_flight, started, monotonic(), after)
+            is_worthwhile = self.limiter.throttled(self.in_flight, started, monotonic(), retry_after)
             self._grant()
-        return is_hopeful
+        return is_worthwhile
 
     def should_continue(self) -> bool:
-        """Takes note of a failure, and tells whether it is worth going on."""
+        """Records a failure; False if the batch had better stop."""
         with self._lock:
             return self.limiter.should_continue(now := monotonic(), now)
+
+    def counts(self) -> tuple[int, int]:
+        """Returns the number of successes and of rejections so far."""
+        return self.limiter.successes, self.limiter.rejections
 
     def sleep(self, seconds: float) -> None:
         """Waits without a slot. Raises BatchEnded."""
@@ -215,7 +240,7 @@ class WorkerPool(Generic[Task]):
             self._room.notify()
             if not self._todo.empty():
                 self._begin_thread()
-        ended = self._ending.wait(seconds)
+        ended = self._ending.wait(min(seconds, threading.TIMEOUT_MAX))
         with self._lock:
             self._sleeping -= 1
         if ended:

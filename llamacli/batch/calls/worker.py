@@ -1,36 +1,46 @@
-"""What is sent for one item of a batch: a body in, a completion out, and what it took."""
+"""The calls for one item of a batch: a body in, a completion out."""
 
 import time
-from collections.abc import Collection
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.messages import Completion, find_problem
 from llamacli.api.usage import reported_cost
+from llamacli.ask.answers import AnswerReader
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.client import Call, Client
 from llamacli.http.options import NetworkOptions
-from llamacli.http.reply import Reply
 from llamacli.http.request import ChatRequest
 from llamacli.http.retry import Retryable, RetryPolicy
 from llamacli.stdio.stderr import Stderr
 
-#: Statuses that are about all calls and not about one: the server wants fewer.
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+    from llamacli.http.reply import Reply
+
+#: HTTP statuses by which a server asks for fewer calls.
 THROTTLE_STATUSES = frozenset({429, 503})
 
+#: A rejection is the item's own if more than this many calls have succeeded for each other one that was rejected.
+SUCCESSES_PER_REJECTION = 4
 
-#: What no further call can mend either: a refused key, an empty account.
+#: Retries of an item that alone is rejected, if --retry allows fewer.
+MIN_REJECTED_RETRIES = 3
+
+#: Statuses that every other call would end with too: a refused key, an empty account.
 FATAL_STATUSES = frozenset({ExitStatus.KEY, ExitStatus.CREDITS})
 
 
 class BatchContext(Protocol):
-    """What an exchange needs to know of its batch."""
+    """What a worker needs to know of its batch."""
 
-    client: Client
+    reader: AnswerReader
     network: NetworkOptions
     stderr: Stderr
+
+    @property
+    def client(self) -> "Client": ...
 
     @property
     def pool(self) -> WorkerPool[Any]: ...
@@ -48,38 +58,46 @@ class Worker:
         self._started = 0.0
         #: Of all requests for the item; time spent waiting for a slot does not count.
         self._policy = RetryPolicy(batch.network)
-        self._call: Call | None = None
+        #: The batch's successes and rejections when the item was sent first, and the item's own rejections.
+        self._counts = 0, 0
+        self._rejections = 0
+        self._is_rejected_alone = False
+        #: The id of the latest request, the server's if it sent one; None if none was sent.
+        self.request_id: str | None = None
         self.attempts = 0
+        #: What the item's answers cost in USD, None if the server reports no cost.
+        self.usd: float | None = None
 
     @property
     def seconds(self) -> float:
-        """The time since the first try began."""
+        """The time since the first attempt began."""
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
-    def send(self, body: dict[str, Any], no_retry: Collection[int] = ()) -> Completion:
-        """Sends a body, retries temporary failures, and returns the complete completion.
+    def send(self, request: ChatRequest, no_retry: Collection[int] = ()) -> "Reply":
+        """Sends a request, retries temporary failures, and returns the reply, read to its end.
 
         HTTP statuses in `no_retry` are not retried. Raises LlamaError if there is no
-        completion, BatchEnded if the batch ends first.
+        answer, BatchEnded if the batch ends first.
         """
-        request = ChatRequest(body)
         request_id = self._request_id()
         failures = 0
         while True:
             queued = time.monotonic()
             started = self._batch.pool.acquire(self._order)
             self._policy.exclude(started - queued)
-            self._started = self._started or started
+            if not self._started:
+                self._started, self._counts = started, self._batch.pool.counts()
             try:
-                completion = self._attempt(request, request_id)
+                reply = self._attempt(request, request_id)
             except Retryable as failure:
-                if failure.http_status in THROTTLE_STATUSES:
-                    self._slow_down(started, failure)
+                is_rejection = failure.http_status in THROTTLE_STATUSES
+                if is_rejection and not self._is_own_problem(failure):
+                    self._slow_down(request, started, failure)
                     continue
                 self._batch.pool.release()
                 if failure.http_status in no_retry:
                     raise failure.error from None
-                wait = self._wait(failure, failures)
+                wait = self._wait(request, failure, failures, is_rejection)
                 failures += 1
                 self._batch.pool.sleep(wait)
             except LlamaError as error:
@@ -90,29 +108,50 @@ class Worker:
                 raise
             else:
                 self._batch.pool.release(succeeded=True)
-                return completion
+                return reply
 
     def _request_id(self) -> str:
-        given = self._batch.network.request_id
-        # Each item has a name of its own, or the provider's logs would show one for all.
-        return f"{given[:115]}-{self._index}" if given else str(uuid4())
+        prefix = self._batch.network.request_id
+        # Each item has its own id, or the provider's logs would show one for all.
+        return f"{prefix[:115]}-{self._index}" if prefix else str(uuid4())
 
-    def _attempt(self, request: ChatRequest, request_id: str) -> Completion:
-        call = self._call = self._batch.client.call(request, self._policy, request_id=request_id)
+    def _attempt(self, request: ChatRequest, request_id: str) -> "Reply":
+        # Not before a request is sent: stored answers need none of it.
+        from llamacli.http.reply import Reply
+
+        call = self._batch.client.call(request, self._policy, request_id=request_id)
+        self.request_id = call.request_id
         try:
             with Reply(call, call.attempt(), Accumulator(request.choices)) as reply:
                 for _ in reply:
                     pass
-                if request.stream:
-                    reply.drain()
         finally:
             self.attempts += call.attempts
-        completion = reply.accumulator.completion()
-        # Before the slot is given back, and the next one begins.
-        self._batch.add_cost(reported_cost(completion, reply.headers))
-        return completion
+            if call.error_response:
+                self._set_request_id(call.error_response[0].headers)
+        self._set_request_id(reply.headers)
+        usd = reported_cost(reply.accumulator.completion(), reply.headers)
+        if usd is not None:
+            self.usd = (self.usd or 0) + usd
+        # Before the slot is given back, and the next call starts.
+        self._batch.add_cost(usd)
+        return reply
 
-    def _slow_down(self, started: float, failure: Retryable) -> None:
+    def _set_request_id(self, headers: Mapping[str, str]) -> None:
+        self.request_id = headers.get("x-inference-id") or headers.get("x-request-id") or self.request_id
+
+    def _is_own_problem(self, failure: Retryable) -> bool:
+        """Records a 429 or 503; true if it is this item's own, since the server serves the others meanwhile."""
+        if not self._is_rejected_alone:
+            (successes, rejections), (successes_before, rejections_before) = self._batch.pool.counts(), self._counts
+            others = rejections - rejections_before - self._rejections
+            are_served = successes - successes_before > SUCCESSES_PER_REJECTION * others
+            is_long = (failure.retry_after or 0) > self._batch.network.retry_max_time
+            self._is_rejected_alone = are_served and (self._rejections > 0 or is_long)
+            self._rejections += 1
+        return self._is_rejected_alone
+
+    def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:
         """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if that is hopeless."""
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
@@ -122,24 +161,23 @@ class Worker:
             hint = f"the server asks to wait {failure.retry_after:.0f} s, more than --retry-max-time allows"
         else:
             hint = f"no answer for {limit:g} s (--retry-max-time); try again later"
-        self._batch.stop(failure.error.add_hint(hint))
-        raise BatchEnded
+        raise self._give_up(request, failure.error.add_hint(hint))
 
-    def _wait(self, failure: Retryable, failures: int) -> float:
+    def _give_up(self, request: ChatRequest, error: LlamaError) -> BaseException:
+        """Ends the batch, or only the use of this model if there is another one; returns what to raise."""
+        if self._batch.reader.has_fallback(request):
+            self._batch.reader.skip_model(request)
+            return error
+        self._batch.stop(error)
+        return BatchEnded()
+
+    def _wait(self, request: ChatRequest, failure: Retryable, failures: int, is_rejection: bool) -> float:
         """Returns the seconds to wait before this item's next attempt. Raises LlamaError if there is none."""
         options = self._batch.network
-        if options.retry and options.retry_max_time and not self._batch.pool.should_continue():
-            self._batch.stop(failure.error)
-            raise BatchEnded
+        if is_rejection:
+            self._policy.retries = max(options.retry, MIN_REJECTED_RETRIES)
+        elif options.retry and options.retry_max_time and not self._batch.pool.should_continue():
+            raise self._give_up(request, failure.error)
         wait = self._policy.wait_seconds(failure, failures)
         self._batch.stderr.verbose(f"* {self._policy.note(failure, failures, wait)}")
         return wait
-
-    def find_problem(self, completion: Completion, allow_truncated: bool) -> LlamaError | None:
-        """Says what keeps the latest completion from being a complete answer, None where nothing does."""
-        found = find_problem(completion, allow_truncated)
-        return self.with_request_id(found) if found else None
-
-    def with_request_id(self, error: LlamaError) -> LlamaError:
-        """Returns a fault with the request that it is about."""
-        return self._call.error(error.status, error.message, error.hint) if self._call else error

@@ -1,35 +1,46 @@
-"""The items of a batch: lines or records, read as they come and never all at once."""
+"""The items of a batch: lines, records or files, read as they arrive and never all at once."""
 
 import csv
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, NamedTuple, Protocol
 
 from llamacli.api.json import json_fault, parse_json
-from llamacli.batch.input.lines import open_input, read_blocks, split_lines
+from llamacli.batch.input.lines import MAX_ITEM_BYTES, open_input, read_blocks, split_lines
 from llamacli.batch.input.template import Template
 from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.input import InputReader
+from llamacli.stdio.input import InputReader, check_encoding, display_path, is_stdin
 
 BOM = b"\xef\xbb\xbf"
 
-
-#: What helps where bytes are not UTF-8.
+#: The advice for bytes that are not UTF-8.
 LOSSY_HINT = "--lossy reads such bytes as U+FFFD"
 
 
-class Item:
-    """One line or record. `fault` says what is wrong with it, and then there is nothing else to it.
+class SourceFile(NamedTuple):
+    """A file that is an item, as it was when it was read."""
 
-    `index` counts the items from 0, over all files; `place` is the file and line that
-    it begins at, in words; `value` stands for it in the output: the line, or the
-    record. `text` is what `{}` stands for; `record` is None where it is a line.
+    path: str
+    #: SHA-256 of its content.
+    digest: bytes
+    has_bom: bool
+    ends_with_newline: bool
+
+
+class Item:
+    """One line, record or file. With an `error` it has no text.
+
+    `index` counts the items from 0, over all files; `location` is the file and line at
+    which it starts, in words; `value` stands for it in the output: the line, the record,
+    or the path. `text` is what `{}` stands for, `record` has the fields; it is None for a
+    line. `file` is None unless the item is a file.
     """
 
-    __slots__ = ("error", "index", "location", "record", "text", "value")
+    __slots__ = ("error", "file", "index", "location", "record", "text", "value")
 
     def __init__(
         self,
@@ -39,49 +50,88 @@ class Item:
         text: str = "",
         record: dict[str, Any] | None = None,
         error: LlamaError | None = None,
+        file: SourceFile | None = None,
     ) -> None:
         self.index, self.location, self.value = index, location, value
-        self.text, self.record, self.error = text, record, error
+        self.text, self.record, self.error, self.file = text, record, error, file
 
     @property
     def id(self) -> object:
-        """Its own name for itself: the custom_id of OpenAI's batch format, else a field `id`, else None."""
+        """The record's `custom_id` (of OpenAI's batch format), else its `id`, else None."""
         record = self.record or {}
         return record.get("custom_id", record.get("id"))
 
 
+class _TooLong(Exception):
+    """A record of a CSV or TSV exceeds the maximum size."""
+
+
+class ItemSource(Protocol):
+    """Some of a batch's items."""
+
+    #: Bytes or files in all, None if unknown; and how many of them have been read.
+    size: int | None
+    read_size: int
+
+    @property
+    def total(self) -> int | None:
+        """The number of its items, None if unknown until all are read."""
+
+    def check(self, template: Template | None) -> None:
+        """Reads what must be read first. Raises LlamaError (usage) if the template does not fit."""
+
+    def paths(self) -> Sequence[str]:
+        """Returns the files that are items."""
+
+    def statuses(self) -> Iterable[os.stat_result | None]:
+        """Returns the status of each file, to compare it with the output."""
+
+    def items(self, start: int) -> Iterator[Item]:
+        """Yields the items, counted from `start`."""
+
+
 class InputFile:
-    """One file, or stdin where the path is `-`. Raises LlamaError (usage) where it cannot be read."""
+    """A file of lines or records; stdin if the path is `-`. Raises LlamaError (usage) if it cannot be read."""
+
+    total = None
 
     def __init__(self, path: str, format: str | None, inputs: InputReader) -> None:
-        self.name = "stdin" if path == "-" else path
+        self.name = "stdin" if is_stdin(path) else display_path(path)
         self.format = format or format_of(path)
-        self._inputs = inputs
-        #: Bytes of a regular file, None where nobody knows how much will come.
+        self._inputs, self._path = inputs, path
         self.size: int | None = None
-        #: How much of it the items so far have taken.
-        self.taken = 0
-        if path == "-":
+        self.read_size = 0
+        if is_stdin(path):
             inputs.claim_stdin("the items")
-            self._blocks, status = inputs.stdin_blocks(), os.fstat(0)
+            self._blocks, self._status = inputs.stdin_blocks(), os.fstat(0)
         else:
-            fd, status = open_input(path)
-            # A thousand files are opened one after another, but what comes from a FIFO comes only once.
-            if stat.S_ISREG(status.st_mode):
+            fd, self._status = open_input(path)
+            # A thousand regular files are opened one after another; what comes from a FIFO comes only once.
+            if stat.S_ISREG(self._status.st_mode):
+                self._check_encoding(os.pread(fd, 1 << 16, 0))
                 os.close(fd)
                 fd = -1
             self._blocks = read_blocks(path, fd)
-        if stat.S_ISREG(status.st_mode):
-            self.size = status.st_size
+        if stat.S_ISREG(self._status.st_mode):
+            self.size = self._status.st_size
         self._header: list[str] = []
         self._rows: Iterator[tuple[int, list[str] | LlamaError]] = iter(())
 
+    def _check_encoding(self, block: bytes) -> None:
+        check_encoding(block, self.name, "" if self.name == "stdin" else self._path)
+
+    def _checked_blocks(self) -> Iterator[bytes]:
+        """Returns the blocks. Raises LlamaError (usage) if the first one shows that this is not text."""
+        first = next(self._blocks, b"")
+        self._check_encoding(first)
+        return chain([first] if first else [], self._blocks)
+
     def check(self, template: Template | None) -> None:
-        """Reads the header, where there is one. Raises LlamaError (usage) where a template's field is not in it."""
         fields = template.fields if template else ()
         if self.format == "lines" and fields:
-            todo = "name the form with --input, or write {{ and }} for braces that are text"
-            raise LlamaError(ExitStatus.USAGE, f"{self.name} is read as lines, which have no field '{fields[0]}'", todo)
+            what = f"{self.name} is read as plain lines, so there is no {{{fields[0]}}}"
+            todo = "add --input csv (or tsv, jsonl); for literal braces write {{ }}"
+            raise LlamaError(ExitStatus.USAGE, what, todo)
         if self.format not in ("csv", "tsv"):
             return
         self._rows = self._split_rows()
@@ -92,158 +142,234 @@ class InputFile:
             self._check_header(fields if template else ("prompt",), template is None)
             return
 
-    def _check_header(self, wanted: Sequence[str], is_default: bool) -> None:
+    def _check_header(self, fields: Sequence[str], is_default: bool) -> None:
         header = self._header
-        if twice := next((name for name in header if header.count(name) > 1), None):
-            raise LlamaError(ExitStatus.USAGE, f"{self.name}: two columns are called '{twice}'", "rename one")
-        if missing := next((name for name in wanted if name not in header), None):
-            todo = f"there is {', '.join(header)}"
+        if duplicate := next((name for name in header if header.count(name) > 1), None):
+            raise LlamaError(ExitStatus.USAGE, f"{self.name} has two columns '{duplicate}'", "rename one")
+        if missing := next((name for name in fields if name not in header), None):
+            todo = f"its columns are {', '.join(header)}"
             if is_default:
                 todo += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
-            raise LlamaError(ExitStatus.USAGE, f"{self.name}: no column '{missing}'", todo)
+            raise LlamaError(ExitStatus.USAGE, f"{self.name} has no column '{missing}'", todo)
+
+    def paths(self) -> Sequence[str]:
+        return ()
+
+    def statuses(self) -> Iterable[os.stat_result | None]:
+        return [self._status]
 
     def items(self, start: int) -> Iterator[Item]:
-        """Yields the items, counted from `start`."""
         read = {"lines": self._lines, "jsonl": self._documents}.get(self.format, self._records)
         yield from read(start)
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
-        """Yields the lines that are not blank with their numbers from 1, without CR LF and BOM."""
-        for number, line in enumerate(split_lines(self._blocks), 1):
-            self.taken += len(line)
+        """Yields the lines that are not blank with their numbers from 1, without line end and BOM."""
+        for number, line in enumerate(split_lines(self._checked_blocks()), 1):
+            self.read_size += len(line)
             line = line.removesuffix(b"\n").removesuffix(b"\r")
             if number == 1:
                 line = line.removeprefix(BOM)
             if line and not line.isspace():
                 yield number, line
 
+    def _decode(self, index: int, number: int, line: bytes) -> Item:
+        """Returns the item of a line that is a text, or has an error."""
+        location = f"{self.name} line {number}"
+        if len(line) > MAX_ITEM_BYTES:
+            return self._broken(index, location, line[:200], "is longer than 64 MiB", "split it")
+        try:
+            text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
+        except UnicodeDecodeError as error:
+            what = f"is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}"
+            return self._broken(index, location, line, what, LOSSY_HINT)
+        if "\0" in text:
+            return self._broken(index, location, line, f"contains a NUL byte at offset {line.index(0)}", "remove it")
+        return Item(index, location, text, text)
+
     def _lines(self, start: int) -> Iterator[Item]:
         for index, (number, line) in enumerate(self._numbered(), start):
-            place = f"{self.name} line {number}"
-            try:
-                text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
-            except UnicodeDecodeError as error:
-                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY_HINT)
-                continue
-            yield Item(index, place, text, text)
+            yield self._decode(index, number, line)
 
     def _documents(self, start: int) -> Iterator[Item]:
         for index, (number, line) in enumerate(self._numbered(), start):
-            place = f"{self.name} line {number}"
+            item = self._decode(index, number, line)
+            if item.error:
+                yield item
+                continue
             try:
-                text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
-                value = parse_json(text)
-            except UnicodeDecodeError as error:
-                yield self._broken(index, place, line, _undecodable(line, error.start), LOSSY_HINT)
+                value = parse_json(item.text)
             except json.JSONDecodeError as error:
-                yield self._broken(index, place, line, json_fault(error).replace(" line 1 ", " "))
+                yield self._broken(index, item.location, line, json_fault(error).replace(" line 1 ", " "))
             except ValueError as error:
-                yield self._broken(index, place, line, str(error))
+                yield self._broken(index, item.location, line, str(error))
             else:
                 if isinstance(value, dict):
-                    yield Item(index, place, value, text.strip(), value)
+                    yield Item(index, item.location, value, item.text.strip(), value)
                 elif isinstance(value, str):
-                    yield Item(index, place, value, value)
+                    yield Item(index, item.location, value, value)
                 else:
-                    yield self._broken(index, place, line, "is neither an object nor a text")
+                    yield self._broken(index, item.location, line, "is not an object or a string")
+
+    def _broken(self, index: int, location: str, line: bytes, what: str, todo: str = "correct the line") -> Item:
+        error = LlamaError(ExitStatus.USAGE, f"{location} {what}", todo)
+        return Item(index, location, line.decode("utf-8", "replace"), error=error)
 
     def _records(self, start: int) -> Iterator[Item]:
         for index, (number, row) in enumerate(self._rows, start):
-            place = f"{self.name} line {number}"
+            location = f"{self.name} line {number}"
             if isinstance(row, LlamaError):
-                yield Item(index, place, None, error=row)
+                yield Item(index, location, None, error=row)
                 continue
             if len(row) > len(self._header):
-                what = f"has {len(row)} fields, and the header {len(self._header)}"
-                yield Item(index, place, row, error=LlamaError(ExitStatus.USAGE, f"{place} {what}", "quote its commas"))
+                what = f"{location} has {len(row)} fields, but the header has {len(self._header)}"
+                todo = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
+                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, what, todo))
                 continue
             record: dict[str, Any] = dict(zip(self._header, row, strict=False))
-            yield Item(index, place, record, json.dumps(record, ensure_ascii=False), record)
+            yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
 
     def _split_rows(self) -> Iterator[tuple[int, list[str] | LlamaError]]:
-        """Yields the header and then the records of a CSV or TSV, each with the number of its first line."""
-        # A field may be as long as a prompt may be.
-        csv.field_size_limit(1 << 30)
-        dialect = csv.excel_tab if self.format == "tsv" else csv.excel
-        rows = csv.reader(self._csv_lines(), dialect, strict=True)
-        number = 0
+        """Yields the header and then the records, each with the number of its first line."""
+        lines = _DecodedLines(self)
+        rows = self._split_csv(lines) if self.format == "csv" else self._split_tsv(lines)
+        for number, row in rows:
+            if isinstance(row, LlamaError) or all(map(_is_text, row)):
+                # A row of empty cells is a blank line.
+                if isinstance(row, LlamaError) or any(cell and not cell.isspace() for cell in row):
+                    yield number, row
+            elif any("\0" in cell for cell in row):
+                what = f"{self.name} line {number} contains a NUL byte"
+                yield number, LlamaError(ExitStatus.USAGE, what, "remove it")
+            else:
+                # Bytes that are not UTF-8 are read as lone surrogates.
+                yield number, LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not UTF-8", LOSSY_HINT)
+
+    def _split_csv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
+        csv.field_size_limit(MAX_ITEM_BYTES)
+        rows = csv.reader(lines, strict=True)
         while True:
-            first = number + 1
+            first = lines.number + 1
+            lines.record_size = 0
             try:
                 row = next(rows)
             except StopIteration:
                 return
+            except _TooLong:
+                yield first, self._too_long(first)
             except csv.Error as error:
-                number = rows.line_num
-                yield first, self._no_csv(first, str(error))
-                continue
-            number = rows.line_num
-            if not row:
-                continue
-            # Bytes that are not UTF-8 were carried through as lone surrogates.
-            if not all(map(_is_text, row)):
-                what = f"{self.name} line {first} is not UTF-8"
-                yield first, LlamaError(ExitStatus.USAGE, what, LOSSY_HINT)
-                continue
-            yield first, row
+                yield first, self._csv_error(first, str(error))
+            else:
+                yield first, row
 
-    def _no_csv(self, number: int, reason: str) -> LlamaError:
-        todo = "mend its quotes"
-        # Here Python tells how a program is to open a file.
+    def _split_tsv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
+        """Yields rows as IANA's text/tab-separated-values has them: a line is a record, quotes are text."""
+        while True:
+            lines.record_size = 0
+            try:
+                line = next(lines)
+            except StopIteration:
+                return
+            except _TooLong:
+                yield lines.number, self._too_long(lines.number)
+                continue
+            yield lines.number, [_unquoted(cell) for cell in line.removesuffix("\n").removesuffix("\r").split("\t")]
+
+    def _too_long(self, number: int) -> LlamaError:
+        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number}: the record is longer than 64 MiB", "split it")
+
+    def _csv_error(self, number: int, reason: str) -> LlamaError:
+        todo = "check its quotes"
+        # Python's advice here is for programmers.
         if "new-line character" in reason:
-            reason, todo = "there is a CR without LF", "end its lines with LF or CR LF"
-        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is no {self.format.upper()}: {reason}", todo)
+            reason, todo = "CR without LF", "end its lines with LF or CR LF"
+        elif "field larger" in reason:
+            return self._too_long(number)
+        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not valid CSV: {reason}", todo)
 
-    def _csv_lines(self) -> Iterator[str]:
-        errors = "replace" if self._inputs.lossy else "surrogateescape"
-        for number, line in enumerate(split_lines(self._blocks), 1):
-            self.taken += len(line)
-            yield (line.removeprefix(BOM) if number == 1 else line).decode("utf-8", errors)
 
-    def _broken(self, index: int, place: str, line: bytes, what: str, todo: str = "mend the line") -> Item:
-        fault = LlamaError(ExitStatus.USAGE, f"{place} {what}", todo)
-        return Item(index, place, line.decode("utf-8", "replace"), error=fault)
+class _DecodedLines:
+    """The lines of a CSV or TSV. Bytes that are not UTF-8 become lone surrogates."""
+
+    def __init__(self, file: InputFile) -> None:
+        self._file, self._lines = file, split_lines(file._checked_blocks())
+        self._errors = "replace" if file._inputs.lossy else "surrogateescape"
+        self.number = self.record_size = 0
+
+    def __iter__(self) -> "_DecodedLines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self._file.read_size += len(line)
+        self.record_size += len(line)
+        if self.record_size > MAX_ITEM_BYTES:
+            raise _TooLong
+        return (line.removeprefix(BOM) if self.number == 1 else line).decode("utf-8", self._errors)
 
 
 class Items:
-    """All items of a batch, from all its files in turn."""
+    """All items of a batch, from all its inputs in turn."""
 
-    def __init__(
-        self, paths: Sequence[str], format: str | None, template: Template | None, inputs: InputReader
-    ) -> None:
-        self._sources = [InputFile(path, format, inputs) for path in paths or ["-"]]
-        for source in self._sources:
+    def __init__(self, sources: Sequence[ItemSource], template: Template | None, limit: int | None = None) -> None:
+        self._sources, self._limit = sources, limit
+        for source in sources:
             source.check(template)
-        #: How many have been read.
+        #: The number of items read.
         self.count = 0
 
     def __iter__(self) -> Iterator[Item]:
+        for item in islice(self._all(), self._limit):
+            self.count = item.index + 1
+            yield item
+
+    def _all(self) -> Iterator[Item]:
+        count = 0
         for source in self._sources:
-            for item in source.items(self.count):
-                self.count = item.index + 1
+            for item in source.items(count):
+                count = item.index + 1
                 yield item
 
     @property
+    def is_finite(self) -> bool:
+        """True if the rest can be read at once: all of it is in regular files."""
+        return all(source.size is not None for source in self._sources)
+
+    @property
     def share(self) -> float | None:
-        """How much of the input has been read, from 0 to 1; None where nobody can know."""
+        """How much of the input has been read, from 0 to 1; None if unknown."""
         sizes = [source.size for source in self._sources]
-        if None in sizes:
+        if None in sizes or self._limit is not None:
             return None
         total = sum(size or 0 for size in sizes)
-        return min(1.0, sum(source.taken for source in self._sources) / total) if total else 1.0
+        return min(1.0, sum(source.read_size for source in self._sources) / total) if total else 1.0
+
+    @property
+    def total(self) -> int | None:
+        """The number of items, None if it is unknown until all are read."""
+        total = 0
+        for source in self._sources:
+            if source.total is None:
+                return None
+            total += source.total
+        return total if self._limit is None else min(total, self._limit)
 
 
 def format_of(path: str) -> str:
-    """Returns the form that a file's name tells."""
+    """Returns the format that a file's name implies."""
     return next((name for name, end in INPUT_FORMATS.items() if end and path.endswith(end)), "lines")
 
 
-def _undecodable(line: bytes, start: int) -> str:
-    return f"is not UTF-8: byte 0x{line[start]:02x} at offset {start}"
+def _unquoted(cell: str) -> str:
+    """Returns a TSV field as it is, without the quotes that Excel puts around some."""
+    inner = cell[1:-1]
+    if len(cell) < 2 or cell[0] != '"' or cell[-1] != '"' or '"' in inner.replace('""', ""):
+        return cell
+    return inner.replace('""', '"')
 
 
 def _is_text(text: str) -> bool:
     try:
-        return text.isascii() or bool(text.encode()) or True
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import ContextOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import RequestMessage, attachments, context_messages, join_parts
@@ -16,11 +17,22 @@ from llamacli.stdio.input import InputReader
 STREAM_KEYS = ("stream", "stream_options")
 
 
+#: Stands for the text of a file: an object replacement character.
+FILE_TEXT = "\ufffc"
+
+
 class RequestBuilder:
     """Makes bodies of items. What all of them share is read once. Raises LlamaError (usage)."""
 
-    def __init__(self, template: Template | None, context: ContextOptions, params: Params, inputs: InputReader) -> None:
-        self._template = template
+    def __init__(
+        self,
+        template: Template | None,
+        context: ContextOptions,
+        params: Params,
+        inputs: InputReader,
+        reader: AnswerReader,
+    ) -> None:
+        self._template, self._reader = template, reader
         self._context = context_messages(context, inputs)
         self._files = attachments(context, inputs)
         # In one piece an answer comes with its usage and cost from every server, and at the least expense.
@@ -32,6 +44,24 @@ class RequestBuilder:
         self._given = {name: value for name, value in self._base.items() if name in given}
 
     def build_body(self, item: Item) -> dict[str, Any]:
+        """Returns the body that asks an item in the requested format.
+
+        Raises LlamaError (usage) if the item cannot be asked.
+        """
+        body = self._build_body(item)
+        try:
+            return self._reader.build_body(body)
+        except LlamaError as error:
+            # Flags and settings were checked before any item was read.
+            hint = "remove that from the record's body"
+            raise LlamaError(error.status, f"{item.location}: {error.message}", hint) from None
+
+    def edit_digest(self, item: Item) -> str:
+        """Returns the digest of the request for a file, whatever text is in it."""
+        other = Item(item.index, item.location, item.value, FILE_TEXT, item.record)
+        return request_digest(self.build_body(other), self._reader.extracts)
+
+    def _build_body(self, item: Item) -> dict[str, Any]:
         """Returns the body that asks an item. Raises LlamaError (usage) where it cannot be asked."""
         if item.error:
             raise item.error

@@ -1,93 +1,112 @@
-"""The file of a batch: it grows by a row the moment that there is one, and is put in order when all are there."""
+"""The file of a batch: it grows by a row at a time, and is put in order when all rows are complete."""
 
+import errno
 import json
 import os
+import re
+import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from llamacli.batch.input.items import Item
-from llamacli.batch.output.rows import START, Row, line
+from llamacli.batch.output.rows import START, Row, json_line
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import AtomicWriter, LockedFile
 from llamacli.stdio.stderr import write_all
 
+#: `state` of a saved row: DONE, FAILED and kept, or to be asked AGAIN.
+DONE, FAILED, AGAIN = range(3)
+
 ROW_SCHEMA = """
-    create table found (id integer primary key, key text, offset integer, size integer, failed integer);
-    create table placed (place integer primary key, offset integer, size integer, renewed text);
+    create table saved (id integer primary key, key text, edit text, state integer, has_answer integer,
+                        offset integer, size integer);
+    create table placed (place integer primary key, number integer, offset integer, size integer, replacement text);
 """
 
 
+class SavedRow(NamedTuple):
+    """What is read of a row when a batch is resumed."""
+
+    key: str | None
+    edit: str | None
+    status: int | None
+    has_answer: bool
+
+
 class Journal:
-    """A file of rows. `keeps` tells by a row's error status whether it is done, None for no error.
+    """A file of rows.
 
-    The error statuses in `forgiven` count as no error, and become none.
-
-    What is where in the file is kept in a database that SQLite holds on disk, so that
-    memory does not grow with the rows. Raises LlamaError: usage where the file holds
-    something and is not to be resumed, or is no file of rows; output where it cannot
-    be written.
+    The positions of rows are kept in a temporary SQLite database on disk, so that
+    memory does not grow with the number of rows. Raises LlamaError: usage if the file
+    is not empty and not to be resumed, or is not a file of rows; output if it cannot be
+    written.
     """
 
     is_full = False
-    shows_keys = True
+    needs_keys = True
 
     def __init__(
         self,
         path: str,
         resume: bool,
-        keeps: Callable[[int | None], bool],
+        is_done: Callable[[int | None], bool],
         is_ordered: bool,
-        forgiven: Collection[int],
+        ignored_statuses: Collection[int],
+        keeps_orphans: bool = False,
     ) -> None:
-        import sqlite3
+        """`is_done` tells from a row's error status, None for no error, whether the row is kept.
 
+        Errors with one of the `ignored_statuses` are removed. With `keeps_orphans`,
+        rows that match no item stay at the end of the file.
+        """
         self._name, self._path, self._is_ordered = path, os.path.realpath(path), is_ordered
+        self._keeps_orphans = keeps_orphans
         self._lock = threading.Lock()
-        #: What has kept a row from being written.
+        #: Why a row could not be written.
         self._error: OSError | None = None
-        # An empty name is a file without a name, which goes with the process.
-        self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._rows.executescript(ROW_SCHEMA)
-        self._places = 0
-        try:
+        self._count = 0
+        with self._writing():
+            import sqlite3
+
+            # Without a name the database is a temporary file, which ends with the process.
+            self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._rows.executescript(ROW_SCHEMA)
             # It stays open, and so locked, until the process ends.
             self._fd = LockedFile(self._path, 0o666, wait=False).fd
-        except OSError as error:
-            raise self._failure(error) from None
-        self._end = os.fstat(self._fd).st_size
-        if self._end and not resume:
-            todo = "--resume goes on with it; else remove it, or name another file"
-            raise LlamaError(ExitStatus.USAGE, f"{path} holds something already", todo)
-        self._load(keeps, forgiven)
+            self._end = os.fstat(self._fd).st_size
+            if self._end and not resume:
+                raise LlamaError(
+                    ExitStatus.USAGE, f"{path} is not empty", "continue it with --resume, or choose another file"
+                )
+            self._load(is_done, ignored_statuses)
 
-    def _load(self, keeps: Callable[[int | None], bool], forgiven: Collection[int]) -> None:
-        """Finds the rows that are done, and takes a last line away that was never finished."""
-        found: list[tuple[str, int, int, bool]] = []
-        whole = 0
-        for number, offset, text in self._lines():
-            known = _read_row(text)
-            if known is None:
-                if offset + len(text) < self._end or not _is_torn(text):
-                    what = f"{self._name} line {number} is no row of a batch"
+    def _load(self, is_done: Callable[[int | None], bool], ignored_statuses: Collection[int]) -> None:
+        """Reads the saved rows, and removes a last line that was never finished."""
+        batch: list[tuple[str | None, str | None, int, bool, int, int]] = []
+        end = 0
+        for number, offset, line in self._lines():
+            row = _read_row(line)
+            if row is None:
+                if offset + len(line) < self._end or not _is_torn(line):
+                    what = f"{self._name} line {number} is not a row of a batch"
                     raise LlamaError(ExitStatus.USAGE, what, "nothing was changed and nothing sent")
                 break
-            whole = offset + len(text)
-            key, status = known
-            if status in forgiven:
-                status = None
-            if key and keeps(status):
-                found.append((key, offset, len(text), status is not None))
-            if len(found) >= 1000:
-                self._add(found)
-        self._add(found)
-        self._rows.execute("create index by_key on found (key)")
-        with self._writing():
-            os.ftruncate(self._fd, whole)
-            self._end = whole
-            if whole and os.pread(self._fd, 1, whole - 1) != b"\n":
-                self._append(b"\n")
+            end = offset + len(line)
+            status = None if row.status in ignored_statuses else row.status
+            state = AGAIN if not (row.key and is_done(status)) else FAILED if status is not None else DONE
+            if state != AGAIN or row.has_answer:
+                batch.append((row.key, row.edit, state, row.has_answer, offset, len(line)))
+            if len(batch) >= 1000:
+                self._save(batch)
+        self._save(batch)
+        self._rows.execute("create index by_key on saved (key)")
+        self._rows.execute("create index by_edit on saved (edit)")
+        os.ftruncate(self._fd, end)
+        self._end = end
+        if end and os.pread(self._fd, 1, end - 1) != b"\n":
+            self._append(b"\n")
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
         offset = 0
@@ -97,118 +116,186 @@ class Journal:
                 yield number, offset, line
                 offset += len(line)
 
-    def _add(self, found: list[tuple[str, int, int, bool]]) -> None:
-        self._rows.executemany("insert into found (key, offset, size, failed) values (?, ?, ?, ?)", found)
-        found.clear()
+    def _save(self, batch: list[tuple[str | None, str | None, int, bool, int, int]]) -> None:
+        columns = "key, edit, state, has_answer, offset, size"
+        self._rows.executemany(f"insert into saved ({columns}) values (?, ?, ?, ?, ?, ?)", batch)
+        batch.clear()
 
-    def reuse(self, item: Item, key: str) -> bool | None:
-        """Keeps a row that answers an item's request already; tells whether it failed, None where there is none."""
+    def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
+        """Returns the row that answers an item's request, and keeps it; None if there is none."""
+        return self._reuse("key", item, key)
+
+    def reuse_edit(self, item: Item, edit: str) -> Row | None:
+        """Returns the row of a file that was edited before, and keeps it; None if there is none."""
+        return self._reuse("edit", item, edit)
+
+    def _reuse(self, column: str, item: Item, value: str) -> Row | None:
         with self._lock, self._writing():
-            query = "select id, offset, size, failed from found where key = ? order by id limit 1"
-            if not (hit := self._rows.execute(query, (key,)).fetchone()):
+            query = f"select id, offset, size, state from saved where {column} = ? order by state, id limit 1"
+            if not (match := self._rows.execute(query, (value,)).fetchone()):
                 return None
-            number, offset, size, failed = hit
-            self._rows.execute("delete from found where id = ?", (number,))
-            row = json.loads(os.pread(self._fd, size, offset))
-            # The same request may come from another line by now, and its failure may have been forgiven.
-            own = {"index": item.index, "id": item.id, "input": item.value, "error": row["error"] if failed else None}
-            is_same = all(name in row and row[name] == value for name, value in own.items())
-            self._place(item.index, offset, size, None if is_same else line({**row, **own}))
-            return bool(failed)
+            number, offset, size, state = match
+            self._rows.execute("delete from saved where id = ?", (number,))
+            if state == AGAIN:
+                # The new answer takes its place.
+                return None
+            row: Any = json.loads(self._read(offset, size))
+            # The same request may come from another line by now, and its error may be ignored.
+            current: dict[str, Any] = {
+                "index": item.index,
+                "id": item.id,
+                "input": item.value,
+                "error": row["error"] if state == FAILED else None,
+            }
+            is_same = all(name in row and row[name] == value for name, value in current.items())
+            current_row: Row = dict(row, **current)  # type: ignore[assignment]
+            self._place(item.index, offset, size, None if is_same else json_line(current_row))
+            return current_row
 
-    def put(self, order: int, row: Row) -> None:
+    def put(self, order: int, item: Item, row: Row) -> Row:
         """Writes a row. Raises LlamaError (output)."""
-        data = line(row).encode()
+        data = json_line(row).encode()
         with self._lock, self._writing():
             offset = self._end
             self._append(data)
             self._place(row["index"], offset, len(data), None)
+        return row
 
     def _append(self, data: bytes) -> None:
         if self._error:
             # The program is about to end, and would leave a part of what is being written.
+            raise self._error
+        if os.fstat(self._fd).st_size != self._end:
+            self._error = _changed()
             raise self._error
         os.lseek(self._fd, self._end, os.SEEK_SET)
         try:
             write_all(self._fd, data)
         except OSError as error:
             self._error = error
-            # What the disk had room for is no row.
+            # A row that was written in part is not a row.
             with suppress(OSError):
                 os.ftruncate(self._fd, self._end)
             raise
         self._end += len(data)
 
-    def _place(self, index: int, offset: int, size: int, renewed: str | None) -> None:
-        place = index if self._is_ordered else self._places
-        self._places += 1
-        self._rows.execute("insert or replace into placed values (?, ?, ?, ?)", (place, offset, size, renewed))
+    def _read(self, offset: int, size: int) -> bytes:
+        data = os.pread(self._fd, size, offset)
+        if len(data) != size:
+            raise _changed()
+        return data
 
-    def finish(self, is_complete: bool) -> None:
-        """Puts the file in order, atomically, where it is complete. Raises LlamaError (output)."""
+    def _place(self, index: int, offset: int, size: int, replacement: str | None) -> None:
+        values = (index, self._count, offset, size, replacement)
+        self._rows.execute("insert or replace into placed values (?, ?, ?, ?, ?)", values)
+        self._count += 1
+
+    def finish(self, is_complete: bool, item_count: int | None) -> None:
+        """Puts the file in order, atomically, if it is complete. Raises LlamaError (output)."""
         if is_complete:
             with self._lock, self._writing():
                 self._order()
 
     @property
-    def orphans(self) -> int:
-        """How many rows that are done belong to no item that has come."""
-        count: int = self._rows.execute("select count(*) from found where not failed").fetchone()[0]
-        return count
+    def orphans(self) -> tuple[int, str]:
+        count = 0 if self._keeps_orphans else self._orphan_size[0]
+        return count, f"{self._path}.old"
 
     @property
-    def orphans_path(self) -> str:
-        return f"{self._path}.old"
+    def _orphan_size(self) -> tuple[int, int]:
+        """The number of saved answers that match no item, and their size in bytes."""
+        query = "select count(*), coalesce(sum(size), 0) from saved where has_answer"
+        count, size = self._rows.execute(query).fetchone()
+        return count, size
+
+    def _orphan_rows(self) -> Iterator[bytes]:
+        for offset, size in self._rows.execute("select offset, size from saved where has_answer order by id"):
+            yield self._read(offset, size)
 
     def _order(self) -> None:
-        if self.orphans:
-            with open(self.orphans_path, "ab") as file:
-                for offset, size in self._rows.execute("select offset, size from found where not failed order by id"):
-                    file.write(os.pread(self._fd, size, offset))
         writer = AtomicWriter(self._path)
         try:
             writer.begin()
             with open(writer.fd, "wb", closefd=False) as file:
-                query = "select offset, size, renewed from placed order by place"
-                for offset, size, renewed in self._rows.execute(query):
-                    file.write(renewed.encode() if renewed else os.pread(self._fd, size, offset))
+                place = "place" if self._is_ordered else "number"
+                query = f"select offset, size, replacement from placed order by {place}"
+                for offset, size, replacement in self._rows.execute(query):
+                    file.write(replacement.encode() if replacement else self._read(offset, size))
+                if self._keeps_orphans:
+                    file.writelines(self._orphan_rows())
+            if not self._keeps_orphans:
+                self._save_orphans()
             writer.commit()
         except BaseException:
-            # The rows are all in the file still.
+            # The file still has all rows.
             writer.discard()
             raise
         writer.close()
 
+    def _save_orphans(self) -> None:
+        """Appends the answers that match no item to FILE.old, unless an earlier call has done that."""
+        count, size = self._orphan_size
+        if not count:
+            return
+        with LockedFile(f"{self._path}.old", draft=True) as old:
+            end = os.fstat(old.fd).st_size
+            if not end:
+                os.fchmod(old.fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
+            with open(old.fd, "r+b", closefd=False) as file:
+                file.seek(max(end - size, 0))
+                if end >= size and all(file.read(len(row)) == row for row in self._orphan_rows()):
+                    return
+                file.seek(0, os.SEEK_END)
+                try:
+                    if end and os.pread(old.fd, 1, end - 1) != b"\n":
+                        file.write(b"\n")
+                    file.writelines(self._orphan_rows())
+                    file.flush()
+                    os.fsync(old.fd)
+                except BaseException:
+                    with suppress(OSError):
+                        os.ftruncate(old.fd, end)
+                    raise
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Turns what the system or SQLite says of a disk into the error of this file."""
+        """Turns errors of the system and of SQLite into the error of this file."""
         import sqlite3
 
         try:
             yield
         except OSError as error:
-            raise self._failure(error) from None
-        except sqlite3.OperationalError as error:
-            raise LlamaError(ExitStatus.OUTPUT, f"cannot write a temporary file: {error}", "see TMPDIR") from None
+            raise LlamaError(ExitStatus.OUTPUT, f"cannot write {self._name}: {error.strerror}") from None
+        except sqlite3.Error as error:
+            what = f"cannot write a temporary file: {error}"
+            raise LlamaError(ExitStatus.OUTPUT, what, "check the free space in TMPDIR") from None
 
-    def _failure(self, error: OSError) -> LlamaError:
-        return LlamaError(ExitStatus.OUTPUT, f"cannot write {self._name}: {error.strerror}")
+
+def _changed() -> OSError:
+    return OSError(errno.EBUSY, "another program has changed it")
 
 
 def _is_torn(line: bytes) -> bool:
-    """Tells whether a file's last line may be what a kill or a crash has left of a row: never anybody else's text.
+    """True if a file's last line may be what a kill or a crash has left of a row.
 
-    A row is written together with its newline. After a crash some file systems leave NULs for what was not written.
+    A row is written together with its newline. After a crash some file systems leave
+    NULs in place of what was not written.
     """
     written = line.rstrip(b"\0")
     return not line.endswith(b"\n") and (written.startswith(START) or START.startswith(written))
 
 
-def _read_row(line: bytes) -> tuple[str | None, int | None] | None:
-    """Returns a row's key and error status; None where it is no row."""
+def _read_row(line: bytes) -> SavedRow | None:
+    """Returns what counts of a row, None if the line is not one."""
     try:
         row: Any = json.loads(line)
         error = row["error"]
-        return row["key"], None if error is None else int(error["status"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        status = None if error is None else int(error["status"])
+        has_answer = row.get("content") is not None or bool(row.get("tool_calls"))
+        return SavedRow(_digest(row["key"]), _digest(row.get("edit")), status, has_answer)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _digest(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch("[0-9a-f]{8,128}", value) else None

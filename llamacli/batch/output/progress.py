@@ -1,6 +1,8 @@
-"""What a batch has come to so far, in numbers."""
+"""The progress bar of a batch, and the statistics of its summary."""
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from io import StringIO
 from typing import NamedTuple
@@ -11,20 +13,23 @@ from llamacli.stdio.stderr import Spinner
 
 
 class ProgressState(NamedTuple):
-    """How far a batch has got. `share` of its input is done, from 0 to 1; None where nobody can know, as for `left`."""
+    """How far a batch is."""
 
+    #: From 0 to 1, None if unknown.
     share: float | None
-    done: int
+    answered: int
     failed: int
-    retried: int
-    #: USD, None where the server does not tell.
+    retries: int
+    #: USD, None if the server reports no cost.
     cost: float | None
-    #: Seconds.
-    left: float | None
+    #: The number of items, with a ~ if it is an estimate; "" if unknown.
+    total: str = ""
+    #: None if unknown.
+    seconds_left: float | None = None
 
 
 class Bar(Spinner):
-    """A spinner that is a progress bar."""
+    """A progress bar in the place of the spinner."""
 
     def __init__(self, state: Callable[[], ProgressState], is_colored: bool) -> None:
         super().__init__("batch")
@@ -49,18 +54,19 @@ class Bar(Spinner):
 
 
 def words(state: ProgressState, seconds: float) -> str:
-    """Says it in words: done, failed, retried, rate, cost, time left."""
-    parts = [f"{state.done} done"]
+    """Returns the text beside the bar: counts, rate, cost, time left."""
+    done = f"{state.answered + state.failed}/{state.total} done" if state.total else f"{state.answered} done"
+    parts = [done]
     if state.failed:
         parts.append(f"{state.failed} failed")
-    if state.retried:
-        parts.append(f"{state.retried} retries")
-    if state.done:
-        parts.append(f"{state.done / seconds:.1f}/s")
+    if state.retries:
+        parts.append(f"{state.retries} retries")
+    if state.answered:
+        parts.append(f"{state.answered / seconds:.1f}/s")
     if state.cost is not None:
         parts.append(f"${state.cost:.4f}")
-    if state.left is not None:
-        parts.append(f"{clock(state.left)} left")
+    if state.seconds_left is not None:
+        parts.append(f"{clock(state.seconds_left)} left")
     return ", ".join(parts)
 
 
@@ -73,22 +79,29 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
+#: Different errors that are counted. More of them say nothing of what is wrong.
+MAX_ERRORS = 1000
+
+
 class Stats:
-    """Counts rows, tries, tokens and cost. Call it with a lock."""
+    """Counts rows, attempts, tokens and cost. Call it with a lock."""
 
     def __init__(self) -> None:
         #: By the monotonic clock.
         self.started = time.monotonic()
-        #: Those of the failed that --resume would ask for again.
-        self.passing = 0
-        self.answered = self.failed = self.kept_count = self.retries = self._tokens_in = self._tokens_out = 0
-        #: USD, None where the server has told none.
+        #: Failed items that --resume would ask again.
+        self.resumable = 0
+        self.answered = self.failed = self.reused = self.retries = self._tokens_in = self._tokens_out = 0
+        #: USD, None if the server reports no cost.
         self.cost: float | None = None
+        self._errors: Counter[str] = Counter()
 
-    def add_reused(self, has_failed: bool) -> None:
-        """Counts a row that was there from an earlier call."""
-        self.kept_count += 1
-        self.failed += has_failed
+    def add_reused(self, row: Row) -> None:
+        """Counts a row that an earlier call saved."""
+        self.reused += 1
+        if error := row["error"]:
+            self.failed += 1
+            self._add_error(str(error.get("message")))
 
     def add_cost(self, usd: float | None) -> None:
         """Counts what an answer cost."""
@@ -97,22 +110,42 @@ class Stats:
 
     def add_row(self, row: Row) -> None:
         """Counts a row."""
-        self.failed += row["error"] is not None
-        self.passing += row["error"] is not None and row["error"]["status"] in RESUMABLE_STATUSES
-        self.answered += row["error"] is None
+        if error := row["error"]:
+            self.failed += 1
+            self.resumable += error["status"] in RESUMABLE_STATUSES
+            self._add_error(error["message"])
+        else:
+            self.answered += 1
         self.retries += max(row["attempts"] - 1, 0)
-        taken, made = token_counts(row["usage"])
-        self._tokens_in += taken
-        self._tokens_out += made
+        tokens_in, tokens_out = token_counts(row["usage"])
+        self._tokens_in += tokens_in
+        self._tokens_out += tokens_out
 
-    def summary(self) -> str:
-        """Returns it all in one line."""
+    def _add_error(self, message: str) -> None:
+        # Without the ids and the item's own file and line.
+        reason = re.sub(r" \[[^][]*\]$", "", message)
+        reason = re.sub(r"^\S{1,200} line \d+:? ", "", reason)
+        if reason in self._errors or len(self._errors) < MAX_ERRORS:
+            self._errors[reason] += 1
+
+    @property
+    def most_frequent_error(self) -> str:
+        """The most frequent reason for a failure, "" if nothing failed."""
+        return self._errors.most_common(1)[0][0] if self._errors else ""
+
+    def summary(self, left: int | None = None) -> str:
+        """Returns all of it in one line; `left` is the number of items that were not asked."""
         seconds = time.monotonic() - self.started
-        parts = [f"{self.answered} answered", f"{self.failed} failed"]
-        if self.kept_count:
-            parts.append(f"{self.kept_count} kept from before")
+        failed = f"{self.failed} failed"
+        if reason := self.most_frequent_error:
+            failed += f" ({'most often: ' if len(self._errors) > 1 else ''}{reason})"
+        parts = [f"{self.answered} answered", failed]
+        if left:
+            parts.append(f"{left} left")
+        if self.reused:
+            parts.append(f"{self.reused} kept from before")
         if self.retries:
-            parts.append(f"{self.retries} further tries")
+            parts.append(f"{self.retries} retries")
         parts.append(f"{seconds:.1f} s")
         if self.answered:
             parts.append(f"{self.answered / max(seconds, 0.001):.1f}/s")

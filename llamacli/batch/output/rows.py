@@ -1,9 +1,9 @@
-"""The rows of a batch: what one is, and how they are printed in the order of their items."""
+"""The rows of a batch, and the printer that keeps them in the order of their items."""
 
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from llamacli.api.messages import Completion, sorted_choices, tool_calls
 from llamacli.batch.input.items import Item
@@ -11,15 +11,16 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output, dump
 from llamacli.stdio.stderr import Stderr
 
-#: Characters of rows that may wait for an earlier one. More, and nothing more is read until that one is there.
-MAX_HELD_BYTES = 4 << 20
+if TYPE_CHECKING:
+    from llamacli.api.messages import Usage
 
+#: Characters of output that may wait for an earlier item. With more than that, reading pauses.
+MAX_WAITING_CHARACTERS = 4 << 20
 
-#: What JSON allows inside of a string, and Python's splitlines and others take for the end of a line.
+#: Characters that JSON allows in a string, but that Python's splitlines takes for the end of a line.
 LINE_BREAKS = "[\x85\u2028\u2029]"
 
-
-#: Error statuses of what may go better in the next call: --resume asks for it again.
+#: Error statuses of items that may succeed in the next call: --resume asks for them again.
 RESUMABLE_STATUSES = frozenset(
     {
         ExitStatus.USAGE,
@@ -32,123 +33,189 @@ RESUMABLE_STATUSES = frozenset(
     }
 )
 
-
-#: What each row's line begins with.
+#: The beginning of each row's line.
 START = b'{"index": '
 
 
-Row = dict[str, Any]
+class RowError(TypedDict):
+    """Why an item failed: an exit status and one line of text."""
+
+    status: int
+    message: str
 
 
-def row(
+class Row(TypedDict, total=False):
+    """One item's line of JSON, with its keys in this order.
+
+    `content` and `finish_reason` are lists if several answers were requested. `edit`
+    identifies the edited file, if the item is one; see `FileEditor`.
+    """
+
+    index: int
+    id: object
+    key: str | None
+    input: object
+    content: Any
+    finish_reason: Any
+    model: str | None
+    usage: "Usage | None"
+    usd: float | None
+    seconds: float
+    attempts: int
+    request_id: str | None
+    error: RowError | None
+    tool_calls: Any
+    edit: str
+
+
+class CallRecord(Protocol):
+    """What the calls for one item took."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+    @property
+    def usd(self) -> float | None: ...
+
+    @property
+    def request_id(self) -> str | None: ...
+
+
+class Sink(Protocol):
+    """Where rows go."""
+
+    @property
+    def is_full(self) -> bool:
+        """True if so much output waits for an earlier item that reading must pause."""
+
+    @property
+    def needs_keys(self) -> bool: ...
+
+    @property
+    def orphans(self) -> tuple[int, str]:
+        """The number of saved rows that match no item, and the file that they were moved to."""
+
+    def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
+        """Returns the row that an earlier call saved for an item, None if there is none."""
+
+    def put(self, order: int, item: Item, row: Row) -> Row:
+        """Takes a new row; returns it as it was saved. Raises LlamaError (output)."""
+
+    def finish(self, is_complete: bool, item_count: int | None) -> None:
+        """Commits the output. `item_count` is the number of items in the whole input, None if unknown."""
+
+
+def build_row(
     item: Item,
     key: str | None,
     completion: Completion | None,
-    parts: Mapping[str, Any],
-    fault: LlamaError | None,
-    told: str,
-    seconds: float,
-    attempts: int,
+    replacements: Mapping[str, Any],
+    error: RowError | None,
+    calls: CallRecord,
 ) -> Row:
-    """Returns the row of an item. `told` is the fault in words, without secrets.
+    """Returns the row of an item.
 
-    `parts` go before what the completion says: an answer that was given a form.
-
-    The content of a failed item is what came of a whole response: a cut answer has
-    some. Where several answers were asked for, `content` and `finish_reason` are lists.
+    `replacements` take precedence over the completion: a validated answer, for
+    example. A failed item has content if its response was complete: an answer that
+    was cut at the token limit has some.
     """
     choices = sorted_choices(completion)
     contents: list[str | None] = [choice["message"].get("content") for choice in choices]
     reasons = [choice.get("finish_reason") for choice in choices]
-    several = len(choices) > 1
-    made: Row = {
+    is_list = len(choices) > 1
+    model = (completion or {}).get("model")
+    row: dict[str, Any] = {
         "index": item.index,
         "id": item.id,
         "key": key,
         "input": item.value,
-        "content": contents if several else contents[0] if contents else None,
-        "finish_reason": reasons if several else reasons[0] if reasons else None,
+        "content": contents if is_list else contents[0] if contents else None,
+        "finish_reason": reasons if is_list else reasons[0] if reasons else None,
+        "model": model if isinstance(model, str) else None,
         "usage": (completion or {}).get("usage"),
-        "seconds": seconds,
-        "attempts": attempts,
-        "error": {"status": int(fault.status), "message": told} if fault else None,
+        "usd": calls.usd,
+        "seconds": calls.seconds,
+        "attempts": calls.attempts,
+        "request_id": calls.request_id,
+        "error": error,
     }
-    calls = [tool_calls(choice["message"]) for choice in choices]
-    if any(calls):
-        made["tool_calls"] = calls if several else calls[0]
-    made.update(parts)
-    return {name: part for name, part in made.items() if name != "tool_calls" or part}
+    lists = [tool_calls(choice["message"]) for choice in choices]
+    if any(lists):
+        row["tool_calls"] = lists if is_list else lists[0]
+    row.update(replacements)
+    if not row.get("tool_calls"):
+        row.pop("tool_calls", None)
+    return row  # type: ignore[return-value]
 
 
-def line(row: Row) -> str:
-    """Returns a row as a line of JSON, which is one line too for those who count U+2028 and its like as line breaks."""
+def json_line(row: Row) -> str:
+    """Returns a row as one line of JSON, even for readers that take U+2028 and the like as line breaks."""
     text = dump(row)
     return (text if text.isascii() else re.sub(LINE_BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
 
-def plain(row: Row, terminator: str, is_json: bool) -> str:
-    """Returns a row's contents and tool calls alone, each answer ended; of a failed one nothing but its end."""
+def plain_text(row: Row, terminator: str, is_json: bool) -> str:
+    """Returns a row's answers and tool calls, each with its terminator; only a terminator if the item failed."""
     if row["error"]:
         return terminator
     if is_json:
         return dump(row["content"]) + terminator
-    several = isinstance(row["content"], list)
-    contents: Sequence[str | None] = row["content"] if several else [row["content"]]
+    is_list = isinstance(row["content"], list)
+    contents: Sequence[str | None] = row["content"] if is_list else [row["content"]]
     calls = row.get("tool_calls") or []
     text = ""
     for number, content in enumerate(contents):
-        lines = [dump(call) for call in (calls[number] if several and calls else calls)]
+        lines = [dump(call) for call in (calls[number] if is_list and calls else calls)]
         answer = "\n".join([*([content.removesuffix("\n")] if content and lines else [content or ""]), *lines])
         text += answer if answer.endswith("\n") and terminator == "\n" else answer + terminator
     return text
 
 
-class RowPrinter:
-    """Rows on their way to stdout or a pipe: in the order of their items, or as they come."""
+class OrderedPrinter:
+    """Prints the texts of items in the order of the items, or as they come."""
 
-    def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
-        """With a terminator only the contents are printed, as JSON where they are values of it, else rows of JSON."""
-        self._is_json = is_json
-        self._out, self._stderr, self._is_ordered, self._terminator = out, stderr, is_ordered, terminator
+    def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, is_json: bool = False) -> None:
+        self._out, self._stderr, self._is_ordered, self._is_json = out, stderr, is_ordered, is_json
         self._lock = threading.Lock()
         self._next = 0
-        self._held: dict[int, str] = {}
+        self._waiting: dict[int, str] = {}
         self._size = 0
 
     @property
     def is_full(self) -> bool:
-        return self._size > MAX_HELD_BYTES
+        return self._size > MAX_WAITING_CHARACTERS
 
-    @property
-    def shows_keys(self) -> bool:
-        return self._terminator is None
-
-    def put(self, order: int, row: Row) -> None:
-        """Prints the row of the item that was number `order`, and those that have waited for it."""
-        text = line(row) if self._terminator is None else plain(row, self._terminator, self._is_json)
+    def put(self, order: int, text: str) -> None:
+        """Prints the text of item number `order`, and those that have waited for it."""
         with self._lock:
             if not self._is_ordered:
                 self._write(text)
                 return
-            self._held[order] = text
-            # A row costs something beside its text.
+            self._waiting[order] = text
+            # An entry costs something beside its text.
             self._size += len(text) + 200
             ready = []
-            while (held := self._held.pop(self._next, None)) is not None:
-                ready.append(held)
-                self._size -= len(held) + 200
+            while (waiting := self._waiting.pop(self._next, None)) is not None:
+                ready.append(waiting)
+                self._size -= len(waiting) + 200
                 self._next += 1
             if ready:
                 self._write("".join(ready))
 
-    def finish(self, is_complete: bool) -> None:
-        """Prints what still waits for rows that will not come."""
-        # A worker may be stuck in a write to a reader that does not read.
+    def finish(self, is_complete: bool, padding: str = "", item_count: int = 0) -> None:
+        """Prints what still waits for items that were not asked; `padding` stands for each of those."""
+        # A worker may be blocked in a write to a reader that does not read.
         if self._lock.acquire(timeout=1):
             try:
-                if self._held:
-                    self._write("".join(text for _, text in sorted(self._held.items())))
-                    self._held.clear()
+                if self._is_ordered and padding:
+                    for order in range(self._next, max(item_count, max(self._waiting, default=-1) + 1)):
+                        self._write(self._waiting.pop(order, padding))
+                elif self._waiting:
+                    self._write("".join(text for _, text in sorted(self._waiting.items())))
+                self._waiting.clear()
             finally:
                 self._lock.release()
         if is_complete:
@@ -164,7 +231,42 @@ class RowPrinter:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        if self._terminator is None:
+        if self._is_json:
             self._out.json_text(text)
         else:
             self._out.write(text)
+
+
+class RowPrinter:
+    """Prints rows to stdout or a pipe, as JSON or as plain answers."""
+
+    orphans = 0, ""
+
+    def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
+        """With a terminator only the answers are printed, as JSON if `is_json`; without one, rows of JSON."""
+        self._is_json, self._terminator = is_json, terminator
+        self._printer = OrderedPrinter(out, stderr, is_ordered, terminator is None)
+
+    @property
+    def is_full(self) -> bool:
+        return self._printer.is_full
+
+    @property
+    def needs_keys(self) -> bool:
+        return self._terminator is None
+
+    def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
+        return None
+
+    def put(self, order: int, item: Item, row: Row) -> Row:
+        text = json_line(row) if self._terminator is None else plain_text(row, self._terminator, self._is_json)
+        self._printer.put(order, text)
+        return row
+
+    def finish(self, is_complete: bool, item_count: int | None) -> None:
+        self._printer.finish(is_complete, self._terminator or "", item_count or 0)
+
+
+def to_row_error(error: LlamaError, message: str) -> RowError:
+    """Returns an error as it stands in a row. `message` is its text without secrets."""
+    return {"status": int(error.status), "message": message}

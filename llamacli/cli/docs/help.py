@@ -1,98 +1,118 @@
-"""Help, made from the commands as Typer has built them and from the tables that they share."""
+"""Help: the short and the full one of each command, topics, and the tables of variables and files."""
 
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from llamacli import PROGRAM
-from llamacli.cli.spec import CommandSpec, FlagSpec, flag_specs
+from llamacli.cli.spec import CommandSpec, FlagSpec, all_groups, flag_specs
 from llamacli.cli.table import Options
 from llamacli.config.paths import PROJECT_FILES, STORED_FILES, Folder
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
 from llamacli.config.variables import KEYS, OTHER_VARIABLES
 from llamacli.errors import ExitStatus
 
-ISSUES = "Report problems with the output of -v and --version in the project's issue tracker."
-
-
+ISSUES = "To report a problem, open an issue with the output of -v and --version."
 ABOUT = (
-    "Asks a chat model from the shell: text in, the answer out, and an exit status to trust. "
-    "Standard output is the answer and nothing else; what there is to say about it goes to standard error. "
-    "It talks to the AI/ML API, and to every other OpenAI-compatible server."
+    "Asks a chat model from the shell: text in, the answer out, and an exit status to rely on. "
+    "Standard output carries the answer and nothing else; notes and errors go to standard error. "
+    "It talks to the AI/ML API and to any other OpenAI-compatible server."
 )
-
-
-ORDER = (
-    "A setting comes from its flag, else from the environment, else from the working directory's .env, else from the "
-    "user's .env, else it has its default."
-)
-
-
 EXAMPLES = (
     "llamacli ask why is the sky blue",
     "git diff | llamacli ask 'Write a commit message for:'",
     "llamacli chat -S review 'What does this do?' <main.py",
 )
+#: Columns of the flags; the help of a longer one begins on the next line.
+FLAG_COLUMNS = 31
+#: Examples in the short help.
+SHORT_EXAMPLES = 3
+TOPIC_FOLDER = Path(__file__).parent / "topics"
+#: All topics: each is a text file whose first line is the title.
+TOPICS = tuple(sorted(path.stem for path in TOPIC_FOLDER.glob("*.txt")))
 
-
-#: Columns that the flags take; a longer one has its help on the next line.
-FLAGS = 31
+Rows = list[tuple[str, str]]
 
 
 def program_help(commands: Mapping[str, str]) -> str:
-    """Returns the program's help: what it is, its commands, how to begin."""
+    """Returns the short help of the program: its commands and how to begin."""
     rows = [_beside(f"  {name}", help, 14) for name, help in commands.items()]
     blocks = [
         f"Usage: {PROGRAM} COMMAND [OPTION]... [OPERAND]...",
-        filled(ABOUT.partition(". ")[0] + "."),
         "\n".join(["Commands:", *rows]),
         "\n".join(["Examples:", *(f"  {line}" for line in EXAMPLES)]),
+        filled(f"First, store your API key: {PROGRAM} config set-key. More: {PROGRAM} COMMAND -h, {PROGRAM} --help."),
+    ]
+    return "\n\n".join(blocks)
+
+
+def full_program_help(commands: Mapping[str, str]) -> str:
+    """Returns the full help of the program, with the topics."""
+    blocks = [
+        program_help(commands).rpartition("\n\n")[0],
+        filled(ABOUT),
+        "\n".join(["Topics:", *(_beside(f"  {name}", f"{topic_title(name)}.", 14) for name in TOPICS)]),
         filled(
-            f"-h prints help, also after a command, and --version the version. "
-            f"More: {PROGRAM} help exit-codes, help environment, help files. "
-            f"The key is read from ${KEY_VARIABLES[0]}. {ISSUES}"
+            f"{PROGRAM} COMMAND -h prints the short help of a command, --help the full one; {PROGRAM} help TOPIC a "
+            f"topic. The key is read from ${KEY_VARIABLES[0]}, or stored with {PROGRAM} config set-key. {ISSUES}"
         ),
     ]
     return "\n\n".join(blocks)
 
 
-def command_help(command: CommandSpec) -> str:
-    """Returns a command's help: usage, what it does, its flags by table, examples."""
-    width = columns()
-    operands = " ".join(operand.metavar for operand in command.operands)
+def short_help(command: CommandSpec) -> str:
+    """Returns the help that fits on a screen of 24 lines and 80 columns."""
+    common = [flag for flag in command.flags if flag.flag.common] or command.flags
     blocks = [
-        filled(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  "),
-        filled(command.summary),
-        filled(command.description),
+        "\n".join([_usage(command), filled(command.summary)]),
+        "\n".join(["Options:", *(_row(flag, flag.flag.help) for flag in common)]),
+        "\n".join(["Examples:", *(f"  {line}" for line in command.examples[:SHORT_EXAMPLES])]),
+        f"All options: {PROGRAM} {command.name} --help",
     ]
+    return "\n\n".join(blocks)
+
+
+def command_help(command: CommandSpec) -> str:
+    """Returns the full help: usage, description, common options, other options by group, examples."""
+    blocks = [_usage(command), filled(command.summary), filled(command.description)]
     groups: dict[str, list[str]] = {}
-    for entry in command.flags:
-        groups.setdefault(entry.group.title, []).append(_row(entry, width))
+    for flag in command.flags:
+        groups.setdefault("Common options" if flag.flag.common else flag.group.title, []).append(
+            _row(flag, flag.description)
+        )
+    if "Common options" in groups:
+        groups = {"Common options": groups.pop("Common options"), **groups}
     notes: dict[str, str] = {}
-    for table in filter(lambda table: table.note, command.groups):
-        # Of several tables under one title the first one's is about all that follow.
-        notes.setdefault(table.title, table.note)
+    for group in filter(lambda group: group.note, command.groups):
+        # Of several groups with one title, the note of the first is about all that follow.
+        notes.setdefault(group.title, group.note)
     for title, rows in groups.items():
         note = [filled("  " + notes[title], indent="  ")] if title in notes else []
         blocks.append("\n".join([f"{title}:", *rows, *note]))
     blocks.append("\n".join(["Examples:", *(f"  {line}" for line in command.examples)]))
-    blocks.append(filled(ISSUES))
+    blocks.append(filled(ISSUES + (f" More: {PROGRAM} help {command.name}." if command.name in TOPICS else "")))
     return "\n\n".join(filter(None, blocks))
 
 
 def columns() -> int:
-    """Returns how wide help is: as the terminal, but neither too wide to be read nor too narrow for a flag."""
+    """Returns the width of help: that of the terminal within readable bounds."""
     return max(36, min(shutil.get_terminal_size().columns, 100))
 
 
 def filled(text: str, indent: str = "") -> str:
-    """Returns a paragraph that is no wider than help; `indent` stands before all lines but the first."""
+    """Returns a wrapped paragraph; `indent` precedes all lines but the first."""
     return textwrap.fill(text, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _row(entry: FlagSpec, width: int) -> str:
+def _usage(command: CommandSpec) -> str:
+    operands = " ".join(operand.metavar for operand in command.operands)
+    return filled(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  ")
+
+
+def _row(flag: FlagSpec, text: str) -> str:
     # On a narrow terminal the help stands below the flag.
-    return _beside(f"  {entry.label}", entry.description, FLAGS if width >= 60 else 8)
+    return _beside(f"  {flag.label}", text, FLAG_COLUMNS if columns() >= 60 else 8)
 
 
 def _beside(label: str, text: str, left: int) -> str:
@@ -103,76 +123,85 @@ def _beside(label: str, text: str, left: int) -> str:
     return "\n".join([f"{label:<{left}}{lines[0]}", *(" " * left + line for line in lines[1:])])
 
 
-def exit_codes(tables: Sequence[type[Options]]) -> str:
-    """Returns the table of exit statuses."""
-    return _rows([(str(status.value), status.meaning) for status in ExitStatus])
+def topic_title(name: str) -> str:
+    """Returns the first line of a topic."""
+    return _topic_text(name).partition("\n")[0]
 
 
-def environment(tables: Sequence[type[Options]]) -> str:
-    """Returns the table of variables: those of the commands' flags, and the others that are read."""
-    return _rows(environment_rows(tables))
+def topic_paragraphs(name: str) -> list[str]:
+    """Returns the paragraphs of a topic below its title. Lines indented by four are to be printed as they are."""
+    return [paragraph for paragraph in _topic_text(name).strip("\n").split("\n\n")[1:] if paragraph]
 
 
-def environment_rows(tables: Sequence[type[Options]]) -> list[tuple[str, str]]:
+def topic_rows(name: str, commands: Sequence[CommandSpec], where: Callable[[Folder], str]) -> Rows:
+    """Returns the table at the end of a topic: statuses, variables, files, or the commands of an interactive chat."""
+    if name == "exit-codes":
+        return [(str(status.value), status.meaning) for status in ExitStatus]
+    if name == "environment":
+        return environment_rows(all_groups(commands))
+    if name == "files":
+        return file_rows(where)
+    return [row for command in commands if command.name == name for row in command.help_rows()]
+
+
+def topic(name: str, commands: Sequence[CommandSpec]) -> str:
+    """Returns a topic as text."""
+    paragraphs = [text if text.startswith("    ") else filled(text) for text in topic_paragraphs(name)]
+    rows = topic_rows(name, commands, lambda folder: str(folder.path()))
+    return "\n\n".join([f"{topic_title(name)}", *paragraphs, *([_aligned(rows)] if rows else [])])
+
+
+def _topic_text(name: str) -> str:
+    return (TOPIC_FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def _aligned(rows: Rows) -> str:
+    left = min(max(len(name) for name, _ in rows), 34, columns() // 2) + 2
+    return "\n".join(_beside(name, text, left) for name, text in rows)
+
+
+def environment_rows(groups: Sequence[type[Options]]) -> Rows:
     """Returns all variables with what they do."""
-    own = {variable: f"{entry.long}: {entry.flag.help}" for variable, entry in variables(tables).items()}
-    return list((KEYS | own | OTHER_VARIABLES).items())
+    flags = {variable: f"{flag.long}: {flag.flag.help}" for variable, flag in variables(groups).items()}
+    return list((KEYS | flags | OTHER_VARIABLES).items())
 
 
-def variables(tables: Sequence[type[Options]]) -> dict[str, FlagSpec]:
+def variables(groups: Sequence[type[Options]]) -> dict[str, FlagSpec]:
     """Returns the flags that have a default in the environment, by its name."""
-    found = [entry for table in tables for entry in flag_specs(table)]
-    return {name: entry for entry in found if (name := entry.flag.variable(entry.field))}
+    flags = [flag for group in groups for flag in flag_specs(group)]
+    return {name: flag for flag in flags if (name := flag.flag.variable(flag.field))}
 
 
-def example_env(tables: Sequence[type[Options]]) -> str:
-    """Returns a .env that names every setting, each in a comment of its own."""
-    own = variables(tables)
-    trusted = {name: entry for name, entry in own.items() if not entry.flag.untrusted}
-    plain = {name: entry for name, entry in own.items() if entry.flag.untrusted}
+def file_rows(where: Callable[[Folder], str]) -> Rows:
+    """Returns all files with what they are; `where` writes a folder."""
+    return [(f"{where(file.folder)}/{file.pattern}", file.text) for file in STORED_FILES] + PROJECT_FILES
+
+
+def example_env(groups: Sequence[type[Options]]) -> str:
+    """Returns a .env that names every setting in a comment."""
+    flags = variables(groups)
+    trusted = {name: flag for name, flag in flags.items() if not flag.flag.untrusted}
+    plain = {name: flag for name, flag in flags.items() if flag.flag.untrusted}
     parts = [
-        "# Settings of llamacli: take the # from a line to set it, here or in ~/.config/llamacli/.env.",
-        "# Made by `make completions` from the program's own tables; what is changed here is lost.",
+        "# Settings of llamacli. Remove the # from a line to set it, here or in ~/.config/llamacli/.env.",
+        "# Generated by `make completions`; changes to this file are lost.",
         "",
-        "# The key; the first that is set counts.",
+        "# The API key; the first one that is set is used.",
         *(f"#{name}=" for name in KEY_VARIABLES),
         "",
-        *(line for name, entry in plain.items() for line in _setting(name, entry)),
-        "# What follows counts in ~/.config/llamacli/.env and in the environment, not in a working directory's .env,",
-        "# which may be a stranger's.",
+        *(line for name, flag in plain.items() for line in _setting(name, flag)),
+        "# The following are read from ~/.config/llamacli/.env and the environment, but not from the .env of a",
+        "# working directory, which may belong to somebody else.",
         "",
         *(line for name in KEY_SOURCES for line in (f"# {KEYS[name]}", f"#{name}=", "")),
-        *(line for name, entry in trusted.items() for line in _setting(name, entry)),
-        "# Read from the environment alone, not from a .env:",
+        *(line for name, flag in trusted.items() for line in _setting(name, flag)),
+        "# Read from the environment only:",
         *(f"# {name}: {text}" for name, text in OTHER_VARIABLES.items()),
     ]
     return "\n".join(parts) + "\n"
 
 
-def _setting(name: str, entry: FlagSpec) -> list[str]:
-    default = getattr(entry.group, entry.field, None)
+def _setting(name: str, flag: FlagSpec) -> list[str]:
+    default = getattr(flag.group, flag.field, None)
     value = "" if default is None else str(int(default) if isinstance(default, bool) else default)
-    return [f"# {entry.long}: {entry.description}", f"#{name}={value}", ""]
-
-
-def files(tables: Sequence[type[Options]]) -> str:
-    """Returns the table of files."""
-    return _rows(file_rows(lambda folder: str(folder.path())))
-
-
-def file_rows(where: Callable[[Folder], str]) -> list[tuple[str, str]]:
-    """Returns all files with what they are; `where` says how to write a folder."""
-    return [(f"{where(place.folder)}/{place.pattern}", place.text) for place in STORED_FILES] + PROJECT_FILES
-
-
-#: What `help` knows beside the commands.
-TOPICS: dict[str, Callable[[Sequence[type[Options]]], str]] = {
-    "exit-codes": exit_codes,
-    "environment": environment,
-    "files": files,
-}
-
-
-def _rows(rows: list[tuple[str, str]]) -> str:
-    left = min(max(len(name) for name, _ in rows), 34, columns() // 2) + 2
-    return "\n".join(_beside(name, text, left) for name, text in rows)
+    return [f"# {flag.long}: {flag.description}", f"#{name}={value}", ""]

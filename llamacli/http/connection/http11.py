@@ -16,6 +16,8 @@ MAX_LINE_BYTES = 1 << 16
 MAX_EMPTY_BYTES = 1 << 20
 #: What separates two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
 CHUNK_BOUNDARY = re.compile(rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n")
+#: The content codings of the IANA's registry that change the content.
+CODINGS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip"}
 #: What a request accepts, which is what Body can unpack and check.
 ACCEPT_ENCODING = "gzip, deflate"
 
@@ -132,8 +134,11 @@ class Body:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
+        self.version, self.reason, self.headers = raw.version, raw.reason, raw.headers
         coding = raw.headers.get("Content-Encoding", "").strip().lower()
-        self._unpacker = None if coding in ("", "identity") else _Unpacker(coding)
+        # Some servers name what is not a coding: `utf-8`, `none`.
+        is_packed = any(name.strip() in CODINGS for name in coding.split(","))
+        self._unpacker = _Unpacker(coding) if is_packed else None
 
     def read1(self, size: int, decode_content: bool = True) -> bytes:
         """Returns at most `size` bytes as soon as there are any, b"" at the end.

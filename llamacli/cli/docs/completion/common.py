@@ -2,14 +2,14 @@
 
 from llamacli.cli.spec import CommandSpec, FlagSpec
 from llamacli.cli.types import ParamType
-from llamacli.config.paths import MODELS, ROLES, SESSIONS, Folder
+from llamacli.config.paths import MODELS, PROMPTS, ROLES, SESSIONS, Folder
 from llamacli.stdio.shell import quote
 
 HEAD = "Made by `make completions` from the program's own tables; what is changed here is lost."
 
 
 #: Where the names are that each `Kind.completes` stands for; "file" and "field" are the shell's own matter.
-LISTINGS = {"model": MODELS, "role": ROLES, "session": SESSIONS}
+LISTINGS = {"model": MODELS, "role": ROLES, "prompt": PROMPTS, "session": SESSIONS}
 
 
 def completion_kind(kind: ParamType) -> str:

@@ -1,0 +1,111 @@
+"""How an answer ended: what servers say in finish_reason, and what that makes of a completion."""
+
+import re
+from typing import Any
+
+from llamacli.api.messages import REASONING_KEYS, Choice, Completion, joined_reasoning, joined_text, tool_calls
+from llamacli.errors import ExitStatus, LlamaError
+
+OK, CUT, WITHHELD, SERVER = ExitStatus.OK, ExitStatus.CUT, ExitStatus.WITHHELD, ExitStatus.SERVER
+
+#: The words of several servers, as letters and digits alone: `MAX_TOKENS` is maxtokens.
+FINISH_WORDS = {
+    OK: """stop stopped stopsequence stoptoken eos eostoken eot eom endturn endoftext endofsequence end
+    finish finished done complete completed success normal natural
+    toolcall toolcalls tooluse functioncall functioncalls pauseturn""",
+    CUT: """length maxlength modellength maxtokens maxtoken maxnewtokens maxoutputtokens maxcompletiontokens
+    modelcontextwindowexceeded contextwindowexceeded contextlengthexceeded contextlength
+    tokenlimit tokenlimitreached outputlimit errorlimit truncated truncation incomplete""",
+    WITHHELD: """contentfilter contentfiltered filtered filter sensitive safety recitation language blocklist
+    prohibitedcontent spii imagesafety guardrail guardrailintervened refusal refused moderation moderated
+    blocked flagged unsafe errortoxic""",
+    SERVER: """error fail failed failure abort aborted cancel cancelled canceled usercancel other
+    networkerror insufficientsystemresource servererror internalerror timeout
+    malformedfunctioncall malformedtoolcall malformedresponse unexpectedtoolcall""",
+}
+
+
+#: What decides on a word that is not in the table.
+FINISH_PATTERNS = (
+    ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
+    ("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable", SERVER),
+    ("malformed|exception|crash|disconnect|ratelimit|quota|resource", SERVER),
+    ("length|maxtok|truncat|contextwindow|tokenlimit", CUT),
+)
+
+
+def finish_status(reason: object) -> ExitStatus | None:
+    """Returns the exit status that a finish_reason stands for, None if the word is unknown.
+
+    `content_filter: RECITATION` and `FINISH_REASON_SAFETY` are read as their parts.
+    """
+    if isinstance(reason, dict):
+        reason = next((reason[key] for key in ("type", "reason", "value") if reason.get(key)), None)
+    if not reason:
+        return OK
+    first, _, rest = str(reason)[:200].partition(":")
+    words = ["".join(filter(str.isalnum, part.lower())).removeprefix("finishreason") for part in (first, rest)]
+    for status, known in FINISH_WORDS.items():
+        if words[0] in known.split():
+            return status
+    for pattern, status in FINISH_PATTERNS:
+        if re.search(pattern, "".join(words)):
+            return status
+    return None
+
+
+def is_worse(reason: object, than: object) -> bool:
+    """True if a finish_reason says that the answer is not complete and another one does not."""
+    return finish_status(reason) not in (OK, None) and finish_status(than) in (OK, None)
+
+
+def unknown_reason(completion: Completion) -> object:
+    """Returns a finish_reason that is not known, None if there is none."""
+    reasons = (choice.get("finish_reason") for choice in completion.get("choices") or [])
+    return next((reason for reason in reasons if finish_status(reason) is None), None)
+
+
+def find_problem(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
+    """Returns why a completion is not a complete answer, None if it is one.
+
+    Withheld takes precedence over cut, and an answer with nothing in it is broken.
+    """
+    choices = completion.get("choices") or []
+    refusal = next((text for choice in choices if (text := (choice.get("message") or {}).get("refusal"))), None)
+    if refusal:
+        return LlamaError(WITHHELD, f"the model refused: {refusal}", "rephrase the request")
+    if WITHHELD in (statuses := [finish_status(choice.get("finish_reason")) for choice in choices]):
+        reason = choices[statuses.index(WITHHELD)].get("finish_reason")
+        detail = "" if reason == "content_filter" else f" ({reason})"
+        return LlamaError(WITHHELD, f"the answer was withheld by a content filter{detail}", "rephrase the request")
+    for choice, status in zip(choices, statuses, strict=True):
+        if choice.get("error") or status == SERVER:
+            from llamacli.api.errors import error_message
+
+            words = error_message(choice.get("error")) or f"its finish_reason is {choice.get('finish_reason')}"
+            return LlamaError(SERVER, f"the server failed: {words}", "try again later")
+    if CUT in statuses:
+        if allow_truncated:
+            return None
+        where = ", while the model was still reasoning" if any(map(_has_only_reasoning, choices)) else ""
+        what = f"the answer was cut at the token limit{where}"
+        return LlamaError(CUT, what, "raise --max-tokens, or pass --allow-truncated")
+    if any(map(_has_only_reasoning, choices)):
+        what = "the model sent its reasoning but no answer"
+        return LlamaError(ExitStatus.BROKEN, what, "try again, or see it with --reasoning")
+    if not choices or not all(map(_has_answer, choices)):
+        return LlamaError(ExitStatus.BROKEN, "the server sent an answer with nothing in it", "try again")
+    return None
+
+
+def _has_answer(choice: Choice) -> bool:
+    message = choice.get("message") or {}
+    content: Any = message.get("content")
+    return bool((joined_text(content) if isinstance(content, list) else content) or tool_calls(message))
+
+
+def _has_only_reasoning(choice: Choice) -> bool:
+    message: dict[str, Any] = dict(choice.get("message") or {})
+    content = message.get("content")
+    reasoning = any(map(message.get, REASONING_KEYS)) or (isinstance(content, list) and joined_reasoning(content))
+    return bool(reasoning) and not _has_answer(choice)

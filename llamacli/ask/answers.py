@@ -1,0 +1,242 @@
+"""Turns a request into an answer: asks, checks the reply, and extracts what was asked for."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from llamacli.api.finish import find_problem
+from llamacli.api.messages import Completion, Message, sorted_choices
+from llamacli.api.reasoning import without_thinking
+from llamacli.api.usage import reported_cost, total_usage
+from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions
+from llamacli.cli.spec import LoadedOptions
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.options import EndpointOptions
+from llamacli.http.request import ChatRequest
+
+if TYPE_CHECKING:
+    from llamacli.api.accumulator import Accumulator, Increment
+    from llamacli.ask.cache import AnswerCache
+
+
+class AnyReply(Protocol):
+    """A reply, from a server or the cache: read once by iterating, and then known to its accumulator."""
+
+    #: Monotonic times: of the request, of the first and of the latest text.
+    started: float
+    first_text: float
+    last_text: float
+
+    @property
+    def accumulator(self) -> "Accumulator": ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def __iter__(self) -> Iterator[list["Increment"]]: ...
+
+    def with_request_id(self, error: LlamaError) -> LlamaError: ...
+
+
+#: Sends a request and reads the reply. HTTP statuses in the second argument must not be retried.
+Send = Callable[[ChatRequest, Collection[int]], AnyReply]
+
+
+class Answer(NamedTuple):
+    """The result of a question.
+
+    `error` is None for a complete answer. With an error of status CUT there is still
+    something worth keeping.
+    """
+
+    #: What was sent, the model that answered included.
+    request: ChatRequest
+    #: All replies to the question, the answer in the latest one.
+    replies: Sequence[AnyReply]
+    #: The latest completion, without reasoning in its contents.
+    completion: Completion
+    error: LlamaError | None
+    #: What a format or --extract made of the answer: text or JSON values, one for each choice.
+    values: list[Any] | None = None
+    #: The same as text, to be saved in a conversation.
+    text: str | None = None
+    status: ExitStatus = ExitStatus.OK
+    #: Another model answered than the one that was asked first.
+    is_fallback: bool = False
+    #: The answer was stored by an earlier call.
+    is_cached: bool = False
+
+    @property
+    def model(self) -> str:
+        """The model that was asked."""
+        return str(self.request.parameters.get("model"))
+
+    @property
+    def message(self) -> Message:
+        """The assistant's message."""
+        if self.text is not None:
+            return {"role": "assistant", "content": self.text}
+        choices = self.completion.get("choices") or []
+        return (choices[0].get("message") or {}) if choices else {}
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The token counts that the server reported, of all replies together."""
+        return total_usage([reply.accumulator.completion() for reply in self.replies])
+
+    @property
+    def cost(self) -> float | None:
+        """USD spent on all replies together, None if the server did not report any."""
+        if self.is_cached:
+            return 0.0
+        costs = [reported_cost(reply.accumulator.completion(), reply.headers) for reply in self.replies]
+        reported = [cost for cost in costs if cost is not None]
+        return sum(reported) if reported else None
+
+
+class AnswerReader:
+    """Asks for answers in the requested format. Several threads may use it at once."""
+
+    def __init__(
+        self,
+        options: LoadedOptions,
+        allow_truncated: bool,
+        note: Callable[[str], None],
+    ) -> None:
+        """Raises LlamaError (usage) if the options ask for two formats. `note` reports each further request."""
+        self.cache = _open_cache(options)
+        format = options[FormatOptions]
+        self.validation = format.validation_loop()
+        self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
+        self._allow_truncated, self._note = allow_truncated, note
+        self._fallback_models = options[FallbackOptions].fallback_model or []
+        #: Models that need not be asked again.
+        self._unavailable_models: set[object] = set()
+
+    @property
+    def has_format(self) -> bool:
+        """True if not the content is the answer, but what is made of it."""
+        return self.validation is not None or self.extracts
+
+    @property
+    def is_json(self) -> bool:
+        """True if an answer is a JSON value rather than text."""
+        return self.validation is not None and self.validation.format.is_json
+
+    def build_body(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Returns a body that asks for the format. Raises LlamaError (usage) if it cannot."""
+        return self.validation.build_body(body) if self.validation else body
+
+    def read(self, request: ChatRequest, send: Send, is_whole: bool = True) -> Answer:
+        """Asks until the answer fits, and returns it.
+
+        `is_whole`: nothing is printed before the reply is complete. Raises the
+        LlamaError that `send` raises, with --fallback-model that of the last model.
+        """
+        replies: list[AnyReply] = []
+        first = request
+        for model in self._fallback_models:
+            if request.parameters.get("model") not in self._unavailable_models:
+                try:
+                    answer = self._read_or_reuse(request, send, is_whole, replies)
+                    return answer._replace(is_fallback=request is not first)
+                except LlamaError as error:
+                    if not _is_unavailable(error):
+                        raise
+                    if error.http_status == 404:
+                        self.skip_model(request)
+                    self._note(f"{error.message}; asking {model} instead")
+            request = request.replace(model=model)
+        answer = self._read_or_reuse(request, send, is_whole, replies)
+        return answer._replace(is_fallback=request is not first)
+
+    def skip_model(self, request: ChatRequest) -> None:
+        """Asks the next model at once from now on, instead of the one of a request."""
+        self._unavailable_models.add(request.parameters.get("model"))
+
+    def find_cached(self, request: ChatRequest, is_whole: bool = True) -> Answer | None:
+        """Returns the stored answer to a request, None if it has to be asked.
+
+        An answer that is not complete under the options of this call is as good as
+        none. Raises LlamaError (network) with --offline if there is none.
+        """
+        if not self.cache:
+            return None
+        if reply := self.cache.find(request):
+            answer = self._read(request, lambda request, no_retry: reply, is_whole, [], retries=0)
+            if self._is_complete(answer):
+                return answer._replace(is_cached=True)
+        self.cache.require()
+        return None
+
+    def _read_or_reuse(self, request: ChatRequest, send: Send, is_whole: bool, replies: list[AnyReply]) -> Answer:
+        if cached := self.find_cached(request, is_whole):
+            return cached
+        answer = self._read(request, send, is_whole, replies)
+        if self.cache and self._is_complete(answer):
+            try:
+                self.cache.store(request, answer.replies[-1].accumulator.completion())
+            except OSError as error:
+                self._note(f"the answer could not be stored: {error.filename}: {error.strerror}")
+        return answer
+
+    def _is_complete(self, answer: Answer) -> bool:
+        """True if an answer may be stored: nothing is wrong with it, whatever --allow-truncated says."""
+        choices = answer.completion.get("choices") or []
+        has_all = len(choices) >= answer.request.choices
+        return answer.error is None and has_all and find_problem(answer.completion) is None
+
+    def has_fallback(self, request: ChatRequest) -> bool:
+        """True if another model is asked after the one of a request."""
+        return bool(self._fallback_models) and request.parameters.get("model") != self._fallback_models[-1]
+
+    def _read(
+        self,
+        request: ChatRequest,
+        send: Send,
+        is_whole: bool,
+        replies: list[AnyReply],
+        retries: int | None = None,
+    ) -> Answer:
+        def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
+            replies.append(send(request, no_retry))
+            return self._completion(replies[-1], is_whole)
+
+        if self.validation:
+            result = self.validation.run(request, ask, self._note, self._allow_truncated, retries)
+            error = result.error and replies[-1].with_request_id(result.error)
+            values = None if result.content is None else [result.value]
+            completion = self._completion(replies[-1], is_whole)
+            return Answer(request, replies, completion, error, values, result.content, result.status)
+        completion = ask(request)
+        error = find_problem(completion, self._allow_truncated)
+        values = None
+        if self.extracts and (error is None or error.status == ExitStatus.CUT):
+            from llamacli.ask.structured.extract import first_blocks
+
+            contents = [choice["message"].get("content") or "" for choice in sorted_choices(completion)]
+            try:
+                values = list(first_blocks(contents, is_complete=error is None))
+            except LlamaError as mismatch:
+                error = mismatch
+        return Answer(request, replies, completion, error and replies[-1].with_request_id(error), values)
+
+    def _completion(self, reply: AnyReply, is_whole: bool) -> Completion:
+        completion = reply.accumulator.completion()
+        return completion if self.keeps_thinking else without_thinking(completion, is_whole)[0]
+
+
+def _is_unavailable(error: LlamaError) -> bool:
+    """True for an error that another model may not have: 404, 429 or 5xx. A quota that is used up is every model's."""
+    if error.http_status is None or error.status == ExitStatus.CREDITS:
+        return False
+    return error.http_status in (404, 429) or error.http_status >= 500
+
+
+def _open_cache(options: LoadedOptions) -> "AnswerCache | None":
+    """Returns the cache that the options ask for, None without one. Raises LlamaError (usage)."""
+    for group in options:
+        if isinstance(group, CacheOptions) and group.is_used:
+            from llamacli.ask.cache import AnswerCache
+
+            return AnswerCache(group, options[EndpointOptions].base_url)
+    return None

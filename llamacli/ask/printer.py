@@ -1,0 +1,118 @@
+"""Prints an answer: text as it arrives, everything else once it is complete."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from llamacli.api.messages import tool_calls
+from llamacli.api.reasoning import ThinkingSplitter, split_thinking, without_thinking
+from llamacli.ask.answers import Answer, AnswerReader, AnyReply
+from llamacli.ask.options import OutputOptions, UsageOptions
+from llamacli.errors import LlamaError
+from llamacli.stdio.output import Output, dump
+from llamacli.stdio.stderr import Stderr, is_dumb
+
+if TYPE_CHECKING:
+    from llamacli.api.accumulator import Increment
+    from llamacli.stdio.markdown.live import LiveMarkdown
+
+
+class Printer:
+    """Prints one answer.
+
+    `is_live`: text is printed as it arrives. `in_chunks`: so is each chunk, as a line
+    of JSON.
+    """
+
+    def __init__(
+        self,
+        out: Output,
+        stderr: Stderr,
+        options: tuple[OutputOptions, UsageOptions],
+        reader: AnswerReader,
+        is_live: bool,
+        in_chunks: bool,
+    ) -> None:
+        self._out, self._stderr, self._reader = out, stderr, reader
+        self._options, self._usage_options = options
+        self.is_live, self._in_chunks = is_live, in_chunks
+        self._terminator = "\0" if self._options.null else "\n"
+        self._splitter = ThinkingSplitter(reader.keeps_thinking)
+        self._is_text = not (self._options.json or reader.has_format)
+        markdown = self._usage_options.markdown
+        is_wanted = out.is_stdout if markdown == "always" else markdown and out.is_terminal
+        self.renders = bool(is_wanted) and self._is_text and not is_dumb()
+
+    def show(self, reply: AnyReply) -> None:
+        """Reads a reply and prints it, unless it is to be printed as JSON or in a format."""
+        with self._writer() if self.is_live else nullcontext(self._out) as page:
+            try:
+                for increments in reply:
+                    self._show(increments, page)
+            except LlamaError:
+                # A reply that breaks off loses nothing of what arrived.
+                page.write(self._splitter.finish()[1])
+                raise
+        if self._is_text:
+            self._print_rest(reply)
+        elif not self._reader.keeps_thinking:
+            self._write_reasoning(without_thinking(reply.accumulator.completion(), is_whole=True)[1])
+
+    def _show(self, increments: list["Increment"], page: "LiveMarkdown | Output") -> None:
+        self._write_reasoning("".join(increment.reasoning for increment in increments), page)
+        if self._in_chunks:
+            for increment in increments:
+                self._out.document(increment.chunk, line=True)
+        elif self.is_live:
+            reasoning, text = self._splitter.feed("".join(increment.content for increment in increments))
+            self._write_reasoning(reasoning, page)
+            page.write(text)
+
+    def finish(self, answer: Answer) -> None:
+        """Prints an answer that could not be printed before it was complete."""
+        if self._options.json:
+            completion = answer.replies[-1].accumulator.completion()
+            if completion.get("choices") and not self._in_chunks:
+                self._out.document(completion)
+        elif self._reader.has_format:
+            for value in answer.values or ():
+                if self._reader.is_json:
+                    self._out.document(value, terminator=self._terminator)
+                else:
+                    self._out.write(value)
+                    self._out.end(self._terminator)
+
+    def _print_rest(self, reply: AnyReply) -> None:
+        """Prints the contents that have not been printed yet, and the tool calls, one line each."""
+        splitter = self._splitter if self.is_live else None
+        for choice, rest in reply.accumulator.choices(is_printed=self.is_live):
+            calls = tool_calls(choice.get("message") or {})
+            if splitter:
+                reasoning, text = splitter.finish(rest)
+                has_content, splitter = splitter.has_answer, None
+            else:
+                reasoning, text = ("", rest) if self._reader.keeps_thinking else split_thinking(rest, is_whole=True)
+                has_content = bool(text)
+            self._write_reasoning(reasoning)
+            if text:
+                with self._writer() as page:
+                    page.write(text)
+            if calls:
+                self._out.end()
+                self._out.json_text("\n".join(dump(call) for call in calls))
+            if has_content or calls:
+                self._out.end(self._terminator)
+
+    def _writer(self) -> AbstractContextManager["LiveMarkdown | Output"]:
+        """Returns what text is written to: a page that renders it, or the output itself."""
+        if not self.renders:
+            return nullcontext(self._out)
+        from llamacli.stdio.markdown.live import LiveMarkdown
+
+        return LiveMarkdown(self._out, color=self._stderr.wants_color and not os.environ.get("NO_COLOR"))
+
+    def _write_reasoning(self, text: str, page: "LiveMarkdown | Output | None" = None) -> None:
+        if text and self._usage_options.reasoning:
+            if page is not None and not isinstance(page, Output):
+                page.hide()
+            self._stderr.write(text)

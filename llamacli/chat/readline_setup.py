@@ -1,0 +1,103 @@
+"""Loads readline so that it loses nothing of what is typed, whatever the locale."""
+
+import codecs
+import locale
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from llamacli.errors import ExitStatus, LlamaError
+
+#: Locales tried if the user's does not use UTF-8; "" is the user's.
+UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
+
+
+def _terminal_charset() -> str:
+    """Returns the charset that the locale names, generated or not; UTF-8 if that is ASCII or none."""
+    name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    charset = name.partition(".")[2].partition("@")[0]
+    with suppress(locale.Error):
+        locale.setlocale(locale.LC_CTYPE, "")
+        charset = locale.nl_langinfo(locale.CODESET)
+    try:
+        codec = codecs.lookup(charset).name
+        "".encode(codec)
+    except LookupError:
+        return "utf-8"
+    return "utf-8" if codec == "ascii" else codec
+
+
+def _readline_locale_name(charset: str) -> str:
+    """Switches to a locale in which readline loses no byte and returns its name, "" if it is the user's.
+
+    readline drops bytes that its locale does not know. In "C", set up for it, it takes
+    each byte for a character.
+    """
+    for name in UTF8_LOCALES if charset == "utf-8" else ():
+        with suppress(locale.Error):
+            locale.setlocale(locale.LC_CTYPE, name)
+            if locale.nl_langinfo(locale.CODESET).upper() in ("UTF-8", "UTF8"):
+                return name
+    locale.setlocale(locale.LC_CTYPE, "C")
+    return "C"
+
+
+CHARSET = _terminal_charset()
+LOCALE = _readline_locale_name(CHARSET)
+
+
+@contextmanager
+def readline_locale() -> Iterator[None]:
+    """Sets LC_ALL, which readline looks up at each call. Child processes get the user's."""
+    before = os.environ.get("LC_ALL")
+    if LOCALE:
+        os.environ["LC_ALL"] = LOCALE
+    try:
+        yield
+    finally:
+        if LOCALE and before is None:
+            del os.environ["LC_ALL"]
+        elif LOCALE:
+            os.environ["LC_ALL"] = str(before)
+
+
+with readline_locale():
+    import readline as readline
+
+IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
+
+
+def decoded(text: str) -> str:
+    """Returns what was typed, in UTF-8 or else the locale's charset. Raises LlamaError (usage)."""
+    data = text.encode("utf-8", "surrogateescape")
+    for charset in ("utf-8", CHARSET):
+        with suppress(UnicodeDecodeError):
+            return data.decode(charset)
+    what = f"the terminal sent bytes that are not {CHARSET.upper()}"
+    raise LlamaError(ExitStatus.USAGE, what, "set its encoding to UTF-8")
+
+
+def to_readline(text: str) -> str:
+    """Returns what Python's readline, which encodes by the C library's locale, turns into the right bytes."""
+    try:
+        data = text.encode(CHARSET)
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "replace")
+    return data.decode(locale.nl_langinfo(locale.CODESET), "surrogateescape")
+
+
+def from_readline(text: str) -> str:
+    """Returns the text whose bytes readline has decoded by the C library's locale."""
+    return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode(CHARSET, "replace")
+
+
+def allows_bracketed_paste() -> bool:
+    """False if the user's inputrc turns bracketed paste off."""
+    for path in (os.environ.get("INPUTRC"), os.path.expanduser("~/.inputrc"), "/etc/inputrc"):
+        with suppress(OSError, ValueError):
+            if path and os.path.isfile(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    values = re.findall(r"(?im)^\s*set\s+enable-bracketed-paste\b[ \t]*(\S*)", file.read())
+                return not values or values[-1].lower() in ("on", "1", "")
+    return True

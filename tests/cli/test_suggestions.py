@@ -1,0 +1,62 @@
+"""Advice for mistyped commands and options: each row of the tables, and what is near."""
+
+import pytest
+
+from llamacli.cli import app, suggest
+from llamacli.cli.docs import help
+from tests.support.world import World
+
+ALL = app.commands()
+NAMES = {name for command in ALL for flag in command.flags for name in flag.names}
+
+
+@pytest.mark.parametrize("name", suggest.OPTION_SYNONYMS)
+def test_an_option_of_another_tool_gets_its_advice(world: World, name: str) -> None:
+    advice = suggest.OPTION_SYNONYMS[name]
+    result = world.call("ask", name, "x", "Hi")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"llamacli: unknown option {name}; ")
+    assert (f"{name} belongs to" if name in NAMES else advice) in result.err
+    assert not world.api.requests
+    for word in advice.replace(",", "").split():
+        assert not word.startswith("--") or word in NAMES, f"{advice!r} names no option"
+
+
+@pytest.mark.parametrize("name", suggest.COMMAND_SYNONYMS)
+def test_a_command_of_another_tool_gets_its_advice(world: World, name: str) -> None:
+    assert name not in app.COMMANDS, f"{name} is a command now; remove its row"
+    instead = suggest.COMMAND_SYNONYMS[name]
+    result = world.call(name)
+    assert (result.status, result.out) == (2, "")
+    assert f"unknown command '{name}'; did you mean 'llamacli {instead}'?" in result.err
+    command, *words = instead.split()
+    assert command in app.COMMANDS or command == "--version"
+    assert command != "help" or all(word in help.TOPICS for word in words)
+    assert command != "config" or all(word in app.command("config").operands[0].type.values for word in words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["raw", "-s", "x"], "-s belongs to ask, chat and batch"),
+        (["ask", "--jobs", "3"], "--jobs belongs to batch"),
+        (["ask", "--workers", "3"], "--jobs of batch does that"),
+        (["batch", "--workers", "3"], "did you mean --jobs?"),
+        (["ask", "--temprature", "1"], "did you mean --temperature?"),
+        (["ask", "--max_tokens", "1"], "did you mean --max-tokens?"),
+        (["ask", "--presence", "1"], "did you mean --presence-penalty?"),
+        (["ask", "--frobnicate"], "a prompt that begins with a dash goes after --: llamacli ask -- --frobnicate ..."),
+        (["ask", "-5", "+", "3"], "a prompt that begins with a dash goes after --: llamacli ask -- -5 ..."),
+        (["-m", "gpt", "ask", "Hi"], "put options after it: llamacli COMMAND -m"),
+        (["ask", "-m"], "-m needs a value"),
+        (["man", "x"], "too many arguments for man; see: llamacli help man"),
+        (["modles"], "did you mean 'llamacli models'? To ask the model: llamacli ask modles"),
+        (["why is it?"], "unknown command 'why is it?'; to ask the model: llamacli ask 'why is it?'"),
+        (["help", "sesions"], "did you mean 'sessions'?"),
+    ],
+)
+def test_what_is_near_is_suggested(world: World, arguments: list[str], advice: str) -> None:
+    result = world.call(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert advice in result.err
+    assert result.err.count("\n") == 1
