@@ -50,6 +50,11 @@ class Event(NamedTuple):
         return self.is_error or re.match(ERROR_TEXT, self.data) is not None
 
     @property
+    def is_ping(self) -> bool:
+        """True if the event has no content, and only shows that the server is alive."""
+        return len(self.data) < 9 and self.data.strip() in ("", "null", "[]", "{}", '""')
+
+    @property
     def is_done(self) -> bool:
         """True if the event marks the end of the stream: [DONE], or another spelling of it."""
         return len(self.data) < 20 and self.data.strip(" \t[](){}<>\"'").lower() == "done"

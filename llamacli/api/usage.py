@@ -2,42 +2,50 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from llamacli.api.messages import Completion
 
+USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+#: A larger count is an error of the server's, and too large for arithmetic with times.
+MAX_TOKENS = 10**12
+
 
 def total_usage(completions: Sequence[Completion]) -> dict[str, Any]:
-    """Returns what the server told of tokens; of several completions the sums, {} where it told nothing."""
-    told: list[Any] = [each for completion in completions if isinstance(each := completion.get("usage"), dict)]
-    if len(told) < 2:
-        return told[0] if told else {}
-    keys = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return {key: sum(each[key] for each in told if isinstance(each.get(key), int)) for key in keys}
+    """Returns the token counts that the server reported: of several completions the sums, {} if there are none."""
+    reported: list[Any] = [usage for completion in completions if isinstance(usage := completion.get("usage"), dict)]
+    if len(reported) < 2:
+        return reported[0] if reported else {}
+    return {key: sum(token_count(usage, key) or 0 for usage in reported) for key in USAGE_KEYS}
+
+
+def token_count(usage: Mapping[str, Any], key: str) -> int | None:
+    """Returns one count of a `usage` object, None if it is missing or not a count."""
+    count = usage.get(key)
+    is_count = isinstance(count, (int, float)) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS
+    return int(count) if is_count else None  # type: ignore[arg-type]
 
 
 def token_counts(usage: object) -> tuple[int, int]:
-    """Returns the tokens in and out that a `usage` tells, 0 where it tells none."""
+    """Returns the tokens in and out of a `usage` object, 0 for what is missing."""
     counts = usage if isinstance(usage, dict) else {}
-    found = [counts.get(key) for key in ("prompt_tokens", "completion_tokens")]
-    taken, made = (count if isinstance(count, int) else 0 for count in found)
-    return taken, made
+    return token_count(counts, "prompt_tokens") or 0, token_count(counts, "completion_tokens") or 0
 
 
 def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float | None:
-    """Returns USD spent: from the last chunk's meta.usage, or a whole answer's header; None where neither tells."""
-    told: list[Any] = []
-    with suppress(KeyError, TypeError):
-        told.append(completion["meta"]["usage"]["usd_spent"])
-    told.append(headers.get("x-aimlapi-usd-spent"))
-    return next((usd for usd in map(_parse_usd, told) if usd is not None), None)
+    """Returns the USD spent, from the last chunk's meta.usage or a document's header; None if neither reports it."""
+    meta: object = completion.get("meta")
+    usage = meta.get("usage") if isinstance(meta, dict) else None
+    values = (usage.get("usd_spent") if isinstance(usage, dict) else None, headers.get("x-aimlapi-usd-spent"))
+    return next((usd for usd in map(_parse_usd, values) if usd is not None), None)
 
 
-def _parse_usd(told: Any) -> float | None:
-    """Returns a cost, None where it is none: NaN or a negative one would undo what has been counted."""
+def _parse_usd(value: Any) -> float | None:
+    """Returns a cost, None if it is not one: NaN or a negative number would reset what has been counted."""
     try:
-        usd = float(told)
+        usd = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
     return usd if 0 <= usd < math.inf else None

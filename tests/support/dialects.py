@@ -1,0 +1,213 @@
+"""The dialects of servers, as a table: what is sent, and what a user gets to see of it.
+
+Most rows come from bug reports against other clients; none is of a server's own making.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.fake_api import Behaviour, completion, delta, document, event, raw
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+DONE = b"data: [DONE]\n\n"
+HELLO = (delta("he"), delta("llo"))
+STOP = delta(finish="stop")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A response; `status` and `text` are what ask makes of it, `words` what its error line speaks of."""
+
+    behaviour: Behaviour
+    text: str = "hello"
+    status: int = 0
+    words: str = ""
+    #: How raw ends, which does not read what it passes on.
+    raw: int = 0
+
+
+def parts(*parts: dict[str, Any]) -> dict[str, Any]:
+    """Returns a chunk whose content is an array of parts."""
+    return {"choices": [{"index": 0, "delta": {"content": list(parts)}}]}
+
+
+def sent(*events: Any) -> Behaviour:
+    """Sends a stream and closes; bytes as they are, anything else as an event."""
+    return raw(HEAD + b"".join(part if isinstance(part, bytes) else event(part) for part in events))
+
+
+def data(*lines: Any) -> bytes:
+    """Returns lines of data that only one newline separates."""
+    return b"".join(
+        b"data: " + (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines
+    )
+
+
+def whole(*events: Any, text: str = "hello", **more: Any) -> Dialect:
+    return Dialect(sent(*events), text, **more)
+
+
+def broken(*events: Any, text: str = "so far", status: int = 9, words: str = "", raw: int = 9) -> Dialect:
+    return Dialect(sent(*events), text, status, words, raw)
+
+
+SO_FAR = delta("so far")
+FAILED = b'{"code":500,"message":"context shift is disabled","type":"server_error"}'
+PRETTY = b'{\n  "error": {\n    "code": 503,\n    "message": "high demand",\n    "status": "UNAVAILABLE"\n  }\n}\n'
+
+
+STREAMS: dict[str, Dialect] = {
+    # Errors outside of the standard's fields
+    "error field": broken(SO_FAR, b"error: " + FAILED + b"\n\n", DONE, status=7, words="context shift", raw=0),
+    "error field first": broken(b"error: " + FAILED + b"\n\n", DONE, text="", status=7, words="context shift", raw=0),
+    "error field in capitals": broken(SO_FAR, b"ERROR: engine died\n\n", DONE, status=7, words="engine died", raw=0),
+    "error in words": broken(SO_FAR, b"Error code: 524\n", DONE, status=7, words="Error code: 524", raw=0),
+    "bare json": broken(SO_FAR, PRETTY, status=7, words="high demand"),
+    "bare json and done": broken(SO_FAR, PRETTY, b"\n", DONE, status=7, words="high demand", raw=0),
+    "bare json on one line": broken(SO_FAR, b'{"error": "gone"}\n', DONE, status=7, words="gone", raw=0),
+    "bare json of no end": broken(SO_FAR, b'{"error": {\n"message": \n', words='{"error"'),
+    "a list of errors": broken(SO_FAR, [{"error": {"message": "high demand"}}], status=7, words="high demand"),
+    "error event in words": broken(SO_FAR, b"event: error\ndata: timed out\n\n", status=7, words="timed out"),
+    "error event cut off": broken(SO_FAR, b"event: error\ndata: timed out", status=7, words="timed out"),
+    "error event of no words": broken(SO_FAR, b"event: error\ndata: {}\n\n", words="an error without a message"),
+    "error data in words": broken(SO_FAR, b"data: error: engine died\n\n", status=7, words="engine died"),
+    "details": broken(
+        SO_FAR, b'event: error\ndata: {"details":"logprobs of 21"}\n\n', status=7, words="logprobs of 21"
+    ),
+    "FastChat": broken(SO_FAR, {"object": "error", "message": "HIGH TRAFFIC"}, DONE, status=7, words="TRAFFIC", raw=0),
+    "Anthropic": broken(
+        SO_FAR,
+        b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
+        status=7,
+        words="Overloaded",
+    ),
+    "OpenRouter": broken(
+        SO_FAR,
+        {**delta("", "error"), "error": {"message": "Provider returned error", "metadata": {"raw": "pool exhausted"}}},
+        status=7,
+        words="pool exhausted",
+        raw=0,
+    ),
+    "MiniMax": broken(
+        {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        text="",
+        status=7,
+        words="insufficient balance",
+        raw=0,
+    ),
+    "no words": broken(SO_FAR, {"error": {"code": "E17", "param": "x"}}, status=7, words='"code":"E17"'),
+    "a gateway's page": broken(SO_FAR, b"<html><title>502</title></html>\n", words="<html>"),
+    "a gateway's page and done": whole(delta("hello"), b"upstream closed\n\n", STOP, DONE),
+    # Signs of life
+    "null events": whole(b"data: null\n\n", HELLO[0], b"data: null\n\n", HELLO[1], STOP, DONE),
+    "empty lists": whole(b"data: []\n\n", HELLO[0], b"data: {}\n\n", HELLO[1], STOP, DONE),
+    "empty strings": whole(b'data: ""\n\n', HELLO[0], b"data:\n\ndata\n\n", HELLO[1], STOP, DONE),
+    "ping events": whole(b"event: ping\ndata: 1\n\n", *HELLO, b'data: {"type": "ping"}\n\n', STOP, DONE),
+    "unknown fields": whole(b"foo: bar\n", *HELLO, b"x-time: 5\n\n", STOP, DONE),
+    "comments": whole(b": PROCESSING\n\n" * 2, *HELLO, b":\n\n", STOP, DONE),
+    "only signs of life": broken(b"data: null\n\n", b": x\n\n", b"data:\n\n", text="", words="held no answer"),
+    "only events without data": broken(b"data:\n\n" * 3, text="", words="held no answer"),
+    # The end of an event
+    "no blank line": whole(*HELLO, data(STOP)),
+    "no newline": whole(*HELLO, data(STOP).rstrip()),
+    "done without a blank line": whole(*HELLO, b"data: [DONE]\n"),
+    "done without a newline": whole(*HELLO, b"data: [DONE]"),
+    "one newline each": whole(data(*HELLO, STOP, b"[DONE]"), b"\n"),
+    "one newline each and no end": whole(data(*HELLO, STOP)),
+    "one event in pieces": whole(
+        b'event: message\ndata: {"choices":\ndata: [{"delta": {"content": "hello"}}]}\n\n', DONE
+    ),
+    "cut in an event": broken(SO_FAR, data(STOP)[:-9], words="ended before the answer did"),
+    "two events run together": broken(SO_FAR, b'data: {"id":"x","objdata: {}\n\n', STOP, words="malformed", raw=0),
+    "a list of chunks": whole([*HELLO, STOP], DONE),
+    # The end of a stream
+    "done in quotes": whole(*HELLO, STOP, b'data: "[DONE]"\n\n'),
+    "done without brackets": whole(*HELLO, STOP, b"data: DONE\n\n"),
+    "done in small letters": whole(*HELLO, STOP, b"data: [done]\n\n"),
+    "done with blanks": whole(*HELLO, STOP, b"data:  [DONE] \r\n\r\n"),
+    "another end": whole(*HELLO, STOP, b"data: finished!\n\n"),
+    "text after finish_reason": whole(delta("he", "stop"), delta("llo", "stop"), DONE),
+    "finish_reason first": whole(delta("", "stop"), delta(reasoning_content="r"), *HELLO, STOP, DONE),
+    "text after done": whole(delta("he"), STOP, DONE, delta("llo"), STOP, DONE),
+    "an error after done": whole(*HELLO, STOP, DONE, {"error": "late"}, b"\xff garbage\n\n"),
+    "no end": broken(SO_FAR, words="ended before the answer did"),
+    "usage and no end": broken(SO_FAR, {"choices": [], "usage": {"total_tokens": 1}}, words="ended before"),
+    # What is not the answer
+    "parts of reasoning": whole(
+        parts({"type": "reasoning", "text": "HM"}), parts({"type": "text", "text": "hello"}), STOP
+    ),
+    "a summary of reasoning": whole(
+        parts({"type": "reasoning", "summary": [{"type": "summary_text", "text": "HM"}]}, {"text": "hello"}),
+        STOP,
+    ),
+    "thinking parts": whole(
+        parts({"type": "thinking", "thinking": [{"type": "text", "text": "HM"}]}),
+        *HELLO,
+        STOP,
+    ),
+    "only reasoning": broken(delta("", reasoning_content="42"), STOP, text="", words="reasoning but no answer", raw=0),
+    "only parts of reasoning": broken(
+        parts({"type": "reasoning", "text": "42"}),
+        STOP,
+        text="",
+        words="reasoning but no answer",
+        raw=0,
+    ),
+    "Azure": whole(
+        {"choices": [], "prompt_filter_results": []},
+        *HELLO,
+        STOP,
+        {"id": "", "choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {"check_offset": 4}}]},
+        DONE,
+    ),
+    "message beside delta": whole(
+        *({**chunk, "choices": [{**chunk["choices"][0], "message": {"content": "so far"}}]} for chunk in HELLO), STOP
+    ),
+    "huge numbers": whole(
+        *HELLO, {**STOP, "created": 10**400, "usage": {"prompt_tokens": 10**400, "completion_tokens": -1}}, DONE
+    ),
+    "an integer of 5000 digits": whole(
+        *HELLO, STOP, b'data: {"choices": [], "created": ' + b"9" * 5000 + b"}\n\n", DONE
+    ),
+    "odd ids": whole(*({**chunk, "id": {"a": [1]}, "created": "soon", "model": 5} for chunk in HELLO), STOP, DONE),
+    "an index in words": whole(*({"choices": [{**chunk["choices"][0], "index": "0"}]} for chunk in (*HELLO, STOP))),
+}
+
+
+def _document(value: Any, text: str = "hello", status: int = 0, words: str = "", raw: int = 0) -> Dialect:
+    return Dialect(document(value), text, status, words, raw)
+
+
+DOCUMENTS: dict[str, Dialect] = {
+    "chunks as lines": _document(b"".join(json.dumps(chunk).encode() + b"\n" for chunk in (*HELLO, STOP)), raw=9),
+    "a list of one completion": _document([completion("hello")]),
+    "parts": _document(
+        {"choices": [{"message": {"content": [{"type": "thinking", "text": "HM"}, {"text": "hello"}]}}]}
+    ),
+    "an error and done": Dialect(raw(HEAD + PRETTY + DONE), "", 7, "high demand", 9),
+    "a list of errors": _document([{"error": {"message": "high demand"}}], "", 7, "high demand"),
+    "a wrong path": _document({"error": "Unexpected endpoint or method. (POST /x)"}, "", 7, "check --base-url"),
+    "an HTML page": Dialect(document(b"<!doctype html><title>UI</title>", kind="text/html"), "", 9, "check --base-url"),
+    "bare json for ever": _document(b'{"a": [' + b"{},\n{}\n," * 3000, "", 9, "malformed", raw=9),
+    "an integer of 5000 digits": _document(
+        json.dumps({**completion("hello"), "created": 0}).replace('"created": 0', '"created": ' + "9" * 5000).encode()
+    ),
+}
+
+DIALECTS: dict[str, Dialect] = {**STREAMS, **{f"document: {name}": row for name, row in DOCUMENTS.items()}}
+
+
+#: finish_reason -> how an answer with text ends that has it.
+FINISH_REASONS: dict[str, int] = {
+    **dict.fromkeys(("stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "tool_calls", "COMPLETE"), 0),
+    **dict.fromkeys(("FINISH_REASON_STOP", "stop: <|eot_id|>", "pigeon", "function_call"), 0),
+    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"), 10),
+    **dict.fromkeys(("FINISH_REASON_MAX_TOKENS", "MaxTokens", "max_output_tokens", "token_limit"), 10),
+    **dict.fromkeys(("content_filter", "sensitive", "SAFETY", "content_filter: RECITATION", "refusal"), 11),
+    **dict.fromkeys(("guardrail_intervened", "ContentFilter", "PROHIBITED_CONTENT", "input_moderation"), 11),
+    **dict.fromkeys(("error", "network_error", "insufficient_system_resource", "malformed_function_call"), 7),
+    **dict.fromkeys(("abort", "MALFORMED_FUNCTION_CALL", "error: upstream", "request_timeout", "OTHER"), 7),
+}
