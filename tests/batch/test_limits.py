@@ -1,7 +1,6 @@
 """`batch`: how fast it goes, what slows it down, and what ends it before its time."""
 
 import json
-import math
 import subprocess
 import sys
 import threading
@@ -12,7 +11,6 @@ import pytest
 
 from llamacli.api.messages import Completion
 from llamacli.api.usage import reported_cost
-from llamacli.batch.calls.limiter import Limiter
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import (
     Handler,
@@ -278,93 +276,6 @@ def test_each_item_has_a_request_id_of_its_own(world: World) -> None:
     ids = [request.headers["x-client-request-id"] for request in world.api.requests]
     assert len(set(ids)) == 4
     assert sorted(ids[2:]) == ["job-7-0", "job-7-1"]
-
-
-# The pace by itself, with a clock that is told
-
-
-class Server:
-    """Serves so many calls at once, each for 100 ms, and refuses the others."""
-
-    def __init__(self, pace: Limiter, allowed: int) -> None:
-        self.pace, self.allowed = pace, allowed
-        self.now = 0.0
-        self.ends: list[float] = []
-        self.served = self.refused = 0
-
-    def run(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self.now < end:
-            at = self.pace.ready_at(len(self.ends), self.now)
-            if at <= self.now:
-                self.pace.started(self.now)
-                if len(self.ends) < self.allowed:
-                    self.ends.append(self.now + 0.1)
-                else:
-                    self.refused += 1
-                    self.pace.throttled(len(self.ends), self.now, self.now, None)
-                continue
-            if self.ends and self.ends[0] <= at:
-                self.now = self.ends.pop(0)
-                self.served += 1
-                self.pace.succeeded()
-            else:
-                self.now = at
-
-
-def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
-    server = Server(Limiter(100), 20)
-    server.run(10)
-    assert server.served > 0.9 * 2000
-    assert server.refused < 50
-    server.allowed = 5
-    server.run(10)
-    assert server.pace.limit <= 6
-    server.allowed, server.served = 60, 0
-    server.run(60)
-    assert server.pace.limit > 40
-
-
-def test_a_refusal_halves_and_success_brings_it_back() -> None:
-    pace = Limiter(16)
-    assert pace.throttled(in_flight=15, started=0, now=1, retry_after=None)
-    assert pace.limit == 8
-    # The others of the same wave do not halve again.
-    assert pace.throttled(in_flight=14, started=0.5, now=1.1, retry_after=None)
-    assert pace.limit == 8
-    assert pace.throttled(in_flight=7, started=1.5, now=2, retry_after=None)
-    assert pace.limit == 4
-    for _ in range(3):
-        pace.succeeded()
-    assert pace.limit == 7
-
-
-def test_a_pause_is_for_all_and_grows_until_something_succeeds() -> None:
-    pace = Limiter(4, give_up_after=100)
-    pauses = []
-    now = 0.0
-    for _ in range(5):
-        assert pace.throttled(0, now, now, None)
-        pauses.append(pace.ready_at(0, now) - now)
-        now += pauses[-1]
-    assert all(low <= pause <= 2 * low for low, pause in zip([0.5, 1, 2, 4, 8], pauses, strict=True))
-    pace.throttled(0, now, now, 7.0)
-    assert pace.ready_at(0, now) == now + 7
-    assert pace.ready_at(1, now) == math.inf
-    pace.succeeded()
-    assert pace.throttled(0, now, now, 90.0)
-    assert not pace.throttled(0, now + 90, now + 90, 11.0)
-
-
-def test_the_rate_is_kept_to_whatever_comes_back() -> None:
-    pace = Limiter(100, rpm=60)
-    starts = []
-    now = 0.0
-    for _ in range(5):
-        now = pace.ready_at(0, now)
-        starts.append(now)
-        pace.started(now)
-    assert starts == [0, 1, 2, 3, 4]
 
 
 def test_a_slow_reader_of_stdin_makes_no_thread_spin(world: World) -> None:

@@ -88,6 +88,10 @@ class Limiter:
         self._paused_until = max(self._paused_until, now + min(pause, self._give_up_after))
         return self.should_continue(now + pause, now)
 
+    @property
+    def has_just_succeeded(self) -> bool:
+        return self.successes > 0 and self._in_trouble_since is None
+
     def should_continue(self, then: float, now: float) -> bool:
         """Records a failure; returns False if the batch had better stop, rather than wait until `then`."""
         if self._in_trouble_since is None:

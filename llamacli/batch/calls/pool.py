@@ -233,6 +233,10 @@ class WorkerPool(Generic[Task]):
         """Returns the number of successes and of rejections so far."""
         return self.limiter.successes, self.limiter.rejections
 
+    def has_just_succeeded(self) -> bool:
+        """True if nothing has failed since the latest success."""
+        return self.limiter.has_just_succeeded
+
     def sleep(self, seconds: float) -> None:
         """Waits without a slot. Raises BatchEnded."""
         with self._lock:

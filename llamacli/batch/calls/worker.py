@@ -25,6 +25,8 @@ THROTTLE_STATUSES = frozenset({429, 503})
 #: A rejection is the item's own if more than this many calls have succeeded for each other one that was rejected.
 SUCCESSES_PER_REJECTION = 4
 
+MANY_SUCCESSES = 10
+
 #: Retries of an item that alone is rejected, if --retry allows fewer.
 MIN_REJECTED_RETRIES = 3
 
@@ -142,13 +144,19 @@ class Worker:
 
     def _is_own_problem(self, failure: Retryable) -> bool:
         """Records a 429 or 503; true if it is this item's own, since the server serves the others meanwhile."""
-        if not self._is_rejected_alone:
-            (successes, rejections), (successes_before, rejections_before) = self._batch.pool.counts(), self._counts
-            others = rejections - rejections_before - self._rejections
-            are_served = successes - successes_before > SUCCESSES_PER_REJECTION * others
-            is_long = (failure.retry_after or 0) > self._batch.network.retry_max_time
-            self._is_rejected_alone = are_served and (self._rejections > 0 or is_long)
-            self._rejections += 1
+        if self._is_rejected_alone:
+            return True
+        pool = self._batch.pool
+        if (failure.retry_after or 0) > self._batch.network.retry_max_time:
+            # The next item shows whether this is about all of them.
+            return pool.has_just_succeeded() and pool.should_continue()
+        successes, rejections = pool.counts()
+        others = rejections - self._rejections
+        surplus = successes - SUCCESSES_PER_REJECTION * others
+        recent = surplus - (self._counts[0] - SUCCESSES_PER_REJECTION * self._counts[1])
+        # Either many successes since the item was sent first, or some in a batch without other trouble.
+        self._is_rejected_alone = self._rejections > 0 and (recent > MANY_SUCCESSES or min(recent, surplus) > 0)
+        self._rejections += 1
         return self._is_rejected_alone
 
     def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:

@@ -1,0 +1,215 @@
+"""429 and 503: the limiter, which slows a batch down, and items that alone are rejected."""
+
+import math
+import random
+import threading
+import time
+
+import pytest
+
+from llamacli.batch.calls.limiter import Limiter
+from llamacli.batch.calls.pool import WorkerPool
+from tests.support.batches import asked, contents, errors, rows
+from tests.support.fake_api import Handler, by_prompt, echo, error, hang, raw
+from tests.support.world import World
+
+
+class Server:
+    """Serves so many calls at once, each for 100 ms, and refuses the others."""
+
+    def __init__(self, pace: Limiter, allowed: int) -> None:
+        self.pace, self.allowed = pace, allowed
+        self.now = 0.0
+        self.ends: list[float] = []
+        self.served = self.refused = 0
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            at = self.pace.ready_at(len(self.ends), self.now)
+            if at <= self.now:
+                self.pace.started(self.now)
+                if len(self.ends) < self.allowed:
+                    self.ends.append(self.now + 0.1)
+                else:
+                    self.refused += 1
+                    self.pace.throttled(len(self.ends), self.now, self.now, None)
+                continue
+            if self.ends and self.ends[0] <= at:
+                self.now = self.ends.pop(0)
+                self.served += 1
+                self.pace.succeeded()
+            else:
+                self.now = at
+
+
+def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
+    server = Server(Limiter(100), 20)
+    server.run(10)
+    assert server.served > 0.9 * 2000
+    assert server.refused < 50
+    server.allowed = 5
+    server.run(10)
+    assert server.pace.limit <= 6
+    server.allowed, server.served = 60, 0
+    server.run(60)
+    assert server.pace.limit > 40
+
+
+def test_a_refusal_halves_and_success_brings_it_back() -> None:
+    pace = Limiter(16)
+    assert pace.throttled(in_flight=15, started=0, now=1, retry_after=None)
+    assert pace.limit == 8
+    # The others of the same wave do not halve again.
+    assert pace.throttled(in_flight=14, started=0.5, now=1.1, retry_after=None)
+    assert pace.limit == 8
+    assert pace.throttled(in_flight=7, started=1.5, now=2, retry_after=None)
+    assert pace.limit == 4
+    for _ in range(3):
+        pace.succeeded()
+    assert pace.limit == 7
+
+
+def test_a_pause_is_for_all_and_grows_until_something_succeeds() -> None:
+    pace = Limiter(4, give_up_after=100)
+    pauses = []
+    now = 0.0
+    for _ in range(5):
+        assert pace.throttled(0, now, now, None)
+        pauses.append(pace.ready_at(0, now) - now)
+        now += pauses[-1]
+    assert all(low <= pause <= 2 * low for low, pause in zip([0.5, 1, 2, 4, 8], pauses, strict=True))
+    pace.throttled(0, now, now, 7.0)
+    assert pace.ready_at(0, now) == now + 7
+    assert pace.ready_at(1, now) == math.inf
+    pace.succeeded()
+    assert pace.throttled(0, now, now, 90.0)
+    assert not pace.throttled(0, now + 90, now + 90, 11.0)
+
+
+def test_the_rate_is_kept_to_whatever_comes_back() -> None:
+    pace = Limiter(100, rpm=60)
+    starts = []
+    now = 0.0
+    for _ in range(5):
+        now = pace.ready_at(0, now)
+        starts.append(now)
+        pace.started(now)
+    assert starts == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("lasts", [0.01, 0.5, 1])
+def test_a_burst_of_rejections_is_soon_forgotten(lasts: float) -> None:
+    server = Server(Limiter(100), 0)
+    server.run(lasts)
+    assert server.served == 0
+    server.allowed = 100
+    server.run(5)
+    # All of it at once would be 5,000 calls.
+    assert server.served > 2500
+    assert server.pace.limit == 100
+
+
+def test_a_burst_in_the_middle_is_soon_forgotten() -> None:
+    server = Server(Limiter(100), 100)
+    server.run(1)
+    server.allowed = 0
+    server.run(0.3)
+    server.allowed, server.served = 100, 0
+    server.run(6)
+    assert server.served > 2500
+
+
+def test_no_retry_after_overflows() -> None:
+    pace = Limiter(4, give_up_after=120)
+    for seconds in (1.7e12, math.inf, 1e308):
+        assert not pace.throttled(0, 0, 0, seconds)
+        assert pace.ready_at(0, 0) <= 120
+
+
+# Whole batches
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_one_item_that_is_always_rejected_fails_alone(world: World, code: int) -> None:
+    world.api.will(by_prompt(**{"5": error(code, "never")}))
+    result = world.run("batch", stdin="".join(f"{number}\n" for number in range(50)))
+    assert result.status == 13
+    failed = {row["index"]: row["error"] for row in rows(result.out) if row["error"]}
+    assert list(failed) == [5]
+    assert failed[5]["status"] == {429: 6, 503: 7}[code]
+    assert "never" in failed[5]["message"]
+    # --retry 0 does not fail an item whose first rejections may be about the whole batch.
+    assert asked(world)["5"] == 5
+
+
+def test_an_item_with_a_retry_after_beyond_all_limits_fails_alone(world: World) -> None:
+    world.api.will(by_prompt(**{"5": error(429, headers=[("Retry-After", "1764248400000")])}))
+    result = world.run("batch", "-j", "1", stdin="".join(f"{number}\n" for number in range(9)))
+    assert result.status == 13
+    assert [row["index"] for row in rows(result.out) if row["error"]] == [5]
+    assert asked(world)["5"] == 1
+
+
+@pytest.mark.parametrize("after", ["1764248400000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT", "-1", "x"])
+def test_an_absurd_retry_after_is_no_fault(world: World, after: str) -> None:
+    world.api.will(error(429, headers=[("Retry-After", after)]))
+    for arguments in (["--max-cost", "1"], ["--retry-max-time", "1000000000"], ["-j", "3"]):
+        result = world.run("batch", *arguments, "--retry-max-time", "0.2", stdin="a\nb\n")
+        assert result.status == 6, result.err
+
+
+def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
+    """Of 200 items one is always 429, one always 503, one hangs and one gets garbage."""
+    bad = {"20": error(429), "60": error(503), "100": hang, "140": raw(b"garbage")}
+    world.api.will(by_prompt(**bad))
+    given = [str(number) for number in range(200)]
+    start = time.monotonic()
+    result = world.run("batch", "--timeout", "5", stdin="\n".join(given), timeout=60)
+    assert time.monotonic() - start < 40
+    assert result.status == 13
+    found = rows(result.out)
+    assert [row["input"] for row in found] == given
+    failed = {row["input"]: row["error"]["status"] for row in found if row["error"]}
+    assert {name: failed[name] for name in ("20", "60", "100")} == {"20": 6, "60": 7, "100": 8}
+    assert list(failed) == list(bad)
+
+
+def test_a_busy_server_fails_nobody(world: World) -> None:
+    """A third of the calls are rejected, whoever they are for."""
+    draw = random.Random(5)
+
+    def behave(handler: Handler) -> None:
+        (error(429, headers=[("Retry-After", "0")]) if draw.random() < 0.33 else echo)(handler)
+
+    world.api.will(behave)
+    result = world.run("batch", "-j", "4", stdin="".join(f"{number}\n" for number in range(200)))
+    assert (result.status, len(contents(result)), set(errors(result))) == (0, 200, {None})
+
+
+def test_a_signal_cannot_lose_a_slot() -> None:
+    """The main thread, which a signal may interrupt anywhere, gives no slots away."""
+    threads: list[str] = []
+
+    class Watched(Limiter):
+        def started(self, now: float) -> None:
+            threads.append(threading.current_thread().name)
+            super().started(now)
+
+    def work(order: int) -> None:
+        pool.acquire(order)
+        pool.release(succeeded=True)
+
+    pool: WorkerPool[int] = WorkerPool(4, Watched(4, rpm=6000), work, lambda: False)
+    pool.run(iter(range(20)))
+    assert len(threads) == 20
+    assert threading.main_thread().name not in threads
+    pool.close()
+
+
+def test_the_retries_of_an_item_end_with_their_time(world: World) -> None:
+    world.api.will(by_prompt(bad=error(500)))
+    result = world.run("batch", "-j", "2", "--retry", "9", "--retry-max-time", "2", stdin="a\nbad\n")
+    assert result.status in (7, 13)
+    # Waits of 1 and 2 s at most, half of that at least: a third would be over.
+    assert 2 <= asked(world)["bad"] <= 3
