@@ -13,7 +13,7 @@ import time
 import pytest
 
 from tests.support.batches import asked, kill, rows, start, until
-from tests.support.fake_api import Handler, by_prompt, echo, error, hang
+from tests.support.fake_api import Behaviour, Handler, by_prompt, echo, error, hang
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
@@ -73,16 +73,15 @@ def test_the_second_signal_stops_and_what_came_is_written(world: World, second: 
     assert [row["input"] for row in rows(out.decode())] == [x for x in LINES.split() if x != "10"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_another_signal_stops_at_once_and_the_file_can_be_resumed(world: World, number: signal.Signals) -> None:
+def test_sigterm_stops_after_a_moment_and_the_file_can_be_resumed(world: World) -> None:
     held = Held(world, "10")
     path = world.cwd / "out"
     with start(world, "-o", "out") as running:
         feed(running)
         until(lambda: path.exists() and len(path.read_text().splitlines()) == 59)
-        running.send_signal(number)
+        running.send_signal(signal.SIGTERM)
         assert running.communicate() == (b"", b"")
-    assert running.returncode == -number
+    assert running.returncode == -signal.SIGTERM
     held.go.set()
     result = world.run("batch", "-o", "out", "--resume", stdin=LINES)
     assert (result.status, asked(world)["10"]) == (0, 2)
@@ -231,3 +230,140 @@ def test_a_hanging_server_does_not_outlive_the_limit(world: World) -> None:
     result = world.run("batch", "--timeout", "0.5", stdin="a\nb\n")
     assert result.status == 13
     assert [row["error"]["status"] for row in rows(result.out)] == [8, 8]
+
+
+# What is paid for is kept, however a batch ends
+
+
+def test_a_later_file_that_cannot_be_read_keeps_what_was_sent(world: World) -> None:
+    gone = world.cwd / "gone"
+    gone.write_text("x\n")
+    (world.cwd / "first").write_text("".join(f"{number}\n" for number in range(40)))
+
+    def behave(handler: Handler) -> None:
+        gone.unlink(missing_ok=True)
+        echo(handler)
+
+    world.api.will(behave)
+    for arguments in (["-o", "out"], []):
+        gone.write_text("x\n")
+        world.api.requests.clear()
+        result = world.call("batch", *arguments, "-", "first", "gone")
+        assert result.status == 2
+        assert "llamacli: gone: No such file or directory" in result.err
+        assert "nothing was sent" not in result.err
+        found = rows(world.cwd / "out") if arguments else rows(result.out)
+        assert len(found) == len(world.api.requests) > 0
+        assert f"llamacli: {len(found)} answered, 0 failed" in result.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_the_calls_in_flight_time_to_finish(world: World, number: signal.Signals) -> None:
+    held = Held(world, "10", "11")
+    with start(world, "-j", "2", "-o", "out") as running:
+        feed(running)
+        until(lambda: asked(world)["11"] == 1)
+        running.send_signal(number)
+        time.sleep(0.3)
+        held.go.set()
+        _, err = running.communicate(timeout=10)
+    assert running.returncode == -number
+    assert len(rows(world.cwd / "out")) == len(world.api.requests) == 12
+    assert b"12 answered, 0 failed" in err
+    assert err.endswith(b"; --resume asks for the rest\n")
+
+
+def test_a_second_ctrl_c_is_heard_while_a_pause_lasts(world: World) -> None:
+    """The first one finishes what is in flight, and does not wait for what only waits for its turn."""
+    world.api.will(echo, error(429, headers=[("Retry-After", "60")]))
+    with start(world, "-j", "1") as running:
+        feed(running)
+        until(lambda: len(world.api.requests) == 2)
+        time.sleep(0.3)
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=10)
+    assert running.returncode == -signal.SIGINT
+    assert len(rows(out.decode())) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments", "failing"),
+    [(5, [], error(402, "no credits")), (13, ["--fail-fast"], error(400, "bad")), (3, [], error(401, "no key"))],
+)
+def test_plain_has_a_line_for_each_item_however_it_ends(
+    world: World, status: int, arguments: list[str], failing: Behaviour
+) -> None:
+    world.api.will(by_prompt(**{"3": failing}))
+    given = "".join(f"{number}\n" for number in range(30))
+    (world.cwd / "in").write_text(given)
+    for inputs in (["-", "in"], []):
+        result = world.shell(f"llamacli batch --plain -j 1 {' '.join([*arguments, *inputs])} <in")
+        assert result.status == status
+        lines = result.out.split("\n")
+        assert lines[:5] == ["re: 0", "re: 1", "re: 2", "", ""]
+        assert len(lines) == 31
+        assert set(lines[3:]) <= {"", *(f"re: {number}" for number in range(30))}
+    # Answers that came after the one that failed stay on their own lines.
+    held = threading.Event()
+
+    def behave(handler: Handler) -> None:
+        if handler.prompt == "3":
+            held.wait(10)
+            failing(handler)
+        else:
+            echo(handler)
+            if handler.prompt == "20":
+                held.set()
+
+    world.api.will(behave)
+    result = world.shell(f"llamacli batch --plain -0 -j 3 {' '.join(arguments)} <in")
+    answers = result.out.split("\0")
+    assert len(answers) == 31
+    assert all(answer in ("", f"re: {number}") for number, answer in enumerate(answers[:30]))
+    assert answers[20] == "re: 20"
+
+
+def test_plain_keeps_its_lines_in_a_pipe_that_stays_open(world: World) -> None:
+    world.api.will(by_prompt(sun=error(402, "no credits")))
+    with start(world, "--plain", "-j", "1") as running:
+        assert running.stdin
+        running.stdin.write(b"moon\nsun\nstar\n")
+        running.stdin.flush()
+        assert running.wait(10) == 5
+        assert running.stdout
+        assert running.stdout.read().startswith(b"re: moon\n\n")
+
+
+def test_the_summary_names_the_most_frequent_error_and_what_is_left(world: World) -> None:
+    by = {"moon": error(404, "no model nope"), "sun": error(404, "no model nope"), "x": error(400, "other")}
+    world.api.will(by_prompt(**by))
+    result = world.call("batch", "--plain", stdin="moon\nsun\n")
+    assert (result.status, result.out) == (13, "\n\n")
+    assert "0 answered, 2 failed (404 Not Found from " in result.err
+    assert "no model nope" in result.err
+    result = world.call("batch", stdin="x\nmoon\nsun\na\n")
+    assert "1 answered, 3 failed (most often: 404 Not Found" in result.err
+    assert "[" not in result.err
+    world.api.will(by_prompt(**{"5": error(402, "empty")}))
+    result = world.call("batch", "-j", "1", "-o", "out", stdin=LINES)
+    assert result.status == 5
+    assert "5 answered, 0 failed, 55 left" in result.err
+    assert "; --resume asks for the rest" in result.err
+
+
+def test_the_bar_has_a_total(world: World) -> None:
+    held = Held(world, "2")
+    for name in ("a", "b", "c"):
+        (world.cwd / name).write_text(name)
+    script = f"{' '.join(PROGRAM)} batch -o out --input files '{{}}' a b c"
+    world.api.will(lambda handler: held.behave(handler, ("b",)))
+    with Terminal(world, "bash", "-c", script) as terminal:
+        terminal.until("2/3 done")
+        held.go.set()
+        assert terminal.wait() == 0
+    held.go.clear()
+    # Of lines in a file the total is an estimate until all are read.
+    (world.cwd / "in").write_text("".join(f"{number:09}\n" for number in range(20_000)))
+    world.api.will(hang)
+    with Terminal(world, "bash", "-c", f"{' '.join(PROGRAM)} batch -o out2 - in") as terminal:
+        terminal.until("/~20000 done")

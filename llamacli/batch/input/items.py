@@ -256,6 +256,9 @@ class InputFile:
                 return
             except _TooLong:
                 yield first, self._too_long(first)
+                if lines.number > first:
+                    # The quote of a field was never closed: where the next record starts is unknown.
+                    return
             except csv.Error as error:
                 yield first, self._csv_error(first, str(error))
             else:
