@@ -427,7 +427,7 @@ _llamacli_operand() {
     sessions:*) _llamacli_value '' session ;;
     config:1) _llamacli_value '' text show set-key check ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;
-    help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help batch chat environment exit-codes files keys retries servers structured ;;
+    help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured ;;
     esac
 }
 

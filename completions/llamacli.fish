@@ -1350,7 +1350,7 @@ function __llamacli_operand --no-scope-shadowing
         case 'completion:1'
             printf '%s\n' text bash zsh fish
         case 'help:1'
-            printf '%s\n' text ask chat raw batch models sessions config completion man help batch chat environment exit-codes files keys retries servers structured
+            printf '%s\n' text ask chat raw batch models sessions config completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured
     end
 end
 

@@ -81,6 +81,12 @@ def test_retries_come_first(world: World) -> None:
     assert models(world) == ["a", "a", "b"]
 
 
+def test_a_quota_that_is_used_up_is_every_models(world: World) -> None:
+    world.api.will(by_model(a=error(429, "no", error={"code": "insufficient_quota", "message": "no"})))
+    assert world.call(*ASK, "Hi").status == 5
+    assert models(world) == ["a"]
+
+
 def test_usage_and_session_name_the_model_that_answered(world: World) -> None:
     world.api.will(by_model(a=error(404, "gone")))
     result = world.call("chat", "-S", "s", *ASK[1:], "-qu", "Hi")

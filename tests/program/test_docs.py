@@ -21,7 +21,13 @@ COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "llamacli
 
 def example(schema: dict[str, Any]) -> object:
     """Returns a value that fits a simple schema."""
-    return schema["enum"][0] if "enum" in schema else {"string": "x", "integer": 3, "array": ["x"]}[schema["type"]]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema["type"] == "array":
+        return [example(schema["items"])]
+    if schema["type"] == "object":
+        return {name: example(inner) for name, inner in schema["properties"].items()}
+    return {"string": "x", "integer": 3}[schema["type"]]
 
 
 def has(tool: str) -> bool:
