@@ -93,8 +93,7 @@ def _split(text: str) -> list[str]:
 
 
 def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
-    # Errors show the name of a file, not its content, and a URL without its password: both may be secret.
-    label = re.sub(r"//.*@", "//...@", text)
+    typed = text
     if kind.at_file:
         text = env.input.at_file(text, origin)
     elif not kind.undecoded:
@@ -102,6 +101,8 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
     try:
         return kind.parse(text)
     except ValueError as error:
+        # The name of a file, not its content, and a URL without its password: both may be secret.
+        label = re.sub(r"//.*@", "//...@", typed)
         label = label if len(label) <= 60 else label[:57] + "..."
         what = f"{error}" if kind.is_secret else f"'{label}' {error}"
         raise LlamaError(ExitStatus.USAGE, f"{origin}: {what}") from None

@@ -18,12 +18,18 @@ class HelpOptions(Options):
     version: Annotated[bool, Flag(Switch(), "Print the version.")] = False
 
 
-class FlagSpec(NamedTuple):
+class FlagSpec:
     """A flag with its field and its group."""
 
-    group: type[Options]
-    field: str
-    flag: Flag
+    def __init__(
+        self,
+        group: type[Options],
+        field: str,
+        flag: Flag,
+    ) -> None:
+        self.group = group
+        self.field = field
+        self.flag = flag
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,22 +73,35 @@ def _with_negated(long: str, opposite: str) -> str:
     return long.replace("--", "--[no-]", 1) if opposite.startswith("--no-") else long
 
 
-class CommandSpec(NamedTuple):
+class CommandSpec:
     """A command: its help, groups of flags, operands and examples, and the function that runs it."""
 
-    name: str
-    summary: str
-    description: str
-    groups: tuple[type[Options], ...]
-    operands: tuple[Operand, ...]
-    examples: tuple[str, ...]
-    run: "Callable[[LoadedOptions, Environment], ExitStatus]"
-    #: The advice for a command line with too many operands.
-    surplus_hint: str
-    #: Invalid settings are passed to the command instead of ending it.
-    is_lenient: bool
-    #: Returns the rows of a table for the help topic of the command's name.
-    help_rows: Callable[[], list[tuple[str, str]]]
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        description: str,
+        groups: tuple[type[Options], ...],
+        operands: tuple[Operand, ...],
+        examples: tuple[str, ...],
+        run: "Callable[[LoadedOptions, Environment], ExitStatus]",
+        surplus_hint: str,
+        is_lenient: bool,
+        help_rows: Callable[[], list[tuple[str, str]]],
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.description = description
+        self.groups = groups
+        self.operands = operands
+        self.examples = examples
+        self.run = run
+        #: The advice for a command line with too many operands.
+        self.surplus_hint = surplus_hint
+        #: Invalid settings are passed to the command instead of ending it.
+        self.is_lenient = is_lenient
+        #: Returns the rows of a table for the help topic of the command's name.
+        self.help_rows = help_rows
 
     @property
     def flags(self) -> list[FlagSpec]:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import LlamaError
@@ -24,29 +24,43 @@ Raw = str | list[str] | bool | FileValue
 Setting = tuple[Raw, str]
 
 
-class Flag(NamedTuple):
+class Flag:
     """One flag: the field that it annotates gives its long name, `--<field-name>`."""
 
-    type: ParamType
-    #: At most 60 characters, ending with a period; the range and the default are added to it.
-    help: str
-    #: The short name with its dash, and further long names.
-    short: str = ""
-    aliases: tuple[str, ...] = ()
-    #: May be repeated.
-    multiple: bool = False
-    #: Has a default in the environment: LLAMACLI_<FIELD>, or the variable named here.
-    env: bool | str = False
-    #: May also be set by a project's .env, which somebody else may have written.
-    untrusted: bool = False
-    #: Multiplies the cost of a call, so a value from a project's .env is announced.
-    costly: bool = False
-    #: May be set in the front matter of a prompt file.
-    in_prompt_file: bool = False
-    #: A command that shows its use in the man page, if a sentence is not enough.
-    example: str = ""
-    #: Is one of the flags that the short help shows.
-    common: bool = False
+    def __init__(
+        self,
+        type: ParamType,
+        help: str,
+        short: str = "",
+        aliases: tuple[str, ...] = (),
+        multiple: bool = False,
+        env: bool | str = False,
+        untrusted: bool = False,
+        costly: bool = False,
+        in_prompt_file: bool = False,
+        example: str = "",
+        common: bool = False,
+    ) -> None:
+        self.type = type
+        #: At most 60 characters, ending with a period; the range and the default are added to it.
+        self.help = help
+        #: The short name with its dash, and further long names.
+        self.short = short
+        self.aliases = aliases
+        #: May be repeated.
+        self.multiple = multiple
+        #: Has a default in the environment: LLAMACLI_<FIELD>, or the variable named here.
+        self.env = env
+        #: May also be set by a project's .env, which somebody else may have written.
+        self.untrusted = untrusted
+        #: Multiplies the cost of a call, so a value from a project's .env is announced.
+        self.costly = costly
+        #: May be set in the front matter of a prompt file.
+        self.in_prompt_file = in_prompt_file
+        #: A command that shows its use in the man page, if a sentence is not enough.
+        self.example = example
+        #: Is one of the flags that the short help shows.
+        self.common = common
 
     def variable(self, name: str) -> str | None:
         """Returns the environment variable with the default of field `name`, None if it has none."""
@@ -76,14 +90,21 @@ def long_name(name: str) -> str:
     return "--" + name.rstrip("_").replace("_", "-")
 
 
-class Operand(NamedTuple):
+class Operand:
     """One operand of a command: `name` is what the command calls it."""
 
-    name: str
-    type: ParamType
-    #: Takes every word that follows.
-    multiple: bool = False
-    required: bool = False
+    def __init__(
+        self,
+        name: str,
+        type: ParamType,
+        multiple: bool = False,
+        required: bool = False,
+    ) -> None:
+        self.name = name
+        self.type = type
+        #: Takes every word that follows.
+        self.multiple = multiple
+        self.required = required
 
     @property
     def metavar(self) -> str:
@@ -101,6 +122,8 @@ class Options:
 
     title: ClassVar[str]
     note: ClassVar[str] = ""
+    #: What `flags` returns, once it was asked.
+    _flags: "ClassVar[dict[str, Flag]]"
 
     def __init__(
         self, values: Mapping[str, Any], origins: Mapping[str, str], errors: Mapping[str, LlamaError] | None = None
@@ -130,9 +153,11 @@ class Options:
     @classmethod
     def flags(cls) -> dict[str, Flag]:
         """Returns the flags by field name, in the order of the help."""
-        # Inherited flags come first.
-        hints = [hint for base in reversed(cls.__mro__) for hint in inspect.get_annotations(base).items()]
-        return {name: hint.__metadata__[0] for name, hint in hints if hasattr(hint, "__metadata__")}
+        if "_flags" not in vars(cls):
+            # Inherited flags come first.
+            hints = [hint for base in reversed(cls.__mro__) for hint in inspect.get_annotations(base).items()]
+            cls._flags = {name: hint.__metadata__[0] for name, hint in hints if hasattr(hint, "__metadata__")}
+        return cls._flags
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)

@@ -1,7 +1,6 @@
 """Where a call goes and with which key: the base URL, the key's sources, and who may see it."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -227,10 +226,13 @@ def _problem_of(key: str) -> str:
         return "is too long"
     if key[0] in "'\"`" and key[-1] == key[0]:
         return "is in quotes; remove them"
-    if prefix := re.match(r"(?i)(?:authorization:\s*)?bearer\s|[A-Z_]+=", key):
-        return f"begins with {prefix[0].strip()}; remove that"
+    if key.lower().startswith(("bearer ", "authorization:")):
+        return "begins with Bearer or Authorization; remove that"
+    name, equal_sign, _ = key.partition("=")
+    if equal_sign and name.upper().endswith("_KEY"):
+        return f"begins with {name}=; remove that" if name in KEY_VARIABLES else "begins with NAME=; remove that"
     if "\n" in key or "\r" in key:
         return "contains a line break; it must be the key alone"
-    if not re.fullmatch(r"[\x21-\x7e]+", key):
+    if not (key.isascii() and key.isprintable()) or " " in key:
         return "contains a space or a character that no key has"
     return ""

@@ -2,6 +2,7 @@
 
 import os
 import re
+from string import ascii_letters, digits
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -23,6 +24,11 @@ class PreviewOptions(Options):
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 
 
+#: What a host and port may consist of, IPv6 addresses aside. Sets and string methods, since a pattern costs more than
+#: the whole rest of reading a URL.
+HOST_CHARACTERS = frozenset(ascii_letters + digits + "._-:")
+
+
 class BaseUrlType(ParamType):
     metavar = "URL"
 
@@ -38,9 +44,11 @@ class BaseUrlType(ParamType):
         if parts.username is not None:
             raise ValueError("contains a user or password: use a key instead, which no flag shows")
         # A backslash, for example, is a part of the host to one library and its end to another.
-        if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d*)?", parts.netloc):
+        is_name = HOST_CHARACTERS.issuperset(parts.netloc) and parts.netloc[0].isalnum()
+        if not is_name and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:\d*)?", parts.netloc):
             raise ValueError("has a host with characters other than a-z 0-9 . - (use the form that begins with xn--)")
-        if parts.query or parts.fragment or not re.fullmatch(r"[!-\[\]-~]+", text):
+        is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+        if parts.query or parts.fragment or not is_plain:
             raise ValueError("contains more than scheme, host, port and path")
         # One spelling, for all later questions about the URL.
         return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")

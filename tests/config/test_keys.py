@@ -82,8 +82,8 @@ def test_a_key_that_cannot_be_had_is_3(bare: World, arguments: list[str], env: d
     [
         ('"sk-123456789"', "is in quotes; remove them"),
         ("'sk-123456789'", "is in quotes; remove them"),
-        ("Bearer sk-123456789", "begins with Bearer; remove that"),
-        ("authorization: bearer sk-123456789", "begins with authorization: bearer; remove that"),
+        ("Bearer sk-123456789", "begins with Bearer or Authorization; remove that"),
+        ("authorization: bearer sk-123456789", "begins with Bearer or Authorization; remove that"),
         ("AIMLAPI_API_KEY=sk-123456789", "begins with AIMLAPI_API_KEY=; remove that"),
         ("sk-1234\nsk-5678", "contains a line break; it must be the key alone"),
         ("sk-1234 56789", "contains a space or a character that no key has"),

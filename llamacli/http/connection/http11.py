@@ -15,7 +15,7 @@ MAX_LINE_BYTES = 1 << 16
 #: Compressed bytes in a row that unpack to nothing.
 MAX_EMPTY_BYTES = 1 << 20
 #: What separates two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
-CHUNK_BOUNDARY = re.compile(rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n")
+CHUNK_BOUNDARY = rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n"
 #: The content codings of the IANA's registry that change the content.
 CODINGS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip"}
 #: What a request accepts, which is what Body can unpack and check.
@@ -95,7 +95,7 @@ class StrictResponse(HTTPResponse):
             return False
         # Something is buffered, so this does not wait.
         ahead = self.fp.peek()
-        match = CHUNK_BOUNDARY.match(ahead)
+        match = re.match(CHUNK_BOUNDARY, ahead)
         size = int(match[1], 16) if match else 0
         return bool(match and 0 < size <= len(ahead) - match.end())
 

@@ -2,11 +2,10 @@
 
 import os
 import socket
-from _thread import start_new_thread
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotInTime
+from _thread import allocate_lock, start_new_thread
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from llamacli.http.connection import tcp
@@ -17,12 +16,59 @@ if TYPE_CHECKING:
     from llamacli.http.connection.tls import Context
 
 
-class OpenConnection(NamedTuple):
+Value = TypeVar("Value")
+
+
+class Future(Generic[Value]):
+    """The value or error of another thread; as concurrent.futures has it, which takes a millisecond to import."""
+
+    _value: Value
+    error: BaseException | None = None
+
+    def __init__(self) -> None:
+        self._is_pending = allocate_lock()
+        self._is_pending.acquire()
+        self._callbacks_lock = allocate_lock()
+        self._callbacks: list[Callable[[Future[Value]], None]] | None = []
+
+    def set_result(self, value: Value) -> None:
+        self._value = value
+        self._finish()
+
+    def set_error(self, error: BaseException) -> None:
+        self.error = error
+        self._finish()
+
+    def _finish(self) -> None:
+        self._is_pending.release()
+        with self._callbacks_lock:
+            callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            callback(self)
+
+    def result(self, seconds: float = -1) -> Value:
+        """Waits for the value and returns it. Raises the error, or TimeoutError after so many seconds."""
+        if not self._is_pending.acquire(timeout=seconds):
+            raise TimeoutError
+        self._is_pending.release()
+        if self.error:
+            raise self.error
+        return self._value
+
+    def when_done(self, callback: "Callable[[Future[Value]], None]") -> None:
+        """Calls back with this future once it is done, at once if it is."""
+        with self._callbacks_lock:
+            if self._callbacks is not None:
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
+
+class OpenConnection:
     """A connection that is ready for a request; `is_verified` and `settings` as urllib3 and tls.settings have them."""
 
-    sock: socket.socket
-    is_verified: bool
-    settings: tuple[object, ...] | None
+    def __init__(self, sock: socket.socket, is_verified: bool, settings: tuple[object, ...] | None) -> None:
+        self.sock, self.is_verified, self.settings = sock, is_verified, settings
 
 
 class Preconnect:
@@ -42,7 +88,7 @@ class Preconnect:
         self._is_imported: Future[None] = Future()
         self._duplicate: Future[socket.socket] = Future()
         self._opened: Future[OpenConnection] = Future()
-        self._is_taken = False
+        self._is_taken = self._is_secured = False
         start_new_thread(self._open, (seconds,))
 
     def secure(self, bundle: str | None) -> None:
@@ -58,13 +104,14 @@ class Preconnect:
         import urllib3.connection  # noqa: F401
 
         self._is_imported.set_result(None)
+        self._is_secured = True
 
     def _open(self, seconds: float) -> None:
         try:
             sock = tcp.connect(self.host, self.port, seconds)
             self._duplicate.set_result(sock.dup())
         except Exception as error:
-            self._duplicate.set_exception(error)
+            self._duplicate.set_error(error)
             return
         try:
             # The attempt that claims it has the deadline.
@@ -72,7 +119,7 @@ class Preconnect:
             self._opened.set_result(self._shake_hands(sock) if self.is_tls else OpenConnection(sock, False, None))
         except Exception as error:
             sock.close()
-            self._opened.set_exception(error)
+            self._opened.set_error(error)
 
     def _shake_hands(self, sock: socket.socket) -> OpenConnection:
         """Has urllib3 do the handshake, so that it is the same as for any other connection."""
@@ -115,7 +162,9 @@ class Preconnect:
         """Returns a duplicate of the socket as soon as that is connected. Raises OSError."""
         try:
             return self._duplicate.result(seconds)
-        except NotInTime:
+        except TimeoutError:
+            if self._duplicate.error:
+                raise
             raise TimeoutError(f"no connection within {seconds:g} s") from None
 
     def claim(self, connection: "HTTPConnection") -> OpenConnection | None:
@@ -139,11 +188,13 @@ class Preconnect:
 
     def close(self) -> None:
         """Closes what was not claimed, as soon as it is open."""
-        self._is_imported.cancel()
+        if not self._is_secured:
+            self._is_imported.set_error(ConnectionAbortedError())
+            self._is_secured = True
         if not self._is_taken:
-            self._duplicate.add_done_callback(_shut_down)
-            self._opened.add_done_callback(_close)
-        self._duplicate.add_done_callback(_close)
+            self._duplicate.when_done(_shut_down)
+            self._opened.when_done(_close)
+        self._duplicate.when_done(_close)
 
 
 def _is_idle(sock: socket.socket) -> bool:
@@ -166,13 +217,13 @@ def _is_idle(sock: socket.socket) -> bool:
 
 def _shut_down(duplicate: "Future[socket.socket]") -> None:
     # Asked, not raised: raised again, an exception that others are handling would change.
-    if not duplicate.exception():
+    if not duplicate.error:
         with suppress(OSError):
             # Ends the handshake.
             duplicate.result().shutdown(socket.SHUT_RDWR)
 
 
 def _close(future: "Future[Any]") -> None:
-    if not future.exception():
+    if not future.error:
         result = future.result()
         (result.sock if isinstance(result, OpenConnection) else result).close()
