@@ -1317,7 +1317,7 @@ function __llamacli_commands
     printf '%s\t%s\n' ask 'Ask one question and print the answer.'
     printf '%s\t%s\n' chat 'Hold a conversation.'
     printf '%s\t%s\n' raw 'Send a JSON body and print the API\'s JSON.'
-    printf '%s\t%s\n' batch 'Ask one question for each line or record, in parallel.'
+    printf '%s\t%s\n' batch 'Ask one question for each line, record or file, in parallel.'
     printf '%s\t%s\n' models 'List the models that the server offers.'
     printf '%s\t%s\n' sessions 'List, show or remove saved conversations.'
     printf '%s\t%s\n' config 'Show the settings, store a key, try the connection.'

@@ -22,7 +22,7 @@ COMMANDS = {
     "ask": "Ask one question and print the answer.",
     "chat": "Hold a conversation.",
     "raw": "Send a JSON body and print the API's JSON.",
-    "batch": "Ask one question for each line or record, in parallel.",
+    "batch": "Ask one question for each line, record or file, in parallel.",
     "models": "List the models that the server offers.",
     "sessions": "List, show or remove saved conversations.",
     "config": "Show the settings, store a key, try the connection.",

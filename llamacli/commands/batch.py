@@ -1,4 +1,4 @@
-"""`llamacli batch`: one question for each line or record, in parallel."""
+"""`llamacli batch`: one question for each line, record or file, in parallel."""
 
 import os
 import stat
