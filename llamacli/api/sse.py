@@ -211,7 +211,7 @@ def _separate(event: Event) -> list[Event]:
     if "\n" not in event.data or event.is_whole:
         return [event]
     events = [Event(line, event.name) for line in event.data.split("\n") if line.strip()]
-    return events if all(part.is_whole for part in events) else [event]
+    return events if events and all(part.is_whole for part in events) else [event]
 
 
 def events(blocks: Iterable[bytes]) -> Iterator[list[Event]]:

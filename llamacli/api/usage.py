@@ -24,8 +24,8 @@ def total_usage(completions: Sequence[Completion]) -> dict[str, Any]:
 def token_count(usage: Mapping[str, Any], key: str) -> int | None:
     """Returns one count of a `usage` object, None if it is missing or not a count."""
     count = usage.get(key)
-    is_count = isinstance(count, (int, float)) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS
-    return int(count) if is_count else None  # type: ignore[arg-type]
+    is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS
+    return count if is_count else None
 
 
 def token_counts(usage: object) -> tuple[int, int]:

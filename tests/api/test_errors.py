@@ -1,0 +1,136 @@
+"""Error bodies of many servers, and the words that a user gets to read."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from llamacli.api.errors import error_in, is_context_length_error, is_out_of_quota, reports_error
+from llamacli.http.status import path_hint
+
+BODIES: list[tuple[Any, str]] = [
+    ({"error_code": 17, "error_msg": "daily limit reached"}, "daily limit reached"),
+    ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "login fail"),
+    ({"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "x"}}}, "Invalid ApiKey"),
+    ({"errorMessage": "model busy"}, "model busy"),
+    ({"Message": "denied by policy"}, "denied by policy"),
+    ({"error": True, "reason": "no such thing"}, "no such thing"),
+    ({"error": {"details": "Requested logprobs of 21"}}, "Requested logprobs of 21"),
+    ({"errors": ["one", {"message": "two"}]}, "one, two"),
+    ({"error": {"code": "InvalidParameter", "param": "x"}}, '{"error":{"code":"InvalidParameter","param":"x"}}'),
+    ({"code": 5}, '{"code":5}'),
+    ([{"error": {"message": "in a list"}}], "in a list"),
+    ("quoted", "quoted"),
+    ({}, ""),
+    ([], ""),
+    (None, ""),
+    (
+        {"error": {"message": "Provider returned error", "metadata": {"raw": '{"error":{"message":"1 image"}}'}}},
+        "Provider returned error, 1 image",
+    ),
+    (
+        {"object": "error", "message": {"detail": [{"loc": ["body", "x"], "msg": "Extra inputs are not permitted"}]}},
+        "Extra inputs are not permitted, in body.x",
+    ),
+    ({"title": "Bad", "detail": "worse", "validation": [{"message": "v1"}]}, "worse, Bad, v1"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), BODIES)
+def test_an_error_is_told_in_the_servers_words(body: Any, words: str) -> None:
+    assert error_in(json.dumps(body).encode()) == words
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><head><title>\n Login </title></head>", "an HTML page, 'Login'"),
+        (b"<TITLE lang=en>502 Bad Gateway", "an HTML page, '502 Bad Gateway'"),
+        (b"<h1 class=x>Oops</h1>", "an HTML page, 'Oops'"),
+        (b"<p>x", "an HTML page"),
+        (b"plain words", "plain words"),
+    ],
+)
+def test_a_body_that_is_not_json_is_told_as_it_is(body: bytes, words: str) -> None:
+    assert error_in(body) == words
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<h1>" * 300_000,
+        b"<title" * 300_000,
+        b"<title>" * 300_000,
+        b"<h1 " + b" " * 1_000_000,
+        b'{"a":' * 300_000,
+        b'{"message": "' + b"x" * 2_000_000 + b'"}',
+        json.dumps({"errors": [{"message": "x" * 100}] * 20_000}).encode(),
+        json.dumps({f"error{number}": "x" for number in range(5000)}).encode(),
+    ],
+    ids=lambda body: body[:12].decode(),
+)
+def test_only_the_start_of_a_huge_error_is_looked_at(body: bytes) -> None:
+    start = time.monotonic()
+    error_in(body)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("chunk", "is_error"),
+    [
+        ({"error": {"message": "x"}}, True),
+        ({"choices": [], "error": "x"}, True),
+        ({"object": "error", "message": "x"}, True),
+        ({"type": "error"}, True),
+        ({"detail": "x"}, True),
+        ({"choices": [], "base_resp": {"status_code": 1008, "status_msg": "x"}}, True),
+        ({"choices": [], "base_resp": {"status_code": 0, "status_msg": "success"}}, False),
+        ({"choices": [], "message": "x"}, False),
+        ({"type": "ping", "message": "x"}, False),
+        ({"usage": {"total_tokens": 1}}, False),
+        ({"object": "chat.completion.chunk", "id": "x"}, False),
+        ({"error": None, "choices": []}, False),
+        ({"error": {}, "choices": []}, False),
+    ],
+)
+def test_errors_and_chunks_are_told_apart(chunk: dict[str, Any], is_error: bool) -> None:
+    assert reports_error(chunk) is is_error
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ('{"error": {"code": "insufficient_quota"}}', True),
+        ("You exceeded your current quota, please check your plan and billing details.", True),
+        ("Your account balance is too low", True),
+        ("You've run out of credits", True),
+        ("Free-tier limit: You've reached your free limit for the hour", False),
+        ("Too Many Requests", False),
+        ("Rate limit reached for requests", False),
+    ],
+)
+def test_an_empty_account_and_a_rate_limit_are_told_apart(words: str, expected: bool) -> None:
+    assert is_out_of_quota(words) is expected
+
+
+def test_a_context_that_is_too_long_is_known() -> None:
+    assert is_context_length_error("This model's maximum context length is 8192 tokens")
+    assert not is_context_length_error("temperature must be at most 2")
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/v1/chat/completions", "check --base-url (it usually ends in /v1)"),
+        ("/v1/v1/chat/completions", "check --base-url: /v1 is in the URL twice"),
+        ("/v1/chat/completions/chat/completions", "check --base-url: /chat/completions is in the URL twice"),
+        ("/a/b/a/b/models", "check --base-url: /a/b is in the URL twice"),
+        ("/models", "check --base-url (it usually ends in /v1)"),
+        ("", "check --base-url (it usually ends in /v1)"),
+    ],
+)
+def test_a_path_that_is_there_twice_is_named(path: str, hint: str) -> None:
+    assert path_hint(f"http://host{path}?x=/v1/v1") == hint

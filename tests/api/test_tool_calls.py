@@ -1,0 +1,110 @@
+"""Deltas of tool calls, as servers send them, to whole calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llamacli.api.accumulator import Accumulator
+from llamacli.api.messages import tool_calls
+from tests.support.fake_api import delta
+
+
+def part(name: str | None = None, arguments: Any = None, **more: Any) -> dict[str, Any]:
+    values = {"name": name, "arguments": arguments}
+    return {**more, "function": {key: value for key, value in values.items() if value is not None}}
+
+
+def call(name: str | None, arguments: object, id: str | None = "c") -> dict[str, Any]:
+    return {"id": id, "name": name, "arguments": arguments}
+
+
+ONE = {"a": 1}
+PIECES = ('{"a":', "1}")
+
+#: What a server does -> its deltas, and the calls that they are.
+CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "OpenAI": (
+        [part("f", "", index=0, id="c", type="function"), *(part(None, text, index=0) for text in PIECES)],
+        [call("f", ONE)],
+    ),
+    "empty ids and names": (
+        [part("f", "", index=0, id="c"), *(part("", text, index=0, id="", type="") for text in PIECES)],
+        [call("f", ONE)],
+    ),
+    "empty ids and names without an index": (
+        [part("f", "", id="c"), *(part("", text, id="") for text in PIECES)],
+        [call("f", ONE)],
+    ),
+    "an id for each delta": (
+        [part("f", "", index=0, id="c"), *(part("", text, index=0, id=f"x{text}") for text in PIECES)],
+        [call("f", ONE)],
+    ),
+    "the name in pieces": (
+        [part("get_", '{"a"', index=0, id="c"), part("weather", ":1}", index=0)],
+        [call("get_weather", ONE)],
+    ),
+    "the name grows": ([part("get_", PIECES[0], id="c"), part("get_it", PIECES[1], id="c")], [call("get_it", ONE)]),
+    "the name with each delta": ([part("f", text, index=0, id="c") for text in PIECES], [call("f", ONE)]),
+    "the name with each delta, no id": ([part("f", text, index=0) for text in PIECES], [call("f", ONE, None)]),
+    "the name at the end again": (
+        [part("f", '{"a":1}', index=0), part("f", "", index=0)],
+        [call("f", ONE, None)],
+    ),
+    "the arguments at the end again": (
+        [part("f", '{"a":1}', index=0, id="c"), part(None, '{"a":1}', index=0)],
+        [call("f", ONE)],
+    ),
+    "a late id": ([part("f", "", index=0, id=None), part(None, '{"a":1}', index=0, id="c")], [call("f", ONE)]),
+    "a late name": ([part("", "", index=0, id="c"), part("f", '{"a":1}', index=0, id="c")], [call("f", ONE)]),
+    "a late index": ([part("f", "", id="c"), part(None, '{"a":1}', index=0)], [call("f", ONE)]),
+    "a late index and many deltas": (
+        [part("f", "", id="c"), *(part(None, text, index=0) for text in PIECES)],
+        [call("f", ONE)],
+    ),
+    "an index at first alone": ([part("f", "", index=0, id="c"), part(None, '{"a":1}', id="c")], [call("f", ONE)]),
+    "ids alone": (
+        [part("f", '{"a":1}', id="c"), part("g", '{"a":1}', id="d"), part("f", "{}", id="e")],
+        [call("f", ONE), call("g", ONE, "d"), call("f", {}, "e")],
+    ),
+    "one index for all": (
+        [part("f", '{"a":1}', index=0, id="c"), part("f", "{}", index=0, id="d")],
+        [call("f", ONE), call("f", {}, "d")],
+    ),
+    "one index for all and no ids": (
+        [part("f", '{"a":1}', index=0), part("g", "{}", index=0), part("g", '{"a":1}', index=0)],
+        [call("f", ONE, None), call("g", {}, None), call("g", ONE, None)],
+    ),
+    "neither ids nor indices": (
+        [part("f"), part(None, '{"a":1}'), part("g"), part(None, "{}")],
+        [call("f", ONE, None), call("g", {}, None)],
+    ),
+    "in turns": (
+        [part("f", "", index=0, id="c"), part("g", "", index=1, id="d")]
+        + [part(None, text, index=index) for text in PIECES for index in (1, 0)],
+        [call("f", ONE), call("g", ONE, "d")],
+    ),
+    "objects for arguments": ([part("f", {"a": 1}, index=0, id="c")], [call("f", ONE)]),
+    "null between them": ([part("f", "", index=0, id="c"), None, part(None, '{"a":1}', index=0)], [call("f", ONE)]),  # type: ignore[list-item]
+    "arguments cut short": ([part("f", '{"a":', index=0, id="c")], [call("f", '{"a":')]),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one delta"])
+def test_deltas_become_the_calls_that_they_are(name: str, together: bool) -> None:
+    parts, expected = CALLS[name]
+    accumulator = Accumulator()
+    for group in [parts] if together else [[part] for part in parts]:
+        accumulator.add(delta(tool_calls=group))
+    accumulator.add(delta(finish="tool_calls"))
+    assert tool_calls(accumulator.completion()["choices"][0]["message"]) == expected
+
+
+def test_repeated_names_take_time_in_proportion_to_their_number() -> None:
+    accumulator = Accumulator()
+    for _ in range(20_000):
+        accumulator.add(delta(tool_calls=[part("f", "xxxxxxxxxx", index=0)]))
+    message = accumulator.completion()["choices"][0]["message"]
+    assert len(message["tool_calls"][0]["function"]["arguments"]) == 200_000
