@@ -314,6 +314,7 @@ _llamacli_flag() {
         ;;
     config)
         case $1 in
+        -a | --all) forms='-a --all' ;;
         -m | --model) forms='-m --model' value=model ;;
         --max-tokens) forms=--max-tokens value=text ;;
         -t | --temperature) forms='-t --temperature' value=text ;;
@@ -399,7 +400,7 @@ _llamacli_flags() {
     batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
     sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
-    config) all='-m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    config) all='-a --all -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
     completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     help) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
@@ -425,7 +426,9 @@ _llamacli_operand() {
     models:1) _llamacli_value '' text ;;
     sessions:1) _llamacli_value '' text list show last grep rm ;;
     sessions:*) _llamacli_value '' session ;;
-    config:1) _llamacli_value '' text show set-key check ;;
+    config:1) _llamacli_value '' text show set unset set-key check ;;
+    config:2) _llamacli_value '' text ;;
+    config:*) _llamacli_value '' text ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;
     help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured ;;
     esac

@@ -752,6 +752,8 @@ function __llamacli_flag --no-scope-shadowing
             end
         case config
             switch $argv[1]
+                case -a --all
+                    set forms -a --all
                 case -m --model
                     set forms -m --model
                     set value model
@@ -1232,6 +1234,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case config
+            __llamacli_offer '' 'With show: include settings that have their default.' -a --all
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
             __llamacli_offer '' 'Sampling temperature.' -t --temperature
@@ -1320,7 +1323,7 @@ function __llamacli_commands
     printf '%s\t%s\n' batch 'Ask one question for each line, record or file, in parallel.'
     printf '%s\t%s\n' models 'List the models that the server offers.'
     printf '%s\t%s\n' sessions 'List, show or remove saved conversations.'
-    printf '%s\t%s\n' config 'Show the settings, store a key, try the connection.'
+    printf '%s\t%s\n' config 'Show or change settings, store a key, try the connection.'
     printf '%s\t%s\n' completion 'Print the completion of a shell: bash, zsh or fish.'
     printf '%s\t%s\n' man 'Print the man page.'
     printf '%s\t%s\n' help 'Print help on a command or a topic.'
@@ -1346,7 +1349,11 @@ function __llamacli_operand --no-scope-shadowing
         case 'sessions:*'
             printf '%s\n' session
         case 'config:1'
-            printf '%s\n' text show set-key check
+            printf '%s\n' text show set unset set-key check
+        case 'config:2'
+            printf '%s\n' text
+        case 'config:*'
+            printf '%s\n' text
         case 'completion:1'
             printf '%s\n' text bash zsh fish
         case 'help:1'

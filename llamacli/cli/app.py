@@ -25,7 +25,7 @@ COMMANDS = {
     "batch": "Ask one question for each line, record or file, in parallel.",
     "models": "List the models that the server offers.",
     "sessions": "List, show or remove saved conversations.",
-    "config": "Show the settings, store a key, try the connection.",
+    "config": "Show or change settings, store a key, try the connection.",
     "completion": "Print the completion of a shell: bash, zsh or fish.",
     "man": "Print the man page.",
     "help": "Print help on a command or a topic.",

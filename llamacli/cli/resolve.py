@@ -23,7 +23,7 @@ def load(call: ParsedCall, env: Environment, settings: Mapping[str, Setting] | N
     env.input.flags = frozenset(field for group in call.command.groups for field in group.flags())
     loaded: dict[type[Options], Options] = {}
     for group in sorted(call.command.groups, key=_loading_order):
-        loaded[group] = _load_group(group, call, env, settings or {})
+        loaded[group] = load_group(group, call, env, settings)
         apply(loaded[group], env)
     return LoadedOptions(call, {group: loaded[group] for group in call.command.groups})
 
@@ -43,12 +43,15 @@ def apply(group: Options, env: Environment) -> None:
         env.input.max_time = group.max_time
 
 
-def _load_group(group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Options:
+def load_group(
+    group: type[Options], call: ParsedCall, env: Environment, settings: Mapping[str, Setting] | None = None
+) -> Options:
+    """Loads one group; see `load`."""
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     errors: dict[str, LlamaError] = {}
     for name, flag in group.flags().items():
-        source = _find(name, flag, call, env, settings)
+        source = _find(name, flag, call, env, settings or {})
         if source is None:
             continue
         raw, origins[name] = source
@@ -72,7 +75,7 @@ def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: M
         text, source = setting
         if source.untrusted and flag.costly:
             env.stderr.note(f"{source} sets {long_name(name)} to {text}")
-        return _split(text) if flag.multiple else text, f"{variable} in {source}"
+        return split_values(text) if flag.multiple else text, f"{variable} in {source}"
     return None
 
 
@@ -83,7 +86,7 @@ def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> Any:
     return raw if isinstance(raw, (bool, FileValue)) else _parse(flag.type, raw, origin, env)
 
 
-def _split(text: str) -> list[str]:
+def split_values(text: str) -> list[str]:
     """Returns the values in the environment default of a repeated flag: a JSON array of strings, or one string."""
     try:
         value = parse_json(text)

@@ -123,7 +123,10 @@ COMMAND_SYNONYMS = {
 
 def closest(word: str, words: Iterable[str]) -> str | None:
     """Returns the word that is spelled most like another one, None if none is close."""
-    return next(iter(get_close_matches(word, list(words), 1, SIMILARITY)), None)
+    candidates = list(words)
+    # In a short word, two letters that changed places are half of it.
+    swapped = [candidate for candidate in candidates if sorted(candidate) == sorted(word)]
+    return next(iter(swapped or get_close_matches(word, candidates, 1, SIMILARITY)), None)
 
 
 def did_you_mean(word: str, words: Iterable[str], otherwise: str) -> str:

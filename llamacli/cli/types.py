@@ -162,7 +162,7 @@ class Choice(ParamType):
 
     def parse(self, text: str) -> str:
         if text not in self.values:
-            raise ValueError(f"is none of {', '.join(self.values)}")
+            raise ValueError(f"is not one of {', '.join(self.values)}")
         return text
 
 

@@ -1,23 +1,29 @@
-"""`llamacli config`: the settings and where each came from; a key to be stored; a connection to be tried."""
+"""`llamacli config`: shows and changes settings, stores the key, tries the connection."""
 
 import os
 import re
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from getpass import getpass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from llamacli.api.json import encode
 from llamacli.ask.options import UsageOptions
 from llamacli.ask.params import Params
+from llamacli.cli import app
+from llamacli.cli.docs.help import variables
+from llamacli.cli.resolve import load_group, parse_value, split_values
 from llamacli.cli.shared import DisplayOptions
-from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Operand
-from llamacli.cli.types import ParamType
+from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups
+from llamacli.cli.suggest import did_you_mean
+from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.types import ParamType, Switch
 from llamacli.config import dotenv
 from llamacli.config.paths import SETTINGS
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
+from llamacli.config.variables import KEYS, OTHER_VARIABLES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
@@ -32,42 +38,80 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
 
 DESCRIPTION = """
-`show` (the default) prints every setting, its value and where it came from, with the key
-masked. `set-key` reads a key from a hidden prompt, or from stdin if that is not a
-terminal, and stores it in the user's .env. `check` makes the cheapest real call and
-reports what it found; its exit status is that of the call.
+`show` (the default) prints the settings that are set, their values and where each came
+from, with the key masked. `set` and `unset` change a setting in the user's .env, which
+keeps its other lines and comments; NAME is that of a flag or a variable. `set-key` reads a
+key from a hidden prompt, or from stdin if that is not a terminal, and stores it there.
+`check` makes the cheapest real call and reports what it found; its exit status is that of
+the call.
 """
 EXAMPLES = (
-    "llamacli config show",
+    "llamacli config set model gpt-4o-mini",
     "pass show aimlapi | llamacli config set-key",
     "llamacli config check",
+    "llamacli config unset model",
+    "llamacli config show --all",
 )
-ACTIONS = ("show", "set-key", "check")
-#: What is told who gives more operands: it may be a key.
-OPERANDS = (Operand("action", ParamType(values=ACTIONS)),)
-OPTIONS = (Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)
-SURPLUS_HINT = "set-key reads the key from a hidden prompt or stdin, since an argument would show in ps"
-#: A wrong setting is shown, and does not keep a key from being stored.
+ACTIONS = ("show", "set", "unset", "set-key", "check")
+OPERANDS = (
+    Operand("action", ParamType(values=ACTIONS)),
+    Operand("name", ParamType("NAME")),
+    Operand("value", ParamType("VALUE"), multiple=True),
+)
+KEY_HINT = "set-key reads the key from a hidden prompt or stdin, because an argument would show in ps"
+#: An invalid setting is shown, and does not keep a key from being stored.
 IS_LENIENT = True
+
+
+class ConfigOptions(Options):
+    """What is listed."""
+
+    title = "Output"
+
+    all: Annotated[bool, Flag(Switch(), "With show: include settings that have their default.", "-a")] = False
+
+
+OPTIONS = (ConfigOptions, Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Does what the first operand says."""
     action = env.input.argument(options.operand("action") or "show", "the action")
+    name, values = options.operand("name"), options.operands("value")
     if action not in ACTIONS:
         # What may be a key is not repeated.
-        what = "that is no action" if re.fullmatch(r"[!-~]{16,}", action) else f"no action '{action}'"
-        raise LlamaError(ExitStatus.USAGE, what, f"there is {', '.join(ACTIONS)}")
+        what = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
+        raise LlamaError(ExitStatus.USAGE, what, did_you_mean(action, ACTIONS, f"expected {', '.join(ACTIONS)}"))
+    if options[ConfigOptions].all and action != "show":
+        raise LlamaError(ExitStatus.USAGE, "--all is for 'config show'")
+    if action in ("show", "set-key", "check") and name:
+        hint = KEY_HINT if action == "set-key" else ""
+        raise LlamaError(ExitStatus.USAGE, f"'config {action}' takes no NAME", hint)
+    if action == "unset" and (not name or values):
+        raise LlamaError(ExitStatus.USAGE, "'config unset' needs one NAME", "'llamacli config' lists what is set")
+    if action == "set" and (not name or not values):
+        raise LlamaError(ExitStatus.USAGE, "'config set' needs a NAME and a VALUE", "example: config set model NAME")
     with Output(None, before=env.stderr.clear_status) as out:
         if action == "set-key":
             _set_key(out, env)
-        elif action == "check":
-            for error in [error for group in options for error in group.errors.values()]:
-                raise error
-            _check(out, options, env)
+        elif action == "set":
+            _set(name or "", values, out, env)
+        elif action == "unset":
+            _unset(name or "", out, env)
         else:
-            _show(out, options, env)
+            _note_unknown_names(env)
+            if action == "check":
+                for error in [error for group in options for error in group.errors.values()]:
+                    raise error
+                _check(out, options, env)
+            else:
+                _show(out, options, env)
     return ExitStatus.OK
+
+
+def _flags() -> dict[str, FlagSpec]:
+    """Returns every flag that has a variable, by the name of that."""
+    return variables(all_groups(app.commands()))
 
 
 def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
@@ -78,13 +122,100 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
         # A command may contain a secret itself.
         text = "" if not setting else setting[0] if variable.endswith("FILE") else "(set)"
         rows.append((variable, text, f"{variable} in {setting[1]}" if setting else "default"))
-    for group in options:
-        for name, flag in group.flags().items():
-            if setting_name := flag.variable(name):
-                value = str(group.errors[name]) if name in group.errors else _text(getattr(group, name))
-                value = "(set)" if value and flag.type.is_secret and name not in group.errors else value
-                rows.append((setting_name, value, group.origins.get(name, "default")))
+    groups = {type(group): group for group in options}
+    for variable, flag in _flags().items():
+        if flag.group not in groups:
+            groups[flag.group] = load_group(flag.group, options.call, env)
+        group = groups[flag.group]
+        value = str(group.errors.get(flag.field) or _text(getattr(group, flag.field)))
+        is_hidden = value and flag.flag.type.is_secret and flag.field not in group.errors
+        rows.append((variable, "(set)" if is_hidden else value, group.origins.get(flag.field, "default")))
+    if not options[ConfigOptions].all:
+        rows = [row for row in rows if row[0] == "key" or row[2] != "default"]
     table.print_table([(name, " ".join(value.split()), origin) for name, value, origin in rows], out)
+
+
+def _note_unknown_names(env: Environment) -> None:
+    """Names every LLAMACLI_ variable that is not a setting."""
+    known = [*_flags(), *KEYS, *OTHER_VARIABLES]
+    for source in env.settings.sources:
+        for name in source.values:
+            if name.startswith("LLAMACLI_") and name not in known:
+                advice = did_you_mean(name, known, "see 'llamacli help environment'")
+                env.stderr.note(f"{name} in {source} is not a setting; {advice}")
+
+
+def _setting_name(name: str) -> str:
+    """Returns the variable of a setting: `model`, `--model` and LLAMACLI_MODEL are one. Raises LlamaError (usage)."""
+    if name in KEY_VARIABLES or name in ("key", "api-key"):
+        raise LlamaError(ExitStatus.USAGE, f"'config set' takes no {name}", KEY_HINT)
+    flags = _flags()
+    by_flag = {option.lstrip("-"): variable for variable, flag in flags.items() for option in flag.names}
+    if name in flags or name in KEY_SOURCES:
+        return name
+    if name in OTHER_VARIABLES:
+        raise LlamaError(ExitStatus.USAGE, f"{name} is read from the environment only", "export it in your shell")
+    variable = by_flag.get(name.lstrip("-").replace("_", "-").lower())
+    if variable is None:
+        known = [*flags, *by_flag] if name.isupper() else list(by_flag)
+        raise LlamaError(
+            ExitStatus.USAGE, f"unknown setting '{name}'", did_you_mean(name, known, "see 'llamacli help environment'")
+        )
+    return variable
+
+
+def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
+    name = env.input.argument(name, "NAME")
+    variable, flag = _setting_name(name), _flags().get(_setting_name(name))
+    texts = [env.input.argument(word, variable) for word in words]
+    if len(texts) > 1 and not (flag and flag.flag.multiple):
+        raise LlamaError(ExitStatus.USAGE, f"{variable} takes one VALUE", "quote a value that contains spaces")
+    text = texts[0] if len(texts) == 1 else encode(texts).decode()
+    if not text.strip():
+        raise LlamaError(ExitStatus.USAGE, f"{variable}: the value is empty", f"'config unset {name}' removes it")
+    if flag:
+        parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, variable, env)
+    _write(lambda content: dotenv.with_value(content, variable, text))
+    is_hidden = (flag and flag.flag.type.is_secret) or variable == "LLAMACLI_KEY_COMMAND"
+    out.write(f"set {variable}{'' if is_hidden else f' to {text}'} in {SETTINGS.path()}\n")
+    _note_precedence([variable], env)
+
+
+def _unset(name: str, out: Output, env: Environment) -> None:
+    name = env.input.argument(name, "NAME")
+    variable = name if name in KEY_VARIABLES else _setting_name(name)
+    own = [source for source in env.settings.sources if source.name == str(SETTINGS.path())]
+    if any(variable in source.values for source in own):
+        _write(lambda content: dotenv.without_value(content, variable))
+        out.write(f"removed {variable} from {SETTINGS.path()}\n")
+    else:
+        env.stderr.note(f"{variable} is not set in {SETTINGS.path()}")
+    _note_precedence([variable], env)
+
+
+def _write(change: Callable[[bytes], bytes]) -> None:
+    """Changes the user's .env; only the user can read it."""
+    path = SETTINGS.path()
+    try:
+        os.makedirs(path.parent, mode=0o700, exist_ok=True)
+        os.chmod(path.parent, 0o700)
+        # A device or a FIFO in its place is not read, and refused below.
+        content = path.read_bytes() if path.is_file() else b""
+        write_atomically(path, change(content), 0o600, follow=True)
+    except ValueError as error:
+        raise LlamaError(ExitStatus.USAGE, f"cannot change {path}: {error}", "fix the file first") from None
+    except OSError as error:
+        raise LlamaError(ExitStatus.OUTPUT, f"cannot write {path}: {error.strerror}") from None
+
+
+def _note_precedence(names: Sequence[str], env: Environment) -> None:
+    """Notes each source that takes precedence over the user's .env."""
+    for source in env.settings.sources:
+        if source.name == str(SETTINGS.path()):
+            break
+        for name in names:
+            if source.values.get(name) and not (source.untrusted and name in KEY_SOURCES):
+                env.stderr.note(f"{name} in {source} takes precedence")
 
 
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
@@ -101,42 +232,35 @@ def _text(value: object) -> str:
 
 
 def _set_key(out: Output, env: Environment) -> None:
-    key = _ask_for_key() if os.isatty(0) else env.input.stdin("config set-key")
-    key = endpoint.validate_key(key, "the prompt" if os.isatty(0) else "stdin")
+    text = _ask_for_key() if os.isatty(0) else env.input.stdin("config set-key")
+    key = endpoint.validate_key(_bare_key(text), "the prompt" if os.isatty(0) else "stdin")
     env.stderr.redact(key)
-    path = SETTINGS.path()
-    try:
-        os.makedirs(path.parent, mode=0o700, exist_ok=True)
-        os.chmod(path.parent, 0o700)
-        # A device or a FIFO in its place is not waited for, and refused below.
-        content = path.read_bytes() if path.is_file() else b""
-        write_atomically(path, dotenv.with_value(content, KEY_VARIABLES[0], key), 0o600, follow=True)
-    except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"{path} cannot hold the key: {error}", "mend it first") from None
-    except OSError as error:
-        raise LlamaError(ExitStatus.OUTPUT, f"cannot write {path}: {error.strerror}") from None
-    out.write(f"stored {masked(key)} in {path}\n")
-    for source in env.settings.sources:
-        if source.name == str(path):
-            break
-        for variable in (*KEY_VARIABLES, *KEY_SOURCES):
-            if source.values.get(variable) and not (source.untrusted and variable in KEY_SOURCES):
-                env.stderr.note(f"{variable} in {source} goes before it")
+    _write(lambda content: dotenv.with_value(content, KEY_VARIABLES[0], key))
+    out.write(f"stored {masked(key)} in {SETTINGS.path()}\n")
+    _note_precedence([*KEY_VARIABLES, *KEY_SOURCES], env)
+
+
+def _bare_key(text: str) -> str:
+    """Returns a key without what was copied along with it: `export NAME=`, quotes."""
+    if assignment := re.fullmatch(r"(?:export\s+)?[A-Z][A-Z0-9_]*(?:KEY|TOKEN)\s*=\s*(.*)", text.strip()):
+        text = assignment[1]
+    quoted = re.fullmatch(r"(['\"])(.*)\1", text.strip())
+    return quoted[2] if quoted else text
 
 
 def _ask_for_key() -> str:
-    # Ctrl-\\ would leave a terminal that shows nothing of what is typed.
+    # Ctrl-\\ would leave the terminal without echo.
     former = signal.signal(signal.SIGQUIT, _stop)
     # getpass asks here where there is no /dev/tty.
     sys.stderr = sys.stderr or open(2, "w", errors="replace", closefd=False)  # noqa: SIM115
     try:
-        typed = getpass("API key (it is not shown): ")
+        typed = getpass("API key (hidden): ")
     except (EOFError, UnicodeError) as error:
-        fault = "was not given" if isinstance(error, EOFError) else "holds a character that no key has"
-        raise LlamaError(ExitStatus.KEY, f"the key {fault}") from None
+        what = "no key was typed" if isinstance(error, EOFError) else "the key contains a character that no key has"
+        raise LlamaError(ExitStatus.KEY, what) from None
     finally:
         signal.signal(signal.SIGQUIT, former)
-    # What a terminal puts around pasted text.
+    # Terminals bracket pasted text.
     return typed.removeprefix("\x1b[200~").removesuffix("\x1b[201~")
 
 

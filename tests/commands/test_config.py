@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from llamacli.cli import app
-from llamacli.cli.table import Options
 from tests.support.fake_api import KEY, document, error, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
 
 def shown(world: World, *arguments: str, **env: str) -> dict[str, tuple[str, str]]:
-    result = world.call("config", *arguments, **env)
+    result = world.call("config", *(arguments or ("show", "--all")), **env)
     assert result.status == 0, result.err
     rows = [line.split("\t") for line in result.out.splitlines()]
     return {name: (value, origin) for name, value, origin in rows}
@@ -26,7 +25,7 @@ def shown(world: World, *arguments: str, **env: str) -> dict[str, tuple[str, str
 def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
     (world.config / ".env").write_text('LLAMACLI_TOP_P=0.5\nLLAMACLI_STOP=["a", "b"]\n')
     (world.cwd / ".env").write_text("LLAMACLI_SEED=7\n")
-    rows = shown(world, "show", "-m", "flagged", LLAMACLI_TIMEOUT="9", LLAMACLI_USAGE="yes")
+    rows = shown(world, "show", "--all", "-m", "flagged", LLAMACLI_TIMEOUT="9", LLAMACLI_USAGE="yes")
     assert rows["key"] == ("sk-c...cdef", "AIMLAPI_API_KEY in the environment")
     assert rows["LLAMACLI_MODEL"] == ("flagged", "--model")
     assert rows["LLAMACLI_TIMEOUT"] == ("9", "LLAMACLI_TIMEOUT in the environment")
@@ -36,9 +35,7 @@ def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
     assert rows["LLAMACLI_SEED"] == ("7", f"LLAMACLI_SEED in {world.cwd / '.env'}")
     assert rows["LLAMACLI_RETRY_MAX_TIME"] == ("120", "default")
     assert rows["AIMLAPI_BASE_URL"][0] == world.api.url
-    for name in app.COMMANDS:
-        app.command(name)
-    variables = {flag.variable(name) for table in Options.__subclasses__() for name, flag in table.flags().items()}
+    variables = {flag.flag.variable(flag.field) for command in app.commands() for flag in command.flags}
     assert {*variables, "key", "LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND"} - {None} == set(rows)
     assert shown(world).keys() == rows.keys()
 
@@ -65,7 +62,10 @@ def test_the_key_is_masked_and_its_source_told(world: World, env: dict[str, str]
 
 def test_an_unknown_action_is_2(world: World) -> None:
     result = world.call("config", "sohw")
-    assert (result.status, result.err) == (2, "llamacli: no action 'sohw'; there is show, set-key, check\n")
+    assert (result.status, result.err) == (
+        2,
+        "llamacli: unknown action 'sohw'; expected show, set, unset, set-key, check\n",
+    )
 
 
 # set-key
@@ -122,7 +122,7 @@ def test_a_file_that_no_key_could_be_read_from_is_left_alone(keyless: World, con
     (keyless.config / ".env").write_bytes(content)
     result = keyless.call("config", "set-key", "-q", stdin=KEY)
     assert (result.status, result.out) == (2, "")
-    assert "cannot hold the key" in result.err
+    assert "cannot change" in result.err
     assert "A=" not in result.err
     assert (keyless.config / ".env").read_bytes() == content
 
@@ -139,7 +139,7 @@ def test_a_wrong_setting_is_shown_and_keeps_no_key_from_being_stored(world: Worl
     assert "'99' is out of range" in shown(world)["LLAMACLI_TEMPERATURE"][0]
     result = world.call("config", "set-key", stdin=KEY, AIMLAPI_API_KEY="")
     assert result.status == 0
-    assert f"AIMLAPI_KEY in {world.cwd / '.env'} goes before it" in result.err
+    assert f"AIMLAPI_KEY in {world.cwd / '.env'} takes precedence" in result.err
     assert world.call("config", "check").status == 2
 
 
@@ -153,11 +153,11 @@ def test_the_key_shown_is_the_one_that_would_be_sent(world: World) -> None:
 def test_what_is_typed_may_be_no_key(keyless: World) -> None:
     for typed in ("\x04", "\udcff\udcfe-key\n"):
         with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
-            terminal.until("shown): ")
+            terminal.until("(hidden): ")
             os.write(terminal.master, typed.encode("utf-8", "surrogateescape"))
             assert terminal.wait() == 3
     with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
-        terminal.until("shown): ")
+        terminal.until("(hidden): ")
         terminal.type(f"\x1b[200~{KEY}\x1b[201~\n")
         assert terminal.wait() == 0
 
@@ -196,7 +196,7 @@ def test_what_is_no_key_is_not_stored(keyless: World, key: str) -> None:
 
 def test_a_terminal_is_asked_without_an_echo(keyless: World) -> None:
     with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
-        terminal.until("API key (it is not shown): ")
+        terminal.until("API key (hidden): ")
         terminal.type(f"{KEY}\n")
         assert terminal.wait() == 0
     assert KEY not in terminal.shown
@@ -217,7 +217,7 @@ def test_a_prompt_that_is_left_gives_the_echo_back(keyless: World, typed: str, n
 
 def test_a_key_in_the_environment_is_pointed_out(world: World) -> None:
     assert (
-        "AIMLAPI_API_KEY in the environment goes before it" in world.call("config", "set-key", stdin="sk-x-12345").err
+        "AIMLAPI_API_KEY in the environment takes precedence" in world.call("config", "set-key", stdin="sk-x-12345").err
     )
 
 
@@ -251,7 +251,7 @@ def test_check_makes_one_cheap_call_and_tells_the_latency(world: World) -> None:
         (error(404, "Cannot POST /chat/completions"), ["ROOT"], 4, "the base URL has no /v1: try --base-url"),
         (document(b"<html><title>Hi</title>"), ["ROOT"], 9, "the base URL has no /v1"),
         (error(404, "no such model"), [], 4, "check --model"),
-        (error(400, "bad thing"), ["ROOT"], 4, "mend the request"),
+        (error(400, "bad thing"), ["ROOT"], 4, "correct the request"),
         (document({"choices": []}), [], 9, "an answer with nothing in it"),
         (document({}), [], 9, "an answer with nothing in it"),
         (error(503, "busy"), [], 7, "try again later"),

@@ -86,7 +86,7 @@ def folder(world: World) -> World:
 
 
 #: What `config set-key` says on a machine whose key is in the environment already.
-NOTE = "llamacli: AIMLAPI_API_KEY in the environment goes before it\n"
+NOTE = "llamacli: AIMLAPI_API_KEY in the environment takes precedence\n"
 ALL = app.commands()
 EXAMPLES = [*help.EXAMPLES, *(line for command in ALL for line in command.examples)]
 TOPIC_LINES = [
