@@ -42,7 +42,8 @@ def folder(world: World) -> World:
     (world.cwd / "body.json").write_text(json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}))
     (world.cwd / "person.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}')
     (world.cwd / "docs").mkdir()
-    (world.cwd / "docs" / "intro.md").write_text("some words\n")
+    for name in ("intro.md", "usage.md"):
+        (world.cwd / "docs" / name).write_text("some words\n")
     (world.cwd / "cities.csv").write_text("name,country\nRome,Italy\nOslo,Norway\n")
     (world.cwd / "questions.jsonl").write_text('{"id": 1, "prompt": "Why?"}\n{"id": 2, "prompt": "When?"}\n')
     (world.cwd / "review.md").write_text("Review this in {lang}:")
