@@ -178,6 +178,8 @@ class LineEditor:
         while True:
             # After Ctrl-Z, editing goes on with what was typed.
             readline.set_pre_input_hook((lambda: _insert(typed)) if typed else None)  # noqa: B023
+            # readline would stop, too, but after it has begun the line.
+            terminal.wait_for_foreground(0)
             try:
                 with readline_locale():
                     return _read_line(prompt)

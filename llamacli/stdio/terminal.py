@@ -24,6 +24,8 @@ class _Change:
             self._leave()
 
 
+#: Stops in a row after which the terminal is read all the same.
+MAX_STOPS = 100
 #: The changes in effect, the latest last.
 _changes: list[_Change] = []
 
@@ -62,6 +64,17 @@ def resume() -> None:
     if is_foreground():
         for change in _changes:
             change.enter()
+
+
+def wait_for_foreground(fd: int) -> None:
+    """Stops while this process is a background job, as reading the terminal would."""
+    # OSError: it is not the terminal of this session, which has no background.
+    with suppress(OSError):
+        # A process that nobody can continue is not stopped by the signal.
+        for _ in range(MAX_STOPS):
+            if os.tcgetpgrp(fd) == os.getpgrp():
+                break
+            os.kill(os.getpid(), signal.SIGTTIN)
 
 
 def is_foreground(fd: int | None = None) -> bool:

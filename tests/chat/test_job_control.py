@@ -41,6 +41,27 @@ def test_ctrl_z_restores_the_terminal_and_fg_redraws_the_line(world: World, shel
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
+def test_a_chat_in_the_background_keeps_its_line(world: World, shell: list[str]) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed")
+    with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
+        terminal.type(f"{' '.join(CHAT)}\r")
+        terminal.until("\x1b[?2004h> ")
+        terminal.type("half a mess")
+        terminal.until("half a mess")
+        for command, shown in ("\x1a", "# "), ("bg\r", "# "), ("sleep 0.5; echo in''shell\r", "inshell"):
+            start = len(terminal.shown)
+            terminal.type(command)
+            terminal.until(shown, start=start)
+        start = len(terminal.shown)
+        terminal.type("fg\r")
+        terminal.until("> half a mess", start=start)
+        terminal.type("age\r")
+        terminal.until("Hello. It's nice", start=start)
+        assert said(world) == [("user", "half a message")]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
 def test_ctrl_z_during_an_answer(world: World, shell: list[str]) -> None:
     if not shutil.which(shell[0]):
         pytest.skip(f"{shell[0]} is not installed")

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.support.chat import CHAT, HALF, Chat, names, said, saved
-from tests.support.fake_api import error, text
+from tests.support.fake_api import Handler, error, text
 from tests.support.terminal import Terminal
 from tests.support.world import World
 
@@ -270,3 +270,16 @@ def test_ctrl_c_closes_the_connection_at_once(world: World) -> None:
                 assert client.recv(1 << 16)
                 terminal.type("\x03")
                 assert client.recv(1) == b""
+
+
+def test_a_refusal_of_stream_options_is_remembered(world: World) -> None:
+    def refuse(handler: Handler) -> None:
+        refused = "stream_options" in handler.asked.json
+        (error(400, "Unrecognized request argument: stream_options") if refused else text("Fine."))(handler)
+
+    world.api.will(refuse)
+    with Chat(world, "--no-save") as chat:
+        for line in "one", "two":
+            chat.say(f"{line}\r", "Fine.")
+        chat.leave()
+    assert ["stream_options" in request.json for request in world.api.requests] == [True, False, False]

@@ -252,3 +252,17 @@ def test_a_path_may_be_quoted(world: World, typed: str) -> None:
         chat.say(f"/file {typed}\r", "a file.txt will be sent with the next message")
         chat.say("look\r", "Hello. It's nice")
     assert "its text" in said(world)[-1][1]
+
+
+def test_a_turn_of_another_program_is_not_undone(world: World) -> None:
+    folder = world.home / ".local" / "state" / "llamacli" / "sessions"
+    folder.mkdir(parents=True)
+    (folder / "other.jsonl").write_text('{"role": "user", "content": "by hand"}\n')
+    with Chat(world, "-S", "other") as chat:
+        for command in "/undo", "/retry":
+            chat.say(f"{command}\r", "the last turn was written by another program; edit the file")
+        chat.say("Hi\r", "Hello. It's nice")
+        assert said(world) == [("user", "by hand"), ("user", "Hi")]
+        chat.say("/undo\r", "removed 'Hi' and its answer")
+        chat.leave()
+    assert saved(world, "other") == [("user", "by hand")]
