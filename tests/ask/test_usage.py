@@ -18,7 +18,7 @@ from tests.support.world import World
         ({"prompt_tokens": 5, "completion_tokens": 0}, "5 tokens in, 0 out, total "),
         ({"prompt_tokens": 5, "completion_tokens": 10**400}, "5 tokens in, ? out, total "),
         ({"prompt_tokens": -5, "completion_tokens": True}, "? tokens in, ? out, total "),
-        ({"prompt_tokens": "5", "completion_tokens": 1e3}, "? tokens in, ? out, total "),
+        ({"prompt_tokens": "5", "completion_tokens": 1e3}, "? tokens in, 1000 out, total "),
         ({"prompt_tokens": [5], "completion_tokens": None}, "? tokens in, ? out, total "),
     ],
 )
