@@ -43,11 +43,15 @@ class SlashCommand(NamedTuple):
 
 
 def _help(talk: Dialogue, operand: str) -> None:
-    rows = [
+    print_table([*help_rows(), (FENCE, "Start or end a message of several lines.")], talk.screen)
+
+
+def help_rows() -> list[tuple[str, str]]:
+    """Returns each command as the help shows it, with its aliases, and what it does."""
+    return [
         (f"{', '.join((name, *command.aliases))} {command.operand}".rstrip(), command.help)
         for name, command in COMMANDS.items()
     ]
-    print_table([*rows, (FENCE, "Start or end a message of several lines.")], talk.screen)
 
 
 def _exit(talk: Dialogue, operand: str) -> None:

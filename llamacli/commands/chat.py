@@ -74,9 +74,9 @@ def _take_turn(conversation: Conversation, content: Content, options: LoadedOpti
 
 def help_rows() -> list[tuple[str, str]]:
     """Returns the commands of an interactive chat, for `help chat` and the man page."""
-    from llamacli.chat.slash import COMMANDS
+    from llamacli.chat import slash
 
-    return [(f"{name} {command.operand}".rstrip(), command.help) for name, command in COMMANDS.items()]
+    return slash.help_rows()
 
 
 def _interact(conversation: Conversation, content: Content, options: LoadedOptions, env: Environment) -> ExitStatus:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llamacli.cli.docs.help import topic_paragraphs
 from tests.support.fake_api import HELLO, Handler, answer, error, respond, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -147,24 +148,14 @@ def tools(handler: Handler) -> None:
     return answer("; ".join(message["content"] for message in messages if message["role"] == "tool"))(handler)
 
 
-LOOP = r"""
-weather() { echo "sunny in $1"; }
-llamacli chat -S trip --tools "$TOOLS" 'What is the weather in Rome and Oslo?' >answer
-while grep -q '^{"id":' answer; do
-    set --
-    while IFS= read -r call; do
-        id=$(jq -r .id <<<"$call") city=$(jq -r .arguments.city <<<"$call")
-        set -- "$@" --tool-result "$id=$(weather "$city")"
-    done <answer
-    llamacli chat -S trip --tools "$TOOLS" "$@" >answer || exit
-done
-cat answer
-"""
+#: The example of `llamacli help chat`.
+LOOP = next(text for text in topic_paragraphs("chat") if text.startswith("    ") and "--tool-result" in text)
 
 
 def test_a_shell_loop_runs_tools(world: World) -> None:
     world.api.will(tools)
-    result = world.shell(LOOP, TOOLS=TOOLS)
+    (world.cwd / "tools.json").write_text(TOOLS)
+    result = world.shell(LOOP)
     assert (result.status, result.out, result.err) == (0, "sunny in Rome; sunny in Oslo\n", "")
     assert [message["role"] for message in world.api.body["messages"]] == ["user", "assistant", "tool", "tool"]
     # The conversation goes on, and the whole turn can be sent again.
