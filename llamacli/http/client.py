@@ -23,7 +23,7 @@ from llamacli.http.connection.lean_requests import FAILURES, describe, is_perman
 from llamacli.http.connection.proxy import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
-from llamacli.http.reply import BLOCK_BYTES, MAX_BODY_BYTES, Reply
+from llamacli.http.reply import BLOCK_BYTES, Reply
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
 from llamacli.http.retry import NAME_ERROR_RETRIES, Retryable, RetryPolicy
 from llamacli.stdio.escape import one_line
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 SECRET_HEADER = "(?i)key|token|auth|secret|cookie|passw|credential"
 #: Seconds of silence allowed by default: while streaming, and where the answer comes in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
+
+
+#: Bytes of an error's body that are read: raw prints them, the message quotes their beginning.
+MAX_ERROR_BODY_BYTES = 8 << 20
 
 
 class Client:
@@ -341,7 +345,7 @@ class Call:
         self.latest_attempt.finishing(10)
         body = bytearray()
         with suppress(*FAILURES):
-            while len(body) < MAX_BODY_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
+            while len(body) < MAX_ERROR_BODY_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
                 body += block
         return bytes(body)
 

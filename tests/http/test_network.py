@@ -1,13 +1,8 @@
 """The network: limits that hold, tries that help, and who gets to see a request."""
 
-import email.utils
-import gzip
 import json
-import os
-import re
 import select
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,17 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.http import retry
 from tests.support.fake_api import (
     HELLO,
     KEY,
     FakeApi,
-    Handler,
     completion,
     delta,
     document,
     drip,
-    error,
     event,
     hang,
     raw,
@@ -34,7 +26,7 @@ from tests.support.fake_api import (
     streamed,
     text,
 )
-from tests.support.world import PROGRAM, Result, World
+from tests.support.world import Result, World
 
 SLOW = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
@@ -194,116 +186,6 @@ def test_a_long_prompt_may_take_longer_to_send_than_to_connect(world: World) -> 
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         result = world.call("ask", "--base-url", url, "--connect-timeout", "0.2", stdin="x" * (8 << 20))
     assert (result.status, result.out) == (0, "got it\n")
-
-
-# Trying again
-
-
-@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
-def test_a_failure_that_may_pass_is_tried_again(world: World, code: int) -> None:
-    world.api.will(error(code, "busy", headers=[("Retry-After", "0")]), text("second"))
-    result = world.call("ask", "--retry", "1", "Hi")
-    assert (result.status, result.out) == (0, "second\n")
-    # A server cannot ask for less than llamacli's own wait.
-    assert re.search(r": busy; retry 1 of 1 in (0\.[5-9]|1\.0) s\n$", result.err)
-    assert len(world.api.requests) == 2
-    ids = {request.headers["x-client-request-id"] for request in world.api.requests}
-    assert len(ids) == 1
-    assert world.api.requests[0].body == world.api.requests[1].body
-
-
-@pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 413, 422, 501])
-def test_a_failure_that_will_not_pass_is_not(world: World, code: int) -> None:
-    world.api.will(error(code, "no"))
-    world.call("ask", "--retry", "5", "Hi")
-    assert len(world.api.requests) == 1
-
-
-def test_no_try_follows_once_the_answer_began(world: World) -> None:
-    world.api.will(stream([event(delta("so far"))], then="cut"))
-    assert world.call("ask", "--retry", "5", "Hi").status == 9
-    assert len(world.api.requests) == 1
-
-
-def test_tries_end_and_are_counted(world: World) -> None:
-    world.api.will(error(503, "busy", headers=[("Retry-After", "0")]))
-    result = world.call("ask", "--retry", "3", "Hi")
-    assert result.status == 7
-    assert len(world.api.requests) == 4
-    assert [line for line in result.err.splitlines() if "retry" in line] == result.err.splitlines()[:3]
-    assert world.call("ask", "-q", "--retry", "3", "Hi").err.count("\n") == 1
-
-
-def test_retry_after_is_waited_for_in_seconds_and_as_a_date(world: World) -> None:
-    for form in ("seconds", "date"):
-        world.api.requests.clear()
-        end = int(time.time()) + 2
-        header = "1" if form == "seconds" else email.utils.formatdate(end, usegmt=True)
-        world.api.will(error(429, "slow down", headers=[("Retry-After", header)]), text("second"))
-        assert world.call("ask", "--retry", "1", "Hi").status == 0
-        first, second = world.api.requests
-        if form == "seconds":
-            assert second.at - first.at >= 1
-        else:
-            # The clock of the wall, as of when the second request came.
-            assert time.time() - (time.monotonic() - second.at) >= end - 0.01
-
-
-@pytest.mark.parametrize("arguments", [["--retry-max-time", "5"], ["--max-time", "5"]])
-def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: list[str]) -> None:
-    world.api.will(error(429, "come back tomorrow", headers=[("Retry-After", "86400")]))
-    result, seconds = timed(world, "--retry", "5", *arguments)
-    assert result.status == 6
-    assert "come back tomorrow" in result.err
-    assert "the server asks to wait 86400 s" in result.err
-    assert seconds < 4
-    assert len(world.api.requests) == 1
-
-
-def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
-    for attempt, whole in enumerate([1, 2, 4, 8, 16, 30, 30, 30]):
-        waits = [retry.backoff(attempt) for _ in range(200)]
-        assert whole / 2 <= min(waits) < 0.6 * whole
-        assert 0.9 * whole < max(waits) <= whole
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "seconds"),
-    [
-        ({}, "", None),
-        ({"Retry-After": ""}, "", None),
-        ({"Retry-After": "7"}, "", 7.0),
-        ({"Retry-After": " 1.9 "}, "", 1.9),
-        ({"Retry-After": "-1"}, "", None),
-        ({"Retry-After": "soon"}, "", None),
-        ({"Retry-After": "nan"}, "", None),
-        ({"Retry-After": "\u0663"}, "", None),
-        ({"Retry-After": "9" * 400}, "", 1e9),
-        ({"Retry-After": "1764248400000"}, "", 1e9),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, "", 0.0),
-        ({"Retry-After": "Thu, 01 Jan 99999999999 00:00:00 GMT"}, "", None),
-        ({"Retry-After": "9", "retry-after-ms": "1900"}, "", 1.9),
-        ({}, '[{"error": {"details": [{"retryDelay": "1.9s"}]}}]', 1.9),
-        ({}, '{"error": {"message": "Rate limit reached. Please try again in 20s."}}', 20.0),
-        ({}, '{"error": {"message": "Please retry in 7m12s."}}', None),
-        ({}, "\x00" * 100, None),
-    ],
-)
-def test_retry_after_is_read_in_every_form(headers: dict[str, str], body: str, seconds: float | None) -> None:
-    assert retry.retry_after(headers, body.encode()) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
-def test_a_date_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        wait = retry.retry_after({"Retry-After": time.asctime(time.gmtime(time.time() + 30))})
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert wait is not None
-    assert 25 < wait <= 30
 
 
 # Who sees the request
@@ -474,105 +356,3 @@ def test_the_limit_holds_inside_of_tls(world: World, tls: FakeApi, tmp_path: Pat
     result, seconds = timed(world, "--base-url", url, "--ca-bundle", str(tmp_path / "ca.pem"), "--max-time", "0.7")
     assert (result.status, result.out) == (9, "so far\n")
     assert seconds < 5
-
-
-# Bodies
-
-
-def test_a_compressed_stream_is_read_as_it_comes(world: World) -> None:
-    def squeezed(handler: Handler) -> None:
-        handler.reply(200, b"", "text/event-stream", [("Content-Encoding", "gzip")], chunked=True)
-        data = gzip.compress(b"".join(streamed("squeezed")))
-        for start in range(0, len(data), 7):
-            handler.chunk(data[start : start + 7])
-        handler.chunk(b"")
-
-    world.api.will(squeezed)
-    assert world.call("ask", "Hi").out == "squeezed\n"
-
-
-def test_a_chunk_is_not_kept_back_for_the_rest_of_the_next(world: World) -> None:
-    seen = threading.Event()
-    first, second = event(delta("first ")), event(delta("second", finish="stop"))
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    together = head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (first, second)) + b"0\r\n\r\n"
-    # The second is cut at each place that matters: in its size, before its data, inside of it, before its end.
-    whole = len(head) + len(first) + 6
-    for place in (whole - 2, whole, whole + 1, whole + 4, whole + 40, len(together) - 6, len(together) - 1):
-        seen.clear()
-
-        def halves(handler: Handler, place: int = place) -> None:
-            handler.wfile.write(together[:place])
-            handler.wfile.flush()
-            seen.wait(10)
-            handler.wfile.write(together[place:])
-
-        world.api.will(halves)
-        with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], env=world.env, stdout=subprocess.PIPE) as running:
-            assert running.stdout
-            assert os.read(running.stdout.fileno(), 6) == b"first "
-            seen.set()
-            assert running.stdout.read() == b"second\n"
-        assert running.returncode == 0
-
-
-def test_chunks_of_any_size_come_out_whole_and_in_order(world: World) -> None:
-    texts = ["x" * size for size in (1, 2, 9000, 1, 70_000, 3, 200_000, 1)] + [f"{number} " for number in range(3000)]
-    world.api.will(stream([*(event(delta(piece)) for piece in texts), event("[DONE]")]))
-    assert world.call("ask", "Hi").out == "".join(texts) + "\n"
-    data = b"".join(streamed("a b c d"))
-    world.api.will(stream([data[at : at + 3] for at in range(0, len(data), 3)]))
-    assert world.call("ask", "Hi").out == "a b c d\n"
-
-
-def test_a_compressed_document_is_read(world: World) -> None:
-    data = gzip.compress(json.dumps(completion("squeezed")).encode())
-    world.api.will(
-        raw(b"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
-    )
-    assert world.call("ask", "Hi").out == "squeezed\n"
-
-
-@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/html"])
-def test_the_content_type_decides_nothing(world: World, kind: str) -> None:
-    world.api.will(document(completion("whole"), kind=kind))
-    assert world.call("ask", "Hi").out == "whole\n"
-
-
-def test_headers_and_a_short_body_are_one_packet(world: World) -> None:
-    got: list[bytes] = []
-    answer = json.dumps(completion()).encode()
-
-    def serve() -> None:
-        client, _ = listener.accept()
-        with client:
-            got.append(client.recv(1 << 16))
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        assert world.run("ask", "--base-url", url, "Hi").status == 0
-        thread.join()
-    head, _, body = got[0].partition(b"\r\n\r\n")
-    assert head.startswith(b"POST /v1/chat/completions ")
-    assert json.loads(body)["messages"][-1]["content"] == "Hi"
-
-
-def test_a_request_without_a_body_may_take_longer_than_connecting(world: World) -> None:
-    def late(handler: Handler) -> None:
-        time.sleep(1.5)
-        document({"object": "list", "data": []})(handler)
-
-    world.api.will(late)
-    result = world.run("raw", "--endpoint", "/models", "--connect-timeout", "1")
-    assert (result.status, json.loads(result.out)) == (0, {"object": "list", "data": []}), result.err
-
-
-def test_cookies_are_not_sent_back(world: World) -> None:
-    answer = json.dumps(completion()).encode()
-    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/\r\nContent-Length: %d\r\n\r\n"
-    world.api.will(raw(head % len(answer) + answer))
-    assert world.run("batch", "-j", "1", stdin="one\ntwo\nthree\n").status == 0
-    assert [request.headers.get("Cookie") for request in world.api.requests] == [None] * 3
