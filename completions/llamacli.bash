@@ -79,6 +79,7 @@ _llamacli_flag() {
         -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --usage-log) forms=--usage-log value=file ;;
         --fallback-model) forms=--fallback-model value=model again=1 ;;
         --cache) forms=--cache value=text ;;
         --refresh) forms=--refresh ;;
@@ -160,6 +161,7 @@ _llamacli_flag() {
         -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --usage-log) forms=--usage-log value=file ;;
         --fallback-model) forms=--fallback-model value=model again=1 ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
@@ -191,6 +193,7 @@ _llamacli_flag() {
         -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --usage-log) forms=--usage-log value=file ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
@@ -268,6 +271,7 @@ _llamacli_flag() {
         -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --usage-log) forms=--usage-log value=file ;;
         --fallback-model) forms=--fallback-model value=model again=1 ;;
         --cache) forms=--cache value=text ;;
         --refresh) forms=--refresh ;;
@@ -297,6 +301,7 @@ _llamacli_flag() {
         -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --usage-log) forms=--usage-log value=file ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
@@ -355,6 +360,17 @@ _llamacli_flag() {
         -H | --header) forms='-H --header' value=text again=1 ;;
         --request-id) forms=--request-id value=text ;;
         --ca-bundle) forms=--ca-bundle value=file ;;
+        --usage-log) forms=--usage-log value=file ;;
+        -h | --help) forms='-h --help' ;;
+        --version) forms=--version ;;
+        esac
+        ;;
+    usage)
+        case $1 in
+        --json) forms=--json ;;
+        -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
+        -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
+        --no-color | --color) forms='--no-color --color' ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
@@ -394,13 +410,14 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
-    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model -h --help --version' ;;
-    raw) all='--stdin-timeout -F --field --endpoint -X --method -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
-    batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
-    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model -h --help --version' ;;
+    raw) all='--stdin-timeout -F --field --endpoint -X --method -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
+    batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
+    models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
     sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
-    config) all='-a --all -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle -h --help --version' ;;
+    config) all='-a --all -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
+    usage) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     completion) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     man) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     help) all='-q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
@@ -429,8 +446,9 @@ _llamacli_operand() {
     config:1) _llamacli_value '' text show set unset set-key check ;;
     config:2) _llamacli_value '' text ;;
     config:*) _llamacli_value '' text ;;
+    usage:1) _llamacli_value '' file ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;
-    help:1) _llamacli_value '' text ask chat raw batch models sessions config completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured ;;
+    help:1) _llamacli_value '' text ask chat raw batch models sessions config usage completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured usage-log ;;
     esac
 }
 
@@ -661,7 +679,7 @@ _llamacli() {
         given=$word
         _llamacli_flags
     elif [[ ! $command ]]; then
-        _llamacli_value '' text ask chat raw batch models sessions config completion man help
+        _llamacli_value '' text ask chat raw batch models sessions config usage completion man help
     else
         _llamacli_operand
     fi

@@ -187,6 +187,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --usage-log
+                    set forms --usage-log
+                    set value file
                 case --fallback-model
                     set forms --fallback-model
                     set value model
@@ -391,6 +394,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --usage-log
+                    set forms --usage-log
+                    set value file
                 case --fallback-model
                     set forms --fallback-model
                     set value model
@@ -463,6 +469,9 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case --ca-bundle
                     set forms --ca-bundle
+                    set value file
+                case --usage-log
+                    set forms --usage-log
                     set value file
                 case -h --help
                     set forms -h --help
@@ -660,6 +669,9 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --usage-log
+                    set forms --usage-log
+                    set value file
                 case --fallback-model
                     set forms --fallback-model
                     set value model
@@ -726,6 +738,9 @@ function __llamacli_flag --no-scope-shadowing
                     set value text
                 case --ca-bundle
                     set forms --ca-bundle
+                    set value file
+                case --usage-log
+                    set forms --usage-log
                     set value file
                 case -h --help
                     set forms -h --help
@@ -862,6 +877,24 @@ function __llamacli_flag --no-scope-shadowing
                 case --ca-bundle
                     set forms --ca-bundle
                     set value file
+                case --usage-log
+                    set forms --usage-log
+                    set value file
+                case -h --help
+                    set forms -h --help
+                case --version
+                    set forms --version
+            end
+        case usage
+            switch $argv[1]
+                case --json
+                    set forms --json
+                case -q --quiet --no-quiet
+                    set forms -q --quiet --no-quiet
+                case -v --verbose --no-verbose
+                    set forms -v --verbose --no-verbose
+                case --no-color --color
+                    set forms --no-color --color
                 case -h --help
                     set forms -h --help
                 case --version
@@ -991,6 +1024,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add a request header.' -H --header
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Reuse stored answers up to this age.' --cache
             __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
@@ -1079,6 +1113,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add a request header.' -H --header
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
@@ -1110,6 +1145,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add a request header.' -H --header
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case batch
@@ -1191,6 +1227,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add a request header.' -H --header
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
             __llamacli_offer '' 'Reuse stored answers up to this age.' --cache
             __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
@@ -1220,6 +1257,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add a request header.' -H --header
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case sessions
@@ -1284,6 +1322,17 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Add a request header.' -H --header
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
+            __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
+            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print the version.' --version
+        case usage
+            __llamacli_offer '' 'Print JSON.' --json
+            __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
+            __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
+            __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
+            __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
+            __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
+            __llamacli_offer '' 'Do the opposite of --no-color.' --color
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case completion
@@ -1324,6 +1373,7 @@ function __llamacli_commands
     printf '%s\t%s\n' models 'List the models that the server offers.'
     printf '%s\t%s\n' sessions 'List, show or remove saved conversations.'
     printf '%s\t%s\n' config 'Show or change settings, store a key, try the connection.'
+    printf '%s\t%s\n' usage 'Sum up a usage log by day and model.'
     printf '%s\t%s\n' completion 'Print the completion of a shell: bash, zsh or fish.'
     printf '%s\t%s\n' man 'Print the man page.'
     printf '%s\t%s\n' help 'Print help on a command or a topic.'
@@ -1354,10 +1404,12 @@ function __llamacli_operand --no-scope-shadowing
             printf '%s\n' text
         case 'config:*'
             printf '%s\n' text
+        case 'usage:1'
+            printf '%s\n' file
         case 'completion:1'
             printf '%s\n' text bash zsh fish
         case 'help:1'
-            printf '%s\n' text ask chat raw batch models sessions config completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured
+            printf '%s\n' text ask chat raw batch models sessions config usage completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured usage-log
     end
 end
 

@@ -10,7 +10,7 @@ from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.options import EndpointOptions
+from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class AnswerReader:
         self.validation = format.validation_loop()
         self.extracts, self.keeps_thinking = format.extract, format.keep_thinking
         self._allow_truncated, self._note = allow_truncated, note
+        self._network = options[NetworkOptions]
         self._fallback_models = options[FallbackOptions].fallback_model or []
         #: Models that need not be asked again.
         self._unavailable_models: set[object] = set()
@@ -165,6 +166,11 @@ class AnswerReader:
         if reply := self.cache.find(request):
             answer = self._read(request, lambda request, no_retry: reply, is_whole, [], retries=0)
             if self._is_complete(answer):
+                if self._network.usage_log:
+                    from llamacli.http.usage_log import usage_log
+
+                    if log := usage_log(self._network, self._note):
+                        log.add_cached(request, answer.completion)
                 return answer._replace(is_cached=True)
         self.cache.require()
         return None

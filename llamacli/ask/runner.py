@@ -37,7 +37,7 @@ class Runner:
         self.params, self.output_options = options[Params], options[OutputOptions]
         self.usage_options, self.stderr = options[UsageOptions], stderr
         #: Requests token counts even if they are not shown.
-        self.requests_usage = False
+        self.requests_usage = options[NetworkOptions].usage_log is not None
         self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note)
 
     @property

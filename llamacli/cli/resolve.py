@@ -61,7 +61,7 @@ def load_group(
             if not call.command.is_lenient:
                 raise
             errors[name] = error
-    return group(values, origins, errors)
+    return group(values, origins, errors, call.command.name)
 
 
 def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Setting | None:

@@ -126,9 +126,15 @@ class Options:
     _flags: "ClassVar[dict[str, Flag]]"
 
     def __init__(
-        self, values: Mapping[str, Any], origins: Mapping[str, str], errors: Mapping[str, LlamaError] | None = None
+        self,
+        values: Mapping[str, Any],
+        origins: Mapping[str, str],
+        errors: Mapping[str, LlamaError] | None = None,
+        command: str = "",
     ) -> None:
         vars(self).update(values)
+        #: The command that the options were loaded for.
+        self.command = command
         #: The errors of invalid values, by field, if the command asked for them.
         self.errors = errors or {}
         #: The source of each value that is not a default: `--model`, `LLAMACLI_MODEL in the environment`.
@@ -140,15 +146,16 @@ class Options:
 
     def replace(self, name: str, value: object, origin: str) -> "Self":
         """Returns a copy with another value in one field."""
-        return type(self)({**self._values(), name: value}, {**self.origins, name: origin}, self.errors)
+        return type(self)({**self._values(), name: value}, {**self.origins, name: origin}, self.errors, self.command)
 
     def reset(self, name: str) -> "Self":
         """Returns a copy with the default in one field."""
         values = {field: value for field, value in self._values().items() if field != name}
-        return type(self)(values, {field: text for field, text in self.origins.items() if field != name}, self.errors)
+        origins = {field: text for field, text in self.origins.items() if field != name}
+        return type(self)(values, origins, self.errors, self.command)
 
     def _values(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("errors", "origins")}
+        return {name: value for name, value in vars(self).items() if name not in ("errors", "origins", "command")}
 
     @classmethod
     def flags(cls) -> dict[str, Flag]:

@@ -31,6 +31,7 @@ from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
     from llamacli.http.connection.preconnect import Preconnect
+    from llamacli.http.usage_log import UsageLog
 
 
 #: The names of headers whose values are never shown.
@@ -66,6 +67,11 @@ class Client:
         self.endpoint, self.options, self.stderr = endpoint, options, stderr
         self.adapter = Adapter(connections)
         self.adapter.preconnect = preconnect
+        self.usage_log: UsageLog | None = None
+        if options.usage_log:
+            from llamacli.http.usage_log import usage_log
+
+            self.usage_log = usage_log(options, stderr.note)
         #: The certificates to trust, True for requests' own.
         self.verify = (preconnect and preconnect.bundle) or certificates(options) or True
         #: False once the server has refused them.
@@ -192,9 +198,15 @@ class Call:
         self.stderr.waiting(f"waiting for {self.client.endpoint.host}").start()
         try:
             return self._send()
-        except BaseException:
+        except BaseException as error:
             self.clear_status()
+            self.record(error)
             raise
+
+    def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
+        """Appends the call to the usage log, if there is one: `error` ended it."""
+        if self.client.usage_log:
+            self.client.usage_log.add_call(self, error, reply)
 
     def clear_status(self) -> None:
         """Ends the spinner, where this call has begun one: the bar of a batch is not its to end."""
@@ -205,7 +217,7 @@ class Call:
         failures = 0
         while True:
             try:
-                return self.attempt()
+                return self._attempt_adapted()
             except Retryable as failure:
                 wait = self.policy.wait_seconds(failure, failures)
                 self.stderr.note(self.policy.note(failure, failures, wait))
@@ -214,6 +226,13 @@ class Call:
 
     def attempt(self) -> requests.Response:
         """Sends the request once. Raises Retryable, or LlamaError if a retry would not help."""
+        try:
+            return self._attempt_adapted()
+        except BaseException as error:
+            self.record(error.error if isinstance(error, Retryable) else error)
+            raise
+
+    def _attempt_adapted(self) -> requests.Response:
         self._leave_out_stream_options()
         while True:
             key = self.client.endpoint.key

@@ -20,6 +20,11 @@ PRECONNECT_MIN_SECONDS = 1
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
     """Returns a client that is about to send a request. Raises LlamaError (usage) where there are no certificates."""
     bundle = certificates(options)
+    if options.usage_log:
+        from llamacli.http.usage_log import usage_log
+
+        # An error of the log comes before the connection.
+        usage_log(options, stderr.note)
     early = None
     if options.connect_timeout >= PRECONNECT_MIN_SECONDS and (is_loopback(where.base_url) or not has_any_proxy()):
         early = Preconnect(where.base_url, options.connect_timeout)

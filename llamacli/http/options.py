@@ -138,6 +138,10 @@ class NetworkOptions(Options):
         Flag(PathType(), "CA certificates (default: $SSL_CERT_FILE, else certifi's).", env=True),
     ] = None
 
+    usage_log: Annotated[
+        str | None, Flag(PathType(), "Append a JSON line for each request to this file.", env=True)
+    ] = None
+
     def after(self, seconds: float) -> "NetworkOptions":
         """Returns the options for the rest of a call, of which so many seconds have passed."""
         if self.max_time is None or not seconds:

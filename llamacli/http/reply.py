@@ -60,6 +60,8 @@ class ReplyContext(Protocol):
 
     def clear_status(self) -> None: ...
 
+    def record(self, error: BaseException | None, reply: "Reply | None" = None) -> None: ...
+
     def connection_error(self, error: BaseException) -> Exception: ...
 
     def error(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
@@ -69,7 +71,7 @@ class Reply:
     """The body of a 2xx: read it as chunks by iterating, as a document, as events or as blocks of bytes."""
 
     def __init__(self, call: ReplyContext, response: requests.Response, accumulator: Accumulator) -> None:
-        self._call, self._response = call, response
+        self._call, self.response = call, response
         #: Listens to the chunks, and knows the completion that they add up to.
         self.accumulator = accumulator
         self.started = call.started
@@ -85,10 +87,13 @@ class Reply:
     def __enter__(self) -> "Reply":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._call.clear_status()
         self._call.latest_attempt.close()
-        self._response.close()
+        self.response.close()
+        self._call.record(value, self)
         if kind is None and self._call.stderr.is_verbose:
             self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
             if reason := unknown_reason(self.accumulator.completion()):
@@ -98,7 +103,7 @@ class Reply:
     def is_close_delimited(self) -> bool:
         """True if the body ends when the connection closes, so that truncation cannot be detected."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
-        has_body = self._response.status_code != 204 and self._call.request.method != "HEAD"
+        has_body = self.response.status_code != 204 and self._call.request.method != "HEAD"
         return has_body and not is_framed
 
     def with_request_id(self, error: LlamaError) -> LlamaError:
@@ -163,7 +168,7 @@ class Reply:
         """Yields the body's bytes as they arrive, decompressed. Raises LlamaError (broken) if it is cut short."""
         while True:
             try:
-                block = self._response.raw.read1(BLOCK_BYTES)
+                block = self.response.raw.read1(BLOCK_BYTES)
             except FAILURES as error:
                 if self._is_complete:
                     return

@@ -1,0 +1,140 @@
+"""`llamacli usage`: what a usage log contains, by day and model."""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, TypedDict
+
+from llamacli.api.usage import token_counts
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.spec import LoadedOptions
+from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.types import ParamType, Switch
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio import table
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
+
+DESCRIPTION = """
+Each line shows the calls, failures, tokens and cost of one model on one day. FILE is a usage
+log, by default the one that LLAMACLI_USAGE_LOG names. On a terminal a bar compares the costs,
+or the tokens if the log contains no cost. See also: llamacli help usage-log.
+"""
+OPERANDS = (Operand("file", ParamType("FILE", completes="file")),)
+EXAMPLES = (
+    "llamacli usage",
+    "llamacli usage calls.jsonl --json | jq 'map(.usd // 0) | add'",
+    "jq -s 'sort_by(-.seconds) | .[:5]' calls.jsonl",
+)
+COLUMNS = ("DAY", "MODEL", "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "USD", "")
+VARIABLE = "LLAMACLI_USAGE_LOG"
+BAR_COLUMNS = 20
+#: How a line begins. A full disk may have left half of one in front of it.
+START = b'{"time": '
+
+
+class UsageLogOptions(Options):
+    """How the log is shown."""
+
+    title = "Output"
+
+    json: Annotated[bool, Flag(Switch(), "Print JSON.", common=True)] = False
+
+
+OPTIONS = (UsageLogOptions, DisplayOptions)
+
+
+class Total(TypedDict):
+    """What one model did on one day. `usd` is None if no call reported its cost."""
+
+    day: str
+    model: str
+    calls: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+
+
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Prints the totals."""
+    path = env.input.argument(options.operand("file") or "", "FILE")
+    setting = env.settings.find(VARIABLE, False)
+    if not path and not setting:
+        raise LlamaError(ExitStatus.USAGE, "no usage log", f"name a FILE or set {VARIABLE}")
+    path = path or setting[0]  # type: ignore[index]
+    totals: dict[tuple[str, str], Total] = {}
+    damaged = 0
+    try:
+        with open(path, "rb") as file:
+            for record in _records(file):
+                if record is None:
+                    damaged += 1
+                else:
+                    _add(totals, record)
+    except OSError as error:
+        raise LlamaError(ExitStatus.USAGE, f"cannot read {path}: {error.strerror}") from None
+    rows = [totals[key] for key in sorted(totals)]
+    with Output(None, before=env.stderr.clear_status) as out:
+        if options[UsageLogOptions].json:
+            out.document(rows)
+        else:
+            table.print_table(list(_rows(rows, out.is_terminal)), out, COLUMNS, right=(2, 3, 4, 5, 6))
+    if damaged:
+        env.stderr.note(f"{path}: skipped {damaged} line{'s' if damaged > 1 else ''} that are not records of a call")
+    return ExitStatus.OK
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | None]:
+    """Yields the record in each line, None for a line without one."""
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line[max(line.rfind(START), 0) :])
+            datetime.fromisoformat(record["time"])
+            yield record
+        except (ValueError, TypeError, KeyError, RecursionError):
+            yield None
+
+
+def _add(totals: dict[tuple[str, str], Total], record: dict[str, Any]) -> None:
+    try:
+        day = datetime.fromisoformat(record["time"]).astimezone().date().isoformat()
+    except (OverflowError, OSError, ValueError):
+        day = str(record["time"])[:10]
+    model = str(record.get("response_model") or record.get("model") or "-")
+    total = totals.setdefault(
+        (day, model),
+        {
+            "day": day,
+            "model": model,
+            "calls": 0,
+            "failures": 0,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "usd": None,
+        },
+    )
+    tokens_in, tokens_out = token_counts(record)
+    total["calls"] += 1
+    # Status 1 is --yes-no's no, and an answer that was cut is one.
+    total["failures"] += record.get("status") not in (ExitStatus.OK, ExitStatus.NO, ExitStatus.CUT)
+    total["prompt_tokens"] += 0 if record.get("cached") else tokens_in
+    total["completion_tokens"] += 0 if record.get("cached") else tokens_out
+    usd = record.get("usd")
+    if isinstance(usd, (int, float)) and not isinstance(usd, bool) and 0 <= usd < 1e12:
+        total["usd"] = (total["usd"] or 0.0) + usd
+
+
+def _rows(totals: list[Total], is_terminal: bool) -> Iterator[list[object]]:
+    has_cost = any(total["usd"] for total in totals)
+    shares = [
+        (total["usd"] or 0.0) if has_cost else float(total["prompt_tokens"] + total["completion_tokens"])
+        for total in totals
+    ]
+    largest = max(shares, default=0.0) or 1.0
+    for total, share in zip(totals, shares, strict=True):
+        usd = "" if total["usd"] is None else f"{total['usd']:.6f}"
+        cells = [*(value for key, value in total.items() if key != "usd"), usd]
+        yield [*cells, "█" * round(BAR_COLUMNS * share / largest)] if is_terminal else cells

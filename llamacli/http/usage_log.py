@@ -1,0 +1,140 @@
+"""--usage-log: one JSON line for each request, with what it cost and how it ended; no prompt, answer or key."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TypedDict
+
+from llamacli.api.finish import find_problem
+from llamacli.api.messages import Completion
+from llamacli.api.usage import reported_cost, token_count
+from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.http.options import NetworkOptions
+from llamacli.http.request import ChatRequest
+from llamacli.stdio.files import append_line, open_log
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Call
+    from llamacli.http.reply import Reply
+
+#: Maximum length of what others named: a line is written at once.
+MAX_NAME_CHARS = 200
+
+
+class Record(TypedDict):
+    """One line of the log. Counts and costs that the server did not report are None."""
+
+    time: str
+    command: str
+    status: int
+    http_status: int | None
+    model: str | None
+    response_model: str | None
+    host: str
+    request_id: str | None
+    server_id: str | None
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    usd: float | None
+    seconds: float
+    first_token_seconds: float | None
+    attempts: int
+    cached: bool
+
+
+class UsageLog:
+    """An open log. Raises LlamaError (output) if the file cannot be opened."""
+
+    def __init__(self, path: str, command: str, note: Callable[[str], None]) -> None:
+        self._path, self._command, self._note = path, command, note
+        try:
+            self._fd = open_log(path)
+        except OSError as error:
+            raise LlamaError(ExitStatus.OUTPUT, f"cannot open the usage log {path}: {error.strerror}") from None
+
+    def add_call(self, call: "Call", error: BaseException | None, reply: "Reply | None") -> None:
+        """Appends the line of a call that has ended."""
+        parameters = call.request.parameters if isinstance(call.request, ChatRequest) else {}
+        completion: Completion = reply.accumulator.completion() if reply else {}
+        response = reply.response if reply else (call.error_response or (None,))[0]
+        if error is None and parameters and reply:
+            error = find_problem(completion)
+        headers = response.headers if response is not None else {}
+        first = reply.first_text - reply.started if reply and reply.first_text > reply.started else None
+        record = _record(self._command, parameters, completion, headers)
+        record["status"] = _status(error)
+        record["http_status"] = response.status_code if response is not None else None
+        record["host"], record["request_id"] = call.client.endpoint.host, call.request_id
+        record["seconds"] = round(time.monotonic() - call.started, 3)
+        record["first_token_seconds"] = None if first is None else round(first, 3)
+        record["attempts"] = call.attempts
+        self._append(record)
+
+    def add_cached(self, request: ChatRequest, completion: Completion) -> None:
+        """Appends the line of an answer that was stored by an earlier call."""
+        record = _record(self._command, request.parameters, completion, {})
+        record["usd"], record["cached"] = 0.0, True
+        self._append(record)
+
+    def _append(self, record: Record) -> None:
+        try:
+            append_line(self._fd, json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        except OSError as error:
+            self._note(f"cannot write the usage log {self._path}: {error.strerror}")
+
+
+_open: dict[tuple[str, str], UsageLog] = {}
+
+
+def usage_log(options: NetworkOptions, note: Callable[[str], None]) -> UsageLog | None:
+    """Returns the log that the options ask for, opened once, None without one. Raises LlamaError (output)."""
+    if not options.usage_log:
+        return None
+    key = os.path.abspath(options.usage_log), options.command
+    if key not in _open:
+        _open[key] = UsageLog(options.usage_log, options.command, note)
+    return _open[key]
+
+
+def _record(
+    command: str, parameters: Mapping[str, object], completion: Completion, headers: Mapping[str, str]
+) -> Record:
+    choices = completion.get("choices") or [{}]
+    usage = completion.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "command": command,
+        "status": 0,
+        "http_status": None,
+        "model": _name(parameters.get("model")),
+        "response_model": _name(completion.get("model")),
+        "host": "",
+        "request_id": None,
+        "server_id": _name(headers.get("x-inference-id") or headers.get("x-request-id") or completion.get("id")),
+        "finish_reason": _name(choices[0].get("finish_reason")),
+        "prompt_tokens": token_count(counts, "prompt_tokens"),
+        "completion_tokens": token_count(counts, "completion_tokens"),
+        "usd": reported_cost(completion, headers),
+        "seconds": 0.0,
+        "first_token_seconds": None,
+        "attempts": 0,
+        "cached": False,
+    }
+
+
+def _name(value: object) -> str | None:
+    return value[:MAX_NAME_CHARS] if isinstance(value, str) and value else None
+
+
+def _status(error: BaseException | None) -> int:
+    if error is None:
+        return ExitStatus.OK
+    if isinstance(error, LlamaError):
+        return error.status
+    if isinstance(error, Stopped):
+        return 128 + error.number
+    return ExitStatus.PIPE if isinstance(error, BrokenPipeError) else ExitStatus.INTERNAL
