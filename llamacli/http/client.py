@@ -206,7 +206,7 @@ class Call:
     def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
         """Appends the call to the usage log, if there is one: `error` ended it."""
         if self.client.usage_log:
-            self.client.usage_log.add_call(self, error, reply)
+            self.client.usage_log.add_call(self, self.client.endpoint.host, error, reply)
 
     def clear_status(self) -> None:
         """Ends the spinner, where this call has begun one: the bar of a batch is not its to end."""

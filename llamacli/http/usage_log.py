@@ -5,22 +5,32 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from llamacli.api.finish import find_problem
 from llamacli.api.messages import Completion
 from llamacli.api.usage import reported_cost, token_count
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.options import NetworkOptions
-from llamacli.http.request import ChatRequest
+from llamacli.http.request import ChatRequest, Request
 from llamacli.stdio.files import append_line, open_log
 
 if TYPE_CHECKING:
-    from llamacli.http.client import Call
+    from llamacli.http.connection.lean_requests import requests
     from llamacli.http.reply import Reply
 
 #: Maximum length of what others named: a line is written at once.
 MAX_NAME_CHARS = 200
+
+
+class LoggedCall(Protocol):
+    """What the log needs to know of a call."""
+
+    request: Request
+    request_id: str
+    error_response: "tuple[requests.Response, bytes] | None"
+    started: float
+    attempts: int
 
 
 class Record(TypedDict):
@@ -55,7 +65,7 @@ class UsageLog:
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot open the usage log {path}: {error.strerror}") from None
 
-    def add_call(self, call: "Call", error: BaseException | None, reply: "Reply | None") -> None:
+    def add_call(self, call: LoggedCall, host: str, error: BaseException | None, reply: "Reply | None") -> None:
         """Appends the line of a call that has ended."""
         parameters = call.request.parameters if isinstance(call.request, ChatRequest) else {}
         completion: Completion = reply.accumulator.completion() if reply else {}
@@ -67,7 +77,7 @@ class UsageLog:
         record = _record(self._command, parameters, completion, headers)
         record["status"] = _status(error)
         record["http_status"] = response.status_code if response is not None else None
-        record["host"], record["request_id"] = call.client.endpoint.host, call.request_id
+        record["host"], record["request_id"] = host, call.request_id
         record["seconds"] = round(time.monotonic() - call.started, 3)
         record["first_token_seconds"] = None if first is None else round(first, 3)
         record["attempts"] = call.attempts
