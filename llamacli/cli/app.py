@@ -27,8 +27,8 @@ COMMANDS = {
     "sessions": "List, show or remove saved conversations.",
     "config": "Show or change settings, store a key, try the connection.",
     "usage": "Sum up a usage log by day and model.",
-    "completion": "Print the completion of a shell: bash, zsh or fish.",
-    "man": "Print the man page.",
+    "completion": "Print or install the completion for bash, zsh or fish.",
+    "man": "Print or install the man page.",
     "help": "Print help on a command or a topic.",
 }
 

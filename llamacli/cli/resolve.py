@@ -97,6 +97,9 @@ def split_values(text: str) -> list[str]:
 
 def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
     typed = text
+    if not text and kind.completes:
+        # The name of a file, a model, a session.
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: the value is empty", "is a variable unset?")
     if kind.at_file:
         text = env.input.at_file(text, origin)
     elif not kind.undecoded:

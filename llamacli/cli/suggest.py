@@ -106,7 +106,6 @@ COMMAND_SYNONYMS = {
     "templates": "help",
     "roles": "help files",
     "prompts": "help",
-    "usage": "ask -u",
     "set": "config",
     "settings": "config",
     "init": "config set-key",

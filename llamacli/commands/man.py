@@ -1,28 +1,52 @@
-"""`llamacli man`: the man page."""
+"""`llamacli man`: prints or installs the man page."""
+
+from typing import Annotated
 
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
+from llamacli.cli.table import Flag, Options
+from llamacli.cli.types import Switch
 from llamacli.errors import ExitStatus
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """
-Prints roff source: all commands, flags, exit statuses, variables and files. If llamacli
-was installed with its man page, `man llamacli` shows it too.
+Prints roff source: all commands, flags, topics, exit statuses, variables and files.
+`make install` puts the page where man looks; after an installation with pipx or uv,
+--install does.
 """
-OPTIONS = (DisplayOptions,)
 EXAMPLES = (
     "llamacli man | man -l -",
-    "llamacli man >llamacli.1",
+    "llamacli man --install && man llamacli",
     "llamacli man | mandoc -T utf8 | less",
 )
 
 
+class ManOptions(Options):
+    """Where the page goes."""
+
+    title = "Output"
+
+    install: Annotated[bool, Flag(Switch(), "Write the page to where man finds it.", common=True)] = False
+
+
+OPTIONS = (ManOptions, DisplayOptions)
+
+
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Prints the page."""
+    """Prints or installs the page."""
     from llamacli.cli import app
     from llamacli.cli.docs import man
 
+    page = man.page(app.commands()).encode()
     with Output(None) as out:
-        out.verbatim(man.page(app.commands()).encode())
+        if options[ManOptions].install:
+            from llamacli.cli.docs.generate import install
+            from llamacli.config.paths import DATA
+
+            path = DATA.path().parent / "man" / "man1" / "llamacli.1"
+            install(path, page)
+            out.write(f"{path}\n")
+        else:
+            out.verbatim(page)
     return ExitStatus.OK

@@ -35,6 +35,10 @@ CACHE = Folder("XDG_CACHE_HOME", ".cache")
 STATE = Folder("XDG_STATE_HOME", ".local/state")
 
 
+#: Man pages and completions of one user; llamacli has no folder there.
+DATA = Folder("XDG_DATA_HOME", ".local/share")
+
+
 FOLDERS = (CONFIG, STATE, CACHE)
 
 

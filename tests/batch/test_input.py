@@ -215,7 +215,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["-", "."], ".: Is a directory"),
     (["-", "-", "-"], "stdin was already read for the items"),
     (["-s", "@-"], "stdin was already read for --system"),
-    (["--input", "xml"], "--input: 'xml' is none of lines, jsonl, csv, tsv, files"),
+    (["--input", "xml"], "--input: 'xml' is not one of lines, jsonl, csv, tsv, files"),
     (["--shard", "0/2"], "--shard: '0/2' is not I/N"),
     (["--shard", "3/2"], "--shard"),
     (["-j", "0"], "--jobs: '0' is out of range"),

@@ -60,3 +60,13 @@ def test_what_is_near_is_suggested(world: World, arguments: list[str], advice: s
     assert (result.status, result.out) == (2, "")
     assert advice in result.err
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["-m", "-f", "-o", "--ca-bundle", "--key-file", "--model="])
+def test_an_empty_name_is_2_and_names_the_option(world: World, flag: str) -> None:
+    arguments = [flag] if flag.endswith("=") else [flag, ""]
+    result = world.call("ask", *arguments, "Hi")
+    assert (result.status, result.out) == (2, "")
+    assert ": the value is empty; is a variable unset?" in result.err
+    assert result.err.startswith("llamacli: --")
+    assert not world.api.requests

@@ -64,7 +64,7 @@ def test_an_unknown_action_is_2(world: World) -> None:
     result = world.call("config", "sohw")
     assert (result.status, result.err) == (
         2,
-        "llamacli: unknown action 'sohw'; expected show, set, unset, set-key, check\n",
+        "llamacli: unknown action 'sohw'; did you mean 'show'?\n",
     )
 
 

@@ -303,7 +303,7 @@ def _listed() -> Iterator[str]:
     yield "    case $1 in"
     for name, listing in LISTINGS.items():
         yield f"    {name})"
-        yield f"        folder=${listing.folder.variable}"
+        yield f"        folder=${{{listing.folder.variable}-}}"
         yield f'        [[ $folder == /* ]] || folder="{folder_expression(listing.folder)}"'
         path = f'"$folder/llamacli/{listing.name}"'
         if listing.suffix:

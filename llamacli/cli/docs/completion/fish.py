@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from llamacli.cli.docs.completion.common import HEAD, LISTINGS, completion_kind, folder_expression, value
+from llamacli.cli.docs.completion.common import HEAD, LISTINGS, completion_kind, value
 from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
 
 ENGINE = r"""
@@ -208,7 +208,7 @@ def _listed() -> Iterator[str]:
         variable = listing.folder.variable
         yield f"        case {name}"
         yield f"            set -l folder ${variable}"
-        yield f'            string match -q \'/*\' -- "$folder"; or set folder "{folder_expression(listing.folder)}"'
+        yield f'            string match -q \'/*\' -- "$folder"; or set folder "$HOME/{listing.folder.default}"'
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
             pattern = listing.suffix.replace(".", "\\.")
