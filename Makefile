@@ -4,6 +4,7 @@
 # make lint         runs the linter, the formatter's check and the type checker
 # make format       fixes what the linter and the formatter can fix
 # make completions  regenerates the completions, the man page and .env.example
+# make picture      redraws the README's picture
 # make install PREFIX=/usr/local DESTDIR=   installs the program, completions and man page; make uninstall removes them
 # make interop      tests against real servers: llama.cpp and aimock (downloaded; needs npm)
 # make mutants PACKAGE=http COUNT=20  changes one thing at a time and reports what no test notices
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
 QUICK := tests/api tests/ask tests/config tests/http tests/commands tests/test_layers.py
-.PHONY: demo test quick mutants interop lint format completions install uninstall bench clean
+.PHONY: demo test quick mutants picture interop lint format completions install uninstall bench clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -48,6 +49,9 @@ format: $(VENV)/test.done
 
 completions: $(VENV)/run.done
 	$(BIN)/python -m llamacli.cli.docs.generate .
+
+picture: $(VENV)/test.done
+	$(BIN)/python -m tests.support.picture >.github/demo.new && mv .github/demo.new .github/demo.svg
 
 install: $(VENV)/run.done
 	@sh tests/scripts/install.sh "$(BIN)/python" "$(DESTDIR)" "$(PREFIX)"

@@ -10,8 +10,7 @@ import pytest
 
 from llamacli.cli import app
 from llamacli.cli.docs import help
-from llamacli.errors import ExitStatus
-from tests.support.fake_api import HELLO, MODEL, Handler, completion, delta, document, event, respond, stream, text
+from tests.support.fake_api import MODEL, Handler, completion, delta, document, event, respond, stream, text
 from tests.support.world import ROOT, World
 
 README = (ROOT / "README.md").read_text()
@@ -132,19 +131,3 @@ def test_every_command_of_readme_help_and_man_page_runs(folder: World, command: 
     many = 250 if "seq" in command else 2
     several = "while read" in command or "&&" in command or "batch" in command
     assert len(folder.api.requests) == (many if several else 1)
-
-
-@pytest.mark.skipif(not has("jq"), reason="jq is not installed")
-def test_the_script_block_runs_as_a_whole(folder: World) -> None:
-    block = next(block for block in BLOCKS if "case $?" in block)
-    result = folder.shell(block)
-    assert result.status == 0
-    assert result.out.count(HELLO) > 6
-    assert "tokens in" in (folder.cwd / "usage.log").read_text()
-
-
-def test_the_readmes_table_of_statuses_is_the_programs() -> None:
-    rows = re.findall(r"^\| (\d+) \| (.*) \|$", README, re.MULTILINE)
-    assert [(int(value), text.replace("\\|", "|")) for value, text in rows] == [
-        (s.value, s.meaning) for s in ExitStatus
-    ]

@@ -1,0 +1,55 @@
+"""The README: its transcripts, its prompt file, its picture, its size."""
+
+import html
+import re
+
+import pytest
+
+from tests.support import picture
+from tests.support.world import ROOT, World
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def folder(world: World) -> World:
+    """A machine with the files that the README mentions, and a server with its answers."""
+    world.api.will(picture.respond)
+    (world.cwd / "letter.txt").write_text("Dear Babbage, ...\n")
+    return world
+
+
+def transcripts() -> list[tuple[str, str]]:
+    """Returns each command of the README's console blocks with its output."""
+    blocks = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    parts = [part for block in blocks for part in block.split("$ ")[1:]]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+@pytest.mark.parametrize(("command", "output"), transcripts())
+def test_a_transcript_shows_what_the_command_prints(folder: World, command: str, output: str) -> None:
+    assert folder.shell(command).out == output
+
+
+def test_the_prompt_file_is_a_program(folder: World) -> None:
+    (text,) = re.findall(r"^```text\n(#!.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (folder.cwd / "review.md").write_text(text)
+    (folder.cwd / "review.md").chmod(0o755)
+    result = folder.shell("echo '+ a line' | ./review.md -V lang=German")
+    assert (result.status, result.err) == (0, "")
+    assert folder.api.body["messages"][-1]["content"] == "Review this diff in German:\n\n+ a line"
+    assert folder.api.body["temperature"] == 0
+
+
+def test_the_picture_shows_what_the_commands_print() -> None:
+    def texts(svg: str) -> str:
+        return html.unescape(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))
+
+    committed = (ROOT / ".github" / "demo.svg").read_text()
+    assert texts(committed) == texts(picture.draw()), "the picture is stale: run `make picture` and commit it"
+    assert "@font-face" not in committed
+
+
+def test_it_is_short_and_begins_with_a_question() -> None:
+    assert len(README.encode()) <= 9 * 1024
+    assert any("llamacli ask" in line for line in README.splitlines()[:25])
