@@ -40,6 +40,8 @@ def folder(world: World) -> World:
         (world.cwd / name).write_text("some words\nand more\n")
     (world.cwd / "body.json").write_text(json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}))
     (world.cwd / "person.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}')
+    (world.cwd / "weather.json").write_text('{"sky": "clear"}')
+    (world.cwd / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (world.cwd / "docs").mkdir()
     for name in ("intro.md", "usage.md"):
         (world.cwd / "docs" / name).write_text("some words\n")
@@ -78,7 +80,7 @@ def folder(world: World) -> World:
             given = {name: example(schema) for name, schema in function["parameters"]["properties"].items()}
             whole = {"name": "give_answer", "arguments": json.dumps(given)}
             return document(completion(None, "tool_calls", tool_calls=[{"id": "c", "function": whole}]))(handler)
-        call = {"index": 0, "id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+        call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
         return stream([event(delta(tool_calls=[call])), event(delta(finish="tool_calls"))])(handler)
 
     world.api.will(answer)
@@ -97,18 +99,28 @@ TOPIC_LINES = [
     if line.startswith("    ") and "llamacli " in line
 ]
 SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.flags if e.flag.example)
-#: What sends nothing.
-LOCAL = (
-    "--help",
-    "--dry-run",
-    "--curl",
-    "config show",
-    "set-key",
-    "llamacli help",
-    "llamacli man",
-    "llamacli completion",
-    "config set",
-)
+#: Commands that send nothing to the model.
+LOCAL = ("--help", "--dry-run", "--curl", "llamacli config", "llamacli help", "llamacli man", "llamacli completion")
+#: What is elsewhere on a real machine, and what stands for it here.
+STAND_INS = {
+    "pass show aimlapi": "echo sk-12345678",
+    "http://localhost:8080/v1": "$AIMLAPI_BASE_URL",
+    "https://api.openai.com/v1 -m": "$AIMLAPI_BASE_URL -m",
+    "AIMLAPI_API_KEY=$OPENAI_API_KEY ": "",
+    "wl-copy": "cat",
+    "| less -R": "| cat",
+    # `:` is this machine to GNU parallel.
+    "parallel": "parallel --will-cite",
+    "host1,host2": ":",
+    "1000": "250",
+}
+#: What has to come before a command that goes on with something.
+BEFORE = {
+    "git ": "[ -e .git/HEAD ] || git init -q .",
+    "ask -c ": "llamacli ask --save -q hello >/dev/null",
+    "sessions last": "llamacli ask --save -q hello >/dev/null",
+    "--tool-result": "llamacli chat -S trip --tools @tools.json 'Weather?' >/dev/null",
+}
 
 
 @pytest.mark.parametrize("command", dict.fromkeys([*COMMANDS, *EXAMPLES, *TOPIC_LINES, *SHOWN]))
@@ -116,18 +128,24 @@ def test_every_command_of_readme_help_and_man_page_runs(folder: World, command: 
     tools = ("jq", "git", "man", "mandoc", "parallel")
     if missing := [tool for tool in tools if f"{tool} " in f"{command} " and not has(tool)]:
         pytest.skip(f"{missing[0]} is not installed")
-    command = command.replace("pass show aimlapi", "echo sk-12345678")
-    command = command.replace("http://localhost:8080/v1", folder.api.url)
-    # No other machine is here, but `:` is parallel's name for this one.
-    command = command.replace("parallel", "parallel --will-cite").replace("host1,host2", ":").replace("1000", "250")
-    script = f"[ -e .git/HEAD ] || git init -q .; set -o pipefail; {command}" if "git" in command else command
-    result = folder.shell(script)
-    notes = r"llamacli: \d+ (tokens|answered).*\n|[<>*] .*\n"
+    before = [step for words, step in BEFORE.items() if words in command]
+    for elsewhere, here in STAND_INS.items():
+        command = command.replace(elsewhere, here)
+    result = folder.shell("\n".join([*before, "set -o pipefail", command]))
+    notes = r"llamacli: (\d+ (tokens|answered)|removing|LLAMACLI_MODEL is|AIMLAPI_BASE_URL in).*\n|[<>*] .*\n"
     assert (result.status, re.sub(notes, "", result.err.replace(NOTE, ""))) == (0, "")
-    if any(word in command for word in LOCAL):
+    if any(word in command for word in LOCAL) or re.search(r"llamacli (sessions|usage)[^|]*$", command):
         return
-    if re.match(r"llamacli sessions[^|]*$", command):
-        return
-    many = 250 if "seq" in command else 2
-    several = "while read" in command or "&&" in command or "batch" in command
-    assert len(folder.api.requests) == (many if several else 1)
+    assert len(folder.api.requests) == asked(command) + len([step for step in before if "llamacli" in step])
+
+
+def asked(command: str) -> int:
+    """Returns the number of requests that a command is to send: one a line of its input, if it reads lines."""
+    if "seq" in command:
+        return 250
+    if "sessions last" in command:
+        return 0
+    reads_lines = any(word in command for word in ("while read", "&&", "llamacli batch"))
+    if "--input files" in command:
+        return 2 if "docs" in command else 1
+    return 2 if reads_lines else 1
