@@ -31,6 +31,9 @@ class AnyReply(Protocol):
     def accumulator(self) -> "Accumulator": ...
 
     @property
+    def time_left(self) -> float: ...
+
+    @property
     def headers(self) -> Mapping[str, str]: ...
 
     def __iter__(self) -> Iterator[list["Increment"]]: ...
@@ -206,6 +209,8 @@ class AnswerReader:
     ) -> Answer:
         def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
             replies.append(send(request, no_retry))
+            if self.validation:
+                self.validation.format.limit_time(replies[-1].time_left)
             return self._completion(replies[-1], is_whole)
 
         if self.validation:

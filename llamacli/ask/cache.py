@@ -30,6 +30,7 @@ class CachedReply:
     """A stored completion in the place of a reply. Raises ValueError if it does not have the API's shape."""
 
     headers: Mapping[str, str] = {}
+    time_left = float("inf")
 
     def __init__(self, completion: Completion, choices: int) -> None:
         from llamacli.api.accumulator import Accumulator

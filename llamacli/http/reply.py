@@ -24,6 +24,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.lean_requests import FAILURES, requests
 from llamacli.http.request import Request
+from llamacli.http.retry import RetryPolicy
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
 
@@ -56,6 +57,7 @@ class ReplyContext(Protocol):
     request: Request
     url: str
     latest_attempt: Attempt
+    policy: RetryPolicy
     stderr: Stderr
 
     def clear_status(self) -> None: ...
@@ -105,6 +107,11 @@ class Reply:
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
         has_body = self.response.status_code != 204 and self._call.request.method != "HEAD"
         return has_body and not is_framed
+
+    @property
+    def time_left(self) -> float:
+        """Seconds left of --max-time, infinite without it."""
+        return self._call.policy.time_left
 
     def with_request_id(self, error: LlamaError) -> LlamaError:
         """Returns the error with the ids of this reply's request."""

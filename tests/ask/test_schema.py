@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamacli.ask.structured.patterns import _is_simple, search
+from llamacli.ask.structured.patterns import BUDGET, PatternTimeout, _is_simple, search
 from llamacli.ask.structured.schema import Schema, parse_schema
 from tests.support.answers import calls
 from tests.support.batches import Running, rows
@@ -261,6 +261,19 @@ def test_a_pattern_that_takes_too_long_is_given_up(world: World) -> None:
     assert (result.status, result.out, len(world.api.requests)) == (12, "", 1)
     assert f"the pattern '{ENDLESS}' takes too long" in result.err
     assert [row["error"]["status"] for row in rows(world.call("batch", "--schema", schema, stdin="1\n").out)] == [12]
+
+
+def test_the_time_limit_holds_for_patterns_too(world: World) -> None:
+    world.api.will(calls({"code": A}))
+    schema = json.dumps({"type": "object", "properties": {"code": {"pattern": ENDLESS}}})
+    result = world.call("ask", "--schema", schema, "--max-time", "1", "Hi")
+    assert (result.status, result.out) == (12, "")
+    assert "takes too long" in result.err
+    BUDGET.seconds, BUDGET.deadline = 2, 0
+    with pytest.raises(PatternTimeout):
+        search("(a|b)+c", "ab")
+    BUDGET.deadline = float("inf")
+    assert not search("(a|b)+c", "ab")
 
 
 @pytest.mark.parametrize(("command", "number"), [("ask", 15), ("batch", 15), ("ask", 2)])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 from llamacli.api.json import json_fault, parse_json
 from llamacli.api.messages import Message, joined_text, tool_calls
 from llamacli.ask.structured.extract import unfenced
+from llamacli.ask.structured.patterns import BUDGET
 from llamacli.ask.structured.schema import Schema, nested
 from llamacli.errors import ExitStatus
 from llamacli.stdio.escape import one_line
@@ -46,6 +48,9 @@ class AnswerFormat:
     def function(self) -> dict[str, Any]:
         """The function whose arguments are the answer, as the API describes one."""
         return {"name": FUNCTION, "description": "Give the answer to the user.", "parameters": self.parameters}
+
+    def limit_time(self, seconds: float) -> None:
+        """Limits the time for checking this thread's next answer."""
 
     def read(self, message: Message) -> Any:
         """Returns the answer in a message, from its call or its text. Raises FormatMismatch."""
@@ -185,6 +190,9 @@ class SchemaFormat(AnswerFormat):
         self.parameters = schema.document if self.is_object else nested(schema.document, PARAMETER)
         text = json.dumps(schema.document, ensure_ascii=False)
         self.instruction = f"Answer with JSON that satisfies this JSON Schema, and nothing else:\n{text}"
+
+    def limit_time(self, seconds: float) -> None:
+        BUDGET.deadline = time.monotonic() + seconds
 
     def content(self, value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)

@@ -11,10 +11,13 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from functools import cache
 
 #: Processor time for checking one answer against all patterns of a schema.
 MAX_SECONDS = 2.0
+#: Time for one search, however busy the machine is.
+MAX_WALL_SECONDS = 60.0
 
 #: An escaped character, a class, or the end.
 TOKENS = r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$"
@@ -27,12 +30,15 @@ HELPER = """
 import json, re, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
 for line in sys.stdin:
-    pattern, text, seconds = json.loads(line)
+    pattern, text, seconds, wall_seconds = json.loads(line)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
     start = time.process_time()
     is_match = re.search(pattern, text) is not None
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     print(json.dumps([is_match, time.process_time() - start]), flush=True)
 """
 
@@ -42,9 +48,10 @@ class PatternTimeout(Exception):
 
 
 class PatternBudget(threading.local):
-    """The processor time that is left to this thread for the answer being checked."""
+    """What is left to this thread for the answer being checked: processor time, and the time of --max-time."""
 
     seconds = MAX_SECONDS
+    deadline = float("inf")
 
 
 BUDGET = PatternBudget()
@@ -55,9 +62,10 @@ def search(pattern: str, text: str) -> bool:
     compiled = compile_pattern(pattern)
     if len(text) <= MAX_SIMPLE_CHARACTERS and _is_simple(pattern):
         return bool(compiled.search(text))
-    if BUDGET.seconds > 0:
+    wall_seconds = min(MAX_WALL_SECONDS, BUDGET.deadline - time.monotonic())
+    if BUDGET.seconds > 0 and wall_seconds > 0:
         with _LOCK:
-            result = _ask_helper([compiled.pattern, text, BUDGET.seconds])
+            result = _ask_helper([compiled.pattern, text, BUDGET.seconds, wall_seconds])
         if result:
             is_match, seconds = result
             BUDGET.seconds -= seconds
