@@ -22,6 +22,8 @@ _llamacli_flag() {
         --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
+        --overflow) forms=--overflow value='text fail head tail middle map' ;;
+        --max-input) forms=--max-input value=text ;;
         -c | --continue) forms='-c --continue' ;;
         --save | --no-save) forms='--save --no-save' ;;
         --keep) forms=--keep value=text ;;
@@ -85,6 +87,9 @@ _llamacli_flag() {
         --refresh) forms=--refresh ;;
         --offline) forms=--offline ;;
         --cache-keep) forms=--cache-keep value=text ;;
+        -j | --jobs) forms='-j --jobs' value=text ;;
+        --rpm) forms=--rpm value=text ;;
+        --max-cost) forms=--max-cost value=text ;;
         -h | --help) forms='-h --help' ;;
         --version) forms=--version ;;
         esac
@@ -107,6 +112,8 @@ _llamacli_flag() {
         --files-from) forms=--files-from value=file ;;
         -e | --edit) forms='-e --edit' ;;
         -I | --no-stdin | --ignore-stdin) forms='-I --no-stdin --ignore-stdin' ;;
+        --overflow) forms=--overflow value='text fail head tail middle map' ;;
+        --max-input) forms=--max-input value=text ;;
         --stdin-timeout) forms=--stdin-timeout value=text ;;
         --lossy) forms=--lossy ;;
         -m | --model) forms='-m --model' value=model ;;
@@ -413,8 +420,8 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
-    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model -h --help --version' ;;
+    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --overflow --max-input -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -j --jobs --rpm --max-cost -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --overflow --max-input --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model -h --help --version' ;;
     raw) all='--stdin-timeout -F --field --endpoint -X --method -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
     batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;

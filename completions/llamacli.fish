@@ -39,6 +39,12 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case --overflow
+                    set forms --overflow
+                    set value text fail head tail middle map
+                case --max-input
+                    set forms --max-input
+                    set value text
                 case -c --continue
                     set forms -c --continue
                 case --save --no-save
@@ -203,6 +209,15 @@ function __llamacli_flag --no-scope-shadowing
                 case --cache-keep
                     set forms --cache-keep
                     set value text
+                case -j --jobs
+                    set forms -j --jobs
+                    set value text
+                case --rpm
+                    set forms --rpm
+                    set value text
+                case --max-cost
+                    set forms --max-cost
+                    set value text
                 case -h --help
                     set forms -h --help
                 case --version
@@ -253,6 +268,12 @@ function __llamacli_flag --no-scope-shadowing
                     set forms -e --edit
                 case -I --no-stdin --ignore-stdin
                     set forms -I --no-stdin --ignore-stdin
+                case --overflow
+                    set forms --overflow
+                    set value text fail head tail middle map
+                case --max-input
+                    set forms --max-input
+                    set value text
                 case --stdin-timeout
                     set forms --stdin-timeout
                     set value text
@@ -964,6 +985,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'What to do with files and stdin that are too long.' --overflow
+            __llamacli_offer '' 'Longest input, estimated (default: from the cached model list).' --max-input
             __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
             __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
             __llamacli_offer '' 'Do the opposite of --save.' --no-save
@@ -1037,6 +1060,9 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
             __llamacli_offer '' 'Use stored answers only.' --offline
             __llamacli_offer '' 'Age at which stored answers are removed (90d).' --cache-keep
+            __llamacli_offer '' 'Maximum parallel calls.' -j --jobs
+            __llamacli_offer '' 'Maximum calls started per minute.' --rpm
+            __llamacli_offer '' 'Budget: start no more calls once it is spent.' --max-cost
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case chat
@@ -1057,6 +1083,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
+            __llamacli_offer '' 'What to do with files and stdin that are too long.' --overflow
+            __llamacli_offer '' 'Longest input, estimated (default: from the cached model list).' --max-input
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from llamacli.ask.params import JsonType, Params
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import Age, AtFile, Integer, ParamType, PathType, Switch
+from llamacli.cli.types import Age, AtFile, Choice, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 
@@ -271,6 +271,24 @@ class InputOptions(ContextOptions):
 
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
     no_stdin: Annotated[bool, Flag(Switch(), "Do not read stdin.", "-I", aliases=("--ignore-stdin",))] = False
+    overflow: Annotated[
+        str,
+        Flag(
+            Choice("fail", "head", "tail", "middle", "map"),
+            "What to do with files and stdin that are too long.",
+            in_prompt_file=True,
+            example="llamacli ask --overflow tail 'What went wrong?' <notes.txt",
+        ),
+    ] = "fail"
+    max_input: Annotated[
+        int | None,
+        Flag(
+            Integer(1, metavar="TOKENS"),
+            "Longest input, estimated (default: from the cached model list).",
+            in_prompt_file=True,
+            example="llamacli ask --overflow map --max-input 4000 'Summarize:' <notes.txt",
+        ),
+    ] = None
 
 
 #: The flags of a question, in the order of the help: those of ask, and of a turn of chat.

@@ -1,14 +1,16 @@
 """The messages of a request, made of words, files and stdin."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from llamacli.api.messages import Content, ContentPart
 from llamacli.ask.options import ContextOptions, InputOptions
+from llamacli.ask.params import Params
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.environment import Environment
 from llamacli.stdio.input import InputReader, display_path
 
 if TYPE_CHECKING:
@@ -22,13 +24,53 @@ SEPARATOR = "\n\n"
 RequestMessage = Mapping[str, object]
 
 
-def messages(words: list[str], options: InputOptions, inputs: InputReader) -> list[RequestMessage]:
-    """Returns the messages to send.
+class TextFile(NamedTuple):
+    """A file of text. As text it is what the model gets: the content, marked with its name."""
 
-    Raises LlamaError (usage) if there is nothing to ask or an input cannot be read.
-    """
-    first = context_messages(options, inputs)
-    return [*first, {"role": "user", "content": require_content(content(words, options, inputs))}]
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f'<file name="{display_path(self.path)}">\n{self.text}\n</file>'
+
+
+Attachment = TextFile | ContentPart
+
+
+class Question(NamedTuple):
+    """What is asked: the prompt, its files and pictures, and the text of stdin."""
+
+    #: Returns the prompt, with the text of stdin in it if `is_inline`.
+    prompt: Callable[[str], str]
+    attachments: Sequence[Attachment]
+    stdin: str
+    is_inline: bool
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the files and of stdin."""
+        return [*(file.text for file in self.attachments if isinstance(file, TextFile)), self.stdin]
+
+    def content(self, texts: Sequence[str | None] | None = None) -> Content:
+        """Returns the content of the message, "" for nothing.
+
+        The prompt comes first, then files and stdin, each after a blank line. `texts` are
+        sent in place of the question's own, and None omits a file or stdin.
+        """
+        *files, stdin = self.texts if texts is None else texts
+        remaining = iter(files)
+        parts: list[str | Attachment] = []
+        for part in self.attachments:
+            if not isinstance(part, TextFile):
+                parts.append(part)
+            elif (text := next(remaining)) is not None:
+                parts.append(part._replace(text=text))
+        return join_parts([self.prompt(stdin or ""), *parts, "" if self.is_inline else stdin or ""])
+
+    def with_text(self, text: str) -> "Question":
+        """Returns the question with one text in place of all files and stdin."""
+        pictures = [part for part in self.attachments if not isinstance(part, TextFile)]
+        return self._replace(attachments=pictures, stdin=text)
 
 
 def context_messages(options: ContextOptions, inputs: InputReader) -> list[RequestMessage]:
@@ -37,12 +79,12 @@ def context_messages(options: ContextOptions, inputs: InputReader) -> list[Reque
     return [*([{"role": "system", "content": text}] if text else []), *(options.messages or [])]
 
 
-def content(words: list[str], options: InputOptions, inputs: InputReader) -> Content:
-    """Returns what is asked, "" for nothing.
+def question(words: list[str], options: InputOptions, inputs: InputReader) -> Question:
+    """Returns what is asked.
 
-    The prompt is the words joined by one space. Files and then stdin follow it, each
-    after a blank line; if the prompt contains `{stdin}`, stdin's text goes there. With a
-    prompt file, its text is the prompt and the words follow it. Raises LlamaError (usage).
+    The prompt is the words joined by one space; if it contains `{stdin}`, stdin's text
+    goes there. With a prompt file, its text is the prompt and the words follow it. Raises
+    LlamaError (usage).
     """
     file = options.prompt_file
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
@@ -52,15 +94,49 @@ def content(words: list[str], options: InputOptions, inputs: InputReader) -> Con
     values = variables(file, options, inputs) if file else {}
     files = attachments(options, inputs)
     stdin = _stdin(words, options, inputs)
-    if file:
-        text = file.render(values, prompt, stdin)
-        prompt = join_texts([text, "" if file.has_words else prompt])
-        stdin = None if file.has_stdin else stdin
-        if options.edit:
-            prompt = _edit(prompt, inputs)
-    elif stdin is not None and STDIN_PLACEHOLDER in prompt:
-        prompt, stdin = prompt.replace(STDIN_PLACEHOLDER, stdin), None
-    return join_parts([prompt, *files, stdin or ""])
+    is_inline = stdin is not None and (file.has_stdin if file else STDIN_PLACEHOLDER in prompt)
+
+    def render(text: str) -> str:
+        if file:
+            rendered = file.render(values, prompt, None if stdin is None else text)
+            return join_texts([rendered, "" if file.has_words else prompt])
+        return prompt.replace(STDIN_PLACEHOLDER, text) if is_inline else prompt
+
+    # Errors in a prompt file are reported before anything else is done.
+    rendered = render(stdin or "")
+    if not is_inline or (options.edit and file):
+        final = _edit(rendered, inputs) if options.edit and file else rendered
+        return Question(lambda text: final, files, "" if is_inline else stdin or "", False)
+    return Question(render, files, stdin or "", True)
+
+
+def content(options: LoadedOptions, env: Environment) -> Content:
+    """Returns what is asked, "" for nothing, shortened as --overflow says. Raises LlamaError (usage)."""
+    input = options[InputOptions]
+    asked = question(options.operands("prompt"), input, env.input)
+    if input.overflow == "fail":
+        return asked.content()
+    if input.overflow == "map":
+        what = "--overflow map cannot be used in a conversation"
+        raise LlamaError(ExitStatus.USAGE, what, "use ask without -c, or --overflow head, tail or middle")
+    from llamacli.ask.overflow import keep
+
+    texts, note = keep(asked.texts, max_input_tokens(asked, options), input.overflow)
+    if note:
+        env.stderr.note(note)
+    return asked.content(texts)
+
+
+def max_input_tokens(asked: Question, options: LoadedOptions) -> int:
+    """Returns how many tokens the texts of a question may have: --max-input, else what the context leaves."""
+    input, params = options[InputOptions], options[Params]
+    if input.max_input is not None:
+        return input.max_input
+    from llamacli.ask.overflow import context_length, default_limit
+
+    system_text = input.role.text if input.role else input.system or ""
+    others = [system_text, *(str(message.get("content")) for message in input.messages or []), asked.prompt("")]
+    return default_limit(context_length(params.model), params.max_tokens, others)
 
 
 def _edit(prompt: str, inputs: InputReader) -> str:
@@ -81,12 +157,12 @@ def require_content(content: Content) -> Content:
     return content
 
 
-def join_parts(parts: Iterable[str | ContentPart]) -> Content:
+def join_parts(parts: Iterable[str | Attachment]) -> Content:
     """Joins texts and pictures to what one message says: one text if there are no pictures, "" if it is blank."""
     joined: list[str | ContentPart] = []
-    for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, str)):
+    for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, (str, TextFile))):
         if not is_text:
-            joined += group
+            joined += cast("Iterable[ContentPart]", group)
         elif (text := join_texts(map(str, group))).strip():
             joined.append(text)
     if not joined or (len(joined) == 1 and isinstance(joined[0], str)):
@@ -94,7 +170,7 @@ def join_parts(parts: Iterable[str | ContentPart]) -> Content:
     return [{"type": "text", "text": part} if isinstance(part, str) else part for part in joined]
 
 
-def attachments(options: ContextOptions, inputs: InputReader) -> list[str | ContentPart]:
+def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment]:
     """Returns the files of --file and --files-from, in this order. Raises LlamaError (usage)."""
     paths = list(options.file or [])
     if options.files_from is not None:
@@ -104,11 +180,11 @@ def attachments(options: ContextOptions, inputs: InputReader) -> list[str | Cont
     return [attachment(path, inputs) for path in paths]
 
 
-def attachment(path: str, inputs: InputReader) -> str | ContentPart:
-    """Returns a file as the model gets it: a picture, or text with its name. Raises LlamaError (usage)."""
+def attachment(path: str, inputs: InputReader) -> Attachment:
+    """Reads a file that goes with a question: a picture or text. Raises LlamaError (usage)."""
     data = inputs.text_or_picture(path)
     if isinstance(data, str):
-        return f'<file name="{display_path(path)}">\n{data}\n</file>'
+        return TextFile(path, data)
     from base64 import b64encode
 
     media_type, picture = data

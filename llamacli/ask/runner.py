@@ -1,12 +1,12 @@
 """Sends one question and prints its answer."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llamacli.ask.answers import Answer, AnswerReader
-from llamacli.ask.options import CacheOptions, OutputOptions, UsageOptions
+from llamacli.ask.options import CacheOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.ask.printer import Printer
 from llamacli.cli.shared import OutputFile
@@ -115,24 +115,40 @@ class Runner:
         return answer
 
 
+def _is_too_long(error: LlamaError) -> bool:
+    """Returns True if a server refused a request for its length, and the error does not say yet what helps."""
+    if error.status != ExitStatus.REFUSED or "--keep-turns" in error.hint:
+        return False
+    from llamacli.api.errors import is_context_length_error
+
+    return is_context_length_error(error.message)
+
+
+def print_requests(requests: Iterable[ChatRequest], options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Prints requests for --dry-run or --curl, a line each."""
+    from llamacli.http.preview import print_previews
+
+    print_previews(requests, options, options[OutputFile].output, env)
+    env.input.drop_draft()
+    return ExitStatus.OK
+
+
 def send_or_preview(
-    body: dict[str, Any], take_turn: Callable[["Connect", Output], Answer], options: LoadedOptions, env: Environment
+    body: dict[str, Any],
+    take_turn: Callable[["Connect", Output], Answer],
+    options: LoadedOptions,
+    env: Environment,
+    server: Callable[[], endpoint.Endpoint] | None = None,
 ) -> ExitStatus:
     """Takes a turn over a new connection, or prints its request with --dry-run or --curl.
 
-    Raises LlamaError if the answer is not complete.
+    `server` returns the endpoint if the call has used it before. Raises LlamaError if the
+    answer is not complete.
     """
-    preview, path = options[PreviewOptions], options[OutputFile].output
-    if preview.dry_run or preview.curl:
-        from llamacli.http.preview import print_previews
-
-        print_previews([ChatRequest(body)], options, path, env)
-        env.input.drop_draft()
-        return ExitStatus.OK
-
-    @cache
-    def server() -> endpoint.Endpoint:
-        return endpoint.resolve(options[EndpointOptions], env)
+    if options[PreviewOptions].is_used:
+        return print_requests([ChatRequest(body)], options, env)
+    path = options[OutputFile].output
+    server = server or cache(lambda: endpoint.resolve(options[EndpointOptions], env))
 
     @cache
     def connect() -> "Client":
@@ -146,7 +162,12 @@ def send_or_preview(
         # A missing key is reported first. A stored answer needs none.
         server()
     with Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out, ExitStack() as stack:
-        answer = take_turn(connect, out)
+        try:
+            answer = take_turn(connect, out)
+        except LlamaError as error:
+            if options[InputOptions].overflow == "fail" and _is_too_long(error):
+                raise error.add_hint("--overflow head, tail, middle or map sends less at a time") from error
+            raise
         if answer.error:
             raise answer.error
     env.input.drop_draft()

@@ -16,8 +16,8 @@ class Shard(ParamType):
         return int(number), int(shards)
 
 
-class LimitOptions(Options):
-    """How fast, how much, and how long."""
+class PoolOptions(Options):
+    """How fast to ask, and for how much money."""
 
     title = "Pace"
 
@@ -26,6 +26,11 @@ class LimitOptions(Options):
     max_cost: Annotated[
         float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
     ] = None
+
+
+class LimitOptions(PoolOptions):
+    """How fast, how much, and how long."""
+
     fail_fast: Annotated[bool, Flag(Switch(), "Start no more calls after the first failure.")] = False
     shard: Annotated[tuple[int, int] | None, Flag(Shard(), "Take every N-th item, beginning with the I-th.")] = None
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from llamacli import signals
 from llamacli.ask.answers import Answer, AnswerReader
@@ -13,7 +13,7 @@ from llamacli.batch.calls.limiter import Limiter
 from llamacli.batch.calls.pool import WorkerPool
 from llamacli.batch.calls.worker import Worker
 from llamacli.batch.input.items import Item, Items
-from llamacli.batch.input.requests import RequestBuilder, request_digest
+from llamacli.batch.input.requests import request_digest
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
 from llamacli.batch.output.rows import Sink, build_row, to_row_error
@@ -43,6 +43,13 @@ class BatchTask(NamedTuple):
     error: LlamaError | None
 
 
+class BodyBuilder(Protocol):
+    """What makes the request body of an item."""
+
+    def build_body(self, item: Item) -> dict[str, Any]:
+        """Returns the body. Raises LlamaError if the item cannot be asked."""
+
+
 class BatchRunner:
     """Asks all items of an input.
 
@@ -52,7 +59,7 @@ class BatchRunner:
     def __init__(
         self,
         items: Items,
-        builder: RequestBuilder,
+        builder: BodyBuilder,
         sink: Sink,
         limits: LimitOptions,
         network: NetworkOptions,

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from llamacli.api.messages import ContentPart
 from llamacli.ask.editor import edit_prompt
-from llamacli.ask.prompt import join_parts
+from llamacli.ask.prompt import Attachment, join_parts
 from llamacli.ask.runner import Runner
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import SessionOptions
@@ -51,7 +50,7 @@ class Dialogue:
         self.unanswered = ""
         self.replaced_turn: object = None
         #: Files and pictures for the next message.
-        self.attached: list[str | ContentPart] = []
+        self.attached: list[Attachment] = []
         self._loading = threading.Thread(target=_load_client, daemon=True)
         self._loading.start()
 

@@ -5,12 +5,14 @@ import os
 from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, InputOptions
-from llamacli.ask.runner import Connect, Runner, send_or_preview
+from llamacli.ask.runner import Connect, Runner, print_requests, send_or_preview
+from llamacli.batch.options import PoolOptions
 from llamacli.chat.options import FollowUpOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.options import PreviewOptions
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
@@ -20,7 +22,7 @@ replaces {stdin} if the prompt contains it. Only the answer goes to stdout. On a
 the question and its answer are saved, so that -c can ask a follow-up question.
 """
 OPERANDS = (Operand("prompt", ParamType("PROMPT"), multiple=True),)
-OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:], CacheOptions)
+OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:], CacheOptions, PoolOptions)
 EXAMPLES = (
     "llamacli ask why is the sky blue",
     "llamacli ask -c and at sunset",
@@ -39,8 +41,17 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         from llamacli.commands.chat import continue_last
 
         return continue_last(options, env)
-    messages = prompt.messages(options.operands("prompt"), options[InputOptions], env.input)
     runner = Runner(options, env.stderr)
+    context = prompt.context_messages(options[InputOptions], env.input)
+    mapper = None
+    if options[InputOptions].overflow == "map":
+        from llamacli.batch.parts import PartMapper
+
+        mapper = PartMapper(context, options, env)
+        if options[PreviewOptions].is_used:
+            return print_requests(mapper.requests(), options, env)
+    content = mapper.content() if mapper else prompt.content(options, env)
+    messages = [*context, {"role": "user", "content": prompt.require_content(content)}]
     body = runner.build_body(messages)
     is_kept = os.isatty(1) if follow_up.save is None else follow_up.save
     # Several answers are not a conversation, nor is what --param puts in place of the messages.
@@ -57,4 +68,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
             keep_answer(messages, answer, follow_up.keep, env.stderr)
         return answer
 
-    return send_or_preview(body, take_turn, options, env)
+    status = send_or_preview(body, take_turn, options, env, mapper.server if mapper else None)
+    if mapper:
+        mapper.check()
+    return status

@@ -44,9 +44,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     prompt.check_words(options)
     words, session, input = options.operands("prompt"), options[SessionOptions], options[InputOptions]
     conversation = _conversation(session, options, env)
-    has_prompt = bool(words or input.file or input.files_from or input.edit)
+    has_prompt = bool(words or input.file or input.files_from or input.prompt_file or input.edit)
     # A loop that runs tools needs its stdin for itself.
-    content = prompt.content(words, input, env.input) if has_prompt or not session.tool_result else ""
+    content = prompt.content(options, env) if has_prompt or not session.tool_result else ""
     if session.interactive or (not (content or has_prompt or session.tool_result) and os.isatty(0)):
         return _interact(conversation, content, options, env)
     return _take_turn(conversation, content if session.tool_result else prompt.require_content(content), options, env)
@@ -58,7 +58,7 @@ def continue_last(options: LoadedOptions, env: Environment) -> ExitStatus:
     values = {"continue_": True, "save": follow_up.save, "keep": follow_up.keep}
     session = SessionOptions(values, follow_up.origins)
     conversation = _conversation(session, options, env)
-    content = prompt.content(options.operands("prompt"), options[InputOptions], env.input)
+    content = prompt.content(options, env)
     return _take_turn(conversation, prompt.require_content(content), options, env)
 
 

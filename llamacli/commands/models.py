@@ -1,6 +1,7 @@
 """`llamacli models`: the models that the server offers."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from llamacli.cli.shared import DisplayOptions, OutputFile
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config.paths import MODELS
+from llamacli.config.paths import CONTEXT_LENGTHS, MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
@@ -63,7 +64,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):
             found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not listing.all:
-            _remember([model["id"] for model in found])
+            _remember({model["id"]: _info(model).get("contextLength") for model in found})
         wanted = env.input.argument(options.operand("filter") or "", "FILTER").lower()
         found = [model for model in found if wanted in _searched(model)]
         if listing.json:
@@ -115,10 +116,12 @@ def _row(model: dict[str, Any]) -> list[Any]:
     ]
 
 
-def _remember(ids: list[str]) -> None:
-    """Keeps the ids where the shells' completions find them; no list is worth a failure."""
+def _remember(lengths: Mapping[str, object]) -> None:
+    """Caches the ids for the shells' completions, and the context lengths for --overflow. Errors are ignored."""
     # A shell would take any other id for several words, or for a command to the terminal.
-    kept = "".join(f"{id}\n" for id in ids if id and id.isprintable() and " " not in id)
+    ids = [id for id in lengths if id and id.isprintable() and " " not in id]
+    rows = [f"{id}\t{lengths[id]}" for id in ids if isinstance(lengths[id], int)]
     with suppress(OSError):
         os.makedirs(MODELS.folder.path(), mode=0o700, exist_ok=True)
-        write_atomically(MODELS.path(), kept.encode(), 0o600, follow=False)
+        for file, lines in ((MODELS, ids), (CONTEXT_LENGTHS, rows)):
+            write_atomically(file.path(), "".join(f"{line}\n" for line in lines).encode(), 0o600, follow=False)

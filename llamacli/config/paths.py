@@ -81,10 +81,13 @@ HISTORY = StoredFile(STATE, "history", "", "What was typed in chats; mode 0600."
 MODELS = StoredFile(CACHE, "models", "", "The ids that `models` has listed, for completions.")
 
 
+CONTEXT_LENGTHS = StoredFile(CACHE, "context-lengths", "", "The context lengths of these models, for --overflow.")
+
+
 ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stored; mode 0600.")
 
 #: In the order of the help.
-STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, ANSWERS)
+STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, CONTEXT_LENGTHS, ANSWERS)
 
 
 #: Files in the user's own folders.

@@ -20,6 +20,11 @@ class PreviewOptions(Options):
     dry_run: Annotated[bool, Flag(Switch(), "Print the JSON body and send nothing.")] = False
     curl: Annotated[bool, Flag(Switch(), "Print the call as a curl command and send nothing.")] = False
 
+    @property
+    def is_used(self) -> bool:
+        """True if requests are printed instead of sent."""
+        return self.dry_run or self.curl
+
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 

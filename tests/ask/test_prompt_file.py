@@ -27,6 +27,8 @@ VALUES = {
     "file": ["notes.txt", "tools.json"],
     "top_logprobs": ["3"],
     "param": ["top_a=0.2", "x=y"],
+    "overflow": ["head"],
+    "max_input": ["5"],
 }
 #: Flags that only make sense together with others.
 COMPANIONS = {"top_logprobs": ["--logprobs"], "fit_retries": ["--yes-no"]}

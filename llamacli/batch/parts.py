@@ -1,0 +1,201 @@
+"""Asks one prompt of every part of a long input: `ask --overflow map`."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from llamacli.api.json import encode
+from llamacli.api.messages import Content
+from llamacli.ask.answers import AnswerReader
+from llamacli.ask.options import InputOptions, OutputOptions
+from llamacli.ask.overflow import estimate_tokens, split
+from llamacli.ask.params import Params
+from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
+from llamacli.batch.input.items import Item, Items
+from llamacli.batch.input.template import Template
+from llamacli.batch.options import LimitOptions, PoolOptions
+from llamacli.batch.output.rows import Row
+from llamacli.cli.spec import LoadedOptions
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http import endpoint
+from llamacli.http.options import EndpointOptions, NetworkOptions
+from llamacli.http.request import ChatRequest
+from llamacli.stdio.environment import Environment
+
+if TYPE_CHECKING:
+    from llamacli.http.client import Client
+
+
+class PartMapper:
+    """Replaces the texts of a question by the answers to their parts, until those are short enough."""
+
+    def __init__(self, context: Sequence[RequestMessage], options: LoadedOptions, env: Environment) -> None:
+        """Reads the question; `context` is what it starts with. Raises LlamaError (usage)."""
+        self._context, self._options, self._env = context, options, env
+        self._params, self._output = options[Params], options[OutputOptions]
+        fields = self._params.body([], stream=None, usage=False)
+        for field in ("n", "tools"):
+            if fields.get(field) not in (None, 1):
+                what = f"--overflow map cannot be combined with --{field}"
+                raise LlamaError(ExitStatus.USAGE, what, "drop one, or use --overflow head, tail or middle")
+        #: Returns the endpoint, which is resolved once.
+        self.server = cache(lambda: endpoint.resolve(options[EndpointOptions], env))
+        self._asked = question(options.operands("prompt"), options[InputOptions], env.input)
+        self._was_cut = False
+        #: What the answers have cost in USD.
+        self._cost = 0.0
+
+    def requests(self) -> Iterator[ChatRequest]:
+        """Yields the requests for the parts, or the only one if the question is short enough."""
+        contents = self._contents() if self._is_too_long else iter([require_content(self._asked.content())])
+        reader = self._reader()
+        for content in contents:
+            yield ChatRequest(self._body(content, reader))
+
+    def content(self) -> Content:
+        """Asks the parts, and returns the content of the last request. Raises the LlamaError of the worst part."""
+        while self._is_too_long:
+            text = join_texts(self._answers())
+            if estimate_tokens(text) >= self._length:
+                what = "the answers to the parts are as long as the parts"
+                raise LlamaError(ExitStatus.USAGE, what, "ask for shorter answers, or raise --max-input")
+            self._asked = self._asked.with_text(text)
+        return self._asked.content()
+
+    def check(self) -> None:
+        """Raises LlamaError (cut) if an answer to a part was cut and --allow-truncated is not set."""
+        if self._was_cut:
+            what = "the answer to a part is cut at the token limit"
+            raise LlamaError(ExitStatus.CUT, what, "raise --max-tokens, or pass --allow-truncated")
+
+    @property
+    def _length(self) -> int:
+        return sum(map(estimate_tokens, self._asked.texts))
+
+    @property
+    def _limit(self) -> int:
+        return max_input_tokens(self._asked, self._options)
+
+    @property
+    def _is_too_long(self) -> bool:
+        return self._length > self._limit
+
+    def _contents(self) -> Iterator[Content]:
+        return map(self._asked.content, split(self._asked.texts, self._limit))
+
+    def _reader(self) -> AnswerReader:
+        # A note for each part would be too many.
+        verbose = self._env.stderr.verbose
+        return AnswerReader(self._options, self._output.allow_truncated, lambda text: verbose(f"* {text}"))
+
+    def _body(self, content: Content, reader: AnswerReader) -> dict[str, Any]:
+        messages = [*self._context, {"role": "user", "content": content}]
+        return reader.build_body(self._params.body(messages, stream=self._params.stream, usage=True))
+
+    def _answers(self) -> list[str]:
+        """Asks all parts in parallel, and returns their answers in order."""
+        from llamacli.batch.runner import BatchRunner
+
+        reader = self._reader()
+        parts, answers = Parts(self._contents()), PartAnswers()
+        network = self._options[NetworkOptions].after(self._env.input.stdin_seconds)
+        limits = self._limits()
+
+        def connect() -> "Client":
+            from llamacli.http.client import Client
+
+            return Client(self.server(), network, self._env.stderr, connections=limits.jobs)
+
+        builder = PartBuilder(lambda item: self._body(cast("Content", item.value), reader))
+        runner = BatchRunner(
+            Items([parts], None), builder, answers, limits, network, connect, self._env.stderr, reader, False
+        )
+        answers.stop = runner.stop
+        try:
+            runner.run()
+        except LlamaError as error:
+            if answers.errors:
+                raise max(answers.errors, key=lambda error: error.status) from None
+            # Answers that were cut are the only failures left.
+            if len(answers.texts) < parts.count or not parts.is_read:
+                raise error
+        self._was_cut = self._was_cut or answers.was_cut
+        self._cost += runner.stats.cost or 0
+        return [answers.texts[index] for index in sorted(answers.texts)]
+
+    def _limits(self) -> LimitOptions:
+        pool = self._options[PoolOptions]
+        budget = None if pool.max_cost is None else max(0.0, pool.max_cost - self._cost)
+        return LimitOptions({"jobs": pool.jobs, "rpm": pool.rpm, "max_cost": budget}, pool.origins)
+
+
+class PartBuilder:
+    """Builds the request body of a part."""
+
+    def __init__(self, build_body: Callable[[Item], dict[str, Any]]) -> None:
+        self.build_body = build_body
+
+
+class Parts:
+    """The parts of a long input, as the items of a batch."""
+
+    size: int | None = None
+    read_size = 0
+    total: int | None = None
+
+    def __init__(self, contents: Iterator[Content]) -> None:
+        self._contents = contents
+        self.count = 0
+        self.is_read = False
+
+    def check(self, template: Template | None) -> None:
+        """There is nothing to check."""
+
+    def paths(self) -> Sequence[str]:
+        return ()
+
+    def statuses(self) -> Iterable[os.stat_result | None]:
+        return ()
+
+    def items(self, start: int) -> Iterator[Item]:
+        """Yields an item for each part, its content as the value."""
+        for index, content in enumerate(self._contents, start):
+            self.count = index + 1
+            yield Item(index, f"part {index + 1}", content)
+        self.is_read = True
+
+
+class PartAnswers:
+    """Collects the answers to the parts."""
+
+    is_full = needs_keys = False
+    orphans = (0, "")
+
+    def __init__(self) -> None:
+        self.texts: dict[int, str] = {}
+        self.errors: list[LlamaError] = []
+        self.was_cut = False
+        self.stop: Callable[[LlamaError], None] = lambda error: None
+
+    def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
+        return None
+
+    def put(self, order: int, item: Item, row: Row) -> Row:
+        """Keeps an answer, a cut one too; after any other error no more parts are asked."""
+        error, content = row["error"], row["content"]
+        if error and error["status"] != ExitStatus.CUT:
+            failure = LlamaError(_status(error["status"]), f"{item.location}: {error['message']}")
+            self.errors.append(failure)
+            self.stop(failure)
+        else:
+            self.was_cut = self.was_cut or error is not None
+            self.texts[item.index] = content if isinstance(content, str) else encode(content).decode()
+        return row
+
+    def finish(self, is_complete: bool, item_count: int | None) -> None:
+        """There is nothing to commit."""
+
+
+def _status(number: int) -> ExitStatus:
+    return next(status for status in ExitStatus if status == number)
