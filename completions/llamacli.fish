@@ -985,8 +985,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
-            __llamacli_offer '' 'What to do with files and stdin that are too long.' --overflow
-            __llamacli_offer '' 'Longest input, estimated (default: from the cached model list).' --max-input
+            __llamacli_offer '' 'For long input: fail, head, tail, middle or map.' --overflow
+            __llamacli_offer '' 'Longest input, estimated (default: what the model takes).' --max-input
             __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
             __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
             __llamacli_offer '' 'Do the opposite of --save.' --no-save
@@ -1083,8 +1083,8 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Append every file listed in FILE; - for stdin.' --files-from
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
-            __llamacli_offer '' 'What to do with files and stdin that are too long.' --overflow
-            __llamacli_offer '' 'Longest input, estimated (default: from the cached model list).' --max-input
+            __llamacli_offer '' 'For long input: fail, head, tail, middle or map.' --overflow
+            __llamacli_offer '' 'Longest input, estimated (default: what the model takes).' --max-input
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model

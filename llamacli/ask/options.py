@@ -274,8 +274,8 @@ class InputOptions(ContextOptions):
     overflow: Annotated[
         str,
         Flag(
-            Choice("fail", "head", "tail", "middle", "map"),
-            "What to do with files and stdin that are too long.",
+            Choice("fail", "head", "tail", "middle", "map", metavar="MODE"),
+            "For long input: fail, head, tail, middle or map.",
             in_prompt_file=True,
             example="llamacli ask --overflow tail 'What went wrong?' <notes.txt",
         ),
@@ -284,7 +284,7 @@ class InputOptions(ContextOptions):
         int | None,
         Flag(
             Integer(1, metavar="TOKENS"),
-            "Longest input, estimated (default: from the cached model list).",
+            "Longest input, estimated (default: what the model takes).",
             in_prompt_file=True,
             example="llamacli ask --overflow map --max-input 4000 'Summarize:' <notes.txt",
         ),

@@ -156,8 +156,8 @@ class Age(ParamType):
 class Choice(ParamType):
     """One of a few words."""
 
-    def __init__(self, *values: str) -> None:
-        super().__init__("|".join(values))
+    def __init__(self, *values: str, metavar: str = "") -> None:
+        super().__init__(metavar or "|".join(values))
         self.values = values
 
     def parse(self, text: str) -> str:
