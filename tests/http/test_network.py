@@ -80,7 +80,7 @@ def test_silence_in_the_middle_is_9(world: World) -> None:
     world.api.will(stream([event(delta("so far"))], then="hang"))
     result, seconds = timed(world, "--timeout", "0.3")
     assert (result.status, result.out) == (9, "so far\n")
-    assert "silence for 0.3 s" in result.err
+    assert "no data for 0.3 s" in result.err
     assert seconds < 5
 
 

@@ -295,7 +295,7 @@ def test_a_server_that_is_killed_in_mid_stream_is_9(user: World, models: dict[st
             assert running.stderr
             err = running.stderr.read()
             running.wait(20)
-    failed(Result(running.returncode, out, err), 9, "the answer broke off")
+    failed(Result(running.returncode, out, err), 9, "the answer stopped")
     said = part.read_bytes() if "-o" in arguments else out
     assert said.endswith(b"\n")
     if arguments[0] != "raw":
@@ -310,8 +310,8 @@ FAULTS = {
     "status 429": (6, "too many at once", ""),
     "status 500": (7, "out of order", ""),
     "status 403": (5, "nothing left to spend", ""),
-    "stop in mid-stream": (9, "the answer broke off", "so far"),
-    "hang up in mid-stream": (9, "the answer broke off", "so far"),
+    "stop in mid-stream": (9, "the answer stopped", "so far"),
+    "hang up in mid-stream": (9, "the answer stopped", "so far"),
     "malformed": (9, "malformed", ""),
     "dropped": (7, "500", ""),
     "reset": (8, "lost the connection", ""),

@@ -317,7 +317,7 @@ def test_a_broken_answer_stays_and_ends_its_line(world: World) -> None:
         shown = Screen(24)
         shown.draw(terminal.shown.replace("\r", ""))
     assert shown.lines[:3] == ["Heading", "", " • half an answ"]
-    assert shown.lines[3].startswith("llamacli: the answer broke off")
+    assert shown.lines[3].startswith("llamacli: the answer stopped")
 
 
 def test_reasoning_in_between_is_not_drawn_over(world: World) -> None:

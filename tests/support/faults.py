@@ -187,7 +187,7 @@ BROKEN: dict[str, Fault] = {
     "no end": _broken(stream([SO_FAR]), "so far"),
     "fin in mid-stream": _broken(stream([SO_FAR], then="cut"), "so far"),
     "rst in mid-stream": _broken(stream([SO_FAR], then="reset"), "so far"),
-    "hang in mid-stream": _broken(stream([SO_FAR], then="hang"), "so far", env=TIMED, told="silence for 0.2 s"),
+    "hang in mid-stream": _broken(stream([SO_FAR], then="hang"), "so far", env=TIMED, told="no data for 0.2 s"),
     "slow drip of headers": _broken(drip(HEAD * 100, 0.02), env=LIMITED, told="--max-time 0.4 s"),
     "slow drip of a body": _broken(drip(HEAD + b"data:" * 1000, 0.005), env=LIMITED, told="--max-time 0.4 s"),
     "comments without an end": _broken(

@@ -1,0 +1,291 @@
+"""One request: its attempts, and the errors that end them."""
+
+import socket
+import ssl
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+from llamacli.api.errors import MAX_ERROR_BYTES
+from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.http.connection.adapter import Adapter
+from llamacli.http.connection.attempt import Attempt
+from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
+from llamacli.http.connection.proxy import Proxy
+from llamacli.http.endpoint import Endpoint
+from llamacli.http.options import NetworkOptions
+from llamacli.http.reply import BLOCK_BYTES, Reply
+from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
+from llamacli.http.retry import NAME_ERROR_RETRIES, Retryable, RetryPolicy
+from llamacli.stdio.escape import one_line
+from llamacli.stdio.stderr import Stderr
+
+if TYPE_CHECKING:
+    from llamacli.http.usage_log import UsageLog
+
+#: Seconds of silence allowed by default: for a stream (True), and for an answer in one piece.
+READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
+
+
+#: Seconds to wait for the body of an error.
+ERROR_BODY_SECONDS = 10.0
+
+
+#: Bytes of an error's body that are read: raw prints them, the message quotes their beginning.
+MAX_ERROR_BODY_BYTES = 8 << 20
+
+
+class CallContext(Protocol):
+    """What a call needs to know about its client."""
+
+    endpoint: Endpoint
+    options: NetworkOptions
+    stderr: Stderr
+    adapter: Adapter
+    verify: str | bool
+    sends_stream_options: bool
+    usage_log: "UsageLog | None"
+
+    def prepare(self, request: Request, url: str, request_id: str) -> requests.PreparedRequest: ...
+
+    def route(self, url: str) -> Proxy: ...
+
+    def renew_key(self, refused: str | None) -> bool: ...
+
+
+class Call:
+    """One request and its retries, under one request id."""
+
+    latest_attempt: Attempt
+    #: The latest response that was not a 2xx, and its body.
+    error_response: tuple[requests.Response, bytes] | None = None
+    #: How often the request was sent.
+    attempts = 0
+    _has_spinner = _reached_server = _has_renewed_key = False
+
+    def __init__(
+        self,
+        client: CallContext,
+        request: Request,
+        policy: RetryPolicy,
+        no_retry: Collection[int] = (),
+        request_id: str | None = None,
+    ) -> None:
+        self.client, self.options, self.stderr = client, client.options, client.stderr
+        self.request, self.policy, self.no_retry = request, policy, no_retry
+        self.read_timeout = self.options.timeout or READ_TIMEOUT_SECONDS[request.stream]
+        self.request_id = request_id or self.options.request_id or str(uuid4())
+        self.url = join_url(client.endpoint.base_url, request.path)
+        self.started = time.monotonic()
+        self.proxy = client.route(self.url)
+
+    def send(self) -> requests.Response:
+        """Returns a 2xx response; a spinner turns until there is something to show.
+
+        Raises LlamaError if there is none, after as many retries as the options allow.
+        """
+        self._has_spinner = True
+        self.stderr.waiting(f"waiting for {self.client.endpoint.host}").start()
+        try:
+            return self._send()
+        except BaseException as error:
+            self.clear_status()
+            self.record(error)
+            raise
+
+    def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
+        """Appends the call to the usage log, if there is one: `error` ended it."""
+        if self.client.usage_log:
+            self.client.usage_log.add_call(self, self.client.endpoint.host, error, reply)
+
+    def clear_status(self) -> None:
+        """Stops the spinner if this call started one; a batch's progress bar is left alone."""
+        if self._has_spinner:
+            self.stderr.clear_status()
+
+    def _send(self) -> requests.Response:
+        failures = 0
+        while True:
+            try:
+                return self._attempt_adapted()
+            except Retryable as failure:
+                wait = self.policy.wait_seconds(failure, failures)
+                self.stderr.note(self.policy.note(failure, failures, wait))
+                failures += 1
+                time.sleep(wait)
+
+    def attempt(self) -> requests.Response:
+        """Sends the request once. Raises Retryable, or LlamaError if a retry would not help."""
+        try:
+            return self._attempt_adapted()
+        except BaseException as error:
+            self.record(error.error if isinstance(error, Retryable) else error)
+            raise
+
+    def _attempt_adapted(self) -> requests.Response:
+        self._leave_out_stream_options()
+        while True:
+            key = self.client.endpoint.key
+            try:
+                return self._attempt()
+            except Retryable as failure:
+                # The server closed an idle connection, which says nothing about the call.
+                if failure.http_status or not self.latest_attempt.is_reused:
+                    raise
+            except LlamaError as error:
+                if not (self._renew_key(error, key) or self._adapt_stream_options()):
+                    raise
+
+    def _renew_key(self, error: LlamaError, key: str | None) -> bool:
+        """Runs the key command again after a 401, once: it may print keys that expire."""
+        if error.http_status != 401 or self._has_renewed_key or not self.client.renew_key(key):
+            return False
+        self._has_renewed_key = True
+        return True
+
+    def _adapt_stream_options(self) -> bool:
+        """Stops asking for token counts if the server has just refused that."""
+        if not isinstance(self.request, ChatRequest) or "stream_options" not in self.request.parameters:
+            return False
+        response, body = self.error_response or (None, b"")
+        if response is None or response.status_code not in (400, 422) or b"stream_options" not in body:
+            return False
+        self.client.sends_stream_options = False
+        self._leave_out_stream_options()
+        return True
+
+    def _leave_out_stream_options(self) -> None:
+        if isinstance(self.request, ChatRequest) and not self.client.sends_stream_options:
+            self.request = self.request.replace(stream_options=None)
+
+    def _attempt(self) -> requests.Response:
+        self.error_response = None
+        self.attempts += 1
+        left = max(self.policy.time_left, 0.001)
+        connect_timeout = min(self.options.connect_timeout, left)
+        self.latest_attempt = self.client.adapter.attempt = Attempt(connect_timeout, self.read_timeout, left)
+        try:
+            request = self.client.prepare(self.request, self.url, self.request_id)
+            self._show_request(request)
+            response = self.client.adapter.send(
+                request,
+                stream=True,
+                timeout=(connect_timeout, self.read_timeout),
+                verify=self.client.verify,
+                proxies=self.proxy.proxies,
+            )
+        except FAILURES as error:
+            raise self.connection_error(error) from error
+        except Stopped:
+            # Lets the server stop, even if the program goes on.
+            self.latest_attempt.close()
+            raise
+        self.latest_attempt.begun = True
+        self._show_response(response)
+        if 200 <= response.status_code < 300:
+            return response
+        try:
+            raise self._read_error(response)
+        finally:
+            response.close()
+            self.latest_attempt.close()
+
+    def connection_error(self, error: BaseException) -> Exception:
+        """Returns the error of a request whose response is missing or incomplete."""
+        attempt, limit = self.latest_attempt, self.options.max_time
+        attempt.close()
+        if attempt.was_cut and limit and self.policy.time_left <= 0:
+            what = f"no complete answer within --max-time {round(limit, 2):g} s"
+            return self.error(ExitStatus.BROKEN if attempt.begun else ExitStatus.NETWORK, what, "raise it")
+        cause = root_cause(error)
+        if attempt.begun:
+            return self.cut_short(cause)
+        where = self.client.endpoint.host + (f" through the proxy {self.proxy.host}" if self.proxy.host else "")
+        if attempt.connected and isinstance(cause, TimeoutError):
+            # The call may still be running, and be billed: it is never sent twice.
+            what = f"no answer from {where} within {self.read_timeout:g} s"
+            return self.error(ExitStatus.NETWORK, what, "raise --timeout")
+        if attempt.was_cut:
+            cause = TimeoutError(f"not ready within {attempt.connect_timeout:g} s")
+        verb = "lost the connection to" if attempt.connected else "cannot connect to"
+        todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
+        failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
+        if is_permanent(error, cause):
+            return failure
+        # A name that is not known will not be known in a minute.
+        return Retryable(failure, max_retries=NAME_ERROR_RETRIES if isinstance(cause, socket.gaierror) else None)
+
+    def cut_short(self, cause: BaseException) -> LlamaError:
+        """Returns the error of a response that ended before the answer did."""
+        reason = f"no data for {self.read_timeout:g} s" if isinstance(cause, TimeoutError) else describe(cause)
+        return self.error(ExitStatus.BROKEN, f"the answer stopped: {reason}", "try again")
+
+    def _read_error(self, response: requests.Response) -> Exception:
+        """Returns the error of a response that is not a 2xx, with the server's own words."""
+        from llamacli.api.errors import error_in, request_id_in
+        from llamacli.http import retry, status
+
+        code, headers = response.status_code, response.headers
+        body = self._read_error_body(response)
+        self.error_response = response, body
+        words = one_line(self.stderr.redacted(error_in(body)), 300)
+        if 300 <= code < 400 and (location := headers.get("Location")):
+            words = f"a redirect to {one_line(location, 200)}, not followed"
+        what = f"{status.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
+        # The code of an error says more than its words.
+        quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
+        wait = retry.retry_after(headers, body)
+        exit_status, todo = status.meaning(code, quoted, self.url, self._is_chat)
+        if exit_status == ExitStatus.CREDITS and code == 429 and wait is not None:
+            # Gemini calls its rate limits a quota too, but says when to come back.
+            exit_status, todo = status.STATUS_MEANINGS[429]
+        if code == 401 and not self.client.endpoint.key:
+            todo = self.client.endpoint.key_origin
+        server_id = headers.get("x-inference-id") or headers.get("x-request-id") or request_id_in(body)
+        failure = self.error(exit_status, what, todo, server_id, code)
+        if code not in status.RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:
+            return failure
+        return Retryable(failure, wait, code)
+
+    def _read_error_body(self, response: requests.Response) -> bytes:
+        self.latest_attempt.finishing(ERROR_BODY_SECONDS)
+        body = bytearray()
+        with suppress(*FAILURES):
+            while len(body) < MAX_ERROR_BODY_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
+                body += block
+        return bytes(body)
+
+    @property
+    def _is_chat(self) -> bool:
+        return self.request.path == CHAT_PATH
+
+    def error(
+        self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
+    ) -> LlamaError:
+        """Returns an error that names the request, which the provider's logs can be searched for."""
+        self._reached_server = self._reached_server or self.latest_attempt.connected
+        ids = ""
+        if self._reached_server:
+            ids = f"request id {server_id or self.request_id}"
+            if server_id and server_id != self.request_id and self.stderr.is_verbose:
+                ids += f", sent as {self.request_id}"
+        return LlamaError(status, what, todo, request_id=ids, http_status=http_status)
+
+    def _show_request(self, request: requests.PreparedRequest) -> None:
+        if not self.stderr.is_verbose:
+            return
+        self.stderr.verbose(f"> {request.method} {request.url}")
+        for name, value in request.headers.items():
+            self.stderr.verbose(f"> {name}: {value}")
+
+    def _show_response(self, response: requests.Response) -> None:
+        if not self.stderr.is_verbose:
+            return
+        from llamacli.http.status import reason
+
+        self.stderr.verbose(f"< {reason(response.status_code)}")
+        for name, value in response.headers.items():
+            self.stderr.verbose(f"< {name}: {value}")
+        self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")
