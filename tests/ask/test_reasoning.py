@@ -122,8 +122,16 @@ def test_what_is_printed_of_an_answer_with_reasoning(
 @pytest.mark.parametrize("flags", [["-x"], ["--no-stream"]])
 def test_an_end_tag_alone_counts_where_the_answer_is_held_back(world: World, flags: list[str]) -> None:
     world.api.will(answer("hm\n```\nwrong\n```\n</think>\n```\nright\n```\n"))
-    result = world.call("ask", *flags, "Hi")
+    result = world.call("ask", *flags, "--reasoning", "Hi")
     assert (result.status, "right" in result.out, "wrong" in result.out) == (0, True, False)
+    assert ("right" in result.err, "wrong" in result.err) == (False, True)
+
+
+def test_a_choice_without_a_message_is_no_answer(world: World) -> None:
+    for choice in ({"index": 0, "finish_reason": "stop", "message": None}, {"index": 0, "finish_reason": "stop"}):
+        world.api.will(document({"choices": [choice]}))
+        for flags in (["--no-stream"], ["-x"], ["--json"]):
+            assert world.call("ask", *flags, "Hi").status in (9, 12)
 
 
 @pytest.mark.parametrize(
