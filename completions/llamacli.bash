@@ -63,8 +63,8 @@ _llamacli_flag() {
         --keep-thinking) forms=--keep-thinking ;;
         --dry-run) forms=--dry-run ;;
         --curl) forms=--curl ;;
-        -u | --usage | --no-usage) forms='-u --usage --no-usage' ;;
         --markdown | --no-markdown) forms='--markdown --no-markdown' ;;
+        -u | --usage | --no-usage) forms='-u --usage --no-usage' ;;
         --reasoning) forms=--reasoning ;;
         -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
@@ -150,8 +150,8 @@ _llamacli_flag() {
         --keep-thinking) forms=--keep-thinking ;;
         --dry-run) forms=--dry-run ;;
         --curl) forms=--curl ;;
-        -u | --usage | --no-usage) forms='-u --usage --no-usage' ;;
         --markdown | --no-markdown) forms='--markdown --no-markdown' ;;
+        -u | --usage | --no-usage) forms='-u --usage --no-usage' ;;
         --reasoning) forms=--reasoning ;;
         -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
@@ -317,6 +317,7 @@ _llamacli_flag() {
         case $1 in
         --json) forms=--json ;;
         --older-than) forms=--older-than value=text ;;
+        --markdown | --no-markdown) forms='--markdown --no-markdown' ;;
         -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
         --no-color | --color) forms='--no-color --color' ;;
@@ -349,8 +350,8 @@ _llamacli_flag() {
         --echo | --no-echo) forms='--echo --no-echo' ;;
         --stream | --no-stream) forms='--stream --no-stream' ;;
         -p | --param) forms='-p --param' value=text again=1 ;;
-        -u | --usage | --no-usage) forms='-u --usage --no-usage' ;;
         --markdown | --no-markdown) forms='--markdown --no-markdown' ;;
+        -u | --usage | --no-usage) forms='-u --usage --no-usage' ;;
         --reasoning) forms=--reasoning ;;
         -q | --quiet | --no-quiet) forms='-q --quiet --no-quiet' ;;
         -v | --verbose | --no-verbose) forms='-v --verbose --no-verbose' ;;
@@ -420,13 +421,13 @@ _llamacli_flags() {
     local all='' flag
     case $command in
     '') all='-h --help --version' ;;
-    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --overflow --max-input -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -j --jobs --rpm --max-cost -h --help --version' ;;
-    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --overflow --max-input --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model -h --help --version' ;;
+    ask) all='-s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --overflow --max-input -c --continue --save --no-save --keep --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl --markdown --no-markdown -u --usage --no-usage --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -j --jobs --rpm --max-cost -h --help --version' ;;
+    chat) all='-c --continue --save --no-save --keep -S --session -i --interactive --keep-turns --tool-result -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from -e --edit -I --no-stdin --ignore-stdin --overflow --max-input --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --json -0 --null --allow-truncated -o --output --choice --yes-no --schema --fit-retries -x --extract --keep-thinking --dry-run --curl --markdown --no-markdown -u --usage --no-usage --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model -h --help --version' ;;
     raw) all='--stdin-timeout -F --field --endpoint -X --method -i --include --sse -o --output --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
     batch) all='--input --limit -s --system -r --role -P --prompt-file -V --var --messages -f --file --files-from --stdin-timeout --lossy -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --choice --yes-no --schema --fit-retries -x --extract --keep-thinking -o --output --resume --retry-failed --plain -0 --null --unordered --allow-truncated --write --in-place --diff -j --jobs --rpm --max-cost --fail-fast --shard --dry-run --curl -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log --fallback-model --cache --refresh --offline --cache-keep -h --help --version' ;;
     models) all='-a --all --json -o --output -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
-    sessions) all='--json --older-than -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
-    config) all='-a --all -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param -u --usage --no-usage --markdown --no-markdown --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
+    sessions) all='--json --older-than --markdown --no-markdown -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
+    config) all='-a --all -m --model --max-tokens -t --temperature --top-p --top-k --min-p -n --n --stop --seed --frequency-penalty --presence-penalty --repetition-penalty --logit-bias --logprobs --no-logprobs --top-logprobs --tools --tool-choice --parallel-tool-calls --no-parallel-tool-calls --prediction --echo --no-echo --stream --no-stream -p --param --markdown --no-markdown -u --usage --no-usage --reasoning -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color --base-url --key-file --no-key --allow-http --timeout --connect-timeout --max-time --retry --retry-max-time -H --header --request-id --ca-bundle --usage-log -h --help --version' ;;
     usage) all='--json -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     completion) all='--install --key -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;
     man) all='--install -q --quiet --no-quiet -v --verbose --no-verbose --no-color --color -h --help --version' ;;

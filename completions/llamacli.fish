@@ -147,10 +147,10 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --dry-run
                 case --curl
                     set forms --curl
-                case -u --usage --no-usage
-                    set forms -u --usage --no-usage
                 case --markdown --no-markdown
                     set forms --markdown --no-markdown
+                case -u --usage --no-usage
+                    set forms -u --usage --no-usage
                 case --reasoning
                     set forms --reasoning
                 case -q --quiet --no-quiet
@@ -369,10 +369,10 @@ function __llamacli_flag --no-scope-shadowing
                     set forms --dry-run
                 case --curl
                     set forms --curl
-                case -u --usage --no-usage
-                    set forms -u --usage --no-usage
                 case --markdown --no-markdown
                     set forms --markdown --no-markdown
+                case -u --usage --no-usage
+                    set forms -u --usage --no-usage
                 case --reasoning
                     set forms --reasoning
                 case -q --quiet --no-quiet
@@ -775,6 +775,8 @@ function __llamacli_flag --no-scope-shadowing
                 case --older-than
                     set forms --older-than
                     set value text
+                case --markdown --no-markdown
+                    set forms --markdown --no-markdown
                 case -q --quiet --no-quiet
                     set forms -q --quiet --no-quiet
                 case -v --verbose --no-verbose
@@ -852,10 +854,10 @@ function __llamacli_flag --no-scope-shadowing
                 case -p --param
                     set forms -p --param
                     set value text
-                case -u --usage --no-usage
-                    set forms -u --usage --no-usage
                 case --markdown --no-markdown
                     set forms --markdown --no-markdown
+                case -u --usage --no-usage
+                    set forms -u --usage --no-usage
                 case --reasoning
                     set forms --reasoning
                 case -q --quiet --no-quiet
@@ -1031,10 +1033,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
-            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
+            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
+            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
@@ -1125,10 +1127,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
-            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
-            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
+            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
+            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
@@ -1298,6 +1300,8 @@ function __llamacli_flags --no-scope-shadowing
         case sessions
             __llamacli_offer '' 'With show: print the messages as JSON, for raw.' --json
             __llamacli_offer '' 'With rm: sessions last used this long ago.' --older-than
+            __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
+            __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
             __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
@@ -1334,10 +1338,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
-            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
-            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
+            __llamacli_offer '' 'Show tokens, cost and timings on stderr.' -u --usage
+            __llamacli_offer '' 'Do the opposite of --usage.' --no-usage
             __llamacli_offer '' 'Show the model\'s reasoning on stderr.' --reasoning
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet

@@ -8,12 +8,14 @@ from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import Age, AtFile, Choice, Integer, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
+from llamacli.stdio.stderr import is_dumb
 
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
     from llamacli.ask.structured.formats import AnswerFormat
     from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.ask.structured.schema import Schema
+    from llamacli.stdio.output import Output
 
 
 class OutputOptions(Options):
@@ -146,19 +148,30 @@ class MarkdownSwitch(Switch):
         return word if word == "always" else super().parse(text)
 
 
-class UsageOptions(Options):
-    """What is shown beside the answer."""
+class MarkdownOptions(Options):
+    """How text is shown on a terminal."""
 
     title = "Display"
+
+    markdown: Annotated[
+        bool | str,
+        Flag(MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True),
+    ] = False
+
+    def applies_to(self, out: "Output") -> bool:
+        """True if text that is written to this output is rendered."""
+        is_wanted = out.is_stdout if self.markdown == "always" else self.markdown and out.is_terminal
+        return bool(is_wanted) and not is_dumb()
+
+
+class UsageOptions(MarkdownOptions):
+    """What is shown beside the answer."""
+
     note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
 
     usage: Annotated[
         bool,
         Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, in_prompt_file=True, common=True),
-    ] = False
-    markdown: Annotated[
-        bool | str,
-        Flag(MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True),
     ] = False
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)] = False
 

@@ -10,7 +10,7 @@ from llamacli.ask.answers import Answer, AnswerReader, AnyReply
 from llamacli.ask.options import OutputOptions, UsageOptions
 from llamacli.errors import LlamaError
 from llamacli.stdio.output import Output, dump
-from llamacli.stdio.stderr import Stderr, is_dumb
+from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
     from llamacli.api.accumulator import Increment
@@ -39,9 +39,7 @@ class Printer:
         self._terminator = "\0" if self._options.null else "\n"
         self._splitter = ThinkingSplitter(reader.keeps_thinking)
         self._is_text = not (self._options.json or reader.has_format)
-        markdown = self._usage_options.markdown
-        is_wanted = out.is_stdout if markdown == "always" else markdown and out.is_terminal
-        self.renders = bool(is_wanted) and self._is_text and not is_dumb()
+        self.renders = self._is_text and self._usage_options.applies_to(out)
 
     def show(self, reply: AnyReply) -> None:
         """Reads a reply and prints it, unless it is to be printed as JSON or in a format."""
@@ -105,14 +103,17 @@ class Printer:
 
     def _writer(self) -> AbstractContextManager["LiveMarkdown | Output"]:
         """Returns what text is written to: a page that renders it, or the output itself."""
-        if not self.renders:
-            return nullcontext(self._out)
-        from llamacli.stdio.markdown.live import LiveMarkdown
-
-        return LiveMarkdown(self._out, color=self._stderr.wants_color and not os.environ.get("NO_COLOR"))
+        return markdown_writer(self._out, self._stderr) if self.renders else nullcontext(self._out)
 
     def _write_reasoning(self, text: str, page: "LiveMarkdown | Output | None" = None) -> None:
         if text and self._usage_options.reasoning:
             if page is not None and not isinstance(page, Output):
                 page.hide()
             self._stderr.write(text)
+
+
+def markdown_writer(out: Output, stderr: Stderr) -> "LiveMarkdown":
+    """Returns what renders text that is written to it."""
+    from llamacli.stdio.markdown.live import LiveMarkdown
+
+    return LiveMarkdown(out, color=stderr.wants_color and not os.environ.get("NO_COLOR"))

@@ -1,12 +1,17 @@
 """The messages of a conversation: as lines of a file, as a request, as a transcript."""
 
 import json
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from llamacli.api.json import encode, parse_json
 from llamacli.api.messages import Message, is_message, tool_calls
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
+
+if TYPE_CHECKING:
+    from llamacli.stdio.markdown.live import LiveMarkdown
 
 #: A message as it is saved: the API's own keys, and `meta`, which is never sent.
 SavedMessage = dict[str, Any]
@@ -180,9 +185,15 @@ def is_complete(roles: set[str]) -> bool:
     return "assistant" in roles and len(roles) > 1
 
 
-def print_transcript(entries: list[SavedMessage], out: Output) -> None:
-    """Prints each message below its role, separated by blank lines."""
+def print_transcript(
+    entries: list[SavedMessage],
+    out: Output,
+    writer: Callable[[], AbstractContextManager["Output | LiveMarkdown"]] | None = None,
+) -> None:
+    """Prints each message below its role, separated by blank lines. `writer` renders the texts."""
     for number, entry in enumerate(entries):
         out.write("\n" if number else "")
-        out.write(f"{entry['role']}:\n{text(entry)}")
+        out.write(f"{entry['role']}:\n")
+        with writer() if writer else nullcontext(out) as page:
+            page.write(text(entry))
         out.end()

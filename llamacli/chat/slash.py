@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from llamacli.api.json import encode
 from llamacli.ask import prompt
 from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
+from llamacli.ask.printer import markdown_writer
 from llamacli.chat.dialogue import Dialogue
 from llamacli.chat.messages import SavedMessage, print_transcript, text, turn_of
 from llamacli.chat.options import SessionOptions
@@ -217,7 +219,9 @@ def _save(talk: Dialogue, operand: str) -> None:
 
 
 def _show(talk: Dialogue, operand: str) -> None:
-    print_transcript(talk.conversation.session.messages(), talk.screen)
+    renders = talk.options[UsageOptions].applies_to(talk.screen)
+    writer = partial(markdown_writer, talk.screen, talk.env.stderr) if renders else None
+    print_transcript(talk.conversation.session.messages(), talk.screen, writer)
 
 
 def _usage(talk: Dialogue, operand: str) -> None:

@@ -3,8 +3,12 @@
 import os
 import time
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from llamacli.ask.options import MarkdownOptions
+from llamacli.ask.printer import markdown_writer
 from llamacli.chat import login, session
 from llamacli.chat.messages import SavedMessage, print_transcript, text, to_request
 from llamacli.chat.session import Session, checked_name
@@ -17,6 +21,9 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
+
+if TYPE_CHECKING:
+    from llamacli.stdio.markdown.live import LiveMarkdown
 
 DESCRIPTION = """
 `list` (the default) prints the name, turns, age and first words of each session, the most
@@ -51,7 +58,7 @@ class SessionsOptions(Options):
     ] = None
 
 
-OPTIONS = (SessionsOptions, DisplayOptions)
+OPTIONS = (SessionsOptions, MarkdownOptions, DisplayOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
@@ -73,35 +80,37 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     for missing in [word for word in names if not os.path.lexists(SESSIONS.path(checked_name(word, "NAME")))]:
         raise _missing(missing)
     with Output(None, before=env.stderr.clear_status) as out:
-        action.run(words, options[SessionsOptions], out, env)
+        action.run(words, options, out, env)
     return ExitStatus.OK
 
 
-def _list(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+def _list(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     rows = [_row(name, out.is_terminal, env) for name in session.names()]
     table.print_table(rows, out, COLUMNS, right=(1, 2))
 
 
-def _show(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+def _show(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     messages = _messages(words[0], env)
-    if options.json:
+    if options[SessionsOptions].json:
         out.document(to_request(messages))
     else:
-        print_transcript(messages, out)
+        print_transcript(messages, out, _writer(options, out, env))
 
 
-def _last(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+def _last(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     name = words[0] if words else login.latest() or next(iter(session.names()), None)
     if name is None:
         raise LlamaError(ExitStatus.USAGE, "no sessions have been saved", "ask something first")
     answers = [message for message in _messages(name, env) if message["role"] == "assistant"]
     if not answers:
         raise LlamaError(ExitStatus.USAGE, f"session '{name}' has no answer")
-    out.write(text(answers[-1]))
+    writer = _writer(options, out, env)
+    with writer() if writer else nullcontext(out) as page:
+        page.write(text(answers[-1]))
     out.end()
 
 
-def _grep(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     wanted, names = words[0].casefold(), words[1:]
     for name in names or session.names():
         try:
@@ -120,10 +129,10 @@ def _grep(words: list[str], options: SessionsOptions, out: Output, env: Environm
                     out.write(f"{name}:{turn}:{line}\n")
 
 
-def _rm(words: list[str], options: SessionsOptions, out: Output, env: Environment) -> None:
+def _rm(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     names = words or session.names()
-    if options.older_than is not None:
-        names = [name for name in names if _age(name) > options.older_than]
+    if (older_than := options[SessionsOptions].older_than) is not None:
+        names = [name for name in names if _age(name) > older_than]
         env.stderr.note(f"removing {len(names)} session{'' if len(names) == 1 else 's'}")
     for name in dict.fromkeys(names):
         try:
@@ -135,7 +144,7 @@ def _rm(words: list[str], options: SessionsOptions, out: Output, env: Environmen
 class Action(NamedTuple):
     """What follows the action, and how many words of it there must and may be."""
 
-    run: Callable[[list[str], SessionsOptions, Output, Environment], None]
+    run: Callable[[list[str], LoadedOptions, Output, Environment], None]
     usage: str
     least: int
     most: int | None
@@ -152,6 +161,10 @@ OPERANDS = (
     Operand("action", ParamType(values=tuple(ACTIONS))),
     Operand("names", ParamType("NAME", completes="session"), multiple=True),
 )
+
+
+def _writer(options: LoadedOptions, out: Output, env: Environment) -> "Callable[[], LiveMarkdown] | None":
+    return partial(markdown_writer, out, env.stderr) if options[MarkdownOptions].applies_to(out) else None
 
 
 def _messages(name: str, env: Environment) -> list[SavedMessage]:

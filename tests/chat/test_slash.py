@@ -266,3 +266,14 @@ def test_a_turn_of_another_program_is_not_undone(world: World) -> None:
         chat.say("/undo\r", "removed 'Hi' and its answer")
         chat.leave()
     assert saved(world, "other") == [("user", "by hand")]
+
+
+def test_show_renders_markdown_if_answers_are(world: World) -> None:
+    world.api.will(text("some **bold** words"))
+    with Chat(world, "--markdown") as chat:
+        chat.say("Hi\r", "bold")
+        chat.say("/show\r", "assistant:", "some")
+        assert "**" not in chat.shown
+        chat.say("/set no-markdown\r", "markdown is false")
+        chat.say("/show\r", "some **bold** words")
+        chat.leave()

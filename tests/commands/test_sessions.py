@@ -147,3 +147,17 @@ def test_rm_removes_what_is_old(world: World) -> None:
     assert world.call("sessions", "rm", "new", "--older-than", "12h").err == "llamacli: removing 0 sessions\n"
     assert world.call("sessions", "rm", "--older-than", "2h").status == 0
     assert [path.stem for path in folder(world).iterdir()] == ["new"]
+
+
+def test_markdown_is_rendered_where_it_is_asked_for(world: World) -> None:
+    world.api.will(text("# Title\n\nsome **bold** words\n"))
+    chat(world, "-S", "one", "Hi")
+    for action in "show", "last":
+        assert "**bold**" in world.call("sessions", action, "one").out
+        assert "**bold**" in world.call("sessions", action, "one", "--markdown").out
+        rendered = world.call("sessions", action, "one", LLAMACLI_MARKDOWN="always").out
+        assert "**" not in rendered
+        assert "bold" in rendered
+        with Terminal(world, *PROGRAM, "sessions", action, "one", "--markdown", NO_COLOR="1") as terminal:
+            assert terminal.wait() == 0
+            assert "some bold words" in terminal.shown.replace("\x1b[1m", "").replace("\x1b[0m", "")
