@@ -10,7 +10,7 @@ from llamacli.ask.structured.extract import first_block, unfenced
 from tests.support.fake_api import answer, document, text
 from tests.support.world import World
 
-#: Texts and the inside of their first fenced code block, None where there is none.
+#: Texts and the content of their first fenced code block, None without one.
 BLOCKS: list[tuple[str, str | None]] = [
     ("```\na\n```", "a\n"),
     ("Sure:\n\n```python\nprint()\n```\nand\n```\nb\n```\n", "print()\n"),
