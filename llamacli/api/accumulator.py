@@ -32,7 +32,9 @@ class Accumulator:
         self._choices: dict[int, _PartialChoice] = {}
         self._first_choice: _PartialChoice | None = None
         self._finished_keys: set[int] = set()
+        #: The whole completion, if it came as one.
         self._document: Chunk | None = None
+        self._has_document = False
         #: Of the document's choices.
         self._document_keys: list[int] = []
         self._completion: Completion | None = None
@@ -58,7 +60,7 @@ class Accumulator:
             if choice is None:
                 choice = self._choices[key] = _PartialChoice()
                 self._first_choice = self._first_choice or choice
-            # Also where the rest is of a wrong shape.
+            # Even if the rest has a wrong shape.
             if part.get("finish_reason"):
                 self._finished_keys.add(key)
             choice.add(part)
@@ -68,12 +70,16 @@ class Accumulator:
                 self._top_level[name] = value
 
     def _use_document(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
-        """Takes a whole document for all that there is, and returns the keys of its choices; None where it is none."""
+        """Makes a whole completion the answer and returns the keys of its choices; None if it is not one.
+
+        Of several, each adds to the one before: a stream of messages in place of deltas.
+        """
         if not any("delta" not in part and part.get("message") for part in parts):
             return None
-        self._document = chunk
+        self._document = None if self._has_document else chunk
+        self._has_document = True
         keys = [_index(part) for part in parts]
-        # Its choices stand side by side, with an index or without.
+        # Each is a choice of its own, with an index or without.
         self._document_keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
         self._choices = {key: choice for key, choice in self._choices.items() if key in self._document_keys}
         self._first_choice = next(iter(self._choices.values()), None)
@@ -93,17 +99,17 @@ class Accumulator:
 
     @property
     def has_choices(self) -> bool:
-        """Whether any choice has begun."""
+        """True if any choice has begun."""
         return bool(self._choices)
 
     @property
     def growth(self) -> int:
-        """How many pieces of text (reasoning too) and of tool calls have arrived."""
+        """Returns how many pieces of text, reasoning and tool calls have arrived."""
         return sum(choice.growth for choice in self._choices.values())
 
     @property
     def is_whole(self) -> bool:
-        """Whether every choice has its finish_reason."""
+        """True if every choice has its finish_reason."""
         return len(self._finished_keys) >= max(self.expected, len(self._choices))
 
     def completion(self) -> Completion:
@@ -123,7 +129,7 @@ class Accumulator:
 
 
 class _PartialChoice:
-    """One choice as it grows. Texts are kept in pieces, since joining at each chunk would be quadratic."""
+    """One choice as it grows. Texts are lists of pieces: joining them for each chunk would be quadratic."""
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}
@@ -137,7 +143,7 @@ class _PartialChoice:
             if key == "delta":
                 self._add_delta(value or {})
             elif key == "message":
-                # Some servers send both, the delta and all of the message so far.
+                # Some servers send the delta, and the whole message so far as well.
                 message = _checked(value or {}, dict)
                 if "delta" not in part:
                     self._add_delta({name: self._suffix_of(name, text) for name, text in message.items()})
@@ -149,7 +155,7 @@ class _PartialChoice:
                 self._fields[key] = deepcopy(value) if key == "logprobs" else value
 
     def _suffix_of(self, name: str, value: Any) -> Any:
-        """Returns what a whole message adds to the text that has come before it."""
+        """Returns what a whole message adds to the text before it."""
         return value.removeprefix(self.text(name)) if isinstance(value, str) else value
 
     def _add_delta(self, delta: dict[str, Any]) -> None:

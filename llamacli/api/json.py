@@ -1,4 +1,4 @@
-"""JSON text: strict reading (RFC 8259), and the bytes of a request body."""
+"""JSON text: tolerant and strict reading, and the bytes of a request body."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def loads(text: str) -> Any:
 def parse_json(text: str) -> object:
     """Reads strict JSON (RFC 8259): no NaN, no Infinity, and no number that a double cannot hold.
 
-    Raises json.JSONDecodeError where the text is no JSON, ValueError where a number is too big.
+    Raises json.JSONDecodeError if the text is not JSON, ValueError if a number is too big.
     """
 
     def finite(literal: str) -> float:
@@ -44,7 +44,7 @@ def parse_json(text: str) -> object:
 
 
 def json_fault(error: json.JSONDecodeError) -> str:
-    """Says in words where a text stops being JSON."""
+    """Returns in words where a text stops being JSON."""
     return f"is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
 
 
@@ -53,5 +53,5 @@ def encode(body: object) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        # JSON's \ud800 in an option: only an escape can carry it on.
+        # A lone surrogate, from \ud800 in an option's JSON, can only be sent as an escape.
         return json.dumps(body, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""The API's JSON as types: messages, choices, completions, and what can be read out of them."""
+"""The API's JSON as types: messages, choices and completions, and how to read them."""
 
 from collections.abc import Callable
 from typing import Any, TypedDict, cast
@@ -46,7 +46,7 @@ class Completion(TypedDict, total=False):
     meta: dict[str, Any]
 
 
-#: An event of a stream, or a whole completion that came in its place.
+#: An event of a stream, or a whole completion in its place.
 Chunk = dict[str, Any]
 
 
@@ -112,9 +112,9 @@ def sorted_choices(completion: Completion | None) -> list[Choice]:
 
 
 def choice_index(choice: Choice) -> int:
-    """Returns a choice's index, 0 where it has none."""
-    found = choice.get("index")
-    return found if isinstance(found, int) else 0
+    """Returns a choice's index, 0 if it has none."""
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 #: Types of a content part that are reasoning, and the keys under which its words are.
@@ -148,7 +148,7 @@ def joined_reasoning(value: object, depth: int = 4) -> str:
     return next((joined_reasoning(value[key], depth - 1) for key in REASONING_PART_KEYS if value.get(key)), "")
 
 
-#: What an assistant's message may carry in a request, of all that one in an answer holds.
+#: The keys of an answer's message that a request may contain.
 REQUEST_MESSAGE_KEYS = ("content", "refusal", "tool_calls", "function_call")
 
 

@@ -18,7 +18,7 @@ PRECONNECT_MIN_SECONDS = 1
 
 
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
-    """Returns a client that is about to send a request. Raises LlamaError (usage) where there are no certificates."""
+    """Returns a client that is about to send a request. Raises LlamaError (usage) if the CA bundle is missing."""
     bundle = certificates(options)
     if options.usage_log:
         from llamacli.http.usage_log import usage_log

@@ -37,12 +37,12 @@ def print_previews(requests: Iterable[Request], options: LoadedOptions, path: st
 def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key: bool) -> str:
     """Returns a command for a POSIX shell that puts the same bytes on the wire.
 
-    The body goes through printf, which is built into the shell: an argument of a
-    program holds 128 KiB at most on Linux. The key stays in a variable.
+    printf passes the body, because it is built into the shell: an argument of a program
+    is limited to 128 KiB on Linux. The key stays in a variable.
     """
-    # -g, since curl takes braces and brackets in a URL for patterns.
+    # Without -g, curl expands braces and brackets in a URL.
     words = ["curl", "-sS", "-N", "-g"]
-    # With -X HEAD it would wait for the body that the headers announce.
+    # With -X HEAD, curl would wait for the body that the headers announce.
     is_head = outgoing.method == "HEAD" and not outgoing.body
     words += [*(["--head"] if is_head else ["-X", outgoing.method]), quote(url)]
     if request.is_loopback(url):
@@ -57,7 +57,7 @@ def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key:
     if outgoing.body:
         return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
     if outgoing.method not in ("GET", "HEAD"):
-        # What an empty body would otherwise be called.
+        # curl would send a Content-Type for an empty body.
         untyped = "content-type" not in map(str.lower, headers)
         words += [*(["-H", "'Content-Type:'"] if untyped else []), "--data-binary", "''"]
     return " ".join(words)

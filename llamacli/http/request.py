@@ -1,4 +1,4 @@
-"""A request before it is sent."""
+"""A request before it is sent, and its URL."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -9,7 +9,7 @@ from llamacli.api.json import encode
 
 
 def join_url(base_url: str, path: str) -> str:
-    """Returns the URL of a path under a base URL, or from its host's root where the path begins with //."""
+    """Returns the URL of a path under a base URL, or of one below the host's root if it begins with //."""
     if path.startswith("//"):
         parts = urlsplit(base_url)
         return f"{parts.scheme}://{parts.netloc}{path[1:]}"

@@ -59,6 +59,7 @@ FAILED = b'{"code":500,"message":"context shift is disabled","type":"server_erro
 PRETTY = b'{\n  "error": {\n    "code": 503,\n    "message": "high demand",\n    "status": "UNAVAILABLE"\n  }\n}\n'
 
 
+GROWING = (("he", None), ("hello", None), ("hello", "stop"))
 STREAMS: dict[str, Dialect] = {
     # Errors outside of the standard's fields
     "error field": broken(SO_FAR, b"error: " + FAILED + b"\n\n", DONE, status=7, words="context shift", raw=0),
@@ -162,6 +163,13 @@ STREAMS: dict[str, Dialect] = {
         STOP,
         {"id": "", "choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {"check_offset": 4}}]},
         DONE,
+    ),
+    "messages for deltas": whole(
+        *({"choices": [{"message": {"content": text}}]} for text in ("he", "llo")),
+        {"choices": [{"finish_reason": "stop"}]},
+    ),
+    "growing messages for deltas": whole(
+        *({"choices": [{"message": {"content": text}, "finish_reason": reason}]} for text, reason in GROWING)
     ),
     "message beside delta": whole(
         *({**chunk, "choices": [{**chunk["choices"][0], "message": {"content": "so far"}}]} for chunk in HELLO), STOP
