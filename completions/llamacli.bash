@@ -459,7 +459,7 @@ _llamacli_operand() {
     config:*) _llamacli_value '' text ;;
     usage:1) _llamacli_value '' file ;;
     completion:1) _llamacli_value '' text bash zsh fish ;;
-    help:1) _llamacli_value '' text ask chat raw batch models sessions config usage completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured usage-log ;;
+    help:1) _llamacli_value '' text ask chat raw batch models sessions config usage completion man help batch cache chat environment exit-codes files input keys long-input prompts reasoning retries servers structured usage-log ;;
     esac
 }
 

@@ -1451,7 +1451,7 @@ function __llamacli_operand --no-scope-shadowing
         case 'completion:1'
             printf '%s\n' text bash zsh fish
         case 'help:1'
-            printf '%s\n' text ask chat raw batch models sessions config usage completion man help batch cache chat environment exit-codes files keys reasoning retries servers structured usage-log
+            printf '%s\n' text ask chat raw batch models sessions config usage completion man help batch cache chat environment exit-codes files input keys long-input prompts reasoning retries servers structured usage-log
     end
 end
 

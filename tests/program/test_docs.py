@@ -4,13 +4,14 @@ import json
 import re
 import shutil
 import stat
+import textwrap
 from typing import Any
 
 import pytest
 
 from llamacli.cli import app
 from llamacli.cli.docs import help
-from tests.support.fake_api import MODEL, Handler, completion, delta, document, event, respond, stream, text
+from tests.support.fake_api import MODEL, Handler, completion, delta, document, event, respond, stream
 from tests.support.world import ROOT, World
 
 README = (ROOT / "README.md").read_text()
@@ -50,7 +51,8 @@ def folder(world: World) -> World:
     (world.cwd / "review.md").write_text("Review this in {lang}:")
     (world.cwd / "terms.txt").write_text("river: Fluss")
     (world.config / "prompts").mkdir()
-    (world.config / "prompts" / "translate.md").write_text("Translate to {lang} with these terms: {terms}")
+    for name, text in PROMPT_FILES:
+        (world.config / "prompts" / f"{name}.md").write_text(textwrap.dedent(text))
     (world.cwd / "examples.json").write_text('[{"role": "user", "content": "bad"}]')
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
     sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
@@ -98,6 +100,10 @@ TOPIC_LINES = [
     for line in paragraph.splitlines()
     if line.startswith("    ") and "llamacli " in line
 ]
+#: The prompt files in the topic on them.
+PROMPT_FILES = re.findall(
+    r"^In prompts/(\w+)\.md.*\n\n((?: {4}.*\n)+)", (help.TOPIC_FOLDER / "prompts.txt").read_text(), re.MULTILINE
+)
 SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.flags if e.flag.example)
 #: Commands that send nothing to the model.
 LOCAL = ("--help", "--dry-run", "--curl", "llamacli config", "llamacli help", "llamacli man", "llamacli completion")
