@@ -11,7 +11,7 @@ import pytest
 
 from llamacli.cli import app
 from llamacli.cli.docs import help
-from tests.support.fake_api import MODEL, Handler, completion, delta, document, event, respond, stream
+from tests.support.fake_api import MODEL, Handler, completion, delta, document, event, respond, stream, text
 from tests.support.world import ROOT, World
 
 README = (ROOT / "README.md").read_text()
@@ -51,8 +51,8 @@ def folder(world: World) -> World:
     (world.cwd / "review.md").write_text("Review this in {lang}:")
     (world.cwd / "terms.txt").write_text("river: Fluss")
     (world.config / "prompts").mkdir()
-    for name, text in PROMPT_FILES:
-        (world.config / "prompts" / f"{name}.md").write_text(textwrap.dedent(text))
+    for name, prompt in PROMPT_FILES:
+        (world.config / "prompts" / f"{name}.md").write_text(textwrap.dedent(prompt))
     (world.cwd / "examples.json").write_text('[{"role": "user", "content": "bad"}]')
     (world.cwd / "tools.json").write_text('[{"type": "function", "function": {"name": "get_weather"}}]')
     sessions = world.home / ".local" / "state" / "llamacli" / "sessions"
