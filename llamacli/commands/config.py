@@ -3,10 +3,8 @@
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
-from getpass import getpass
 from typing import TYPE_CHECKING, Annotated
 
 from llamacli.api.json import encode
@@ -28,7 +26,7 @@ from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
-from llamacli.stdio import table
+from llamacli.stdio import table, terminal
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
@@ -251,10 +249,8 @@ def _bare_key(text: str) -> str:
 def _ask_for_key() -> str:
     # Ctrl-\\ would leave the terminal without echo.
     former = signal.signal(signal.SIGQUIT, _stop)
-    # getpass asks here where there is no /dev/tty.
-    sys.stderr = sys.stderr or open(2, "w", errors="replace", closefd=False)  # noqa: SIM115
     try:
-        typed = getpass("API key (hidden): ")
+        typed = terminal.read_hidden("API key (hidden): ")
     except (EOFError, UnicodeError) as error:
         what = "no key was typed" if isinstance(error, EOFError) else "the key contains a character that no key has"
         raise LlamaError(ExitStatus.KEY, what) from None

@@ -3,11 +3,14 @@
 import os
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from llamacli.config.settings import FALSE_WORDS
 from llamacli.errors import LlamaError
 from llamacli.stdio.escape import escaped, masked, one_line
+
+#: From clearing the spinner's line to the stop.
+PAUSE_SECONDS = 0.2
 
 
 class Stderr:
@@ -115,46 +118,66 @@ class Stderr:
 
 
 class Spinner:
-    """A line on the terminal while nothing comes; it shows itself after half a second."""
+    """A line on the terminal while nothing arrives; it appears after half a second.
+
+    In the background it draws nothing, and before the program stops (Ctrl-Z) it goes.
+    """
 
     FRAMES = "|/-\\"
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self.lock = threading.Lock()
-        self._shown = False
+        # A signal may come while its own thread draws or this one writes.
+        self.lock = threading.RLock()
+        self._is_shown = False
+        self._paused_until = 0.0
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._stack = ExitStack()
 
     def start(self) -> None:
-        """Lets it turn, where there is anything to show."""
+        """Starts it, if there is anything to show."""
         if self.what:
+            from llamacli.stdio import terminal
+
+            terminal.catch_first_stop()
+            self._stack.enter_context(terminal.changed(lambda: None, self._pause))
             self._thread = threading.Thread(target=self._spin, daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends it and takes its line away; may be called any number of times."""
+        """Ends it and clears its line; may be called any number of times."""
         if self._thread:
             self._over.set()
             self._thread.join()
             self._thread = None
+            self._stack.close()
             self.hide()
 
     def hide(self) -> None:
-        """Takes its line away until it draws the next one. Call it with the lock, or after the end."""
-        if self._shown:
-            self._shown = False
+        """Clears its line until it draws the next one. Call it with the lock, or after the end."""
+        if self._is_shown:
+            self._is_shown = False
             _try_write("\r\x1b[K")
 
+    def _pause(self) -> None:
+        """Clears its line before the program stops, and keeps it clear until then."""
+        with self.lock:
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            self.hide()
+
     def _spin(self) -> None:
+        from llamacli.stdio.terminal import may_draw
+
         start, frame = time.monotonic(), 0
         while not self._over.wait(0.1 if frame else 0.5):
             frame += 1
-            # A line that wraps could not be taken away again.
+            # A line that wraps could not be cleared again.
             line = self.line(frame, time.monotonic() - start, _columns() - 1)
             with self.lock:
-                _try_write("\r" + line + "\x1b[K")
-                self._shown = True
+                if time.monotonic() >= self._paused_until and may_draw(2):
+                    _try_write("\r" + line + "\x1b[K")
+                    self._is_shown = True
 
     def line(self, frame: int, seconds: float, columns: int) -> str:
         """Returns what is shown after so many frames and seconds, no wider than the columns."""

@@ -50,6 +50,13 @@ def catch_stop() -> None:
     signal.signal(signal.SIGCONT, lambda number, frame: resume())
 
 
+def catch_first_stop() -> None:
+    """Does the same unless SIGTSTP is handled already, or this thread cannot do it."""
+    if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+        with suppress(ValueError):
+            catch_stop()
+
+
 def stop() -> None:
     """Restores the terminal and stops, as Ctrl-Z does. Returns when the program is continued."""
     for change in reversed(_changes):
@@ -64,6 +71,15 @@ def resume() -> None:
     if is_foreground():
         for change in _changes:
             change.enter()
+
+
+def may_draw(fd: int) -> bool:
+    """True unless this process is a background job of the terminal on `fd`, where it would draw over a prompt."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        # It is not the terminal of this session, which has no background.
+        return True
 
 
 def wait_for_foreground(fd: int) -> None:
@@ -110,3 +126,34 @@ def unechoed(fd: int) -> Iterator[None]:
 
     with changed(lambda: put(mode), lambda: put(before)):
         yield
+
+
+def read_hidden(prompt: str) -> str:
+    """Reads a line from the terminal without showing it.
+
+    Ctrl-Z gives the shell its echo back, and after `fg` the prompt is there again, with
+    the echo off. Raises EOFError after Ctrl-D, UnicodeError if the line is not UTF-8.
+    """
+    try:
+        fd = out = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        fd, out = 0, 2
+    before = termios.tcgetattr(fd)
+    hidden = before.copy()
+    hidden[3] = before[3] & ~termios.ECHO
+
+    def hide() -> None:
+        # What was typed before the prompt is not a part of the answer.
+        termios.tcsetattr(fd, termios.TCSAFLUSH, hidden)
+        os.write(out, prompt.encode())
+
+    catch_first_stop()
+    line = b""
+    with changed(hide, lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)):
+        while not line.endswith(b"\n"):
+            block = os.read(fd, 4096)
+            if not block and not line:
+                raise EOFError
+            line += block or b"\n"
+        os.write(out, b"\n")
+    return line.decode().rstrip("\r\n")

@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 
 from llamacli.errors import LlamaError
+from llamacli.stdio import terminal
 from llamacli.stdio.escape import ChunkJoiner, escaped
 from llamacli.stdio.markdown.renderer import Renderer
 from llamacli.stdio.output import Output
@@ -38,13 +39,19 @@ class LiveMarkdown:
         self._drawn: list[str] = []
         self._size = (0, 0)
         self._is_torn = self._has_text = False
+        #: How often the program was stopped: then the shell has written below the lines.
+        self._stops = 0
+        self._stack = ExitStack()
         self._renderer: Renderer | None = None
 
     def __enter__(self) -> "LiveMarkdown":
+        if self._out.is_terminal:
+            terminal.catch_first_stop()
+            self._stack.enter_context(terminal.changed(lambda: None, self._forget))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        with ExitStack() as stack:
+        with self._stack as stack:
             if error is not None:
                 # What ended the answer is reported, not that the terminal has gone too.
                 stack.enter_context(suppress(LlamaError, OSError))
@@ -95,9 +102,15 @@ class LiveMarkdown:
                 return columns or DEFAULT_COLUMNS, rows or DEFAULT_ROWS
         return DEFAULT_COLUMNS, DEFAULT_ROWS
 
+    def _forget(self) -> None:
+        """Lets the drawn lines stay as they are, before the program stops."""
+        self._drawn = []
+        self._stops += 1
+
     def _show(self, lines: list[str], region: list[str]) -> None:
         """Draws lines that stay and, under them, lines that may be drawn again, in place of those that could be."""
-        region = region[-max(self._size[1] - 1, 1) :]
+        stops = self._stops
+        region = region[-max(self._size[1] - 1, 1) :] if terminal.may_draw(self._out.fd) else []
         new = lines + region
         same = _common(new, self._drawn)
         up = len(self._drawn) - same
@@ -109,7 +122,7 @@ class LiveMarkdown:
         self._drawn, self._is_torn = [], bool(parts)
         if parts:
             self._out.draw("".join([BEGIN, *parts, END] if up else parts))
-        self._drawn, self._is_torn = region, False
+        self._drawn, self._is_torn = region if stops == self._stops else [], False
 
 
 def _common(one: list[str], other: list[str]) -> int:
