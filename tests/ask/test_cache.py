@@ -205,8 +205,12 @@ def test_anything_else_in_its_place_is_a_miss_too(world: World) -> None:
         assert result.out
 
 
-#: Each kind of fault once; the whole table takes minutes.
-SAMPLE = {name: FAULTS[name] for number, name in enumerate(FAULTS) if number % 5 == 0}
+#: Each kind of fault once, without the big ones; the whole table takes minutes.
+SAMPLE = {
+    name: FAULTS[name]
+    for number, name in enumerate(FAULTS)
+    if number % 5 == 0 and "100 MB" not in name and "bomb" not in name
+}
 
 
 @pytest.mark.parametrize("name", SAMPLE)
@@ -304,7 +308,7 @@ def test_many_processes_share_one_cache(world: World) -> None:
     sound = world.call("ask", "Hi").stdout
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [*PROGRAM, "ask", "--cache", "1d", "Hi"]
-    processes = [subprocess.Popen(command, **pipes, env=world.env, cwd=world.cwd) for _ in range(12)]
+    processes = [subprocess.Popen(command, **pipes, env=world.env, cwd=world.cwd) for _ in range(6)]
     for process in processes:
         assert process.communicate(timeout=60) == (sound, b"")
     assert len(stored(world)) == 1

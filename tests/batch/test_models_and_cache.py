@@ -81,11 +81,9 @@ def test_a_model_that_does_not_exist_is_asked_once(world: World) -> None:
     assert [json.loads(request.body)["model"] for request in world.api.requests] == ["a", "b", "b", "b"]
 
 
-@pytest.mark.parametrize("code", [429, 500, 503])
+@pytest.mark.parametrize("code", [429, 500])
 def test_a_model_that_only_fails_does_not_end_the_batch(world: World, code: int) -> None:
     world.api.will(by_model(a=error(code, "busy")))
-    flags = ["--retry", "2", "--retry-max-time", "1", "-m", "a", "--fallback-model", "b"]
+    flags = ["--retry", "1", "--retry-max-time", "0.5", "-m", "a", "--fallback-model", "b"]
     result = world.call("batch", *flags, stdin="1\n2\n3\n4\n")
     assert (result.status, [row["content"] for row in rows(result.out)]) == (0, ["b"] * 4)
-    world.api.will(by_model(a=error(code, "busy"), b=error(code, "busy")))
-    assert world.call("batch", *flags, stdin="1\n2\n3\n4\n").status in (6, 7, 13)
