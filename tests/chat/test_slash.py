@@ -155,7 +155,7 @@ def test_an_edited_message_is_kept_until_it_is_answered(world: World) -> None:
         assert kept.read_text() == "precious\n"
         editor.write_text('#!/bin/sh\necho more >"$1"\n')
         world.api.will(error(400, "no"), text("Yes."))
-        chat.say("/edit\r", "mend the request; your text is in ")
+        chat.say("/edit\r", "correct the request; your text is in ")
         chat.say("/retry\r", "Yes.")
         chat.type("\x04")
         assert chat.wait() == 0
