@@ -6,9 +6,8 @@ import enum
 class ExitStatus(enum.IntEnum):
     """How a call ended, as the shell sees it.
 
-    The meanings are part of the interface: scripts branch on them, and the
-    README prints this table. Where several fit, WITHHELD goes before MISFIT, and that
-    before CUT.
+    The meanings are part of the interface: scripts branch on them. If several apply,
+    WITHHELD takes precedence over MISMATCH, and MISMATCH over CUT.
     """
 
     meaning: str
@@ -20,29 +19,29 @@ class ExitStatus(enum.IntEnum):
         return member
 
     OK = 0, "a complete answer was printed (--yes-no: yes)"
-    NO = 1, "--yes-no: the answer is no; nothing else ends with 1"
-    USAGE = 2, "usage: a bad flag or value, nothing to ask, an input that cannot be read or is not UTF-8"
-    KEY = 3, "no key, a key file or key command that fails, or the key was refused (401)"
+    NO = 1, "--yes-no: the answer is no (nothing else exits with 1)"
+    USAGE = 2, "usage: a bad flag or value, nothing to ask, input that is unreadable or not UTF-8"
+    KEY = 3, "no key, the key file or key command failed, or the key was refused (401)"
     REFUSED = 4, "the request was refused (400, 404, 413, 422 and other 4xx; a redirect)"
     CREDITS = 5, "out of credits or forbidden (402, 403)"
-    RATE = 6, "rate limited (429), after the retries"
-    SERVER = 7, "server error (5xx, 408, 425, or an error inside a stream), after the retries"
-    NETWORK = 8, "network: DNS, connection, TLS, proxy, timeout, with no byte of a response received"
-    BROKEN = 9, "broken answer: anything that goes wrong after the response began"
+    RATE = 6, "rate limited (429), after retries"
+    SERVER = 7, "server error (5xx, 408, 425, or an error in a stream), after retries"
+    NETWORK = 8, "network error: DNS, connection, TLS, proxy or timeout before any response"
+    BROKEN = 9, "broken answer: the response began but is incomplete, invalid or empty"
     CUT = 10, "the answer was cut at the token limit (--allow-truncated makes it 0)"
-    WITHHELD = 11, "the answer was withheld: content filter, or a refusal"
-    MISMATCH = 12, "the answer does not fit --choice, --yes-no, --schema or --extract"
+    WITHHELD = 11, "the answer was withheld by a content filter or a refusal"
+    MISMATCH = 12, "the answer does not match --choice, --yes-no, --schema or --extract"
     FAILED = 13, "batch: some items failed, or a cap stopped it"
-    INTERNAL = 70, "a fault in llamacli itself"
-    OUTPUT = 74, "the output could not be written (full disk, closed descriptor)"
+    INTERNAL = 70, "an internal error of llamacli"
+    OUTPUT = 74, "the output could not be written (disk full, descriptor closed)"
     HANGUP = 129, "stopped by SIGHUP"
     INTERRUPTED = 130, "stopped by Ctrl-C (SIGINT)"
-    PIPE = 141, "the reader of stdout has gone (`| head -1`)"
+    PIPE = 141, "the reader of stdout is gone (`| head -1`)"
     TERMINATED = 143, "stopped by SIGTERM"
 
 
 class Stopped(BaseException):
-    """A signal has come, to the program or to one that it waits for. No handler of ordinary errors catches it."""
+    """A signal arrived, here or in a program that we wait for. Not an Exception, so that no error handler catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

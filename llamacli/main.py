@@ -17,15 +17,15 @@ from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.stderr import Stderr
 
-#: Memory that is let go where there is no other, so that there is some to say so with.
+#: Memory reserved for reporting a MemoryError.
 MEMORY_RESERVE: list[bytes] = []
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command line and returns its exit status. Raises Stopped where a signal came."""
+    """Runs one command line and returns its exit status. Raises Stopped after a signal."""
     _keep_standard_descriptors()
     stderr = Stderr()
-    # The command line may be one that no option can be read from.
+    # Errors in the command line are reported before its options are loaded.
     stderr.is_colored = stderr.is_colored and "--no-color" not in arguments
     try:
         call = app.parse(arguments)
@@ -59,18 +59,18 @@ def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
 
 
 def report_internal_error(error: BaseException, stderr: Stderr) -> int:
-    """Reports what should not have happened."""
+    """Reports an unexpected exception and returns the exit status."""
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
-    what, todo = f"internal fault: {type(error).__name__}: {error}", "please report it"
+    what, hint = f"internal error: {type(error).__name__}: {error}", "please report it"
     if _is_out_of_resources(error):
-        what, todo = f"memory, processes or open files do not suffice: {str(error) or 'no memory'}", "see 'ulimit -a'"
-    stderr.error(LlamaError(ExitStatus.INTERNAL, what, f"LLAMACLI_DEBUG=1 shows the traceback; {todo}"))
+        what, hint = f"out of memory, processes or file descriptors: {str(error) or 'no memory'}", "see 'ulimit -a'"
+    stderr.error(LlamaError(ExitStatus.INTERNAL, what, f"LLAMACLI_DEBUG=1 shows the traceback; {hint}"))
     return ExitStatus.INTERNAL
 
 
 def _is_out_of_resources(error: BaseException | None) -> bool:
-    """Tells whether the system had no more to give, which shows in many ways, and often behind another error."""
+    """Returns True if the system ran out of a resource, also as the cause of another error."""
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
         is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -81,14 +81,14 @@ def _is_out_of_resources(error: BaseException | None) -> bool:
 
 
 def run() -> NoReturn:
-    """Is the program: runs the process's own command line and ends the process."""
+    """Entry point: runs sys.argv and exits."""
     # A core dump (Ctrl-\\, a crash) would leave the key in a file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if not sys.warnoptions:
-        # What libraries think of each other is not for stderr; PYTHONWARNINGS and -W still count.
+        # Warnings of libraries are not for the user; PYTHONWARNINGS and -W still apply.
         warnings.simplefilter("ignore")
         if not os.environ.get("LLAMACLI_DEBUG"):
-            # Nor is what Python itself says of a thread that got no memory. All that is ours goes to descriptor 2.
+            # Nor are the messages of Python itself about threads without memory. Ours are written to descriptor 2.
             sys.stderr = None
             sys.excepthook = _escaped
     MEMORY_RESERVE.append(bytes(1 << 19))
@@ -99,29 +99,29 @@ def run() -> NoReturn:
     except BaseException as error:
         MEMORY_RESERVE.clear()
         _escaped(type(error), error, None)
-    # Nothing is left to be flushed, and taking the interpreter down in order takes longer than an answer's last byte.
+    # Nothing is left to flush, and an orderly shutdown of the interpreter takes milliseconds.
     os._exit(status)
 
 
 def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
-    """Ends the program after what not even `main` has caught: Python had no memory to call it, say."""
+    """Exits after an exception that `main` did not catch, for example for lack of memory."""
     if isinstance(error, Stopped):
         signals.die(error.number)
     os._exit(report_internal_error(error, Stderr()))
 
 
 def _keep_standard_descriptors() -> None:
-    """Opens 0, 1 and 2 for reading nothing where they were closed (`>&-`), so that writing fails as it should.
+    """Opens closed standard descriptors (`>&-`) in a way that makes writes fail.
 
-    Else the next file or socket would get that number, and what is written to
-    stdout would go into it.
+    Otherwise the next file or socket would get the number, and output meant for
+    stdout would go there.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest free number is taken, and that is this one.
+            # The lowest free number is used: this one.
             os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:
-        # Python has none where 1 was closed, and Typer would print into the void.
+        # Python sets it to None if 1 was closed.
         sys.stdout = os.fdopen(1, "w", closefd=False)

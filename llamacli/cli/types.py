@@ -1,4 +1,4 @@
-"""What a flag's value may be: each type turns text into a value or says what is wrong with it."""
+"""The types of flag values: each parses a text or says what is wrong with it."""
 
 import json
 import math
@@ -10,21 +10,21 @@ from llamacli.config.settings import FALSE_WORDS, TRUE_WORDS
 
 
 class ParamType:
-    """A plain text. `parse` raises ValueError with the rest of a sentence that begins with the text itself."""
+    """A plain text. The message of a ValueError from `parse` continues a sentence that begins with the text."""
 
-    #: What stands for the value in help and completions.
+    #: The placeholder for the value in help and completions.
     metavar = "TEXT"
-    #: `@FILE` and `@-` are read before `parse` sees the text.
+    #: `@FILE` and `@-` are read before `parse` is called.
     at_file = False
-    #: `parse` wants the text as the system gave it: the name of a file, or what is decoded later.
+    #: `parse` takes the text undecoded: a file name, or text that is decoded later.
     undecoded = False
     #: Errors and `config show` never show the text.
     is_secret = False
     #: The allowed range in words, "" where there is none.
     range = ""
-    #: Fixed words that a shell offers for it.
+    #: Fixed values that a shell completes.
     values: tuple[str, ...] = ()
-    #: What else a shell offers: "file", "model", "role", "session", or "field" for a file after KEY=@.
+    #: What else a shell completes: "file", "model", "role", "session", or "field" for a file after KEY=@.
     completes = ""
 
     def __init__(self, metavar: str = "", *, values: tuple[str, ...] = (), completes: str = "") -> None:
@@ -37,25 +37,25 @@ class ParamType:
 
     @property
     def constraint(self) -> str:
-        """What help says of the range."""
+        """The range as help shows it."""
         return self.range
 
     def parse(self, text: str) -> object:
         return text
 
     def join(self, values: list[object]) -> object:
-        """Makes one value of those of a repeated flag."""
+        """Combines the values of a repeated flag."""
         return values
 
 
 class AtFile(ParamType):
-    """A text that may also come from a file or stdin, by `@FILE` and `@-`."""
+    """A text, or `@FILE` or `@-` to read it from a file or stdin."""
 
     at_file = True
 
 
 class PathType(ParamType):
-    """The name of a file: bytes for the system, which need not be UTF-8."""
+    """A file name, which need not be UTF-8."""
 
     metavar = "FILE"
     undecoded = True
@@ -67,19 +67,19 @@ class OptionalValue(ParamType):
 
 
 class Switch(ParamType):
-    """A flag without a value; in the environment true or false."""
+    """A flag without a value; in the environment, true or false."""
 
     metavar = ""
 
     def parse(self, text: str) -> bool:
         word = text.strip().lower()
         if word not in TRUE_WORDS + FALSE_WORDS:
-            raise ValueError("is neither true nor false")
+            raise ValueError("is not true or false")
         return word in TRUE_WORDS
 
 
 class Number(ParamType):
-    """A finite number between two bounds, both included; written without a fraction it stays an integer."""
+    """A finite number within inclusive bounds; an integer if written as one."""
 
     metavar = "NUMBER"
     noun = "a number"
@@ -95,19 +95,19 @@ class Number(ParamType):
 
     def parse(self, text: str) -> int | float:
         wanted = f"{self.noun} {'of' if self.high is None else 'from'} {self.range}" if self.range else self.noun
-        # int() and float() alone would let "1_000", "nan" and other alphabets' digits pass.
+        # int() and float() would accept "1_000", "nan" and digits of other alphabets.
         if len(text) > 400 or not re.fullmatch(self.form, text, re.ASCII):
             raise ValueError(f"is not {wanted}")
         value = float(text) if re.search(r"[.eE]", text) else int(text)
         too_low = self.low is not None and value < self.low
         too_high = self.high is not None and value > self.high
         if too_low or too_high or value in (math.inf, -math.inf):
-            raise ValueError(f"is out of range: give {wanted}")
+            raise ValueError(f"is out of range: expected {wanted}")
         return value
 
 
 class Seconds(Number):
-    """A time that may be as long as anybody would want, so that its range is worth no words."""
+    """A duration in seconds; its range is too wide to be worth showing."""
 
     metavar = "SECONDS"
     constraint = ""
@@ -120,7 +120,7 @@ class Integer(Number):
 
 
 class Pattern(ParamType):
-    """A text of one form, given as a regular expression and in words for who gets it wrong."""
+    """A text that matches a regular expression, with a description of it for errors."""
 
     constraint = ""
 
@@ -132,7 +132,7 @@ class Pattern(ParamType):
 
     def parse(self, text: str) -> str:
         if not re.fullmatch(self.regex, text):
-            raise ValueError(f"does not fit: give {self.range}")
+            raise ValueError(f"is invalid: expected {self.range}")
         return text
 
 
@@ -154,7 +154,7 @@ class Age(ParamType):
 
 
 class Choice(ParamType):
-    """One of a few words."""
+    """One of several fixed words."""
 
     def __init__(self, *values: str, metavar: str = "") -> None:
         super().__init__(metavar or "|".join(values))
@@ -167,7 +167,7 @@ class Choice(ParamType):
 
 
 class KeyValue(ParamType):
-    """`KEY=VALUE` with VALUE read as JSON where it is JSON, else as a string; repeated, an object."""
+    """`KEY=VALUE`, with VALUE parsed as JSON if it is JSON, else a string; repeated, an object."""
 
     metavar = "KEY=VALUE"
 

@@ -161,7 +161,7 @@ def test_files_are_relative_to_the_prompt_file_also_through_a_link(world: World)
         ("---\nvar.a: 1\nvar.a: 2\n---\n{a}", [], "p.md:3: var.a is set twice"),
         ("---\nvar.stdin: 1\n---\nHi", [], "p.md:2: 'stdin' cannot be the name of a variable"),
         ("---\nvar.: 1\n---\nHi", [], "p.md:2: '' cannot be the name of a variable"),
-        ("---\nyes-no: maybe\n---\nHi", [], "p.md:2: yes-no: 'maybe' is neither true nor false"),
+        ("---\nyes-no: maybe\n---\nHi", [], "p.md:2: yes-no: 'maybe' is not true or false"),
         ("---\nsystem: @missing\n---\nHi", [], "missing: No such file or directory"),
         ("---\nvar.a: @missing\n---\n{a}", [], "missing: No such file or directory"),
         ("one\ntwo {lang}", [], "p.md:2: variable 'lang' has no value; set it with -V lang=VALUE"),

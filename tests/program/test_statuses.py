@@ -166,7 +166,7 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
     (["--nonsense"], "--nonsense"),
     (["-x", "ask"], "-x"),
     (["ask", "--request-id", "a b", "Hi"], "--request-id: 'a b' does not fit"),
-    (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: give a number from 0.001 to 1000000"),
+    (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: expected a number from 0.001 to 1000000"),
     (["ask", "--timeout", "1e10", "Hi"], "--timeout: '1e10' is out of range"),
     (["ask", "--max-time", "1e300", "Hi"], "--max-time: '1e300' is out of range"),
     (["ask", "--max-tokens", "9" * 401, "Hi"], "--max-tokens: '999"),
@@ -249,7 +249,7 @@ def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
     script = f"{sys.executable} broken.py"
     result = world.shell(script)
     assert (result.status, result.out) == (70, "")
-    assert result.err.startswith("llamacli: internal fault: KeyError: 'oops'")
+    assert result.err.startswith("llamacli: internal error: KeyError: 'oops'")
     assert "LLAMACLI_DEBUG=1" in result.err
     assert result.err.count("\n") == 1
     assert "Traceback" in world.shell(script, LLAMACLI_DEBUG="1").err
