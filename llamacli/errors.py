@@ -41,7 +41,7 @@ class ExitStatus(enum.IntEnum):
 
 
 class Stopped(BaseException):
-    """A signal arrived, here or in a program that we wait for. Not an Exception, so that no error handler catches it."""
+    """A signal arrived, here or in a program that we wait for. No handler of ordinary errors catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

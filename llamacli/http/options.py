@@ -2,7 +2,6 @@
 
 import os
 import re
-from string import ascii_letters, digits
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -31,7 +30,8 @@ DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
 
 #: What a host and port may consist of, IPv6 addresses aside. Sets and string methods, since a pattern costs more than
 #: the whole rest of reading a URL.
-HOST_CHARACTERS = frozenset(ascii_letters + digits + "._-:")
+# Spelled out, because importing `string` compiles a regular expression.
+HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:")
 
 
 class BaseUrlType(ParamType):

@@ -165,7 +165,7 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
     (["why", "is"], "unknown command 'why'; to ask the model: llamacli ask why"),
     (["--nonsense"], "--nonsense"),
     (["-x", "ask"], "-x"),
-    (["ask", "--request-id", "a b", "Hi"], "--request-id: 'a b' does not fit"),
+    (["ask", "--request-id", "a b", "Hi"], "--request-id: 'a b' is invalid: expected 1 to 128"),
     (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: expected a number from 0.001 to 1000000"),
     (["ask", "--timeout", "1e10", "Hi"], "--timeout: '1e10' is out of range"),
     (["ask", "--max-time", "1e300", "Hi"], "--max-time: '1e300' is out of range"),
