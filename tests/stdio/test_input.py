@@ -166,9 +166,18 @@ def test_a_signal_ends_reading_at_once(world: World, command: str, name: str) ->
     assert note.startswith(b"llamacli: waiting for ")
 
 
-def test_a_fifo_without_a_writer_is_waited_for_with_a_note(world: World) -> None:
-    result = world.shell("mkfifo p; (sleep 2.3; echo late >p) & llamacli ask -I -f p Look")
-    assert (result.status, result.err) == (0, "llamacli: waiting for p\n")
+@pytest.mark.parametrize("command", ["ask -I -f p Look", "batch --plain - p"])
+def test_a_fifo_without_a_writer_is_waited_for_with_a_note(world: World, command: str) -> None:
+    os.mkfifo(world.cwd / "p")
+    argv = [*PROGRAM, *command.split()]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=world.env, cwd=world.cwd
+    ) as running:
+        assert running.stderr
+        note = running.stderr.readline()
+        (world.cwd / "p").write_text("late\n")
+        running.communicate()
+    assert (running.returncode, note) == (0, b"llamacli: waiting for p\n")
     assert "late" in world.api.prompt
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
@@ -105,7 +106,9 @@ class InputFile:
             inputs.claim_stdin("the items")
             self._blocks, self._status = inputs.stdin_blocks(), os.fstat(0)
         else:
-            fd, self._status = open_input(path)
+            # Opening a FIFO waits for its writer.
+            with nullcontext() if os.path.isfile(path) else inputs.waiting(f"waiting for {self.name}"):
+                fd, self._status = open_input(path)
             # A thousand regular files are opened one after another; what comes from a FIFO comes only once.
             if stat.S_ISREG(self._status.st_mode):
                 self._check_encoding(os.pread(fd, 1 << 16, 0))
