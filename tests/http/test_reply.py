@@ -182,3 +182,26 @@ def test_an_error_that_unpacks_to_gigabytes_is_cut_off(world: World, command: li
     assert result.status == 7
     assert len(result.err) < 1000
     assert len(result.stdout) <= (8 << 20) + 1
+
+
+def test_a_batch_reads_compressed_streams(world: World) -> None:
+    def squeezed(handler: Handler) -> None:
+        handler.reply(200, b"", "text/event-stream", [("Content-Encoding", "gzip")], chunked=True)
+        handler.chunk(gzip.compress(b"".join(streamed("squeezed"))))
+        handler.chunk(b"")
+
+    world.api.will(squeezed)
+    result = world.call("batch", "-q", "-j1", "--stream", "--plain", stdin="a\nb\n")
+    assert (result.status, result.out) == (0, "squeezed\nsqueezed\n")
+    # The connection is used again.
+    assert world.api.connections == 1
+
+
+def test_raw_prints_no_line_for_an_event_without_data(world: World) -> None:
+    world.api.will(stream([b"data:\n\n", event(delta("a", "stop")), b"data\n\n", event("[DONE]")]))
+    result = world.call("raw", '{"stream": true}')
+    assert result.status == 0
+    assert [json.loads(line)["choices"][0]["delta"] for line in result.out.splitlines()] == [{"content": "a"}]
+    world.api.will(stream([b"data:\n\n" * 3]))
+    result = world.call("raw", '{"stream": true}')
+    assert (result.status, result.out) == (9, "")

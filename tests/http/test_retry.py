@@ -259,3 +259,15 @@ def test_an_idle_connection_that_the_server_closes_costs_no_retry(world: World) 
         result = world.call("batch", "-q", "-j1", "--retry", "0", stdin="a\nb\n", AIMLAPI_BASE_URL=url)
     assert result.status == 0, result.out
     assert seen == [0, 0, 1]
+
+
+@pytest.mark.parametrize("wait", ["1764248400000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize(
+    "command", [["ask", "Hi"], ["batch", "-q"], ["batch", "-q", "--max-cost", "1", "--rpm", "60"]], ids=" ".join
+)
+def test_no_wait_is_too_long_to_be_refused(world: World, command: list[str], wait: str) -> None:
+    world.api.will(error(429, "slow down", headers=[("Retry-After", wait)]))
+    result = world.call(*command, "--retry", "2", "--retry-max-time", "1000000", stdin="Hi\n")
+    assert result.status == 6
+    assert len(world.api.requests) == 1
+    assert "the server asks to wait" in result.err
