@@ -120,12 +120,11 @@ def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
 
 
 def _keep_owner(fd: int, status: os.stat_result) -> None:
-    """Gives a draft the owner, the group and the mode of the file that it replaces, as far as possible."""
+    """Gives a draft the owner and the group of the file that it replaces, as far as possible."""
     for owner in (status.st_uid, -1):
         with suppress(OSError):
             os.fchown(fd, owner, status.st_gid)
             break
-    os.fchmod(fd, status.st_mode & 0o777)
 
 
 def _replace(draft: LockedFile, target: str) -> OSError | None:

@@ -7,19 +7,19 @@ from contextlib import ExitStack, suppress
 
 from llamacli.config.settings import FALSE_WORDS
 from llamacli.errors import LlamaError
-from llamacli.stdio.escape import escaped, masked, one_line
+from llamacli.stdio.escape import ChunkJoiner, escaped, masked, one_line
 
 #: From clearing the spinner's line to the stop.
 PAUSE_SECONDS = 0.2
 
 
 class Stderr:
-    """The only writer to stderr. Notes wait until `adopt` has told whether they are wanted."""
+    """The only writer to stderr. Notes wait until `configure` says whether they are wanted."""
 
     def __init__(self) -> None:
         self.is_terminal = os.isatty(2)
         self._takes_color = self.is_terminal and not os.environ.get("NO_COLOR") and not is_dumb()
-        #: Neither --no-color nor its default in the environment says otherwise.
+        #: False with --no-color or LLAMACLI_NO_COLOR.
         self.wants_color = True
         self.is_colored = self._takes_color and os.environ.get("LLAMACLI_NO_COLOR", "0").lower() in FALSE_WORDS
         self.is_configured = self.is_quiet = self.is_verbose = False
@@ -27,9 +27,12 @@ class Stderr:
         self._line_is_open = False
         self._waiting: list[str] = []
         self._secrets: dict[str, str] = {}
+        self._chunks = ChunkJoiner(joins_line_ends=self.is_terminal)
+        #: The end of a text so far that may be the beginning of a key.
+        self._rest = ""
 
     def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
-        """Is told what the user wants to see, and shows or drops the notes so far."""
+        """Sets what the user wants to see, and shows or drops the notes so far."""
         self.is_configured, self.is_quiet, self.is_verbose = True, quiet, verbose
         self.wants_color = color
         self.is_colored = self._takes_color and color
@@ -43,12 +46,13 @@ class Stderr:
                 self.line(text, "2")
 
     def redact(self, secret: str) -> None:
-        """Keeps a key out of everything that is written from now on.
+        """Masks a key in everything that is written from now on.
 
-        One of fewer than 8 characters (`none`, `x` for a local server) would be found
-        inside innocent words: it is kept out where it is called a key.
+        One of fewer than 8 characters (`none`, `x` for a local server) is part of
+        innocent words, so it is masked only in an Authorization header.
         """
-        self._secrets[secret if len(secret) >= 8 else f"Bearer {secret}"] = masked(secret)
+        before = "" if len(secret) >= 8 else "Bearer "
+        self._secrets[before + secret] = before + masked(secret)
 
     def note(self, text: str) -> None:
         """Writes a note or warning, unless quiet."""
@@ -67,7 +71,7 @@ class Stderr:
             self.write(one_line(self.redacted(text)) + "\n")
 
     def error(self, error: LlamaError) -> None:
-        """Writes the one line of a failure."""
+        """Writes the one line of an error."""
         self.flush()
         self.line(error.text, "1;31", error.request_id)
 
@@ -80,7 +84,23 @@ class Stderr:
         self.write(line + "\n", prefix)
 
     def write(self, text: str, prefix: str = "") -> None:
-        """Writes text, harmless and without secrets."""
+        """Writes text, harmless and without secrets. Without a prefix it may be a part of a longer text.
+
+        What the parts have cut in two waits for the next one: a key, a character, CR LF.
+        """
+        if prefix:
+            self._put(self._chunks.flush() + self._take_rest())
+        elif text:
+            text = self.redacted(self._take_rest() + self._chunks.feed(text))
+            size = max((_overlap(text, secret) for secret in self._secrets), default=0)
+            text, self._rest = text[: len(text) - size], text[len(text) - size :]
+        self._put(text, prefix)
+
+    def _take_rest(self) -> str:
+        rest, self._rest = self._rest, ""
+        return rest
+
+    def _put(self, text: str, prefix: str = "") -> None:
         if not text:
             return
         text = self.redacted(text)
@@ -94,27 +114,28 @@ class Stderr:
             self._line_is_open = not text.endswith("\n")
 
     def redacted(self, text: str) -> str:
-        """Returns a text with the keys masked; to be asked before one is cut off, which would leave half a key."""
+        """Returns a text with the keys masked. To be called before a text is cut, which would leave half a key."""
         for secret, mask in self._secrets.items():
             text = text.replace(secret, mask)
         return text
 
     def waiting(self, what: str) -> "Spinner":
-        """Returns a spinner, to be started, that shows what the program waits for where a person looks."""
+        """Returns a spinner, to be started, that shows what the program waits for."""
         return self.show_status(Spinner(one_line(what)))
 
     def show_status(self, spinner: "Spinner") -> "Spinner":
-        """Takes a spinner, to be started; where nobody would see it, it stays away."""
+        """Takes over a spinner, to be started; it stays hidden if nobody would see it."""
         if not self.is_terminal or is_dumb() or self.is_quiet:
             spinner.what = ""
         self.spinner = spinner
         return spinner
 
     def clear_status(self) -> None:
-        """Ends the spinner and a line of reasoning: the answer goes on."""
+        """Ends the spinner and a line of reasoning, before the answer is written."""
         self.spinner.stop()
+        self._put(self._chunks.flush() + self._take_rest())
         if self._line_is_open:
-            self.write("\n")
+            self._put("\n")
 
 
 class Spinner:
@@ -180,12 +201,17 @@ class Spinner:
                     self._is_shown = True
 
     def line(self, frame: int, seconds: float, columns: int) -> str:
-        """Returns what is shown after so many frames and seconds, no wider than the columns."""
+        """Returns the line after so many frames and seconds, no wider than the columns."""
         return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
 
 
+def _overlap(text: str, secret: str) -> int:
+    """Returns how many characters at the end of a text may begin a secret."""
+    return next((n for n in range(min(len(secret) - 1, len(text)), 0, -1) if text.endswith(secret[:n])), 0)
+
+
 def write_all(fd: int, data: bytes) -> None:
-    """Writes every byte to a descriptor, also where it is non-blocking. Raises OSError."""
+    """Writes every byte to a descriptor, even if it is non-blocking. Raises OSError."""
     left = memoryview(data)
     while left:
         try:
@@ -197,7 +223,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def _try_write(text: str) -> None:
-    # A stderr that cannot be written is nobody's fault, and there is nobody to tell.
+    # If stderr cannot be written, there is nowhere to report it.
     with suppress(OSError):
         write_all(2, text.encode("utf-8", "backslashreplace"))
 
@@ -209,5 +235,5 @@ def _columns() -> int:
 
 
 def is_dumb() -> bool:
-    """Tells a terminal that obeys no escape sequence."""
+    """Returns True if the terminal obeys no escape sequences."""
     return os.environ.get("TERM") == "dumb"

@@ -135,6 +135,11 @@ def test_a_private_file_stays_private_whatever_part_was_left(world: World) -> No
     part.write_text("left")
     part.chmod(0o644)
     out.write_text("old")
+    out.chmod(0o600)
+    world.api.will(stream([event(delta("half"))], then="cut"))
+    assert world.call("ask", "-o", "out", "Hi").status == 9
+    assert stat.S_IMODE(part.stat().st_mode) == 0o600
+    world.api.will(text("whole"))
     for mode in (0o600, 0o666):
         out.chmod(mode)
         assert world.call("ask", "-o", "out", "Hi").status == 0
