@@ -104,7 +104,8 @@ class Repl:
         text = typed.text
         if not text.strip():
             return
-        words = text.strip()
+        # A space in front makes a message of a command.
+        words = text.rstrip()
         if not typed.is_block and (text.startswith("/") or words in WORDS):
             name, _, operand = WORDS.get(words, words).partition(" ")
             command = find_command(name)

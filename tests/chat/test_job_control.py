@@ -11,7 +11,14 @@ from tests.support.fake_api import delta, event, stream
 from tests.support.terminal import Terminal
 from tests.support.world import World
 
-SHELLS = [["bash", "--norc", "-i"], ["dash", "-i"], ["mksh", "-i"], ["busybox", "ash", "-i"], ["zsh", "-f", "-i"]]
+SHELLS = [
+    ["bash", "--norc", "-i"],
+    ["dash", "-i"],
+    ["mksh", "-i"],
+    ["busybox", "ash", "-i"],
+    ["zsh", "-f", "-i"],
+    ["fish", "--no-config", "-i"],
+]
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))

@@ -38,7 +38,7 @@ class Chat(Terminal):
         """Waits until all of these have been shown, one after the other."""
         for text in expected:
             pattern = re.compile(re.escape(text)) if isinstance(text, str) else text
-            end = time.monotonic() + 10
+            end = time.monotonic() + 30
             while not (match := pattern.search(self.shown, before)):
                 assert time.monotonic() < end, f"{text!r} never came, but {self.shown[before:]!r}"
                 assert self.read(0.1) or pattern.search(self.shown, before), f"no {text!r}: {self.shown!r}"

@@ -49,7 +49,7 @@ class Terminal:
         self.shown += block.decode("utf-8", "replace")
         return bool(block)
 
-    def until(self, text: str, seconds: float = 10, start: int = 0) -> str:
+    def until(self, text: str, seconds: float = 30, start: int = 0) -> str:
         """Waits for a text, shown after the first `start` characters, and returns all that was shown by then."""
         end = time.monotonic() + seconds
         while text not in self.shown[start:]:
