@@ -1,5 +1,6 @@
 """The flags of a question: what it is made of, and how its answer is shown."""
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from llamacli.ask.params import JsonType, Params
@@ -49,7 +50,12 @@ class SchemaType(AtFile):
     def parse(self, text: str) -> object:
         from llamacli.ask.structured import schema
 
-        return schema.parse_schema(text)
+        try:
+            return schema.parse_schema(text)
+        except ValueError:
+            if os.path.isfile(text):
+                raise ValueError(f"is a file; write @{text} to read it") from None
+            raise
 
 
 class FormatOptions(Options):

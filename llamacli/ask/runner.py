@@ -1,5 +1,6 @@
 """Sends one question and prints its answer."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -148,6 +149,7 @@ def send_or_preview(
     if options[PreviewOptions].is_used:
         return print_requests([ChatRequest(body)], options, env)
     path = options[OutputFile].output
+    _check_output(path)
     server = server or cache(lambda: endpoint.resolve(options[EndpointOptions], env))
 
     @cache
@@ -170,5 +172,15 @@ def send_or_preview(
             raise
         if answer.error:
             raise answer.error
+    if path and os.path.isfile(path) and os.isatty(2):
+        env.stderr.note(f"answer written to {path}")
     env.input.drop_draft()
     return answer.status
+
+
+def _check_output(path: str | None) -> None:
+    """Raises LlamaError (usage) for `-o temperature 0.5`, which sets a parameter in other tools."""
+    if path and path.replace("-", "_") in Params.flags() and not os.path.lexists(path):
+        what = f"-o {path} names the output file, not the parameter"
+        hint = f"use --{path.replace('_', '-')} VALUE; to write a file of that name: -o ./{path}"
+        raise LlamaError(ExitStatus.USAGE, what, hint)

@@ -51,7 +51,7 @@ def test_an_unknown_shell_is_2_and_the_known_ones_are_named(
 ) -> None:
     result = world.run("completion", *arguments, env=env)
     assert (result.status, result.out) == (2, "")
-    assert re.fullmatch(r"llamacli: .*(tcsh|SHELL).*; there is bash, zsh, fish\n", result.err)
+    assert re.fullmatch(r"llamacli: .*(tcsh|SHELL).*; expected bash, zsh, fish\n", result.err)
 
 
 def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def test_a_command_of_another_tool_gets_its_advice(world: World, name: str) -> N
     ("arguments", "advice"),
     [
         (["raw", "-s", "x"], "-s belongs to ask, chat and batch"),
-        (["ask", "--jobs", "3"], "--jobs belongs to batch"),
-        (["ask", "--workers", "3"], "--jobs of batch does that"),
+        (["ask", "--shard", "1/3"], "--shard belongs to batch"),
+        (["raw", "--workers", "3"], "--jobs of ask and batch does that"),
         (["batch", "--workers", "3"], "did you mean --jobs?"),
         (["ask", "--temprature", "1"], "did you mean --temperature?"),
         (["ask", "--max_tokens", "1"], "did you mean --max-tokens?"),
@@ -70,3 +70,20 @@ def test_an_empty_name_is_2_and_names_the_option(world: World, flag: str) -> Non
     assert ": the value is empty; is a variable unset?" in result.err
     assert result.err.startswith("llamacli: --")
     assert not world.api.requests
+
+
+@pytest.mark.parametrize("name", ["temperature", "max-tokens", "max_tokens", "seed"])
+def test_an_output_file_with_the_name_of_a_parameter_is_refused(world: World, name: str) -> None:
+    result = world.call("ask", "-o", name, "0.5", "Hi")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"llamacli: -o {name} names the output file, not the parameter; use --")
+    assert not world.api.requests
+    assert world.call("ask", "-o", f"./{name}", "Hi").status == 0
+    assert world.call("ask", "-o", name, "Hi").status == 0
+
+
+def test_a_schema_that_is_a_file_is_pointed_out(world: World) -> None:
+    (world.cwd / "person.json").write_text('{"type": "object"}')
+    result = world.call("ask", "--schema", "person.json", "Hi")
+    assert result.status == 2
+    assert result.err == "llamacli: --schema: 'person.json' is a file; write @person.json to read it\n"
