@@ -1,5 +1,6 @@
 """The flags of a batch."""
 
+from functools import partial
 from typing import Annotated
 
 from llamacli.cli.table import Flag, Options
@@ -16,21 +17,31 @@ class Shard(ParamType):
         return int(number), int(shards)
 
 
+jobs_flag = partial(Flag, Integer(1, 1000), "Maximum parallel calls.", "-j")
+
+
 class PoolOptions(Options):
     """How fast to ask, and for how much money."""
 
     title = "Pace"
 
-    jobs: Annotated[int, Flag(Integer(1, 1000), "Maximum parallel calls.", "-j", common=True)] = 8
+    jobs: Annotated[int, jobs_flag()] = 8
     rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None
     max_cost: Annotated[
         float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
     ] = None
 
 
+class MapOptions(PoolOptions):
+    """How fast to ask the parts of a long input."""
+
+    note = "These apply to --overflow map."
+
+
 class LimitOptions(PoolOptions):
     """How fast, how much, and how long."""
 
+    jobs: Annotated[int, jobs_flag(common=True)] = 8
     fail_fast: Annotated[bool, Flag(Switch(), "Start no more calls after the first failure.")] = False
     shard: Annotated[tuple[int, int] | None, Flag(Shard(), "Take every N-th item, beginning with the I-th.")] = None
 

@@ -14,7 +14,7 @@ from llamacli.ask.params import Params
 from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
 from llamacli.batch.input.items import Item, Items
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import LimitOptions, PoolOptions
+from llamacli.batch.options import LimitOptions, MapOptions
 from llamacli.batch.output.rows import Row
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
@@ -125,7 +125,7 @@ class PartMapper:
         return [answers.texts[index] for index in sorted(answers.texts)]
 
     def _limits(self) -> LimitOptions:
-        pool = self._options[PoolOptions]
+        pool = self._options[MapOptions]
         budget = None if pool.max_cost is None else max(0.0, pool.max_cost - self._cost)
         return LimitOptions({"jobs": pool.jobs, "rpm": pool.rpm, "max_cost": budget}, pool.origins)
 

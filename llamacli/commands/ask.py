@@ -6,7 +6,7 @@ from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, InputOptions
 from llamacli.ask.runner import Connect, Runner, print_requests, send_or_preview
-from llamacli.batch.options import PoolOptions
+from llamacli.batch.options import MapOptions
 from llamacli.chat.options import FollowUpOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
@@ -22,7 +22,7 @@ replaces {stdin} if the prompt contains it. Only the answer goes to stdout. On a
 the question and its answer are saved, so that -c can ask a follow-up question.
 """
 OPERANDS = (Operand("prompt", ParamType("PROMPT"), multiple=True),)
-OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:], CacheOptions, PoolOptions)
+OPTIONS = (*QUESTION_OPTIONS[:1], FollowUpOptions, *QUESTION_OPTIONS[1:], CacheOptions, MapOptions)
 EXAMPLES = (
     "llamacli ask why is the sky blue",
     "llamacli ask -c and at sunset",
