@@ -1,6 +1,7 @@
 """`batch`: lines and records to the requests that are sent."""
 
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -241,6 +242,28 @@ def test_what_makes_no_sense_is_2_before_anything_is_sent(world: World, argument
     assert result.err.count("\n") == 1
     assert not world.api.requests
     assert (world.cwd / "there").read_text() == "a line\nand another\n"
+
+
+def test_an_input_that_is_the_output_is_2(world: World) -> None:
+    (world.cwd / "l").write_text("a\nb\n")
+    os.link(world.cwd / "l", world.cwd / "hard")
+    (world.cwd / "soft").symlink_to("l")
+    scripts = [
+        "llamacli batch '{}' <l >>l",
+        "llamacli batch '{}' <l >>hard",
+        "llamacli batch '{}' l >>soft",
+        "llamacli batch --plain '{}' hard l >>l",
+        "llamacli batch -o l --resume '{}' soft",
+        "llamacli batch -o hard '{}' <l",
+        "llamacli batch -o /dev/stdout '{}' l >>l",
+        "llamacli batch --input files '{}' soft >>l",
+    ]
+    for script in scripts:
+        result = world.shell(script)
+        assert (result.status, world.api.requests) == (2, []), script
+        assert "the input is also the output" in result.err
+        assert (world.cwd / "l").read_text() == "a\nb\n"
+    assert world.shell("llamacli batch -q '{}' <l >m; llamacli batch -q '{}' </dev/null >/dev/null").status == 0
 
 
 def test_no_items_is_no_failure(world: World) -> None:

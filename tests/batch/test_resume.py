@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from llamacli.batch.input.items import Item
+from llamacli.batch.output.journal import Journal
+from llamacli.errors import LlamaError
 from tests.support.batches import asked, rows, start, until
 from tests.support.fake_api import (
     Handler,
@@ -235,12 +238,12 @@ def test_an_answer_that_was_cut_is_kept_if_its_prompt_changes(world: World) -> N
     world.api.will(by_prompt(cut=answer("half", finish="length"), bad=error(400)))
     assert resumed(world, "a\ncut\nbad\n")[0] == 13
     path, old = world.cwd / "out", world.cwd / "out.old"
-    path.chmod(0o600)
+    path.chmod(0o640)
     world.api.will(echo)
     assert resumed(world, "a\ncut better\nworse\n") == (0, ["cut better", "worse"])
     [row] = rows(old)
     assert (row["input"], row["content"]) == ("cut", "half")
-    assert stat.S_IMODE(old.stat().st_mode) == stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(old.stat().st_mode) == stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_an_answer_that_is_asked_again_under_another_prompt_is_kept(world: World) -> None:
@@ -300,6 +303,19 @@ def test_a_file_that_is_cut_while_it_is_resumed_is_an_error(world: World) -> Non
 
     world.api.will(behave)
     assert resumed(world, "a\nb\nc\n")[0] == 74
+
+
+def test_a_file_that_is_cut_before_it_is_sorted_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    whole = [{"index": n, "key": f"{n:032x}", "id": None, "input": "", "content": "x", "error": None} for n in range(9)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in whole))
+    journal = Journal(str(path), True, lambda status: True, True, [])
+    for number in range(9):
+        assert journal.reuse(number, Item(number, "", ""), f"{number:032x}", True)
+    os.truncate(path, 100)
+    with pytest.raises(LlamaError, match="another program has changed it"):
+        journal.finish(True, None)
+    assert path.stat().st_size == 100
 
 
 ODD: list[dict[str, object]] = [
@@ -366,29 +382,3 @@ def test_what_failed_with_2_is_asked_again(world: World) -> None:
         path.write_text(json.dumps({**row, "error": {"status": status, "message": "no"}}) + "\n")
         asks = status in (2, 3, 5, 6, 7, 8, 9)
         assert resumed(world, "a\n") == ((0, ["a"]) if asks else (13, [])), status
-
-
-# An output that is an input
-
-
-def test_an_input_that_is_the_output_is_2(world: World) -> None:
-    world.api.will(echo)
-    (world.cwd / "l").write_text("a\nb\n")
-    os.link(world.cwd / "l", world.cwd / "hard")
-    (world.cwd / "soft").symlink_to("l")
-    scripts = [
-        "llamacli batch '{}' <l >>l",
-        "llamacli batch '{}' <l >>hard",
-        "llamacli batch '{}' l >>soft",
-        "llamacli batch --plain '{}' hard l >>l",
-        "llamacli batch -o l --resume '{}' soft",
-        "llamacli batch -o hard '{}' <l",
-        "llamacli batch -o /dev/stdout '{}' l >>l",
-        "llamacli batch --input files '{}' soft >>l",
-    ]
-    for script in scripts:
-        result = world.shell(script)
-        assert (result.status, world.api.requests) == (2, []), script
-        assert "the input is also the output" in result.err
-        assert (world.cwd / "l").read_text() == "a\nb\n"
-    assert world.shell("llamacli batch -q '{}' <l >m; llamacli batch -q '{}' </dev/null >/dev/null").status == 0
