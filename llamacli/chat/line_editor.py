@@ -151,7 +151,6 @@ class LineEditor:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Keeps what is typed or pasted meanwhile for the next message, as readline would read it."""
-
         with terminal.unechoed(0):
             if not self._marks_pastes:
                 yield
@@ -164,8 +163,9 @@ class LineEditor:
         text = self._line(prompt)
         if self._marks_pastes or text.startswith("/") or text.strip() == FENCE:
             return text
-        while self._has_input():
-            text += "\n" + self._line(". ")
+        with suppress(EOFError):
+            while self._has_input():
+                text += "\n" + self._line(". ")
         return text
 
     def _has_input(self) -> bool:

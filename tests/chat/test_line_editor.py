@@ -161,10 +161,19 @@ def test_a_dumb_terminal_gets_no_escape_sequences_and_a_paste_is_one_message(wor
         terminal.type("one\rtwo\rthree\r")
         terminal.until("Hello. It's nice")
         terminal.until("\r\n\r\n> ")
+        # Ctrl-D ends an unfinished paste.
+        start = len(terminal.shown)
+        terminal.type("four\rfi")
+        terminal.until(". fi", start=start)
+        terminal.type("\x15\x04")
+        terminal.until("\r\n\r\n> ", start=start)
         terminal.type("\x04")
         assert terminal.wait() == 0
         assert "\x1b" not in terminal.shown
-    assert [request.json["messages"][-1]["content"] for request in world.api.requests] == ["one\ntwo\nthree"]
+    assert [request.json["messages"][-1]["content"] for request in world.api.requests] == [
+        "one\ntwo\nthree",
+        "four",
+    ]
 
 
 @pytest.mark.parametrize(("value", "is_on"), [("off", False), ("Off", False), ("on", True), ("1", True), ("0", False)])
