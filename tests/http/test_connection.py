@@ -1,0 +1,131 @@
+"""TCP connections, their reuse, and HTTP/1.1 framing, by what a peer sees."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from llamacli.http.connection import tcp
+from llamacli.http.connection.attempt import Attempt
+from llamacli.http.connection.http11 import StrictResponse
+from llamacli.http.request import is_loopback
+from tests.support.fake_api import HELLO, Handler, respond
+from tests.support.world import World
+
+
+def has_ipv6() -> bool:
+    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+# Names
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "any.thing.localhost", "a.LocalHost."])
+def test_localhost_and_names_under_it_are_never_looked_up(host: str) -> None:
+    assert [address[4][0] for address in tcp.resolve(host, 80, 0.001)] == ["::1", "127.0.0.1"]
+    assert is_loopback(f"http://{host}:80/v1")
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "notlocalhost", "localhost-example.com"])
+def test_other_names_are_looked_up(host: str) -> None:
+    with pytest.raises((socket.gaierror, TimeoutError)):
+        tcp.resolve(f"{host}.invalid", 80, 5)
+    assert not is_loopback(f"http://{host}:80/v1")
+
+
+def test_a_key_reaches_a_server_by_a_name_under_localhost(world: World) -> None:
+    url = world.api.url.replace("127.0.0.1", "model.localhost")
+    assert world.call("ask", "--base-url", url, "Hi").out == HELLO + "\n"
+    assert world.api.requests[-1].headers["host"].startswith("model.localhost:")
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6")
+def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_server(("::1", port), family=socket.AF_INET6, backlog=0) as silent:
+            fillers = []
+            for _ in range(4):
+                filler = socket.socket(socket.AF_INET6)
+                filler.setblocking(False)
+                with suppress(BlockingIOError):
+                    filler.connect(silent.getsockname()[:2])
+                fillers.append(filler)
+            time.sleep(0.1)
+            with tcp.connect("localhost", port, 4) as sock:
+                assert sock.getpeername()[0] == "127.0.0.1"
+            for filler in fillers:
+                filler.close()
+
+
+# Reuse
+
+
+def test_a_connection_that_was_closed_between_two_calls_costs_no_retry(world: World) -> None:
+    def answer_then_close(handler: Handler) -> None:
+        # It promises to stay open, as servers do that close idle connections.
+        respond(handler)
+        handler.wfile.flush()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    world.api.will(answer_then_close)
+    result = world.call("batch", "-j", "1", "--plain", "--retry", "0", stdin="one\ntwo\nthree\n")
+    assert (result.status, result.out.count("\n")) == (0, 3), result.err
+    assert "retry" not in result.err
+
+
+def test_an_attempt_over_a_reused_connection_knows_it() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        attempt = Attempt(1, 1, float("inf"))
+        attempt.reusing(ours)
+        assert (attempt.is_reused, attempt.connected) == (True, True)
+        attempt.close()
+
+
+# Framing
+
+
+def response(data: bytes) -> tuple[StrictResponse, socket.socket]:
+    """Returns a response of which so much has arrived, and the peer's socket."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
+    with ours:
+        return StrictResponse(ours), theirs
+
+
+def test_the_end_of_a_chunked_body_does_not_hold_back_what_came_before() -> None:
+    result, peer = response(b"5\r\nhello\r\n6\r\n world\r\n0\r\n")
+    with peer:
+        result.begin()
+        read: list[bytes] = []
+        thread = threading.Thread(target=lambda: read.append(result.read1(100)), daemon=True)
+        thread.start()
+        thread.join(5)
+        assert read == [b"hello world"]
+        peer.sendall(b"\r\n")
+        assert result.read1(100) == b""
+
+
+@pytest.mark.parametrize("rest", [b"-5\r\nhello\r\n0\r\n\r\n", b"0\r\n" + b"X: y\r\n" * 200 + b"\r\n"])
+def test_a_body_that_breaks_the_framing_is_an_error(rest: bytes) -> None:
+    result, peer = response(rest)
+    with peer:
+        result.begin()
+        with pytest.raises(Exception):  # noqa: B017, PT011 - ValueError or one of http.client's
+            result.read1(100)
+
+
+def test_a_negative_chunk_size_is_refused() -> None:
+    result, peer = response(b"5\r\nhello\r\n-5\r\nhello\r\n0\r\n\r\n")
+    with peer:
+        result.begin()
+        assert result.read1(5) == b"hello"
+        with pytest.raises(Exception):  # noqa: B017, PT011 - ValueError or one of http.client's
+            result.read1(100)
