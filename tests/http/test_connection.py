@@ -68,16 +68,42 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
 
 
 def test_a_connection_that_was_closed_between_two_calls_costs_no_retry(world: World) -> None:
-    def answer_then_close(handler: Handler) -> None:
-        # It promises to stay open, as servers do that close idle connections.
-        respond(handler)
-        handler.wfile.flush()
-        handler.connection.shutdown(socket.SHUT_RDWR)
+    used: set[socket.socket] = set()
 
-    world.api.will(answer_then_close)
+    def answer_once(handler: Handler) -> None:
+        # The second request meets a server that is closing the idle connection.
+        if handler.connection in used:
+            handler.close_connection = True
+        else:
+            used.add(handler.connection)
+            respond(handler)
+
+    world.api.will(answer_once)
     result = world.call("batch", "-j", "1", "--plain", "--retry", "0", stdin="one\ntwo\nthree\n")
     assert (result.status, result.out.count("\n")) == (0, 3), result.err
     assert "retry" not in result.err
+    assert world.api.connections == 3
+
+
+@pytest.mark.parametrize("connect_timeout", ["0.9", "1"])
+def test_a_handshake_that_drips_has_one_limit(world: World, connect_timeout: str) -> None:
+    """Below a second there is no early connection, so both ways to connect are tried."""
+
+    def drip_handshake(handler: Handler) -> None:
+        with suppress(OSError):
+            # The header of a TLS record of 16 KiB, whose content never comes to an end.
+            handler.connection.sendall(b"\x16\x03\x03\x40\x00")
+            for _ in range(100):
+                handler.connection.sendall(b"\0")
+                time.sleep(0.1)
+
+    world.api.greeting = drip_handshake
+    url = world.api.url.replace("http:", "https:")
+    started = time.monotonic()
+    result = world.call("ask", "--base-url", url, "--connect-timeout", connect_timeout, "Hi")
+    assert result.status == 8
+    assert f"not ready within {connect_timeout} s" in result.err
+    assert time.monotonic() - started < 8
 
 
 def test_an_attempt_over_a_reused_connection_knows_it() -> None:

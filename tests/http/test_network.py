@@ -174,6 +174,7 @@ def test_a_long_prompt_may_take_longer_to_send_than_to_connect(world: World) -> 
 
         def slowly() -> None:
             connection, _ = listener.accept()
+            time.sleep(1)
             got = 0
             with connection:
                 while got < 8 << 20:
