@@ -72,7 +72,7 @@ def test_a_chat_in_the_background_keeps_its_line(world: World, shell: list[str])
 def test_ctrl_z_during_an_answer(world: World, shell: list[str]) -> None:
     if not shutil.which(shell[0]):
         pytest.skip(f"{shell[0]} is not installed")
-    events = [event(delta("slow ")), *[event(delta(".")) for _ in range(20)], event(delta(" end", finish="stop"))]
+    events = [event(delta("slow ")), *[event(delta(".")) for _ in range(9)], event(delta(" end", finish="stop"))]
     world.api.will(stream(events, pause=0.1))
     with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
         terminal.type(f"{' '.join(CHAT)}\r")
