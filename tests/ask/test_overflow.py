@@ -198,6 +198,14 @@ def test_map_ends_with_the_worst_status_of_a_part(
     assert (result.status, result.out) == (status, out)
 
 
+def test_map_asks_no_more_parts_after_one_has_failed(world: World) -> None:
+    library = Library(marker=404)
+    world.api.will(library)
+    text = "first\nmarker\n" + LINES * 2
+    assert world.call("ask", "--overflow", "map", "--max-input", "500", "-j", "1", "Q", stdin=text).status == 4
+    assert len(library.prompts) <= 2
+
+
 @pytest.mark.parametrize("arguments", [["-n", "2"], ["--tools", "[{}]"], ["-p", "n=2"]])
 def test_map_cannot_be_combined_with_several_answers_or_tools(world: World, arguments: list[str]) -> None:
     result = world.call("ask", "--overflow", "map", *arguments, "Q", stdin="x")

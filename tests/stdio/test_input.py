@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from llamacli.http.options import NetworkOptions
 from tests.support.fake_api import text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -243,3 +244,11 @@ def test_max_time_ends_a_stdin_that_never_ends_and_stdin_timeout_does_not(world:
     assert not world.api.requests
     assert world.shell("(echo a; sleep 0.6) | llamacli ask --stdin-timeout 0.5 Hi").status == 0
     assert world.api.prompt == "Hi\n\na"
+
+
+def test_the_time_that_stdin_took_is_taken_off_max_time() -> None:
+    network = NetworkOptions({"max_time": 2.0}, {"max_time": "--max-time"})
+    assert network.after(1.5).max_time == 0.5
+    assert network.after(0.0) is network
+    assert 0 < (network.after(3.0).max_time or 0) < 0.01
+    assert NetworkOptions({}, {}).after(1.0).max_time is None
