@@ -157,10 +157,9 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
         names = sorted(stored.names())
     except OSError:
         names = []
-    from difflib import get_close_matches
+    from llamacli.cli.suggest import did_you_mean
 
-    close = get_close_matches(name.removesuffix(stored.suffix), names, 1)
-    hint = f"did you mean '{close[0]}'?" if close else f"create {path}"
+    hint = did_you_mean(name.removesuffix(stored.suffix), names, f"create {path}")
     raise LlamaError(ExitStatus.USAGE, f"{flag}: there is no {kind} '{display_path(name)}'", hint)
 
 
@@ -229,10 +228,10 @@ def _unsuitable(name: str, flags: FlagsByName, where: str) -> LlamaError:
         return LlamaError(
             ExitStatus.USAGE, f"{where}: a prompt file cannot set {name}", f"use --{name} on the command line"
         )
-    from difflib import get_close_matches
+    from llamacli.cli.suggest import did_you_mean
 
-    close = get_close_matches(name, [known for known, (_, flag) in flags.items() if flag.in_prompt_file], 1)
-    hint = f"did you mean '{close[0]}'?" if close else "a setting is the long name of a flag, without dashes"
+    known = [setting for setting, (_, flag) in flags.items() if flag.in_prompt_file]
+    hint = did_you_mean(name, known, "a setting is the long name of a flag, without dashes")
     return LlamaError(ExitStatus.USAGE, f"{where}: unknown setting '{name[:60]}'", hint)
 
 

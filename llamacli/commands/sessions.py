@@ -194,8 +194,7 @@ def _in_words(seconds: int) -> str:
 
 
 def _missing(name: str) -> LlamaError:
-    from difflib import get_close_matches
+    from llamacli.cli.suggest import did_you_mean
 
-    close = get_close_matches(name, session.names(), n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "run 'llamacli sessions' for the list"
+    hint = did_you_mean(name, session.names(), "run 'llamacli sessions' for the list")
     return LlamaError(ExitStatus.USAGE, f"there is no session '{name}'", hint)

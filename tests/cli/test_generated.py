@@ -54,6 +54,66 @@ def test_an_unknown_shell_is_2_and_the_known_ones_are_named(
     assert re.fullmatch(r"llamacli: .*(tcsh|SHELL).*; expected bash, zsh, fish\n", result.err)
 
 
+#: What a newcomer adds to the table of request parameters: a number, and fixed words.
+NEW_FLAGS = """\
+    top_a: Annotated[float | None, plain(Number(0, 1), "Top-a sampling.")] = None
+    effort: Annotated[str | None, plain(Choice("low", "medium", "high"), "Reasoning effort.")] = None
+"""
+#: A newcomer's command.
+NEW_COMMAND = '''\
+"""`llamacli context`: the context length of a model."""
+
+from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.spec import LoadedOptions
+from llamacli.cli.table import Operand
+from llamacli.cli.types import ParamType
+from llamacli.errors import ExitStatus
+from llamacli.stdio.environment import Environment
+from llamacli.stdio.output import Output
+
+DESCRIPTION = "Prints the number of tokens that MODEL takes."
+EXAMPLES = ("llamacli context a", "llamacli context b", "llamacli context c")
+OPERANDS = (Operand("model", ParamType("MODEL", completes="model"), required=True),)
+OPTIONS = (DisplayOptions,)
+
+
+def run(options: LoadedOptions, env: Environment) -> ExitStatus:
+    """Prints the length."""
+    with Output(None) as out:
+        out.write(f"{options.operand('model')}: 4096\\n")
+    return ExitStatus.OK
+'''
+
+
+def test_a_command_is_one_module_and_one_row(tmp_path: Path) -> None:
+    for part in ("llamacli", "tests", "completions"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in (".env.example", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / part, tmp_path / part)
+    (tmp_path / "llamacli" / "commands" / "context.py").write_text(NEW_COMMAND)
+    table = tmp_path / "llamacli" / "cli" / "app.py"
+    table.write_text(
+        table.read_text().replace('    "man": ', '    "context": "Print a context length.",\n    "man": ', 1)
+    )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "80"}
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+
+    assert python("-m", "llamacli", "context", "tiny").stdout == "tiny: 4096\n"
+    missing = python("-m", "llamacli", "context")
+    assert (missing.returncode, missing.stderr) == (2, "llamacli: context needs MODEL; see: llamacli context -h\n")
+    assert "Usage: llamacli context [OPTION]... MODEL\n" in python("-m", "llamacli", "context", "-h").stdout
+    assert "  context     Print a context length." in python("-m", "llamacli", "-h").stdout
+    assert python("-m", "llamacli.cli.docs.generate", ".").returncode == 0
+    follows = python(
+        "-m", "pytest", "tests/cli/test_generated.py", "tests/cli/test_help.py", "-k", "committed or context"
+    )
+    assert follows.returncode == 0, follows.stdout[-3000:]
+
+
 def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -> None:
     for part in ("llamacli", "tests", "completions"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -61,8 +121,8 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
         shutil.copy(ROOT / part, tmp_path / part)
     table = tmp_path / "llamacli" / "ask" / "params.py"
     text = table.read_text()
-    field = '    top_a: Annotated[float | None, plain(Number(0, 1), "Sample as the first letter has it.")] = None\n'
-    text = text.replace("    top_k: Annotated", f"{field}    top_k: Annotated", 1)
+    text = text.replace("    top_k: Annotated", f"{NEW_FLAGS}    top_k: Annotated", 1)
+    text = text.replace("import AtFile,", "import AtFile, Choice,", 1)
     text = text.replace("Sampling temperature.", "Set how warm it is.")
     table.write_text(text)
     environ = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "80"}
@@ -80,9 +140,11 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
     for path in FILES:
         made = (tmp_path / path).read_text()
         assert "top-a" in made.replace("\\-", "-"), path
+        assert "medium" in made, path
         assert "Set how warm it is." in made or path.endswith(".bash"), path
     shown = python("-m", "llamacli", "ask", "--help").stdout
     assert "--top-a NUMBER" in shown
+    assert "--effort low|medium|high" in shown
     assert "Set how warm it is." in shown
     follows = python(
         "-m",
@@ -91,7 +153,7 @@ def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -
         "tests/cli/test_params.py",
         "tests/cli/test_help.py",
         "-k",
-        "committed or rows or top_a or (help and ask)",
+        "committed or rows or top_a or effort or (help and ask)",
     )
     assert follows.returncode == 0, follows.stdout[-3000:]
 

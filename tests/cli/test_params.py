@@ -65,7 +65,9 @@ SWITCHES = [name for name, flag in FLAGS.items() if isinstance(flag.type, Switch
 
 def of_kind(kind: ParamType, many: bool) -> list[tuple[list[str], Any]]:
     """Returns what is typed and sent for a parameter without a row above: any value that its kind takes."""
-    typed = str(next((bound for bound in (kind.low, kind.high) if bound), 1)) if isinstance(kind, Number) else "text"
+    typed = kind.values[0] if kind.values else "text"
+    if isinstance(kind, Number):
+        typed = str(next((bound for bound in (kind.low, kind.high) if bound), 1))
     value = kind.parse(typed)
     return [([typed], kind.join([value]) if many else value)]
 

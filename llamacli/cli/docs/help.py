@@ -204,4 +204,5 @@ def example_env(groups: Sequence[type[Options]]) -> str:
 def _setting(name: str, flag: FlagSpec) -> list[str]:
     default = getattr(flag.group, flag.field, None)
     value = "" if default is None else str(int(default) if isinstance(default, bool) else default)
-    return [f"# {flag.long}: {flag.description}", f"#{name}={value}", ""]
+    values = f" [{flag.flag.type.metavar}]" if flag.flag.type.values else ""
+    return [f"# {flag.long}: {flag.description}{values}", f"#{name}={value}", ""]
