@@ -1,4 +1,4 @@
-"""The signals that end a call, and how they do."""
+"""The signals that end a call."""
 
 import _thread
 import os
@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 
 from llamacli.errors import Stopped
 
-#: They end a call after what is open has been put in order.
+#: They end a call once open files and connections are closed.
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-#: Whether there is a thread that wakes the main one.
+#: True once the thread that wakes the main one runs.
 _is_woken = False
 
 
 def catch() -> None:
-    """Makes the signals raise Stopped. One that is ignored (nohup, a background job) stays ignored."""
+    """Makes the signals raise Stopped. A signal that is ignored (nohup, a background job) stays ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -28,33 +28,32 @@ def catch() -> None:
 
 
 def _wake_up() -> None:
-    """Has a thread interrupt what the main thread waits for soon after each signal.
+    """Starts a thread that interrupts the main thread again soon after each signal.
 
-    Python looks for signals before it waits, and is woken by those that come while it
-    does; one between the two would be heard when the waiting ends: never, with a
-    server that hangs.
+    A signal that arrives between Python's check and a blocking call is otherwise
+    handled only when the call returns, which may be never.
     """
     global _is_woken
-    # Ignored by default, so that a late one does no harm.
+    # Its default is to be ignored, so a late one does no harm.
     signal.signal(signal.SIGURG, lambda number, frame: None)
-    # Where there can be no pipe or no thread, the rest goes as well without.
+    # Without a pipe or a thread all else still works.
     with suppress(OSError, RuntimeError):
-        came, comes = os.pipe()
-        os.set_blocking(comes, False)
-        signal.set_wakeup_fd(comes, warn_on_full_buffer=False)
-        _thread.start_new_thread(_wake, (came, _thread.get_ident()))
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        _thread.start_new_thread(_wake, (read_end, _thread.get_ident()))
     _is_woken = True
 
 
-def _wake(came: int, thread: int) -> None:
-    while number := os.read(came, 1):
+def _wake(read_end: int, thread: int) -> None:
+    while number := os.read(read_end, 1):
         if number[0] != signal.SIGURG:
             time.sleep(0.05)
             signal.pthread_kill(thread, signal.SIGURG)
 
 
 def _stop_later(ignored: Any) -> None:
-    """Sends a signal again whose exception was raised where Python ignores it: in a callback of the import system."""
+    """Sends a signal again if Python ignored its exception, as in a callback of the import system."""
     if not isinstance(ignored.exc_value, Stopped):
         sys.__unraisablehook__(ignored)
         return
@@ -69,17 +68,17 @@ def _stop_later(ignored: Any) -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    # The second one is not waited for.
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
+    # A second signal ends the program at once.
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_DFL)
     raise Stopped(number)
 
 
 def behind(error: BaseException | None) -> Stopped | None:
-    """Returns the signal that has led to an error, None where none has.
+    """Returns the signal that led to an error, None if there was none.
 
-    Python's locks and queues can fail on their own where a signal has broken one of
-    their methods off, and C code where a second one comes before the first was heard.
+    Locks and queues can fail by themselves if a signal has interrupted one of their
+    methods, and C code if a second signal arrives before the first is handled.
     """
     while error:
         if isinstance(error, Stopped):
@@ -89,7 +88,7 @@ def behind(error: BaseException | None) -> Stopped | None:
 
 
 def die(number: int) -> NoReturn:
-    """Ends by the signal itself: an exit status of 130 would not stop a shell's loop."""
+    """Ends the process by the signal itself: an exit status of 130 would not stop a shell loop."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)

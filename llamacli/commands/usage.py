@@ -124,7 +124,7 @@ def _add(totals: dict[tuple[str, str], Total], record: dict[str, Any]) -> None:
     total["completion_tokens"] += 0 if record.get("cached") else tokens_out
     usd = record.get("usd")
     if isinstance(usd, (int, float)) and not isinstance(usd, bool) and 0 <= usd < 1e12:
-        total["usd"] = (total["usd"] or 0.0) + usd
+        total["usd"] = round((total["usd"] or 0.0) + usd, 9)
 
 
 def _rows(totals: list[Total], is_terminal: bool) -> Iterator[list[object]]:

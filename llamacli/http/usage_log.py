@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Maximum length of what others named: a line is written at once.
 MAX_NAME_CHARS = 200
+#: A body of raw that is longer is not searched for the name of its model.
+MAX_BODY_BYTES = 1 << 20
 
 
 class LoggedCall(Protocol):
@@ -67,10 +69,10 @@ class UsageLog:
 
     def add_call(self, call: LoggedCall, host: str, error: BaseException | None, reply: "Reply | None") -> None:
         """Appends the line of a call that has ended."""
-        parameters = call.request.parameters if isinstance(call.request, ChatRequest) else {}
+        parameters = _parameters(call.request)
         completion: Completion = reply.accumulator.completion() if reply else {}
         response = reply.response if reply else (call.error_response or (None,))[0]
-        if error is None and parameters and reply:
+        if error is None and isinstance(call.request, ChatRequest):
             error = find_problem(completion)
         headers = response.headers if response is not None else {}
         first = reply.first_text - reply.started if reply and reply.first_text > reply.started else None
@@ -134,6 +136,16 @@ def _record(
         "attempts": 0,
         "cached": False,
     }
+
+
+def _parameters(request: Request) -> Mapping[str, object]:
+    if isinstance(request, ChatRequest):
+        return request.parameters
+    try:
+        body = json.loads(request.body or b"") if len(request.body or b"") <= MAX_BODY_BYTES else None
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _name(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What one call has around it: settings, stdin and files, stderr. Made once, in main, and handed down."""
+"""The surroundings of one call, created once in main and passed down: settings, stdin and files, stderr."""
 
 from llamacli.config import settings
 from llamacli.stdio.input import InputReader

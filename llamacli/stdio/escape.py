@@ -2,13 +2,13 @@
 
 import re
 
-#: C0 other than newline and tab, DEL, C1, and the bidi controls: what can drive or disguise a terminal.
-#: It stays text until it is used, as other patterns do: to compile those that a call never uses takes 2 ms.
+#: What can control a terminal or disguise text: C0 other than newline and tab, DEL, C1, the bidi controls.
+#: Not compiled here: compiling patterns that a call never uses takes 2 ms.
 DANGEROUS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 
 def escaped(text: str) -> str:
-    """Shows each dangerous character as an escape: \\x1b, \\r, \\u202e."""
+    """Replaces each dangerous character with an escape: \\x1b, \\r, \\u202e."""
     return re.sub(DANGEROUS, lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
@@ -28,7 +28,7 @@ def one_line(text: str, limit: int = 600) -> str:
 
 
 def _readable(text: str) -> str:
-    """Shows bytes that an ASCII locale could not decode as the UTF-8 that they are."""
+    """Decodes bytes that an ASCII locale left undecoded as UTF-8."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
@@ -36,7 +36,7 @@ def _readable(text: str) -> str:
 
 
 def masked(secret: str) -> str:
-    """Shows a key so that its owner knows it and nobody else does: abcd...wxyz, all dots if it is short."""
+    """Returns a key masked as abcd...wxyz, or as dots if it is short."""
     return f"{secret[:4]}...{secret[-4:]}" if len(secret) >= 12 else "..."
 
 

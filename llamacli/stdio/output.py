@@ -1,4 +1,4 @@
-"""The only writer to stdout: the answer and nothing else, there or in a file that is replaced when it is complete."""
+"""The only writer to stdout and to -o FILE: the answer and nothing else."""
 
 import json
 import math
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """Where the answer goes. On a terminal what could drive it is shown escaped, elsewhere bytes pass verbatim.
+    """Where the answer goes. On a terminal, control characters are shown escaped; elsewhere bytes pass verbatim.
 
-    `before` is called ahead of each write, `stdout` is the descriptor to write to without a path. Use it in a `with`:
-    `commit` says that the answer is complete, and leaving without it leaves a line that ends, or a file beside the
-    old one.
+    `before` is called before each write, `note` with what the user should know, and
+    `stdout` is the descriptor to write to without a path. Use it in a `with` and call
+    `commit` when the answer is complete; otherwise a file keeps its old content.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Output:
                 self.name = path
                 self._target = open_writer(path)
                 self.fd = self._target.fd
-            # A closed stdout is told before anything is sent and paid for.
+            # A closed stdout is reported before anything is sent and paid for.
             os.write(self.fd, b"")
         except OSError as error:
             raise _failure(self.name, error) from None
@@ -54,48 +54,48 @@ class Output:
         # On a terminal CR LF ends a line; alone CR is shown escaped.
         self._chunks = ChunkJoiner(joins_line_ends=self.is_terminal)
         self._last = "\n"
-        #: Something was written.
+        #: True once something was written.
         self.written = False
 
     def __enter__(self) -> "Output":
         return self
 
     def write(self, text: str) -> None:
-        """Writes text at once. Raises LlamaError (output), or BrokenPipeError where the reader has gone."""
+        """Writes text at once. Raises LlamaError (output), or BrokenPipeError if the reader has gone."""
         if text := self._chunks.feed(text):
             self._put(escaped(text) if self.is_terminal else text)
 
     def end(self, terminator: str = "\n") -> None:
-        """Ends an answer: with a newline where it has none, or with a NUL byte."""
+        """Ends an answer with a newline, unless it has one, or with a NUL byte."""
         if rest := self._chunks.flush():
             self._put(escaped(rest) if self.is_terminal else rest)
         if terminator == "\0" or self._last not in "\n\0":
             self._put(terminator)
 
     def document(self, value: object, *, line: bool = False, terminator: str = "\n") -> None:
-        """Writes a JSON value: indented on a terminal, else, or as one of several, in one line."""
+        """Writes a JSON value: indented on a terminal, else or with `line` on one line."""
         indent = 2 if self.is_terminal and not line else None
         self._put(dump(value, indent, self.is_terminal) + terminator)
 
     def json_text(self, text: str) -> None:
-        """Writes JSON as it stands; on a terminal with JSON's own escapes for what could drive it."""
+        """Writes JSON text; on a terminal, control characters become JSON escapes."""
         if text:
             self._put(_harmless(text) if self.is_terminal else text)
 
     def verbatim(self, data: bytes) -> None:
-        """Writes bytes as they are; on a terminal as harmless text."""
+        """Writes bytes unchanged; on a terminal as harmless text."""
         if not data:
             return
         if self.is_terminal:
             self._decoder = self._decoder or getincrementaldecoder("utf-8")("replace")
             self.write(self._decoder.decode(data))
         else:
-            # A NUL byte ends no line here.
+            # A NUL byte does not end a line here.
             self._last = chr(data[-1] or 1)
             self._put_bytes(data)
 
     def draw(self, text: str) -> None:
-        """Writes lines that llamacli has drawn for a terminal, control sequences and all."""
+        """Writes lines with llamacli's own escape sequences."""
         self._put(text)
         self._last = "\n"
 
@@ -121,7 +121,7 @@ class Output:
             raise _failure(self.name, error) from None
 
     def commit(self) -> None:
-        """Puts a file in the place of the old one: the answer is complete."""
+        """Replaces the file: the answer is complete. Raises LlamaError (output)."""
         if self._target:
             try:
                 if note := self._target.commit():
@@ -132,7 +132,7 @@ class Output:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         with ExitStack() as undone:
             if error is not None:
-                # What ended the answer is told, not that its last newline did not get through either.
+                # What ended the answer is reported, not that its last newline could not be written either.
                 undone.enter_context(suppress(LlamaError, OSError))
             if self.written:
                 self.end()
@@ -142,13 +142,13 @@ class Output:
 
 
 def _failure(name: str, error: OSError) -> LlamaError:
-    # What stands in the way may be the part.
+    # The problem may be with the part file.
     where = f" ({error.filename})" if error.filename not in (None, name) else ""
     return LlamaError(ExitStatus.OUTPUT, f"cannot write {name}: {error.strerror}{where}")
 
 
 def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
-    """Returns a value as JSON text, whatever is in it: the answers of others are."""
+    """Returns a value as JSON text that is valid even if the value contains NaN or half a character."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
@@ -157,7 +157,7 @@ def dump(value: object, indent: int | None = None, for_terminal: bool = False) -
 
 
 def _sound(text: str) -> str:
-    """Returns a text that has a form in UTF-8: two halves of a character become it, a lone one U+FFFD."""
+    """Returns a text that UTF-8 can encode: surrogate pairs are joined, a lone surrogate becomes U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -166,12 +166,12 @@ def _sound(text: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Escapes what could drive a terminal in JSON's own way, so that it stays JSON."""
+    """Replaces control characters with JSON escapes, so that the text stays JSON."""
     return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _finite(value: object) -> object:
-    """Replaces what JSON cannot say, as jq does: a number beyond a double by the largest one, NaN by null."""
+    """Replaces what JSON cannot express, as jq does: infinity with the largest double, NaN with null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

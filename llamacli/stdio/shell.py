@@ -1,4 +1,4 @@
-"""Commands of the user's, run or quoted for a POSIX shell."""
+"""The user's commands: run in a shell, and words quoted for one."""
 
 import signal
 import subprocess
@@ -7,7 +7,7 @@ from llamacli.errors import Stopped
 
 
 def quote(text: str) -> str:
-    """Quotes a word for a POSIX shell: nothing inside of single quotes means anything."""
+    """Quotes a word for a POSIX shell, with single quotes, inside which nothing is special."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -32,7 +32,7 @@ def read_output(command: str, stdin: int | None, max_bytes: int) -> tuple[int, b
 
 
 def run_shell(command: str, stdin: int | None, stdout: int) -> "subprocess.CompletedProcess[bytes]":
-    """Runs a command of the user's by the shell. Raises Stopped where Ctrl-C ended it, meant for llamacli too."""
+    """Runs a command in the shell. Raises Stopped if Ctrl-C ended it, which was meant for llamacli too."""
     done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=stdout, check=False)
     if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
         raise Stopped(signal.SIGINT)

@@ -11,9 +11,9 @@ def print_table(
 ) -> None:
     """Prints a line for each row.
 
-    `head` stands above them where a person reads, `right` numbers the columns that
-    are aligned to the right. A tab or a newline in a cell would make another column
-    or row: white space is folded into one space.
+    `head` is printed above them on a terminal; `right` lists the columns that are
+    aligned to the right. White space in a cell becomes one space, since a tab or a
+    newline would begin another column or row.
     """
     cells = [[" ".join(str("" if cell is None else cell).split()) for cell in row] for row in rows]
     if not out.is_terminal:

@@ -29,7 +29,7 @@ CALLS: dict[str, tuple[Any, list[str], int, dict[str, Any]]] = {
     "ask in one piece": (answer("reply-text"), ["ask", "--no-stream", "Hi"], 0, {"http_status": 200}),
     "chat": (text("reply-text"), ["chat", "--no-save", "Hi"], 0, {"finish_reason": "stop"}),
     "batch": (answer("reply-text"), ["batch", "Hi"], 0, {"finish_reason": "stop"}),
-    "raw": (document({}), ["raw", '{"a": 1}'], 0, {"http_status": 200, "model": None}),
+    "raw": (document({}), ["raw", '{"model": "m"}'], 0, {"http_status": 200, "model": "m"}),
     "models": (document({"data": []}), ["models"], 0, {"http_status": 200}),
     "config": (text("reply-text"), ["config", "check"], 0, {"http_status": 200}),
     "a refusal": (error(400, "no"), ["ask", "Hi"], 4, {"http_status": 400, "finish_reason": None, "usd": None}),
