@@ -45,7 +45,7 @@ class Accumulator:
         try:
             self._add(chunk)
         except (AttributeError, TypeError, RecursionError):
-            raise ValueError("not of the API's shape") from None
+            raise ValueError("unexpected shape") from None
         first = self._first_choice
         return Increment(chunk, first.new_text("content"), first.new_reasoning()) if first else Increment(chunk, "", "")
 

@@ -10,13 +10,14 @@ from uuid import uuid4
 
 from llamacli.api.errors import MAX_ERROR_BYTES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.http.body import BLOCK_BYTES
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
 from llamacli.http.connection.proxy import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
-from llamacli.http.reply import BLOCK_BYTES, Reply
+from llamacli.http.reply import Reply
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
 from llamacli.http.retry import NAME_ERROR_RETRIES, Retryable, RetryPolicy
 from llamacli.stdio.escape import one_line

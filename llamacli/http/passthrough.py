@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 
-from llamacli.http.reply import MAX_BODY_BYTES, Reply
+from llamacli.http.body import MAX_BODY_BYTES
+from llamacli.http.reply import Reply
 from llamacli.stdio.output import Output
 
 

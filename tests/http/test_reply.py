@@ -11,12 +11,13 @@ import time
 
 import pytest
 
-from llamacli.http import reply
+from llamacli.http import body
 from tests.support.fake_api import (
     Handler,
     completion,
     delta,
     document,
+    error,
     event,
     raw,
     stream,
@@ -145,7 +146,7 @@ def test_every_choice_that_was_asked_for_has_to_finish(world: World) -> None:
 
 
 def test_text_is_read_for_as_long_as_it_keeps_coming(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "LINGER_SECONDS", 0.4)
+    monkeypatch.setattr(body, "LINGER_SECONDS", 0.4)
     words = [event(delta(f"w{number} ", "stop")) for number in range(6)]
     world.api.will(stream(words, pause=0.15, then="hang"))
     expected = "".join(f"w{number} " for number in range(6)) + "\n"
@@ -205,3 +206,17 @@ def test_raw_prints_no_line_for_an_event_without_data(world: World) -> None:
     world.api.will(stream([b"data:\n\n" * 3]))
     result = world.call("raw", '{"stream": true}')
     assert (result.status, result.out) == (9, "")
+
+
+def test_a_finish_reason_before_any_text_ends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "LINGER_SECONDS", 0.1)
+    world.api.will(stream([event(delta("", "stop")), event(delta("late", "stop"))], pause=0.4))
+    result = world.call("ask", "Hi")
+    assert (result.status, result.out) == (0, "late\n")
+
+
+def test_both_ids_are_named_with_v(world: World) -> None:
+    world.api.will(error(400, "no"))
+    assert world.call("ask", "--request-id", "ours", "Hi").err.endswith("no; correct the request [request id inf-1]\n")
+    result = world.call("ask", "-v", "--request-id", "ours", "Hi")
+    assert result.err.endswith(" [request id inf-1, sent as ours]\n")

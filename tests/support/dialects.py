@@ -109,8 +109,8 @@ STREAMS: dict[str, Dialect] = {
     "ping events": whole(b"event: ping\ndata: 1\n\n", *HELLO, b'data: {"type": "ping"}\n\n', STOP, DONE),
     "unknown fields": whole(b"foo: bar\n", *HELLO, b"x-time: 5\n\n", STOP, DONE),
     "comments": whole(b": PROCESSING\n\n" * 2, *HELLO, b":\n\n", STOP, DONE),
-    "only signs of life": broken(b"data: null\n\n", b": x\n\n", b"data:\n\n", text="", words="held no answer"),
-    "only events without data": broken(b"data:\n\n" * 3, text="", words="held no answer"),
+    "only signs of life": broken(b"data: null\n\n", b": x\n\n", b"data:\n\n", text="", words="contained no answer"),
+    "only events without data": broken(b"data:\n\n" * 3, text="", words="contained no answer"),
     # The end of an event
     "no blank line": whole(*HELLO, data(STOP)),
     "no newline": whole(*HELLO, data(STOP).rstrip()),
