@@ -1156,7 +1156,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print the version.' --version
         case raw
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
-            __llamacli_offer 1 'Set a key of the body; VALUE is JSON, @FILE or text.' -F --field
+            __llamacli_offer 1 'Set a key of the body: JSON, @FILE or text.' -F --field
             __llamacli_offer '' 'Path under the base URL, or //PATH from the root.' --endpoint
             __llamacli_offer '' 'HTTP method (default POST; GET without a body).' -X --method
             __llamacli_offer '' 'Print status line and headers first.' -i --include
@@ -1230,9 +1230,9 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Append each row to FILE; sort it at the end.' -o --output
-            __llamacli_offer '' 'Ask only for what FILE lacks or what may succeed now.' --resume
+            __llamacli_offer '' 'Ask only for what FILE lacks, or may succeed.' --resume
             __llamacli_offer '' 'Like --resume, but ask again for everything that failed.' --retry-failed
-            __llamacli_offer '' 'Print only the answers; a failed item prints an empty line.' --plain
+            __llamacli_offer '' 'Print only the answers; failed items are empty.' --plain
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Print rows as they arrive, not in input order.' --unordered
             __llamacli_offer '' 'Accept answers that were cut at the token limit.' --allow-truncated
@@ -1311,7 +1311,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case config
-            __llamacli_offer '' 'With show: include settings that have their default.' -a --all
+            __llamacli_offer '' 'With show: include default settings.' -a --all
             __llamacli_offer '' 'Model to use.' -m --model
             __llamacli_offer '' 'Maximum answer length in tokens.' --max-tokens
             __llamacli_offer '' 'Sampling temperature.' -t --temperature

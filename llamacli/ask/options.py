@@ -62,7 +62,7 @@ class FormatOptions(Options):
     """The format of the answer."""
 
     title = "Structured answers"
-    note = "The first three force a function call; if the server refuses tools, they ask in plain words."
+    note = "--choice, --yes-no and --schema force a function call, or ask in words if the server refuses tools."
 
     choice: Annotated[
         list[str] | None,
@@ -173,7 +173,7 @@ class MarkdownOptions(Options):
 class UsageOptions(MarkdownOptions):
     """What is shown beside the answer."""
 
-    note = "Each but --reasoning has a default in the environment: LLAMACLI_USAGE and so on."
+    note = "Environment variables: LLAMACLI_USAGE, LLAMACLI_MARKDOWN and so on."
 
     usage: Annotated[
         bool,

@@ -54,13 +54,9 @@ class RowOptions(Options):
     output: Annotated[
         str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
     ] = None
-    resume: Annotated[bool, Flag(Switch(), "Ask only for what FILE lacks or what may succeed now.", common=True)] = (
-        False
-    )
+    resume: Annotated[bool, Flag(Switch(), "Ask only for what FILE lacks, or may succeed.", common=True)] = False
     retry_failed: Annotated[bool, Flag(Switch(), "Like --resume, but ask again for everything that failed.")] = False
-    plain: Annotated[
-        bool, Flag(Switch(), "Print only the answers; a failed item prints an empty line.", common=True)
-    ] = False
+    plain: Annotated[bool, Flag(Switch(), "Print only the answers; failed items are empty.", common=True)] = False
     null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
     unordered: Annotated[bool, Flag(Switch(), "Print rows as they arrive, not in input order.")] = False
     allow_truncated: Annotated[bool, Flag(Switch(), "Accept answers that were cut at the token limit.")] = False

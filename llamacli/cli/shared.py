@@ -27,7 +27,7 @@ class DisplayOptions(Options):
     """What is shown on stderr."""
 
     title = "Display"
-    note = "Each has a default in the environment: LLAMACLI_QUIET and so on."
+    note = "Environment variables: LLAMACLI_QUIET, LLAMACLI_VERBOSE and so on."
 
     quiet: Annotated[
         bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True)

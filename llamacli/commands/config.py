@@ -66,7 +66,7 @@ class ConfigOptions(Options):
 
     title = "Output"
 
-    all: Annotated[bool, Flag(Switch(), "With show: include settings that have their default.", "-a")] = False
+    all: Annotated[bool, Flag(Switch(), "With show: include default settings.", "-a", common=True)] = False
 
 
 OPTIONS = (ConfigOptions, Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)

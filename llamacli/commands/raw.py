@@ -59,7 +59,7 @@ class RawOptions(Options):
         dict[str, str] | None,
         Flag(
             Field(),
-            "Set a key of the body; VALUE is JSON, @FILE or text.",
+            "Set a key of the body: JSON, @FILE or text.",
             "-F",
             common=True,
             multiple=True,
