@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from llamacli.http.options import NetworkOptions
+from llamacli.stdio.input import is_stdin
 from tests.support.fake_api import text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -136,7 +137,16 @@ def test_a_while_read_loop_without_I_gets_a_note(world: World) -> None:
     assert [request.json["messages"][0]["content"] for request in world.api.requests] == ["one\n\ntwo\nthree"]
 
 
-@pytest.mark.parametrize("path", ["/dev/stdin", "/proc/self/fd/0", "/dev/fd/0", "//dev//stdin", "link", "-"])
+def test_every_name_of_descriptor_0_is_stdin(world: World) -> None:
+    (world.cwd / "link").symlink_to("/dev/stdin")
+    (world.cwd / "0").write_text("a file")
+    for path in ("-", "/dev/stdin", "//dev//stdin", "/dev/fd/0", f"/proc/{os.getpid()}/fd/0", str(world.cwd / "link")):
+        assert is_stdin(path), path
+    for path in ("", "0", "/dev/null", "/dev/fd/1", str(world.cwd / "0"), "missing", "a\0b", "/proc/1/fd/0"):
+        assert not is_stdin(path), path
+
+
+@pytest.mark.parametrize("path", ["/dev/stdin", "link"])
 def test_every_name_of_stdin_is_stdin_and_read_once(world: World, path: str) -> None:
     (world.cwd / "text").write_text("abc\n")
     (world.cwd / "link").symlink_to("/dev/stdin")
@@ -150,8 +160,7 @@ def test_every_name_of_stdin_is_stdin_and_read_once(world: World, path: str) -> 
     assert "stdin was already read for --system" in result.err
 
 
-@pytest.mark.parametrize("name", ["INT", "TERM"])
-@pytest.mark.parametrize("command", ["ask Hi", "ask -f pipe Hi", "ask -s @pipe Hi"])
+@pytest.mark.parametrize(("command", "name"), [("ask Hi", "INT"), ("ask -f pipe Hi", "TERM")])
 def test_a_signal_ends_reading_at_once(world: World, command: str, name: str) -> None:
     os.mkfifo(world.cwd / "pipe")
     argv = [*PROGRAM, *command.split()]
