@@ -1,1 +1,1 @@
-"""Many questions at once."""
+"""Many questions in parallel."""

@@ -73,22 +73,6 @@ def test_the_second_signal_stops_and_what_came_is_written(world: World, second: 
     assert [row["input"] for row in rows(out.decode())] == [x for x in LINES.split() if x != "10"]
 
 
-def test_sigterm_stops_after_a_moment_and_the_file_can_be_resumed(world: World) -> None:
-    held = Held(world, "10")
-    path = world.cwd / "out"
-    with start(world, "-o", "out") as running:
-        feed(running)
-        until(lambda: path.exists() and len(path.read_text().splitlines()) == 59)
-        running.send_signal(signal.SIGTERM)
-        assert running.communicate() == (b"", b"")
-    assert running.returncode == -signal.SIGTERM
-    held.go.set()
-    result = world.run("batch", "-o", "out", "--resume", stdin=LINES)
-    assert (result.status, asked(world)["10"]) == (0, 2)
-    assert max(count for prompt, count in asked(world).items() if prompt != "10") == 1
-    assert [row["input"] for row in rows(path)] == LINES.split()
-
-
 def test_ctrl_c_while_stdin_is_silent_ends_it(world: World) -> None:
     world.api.will(echo)
     with start(world) as running:

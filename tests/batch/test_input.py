@@ -170,7 +170,7 @@ def test_another_url_is_that_rows_error(world: World) -> None:
     line = json.dumps({**OPENAI, "url": "/v1/embeddings", "body": {}})
     result = world.call("batch", "--input", "jsonl", stdin=line)
     assert result.status == 13
-    assert "asks for /v1/embeddings" in str(errors(result))
+    assert "asks for /v1/embeddings, but batch supports only" in str(errors(result))
 
 
 def test_system_role_and_files_go_with_each_item(world: World) -> None:

@@ -4,11 +4,16 @@ import math
 import random
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from llamacli.batch.calls.limiter import Limiter
 from llamacli.batch.calls.pool import WorkerPool
+from llamacli.batch.calls.worker import Worker
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.http.retry import Retryable
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import Handler, by_prompt, echo, error, hang, raw
 from tests.support.world import World
@@ -127,20 +132,30 @@ def test_no_retry_after_overflows() -> None:
         assert pace.ready_at(0, 0) <= 120
 
 
+@pytest.mark.parametrize(
+    ("start", "counts", "alone"),
+    [
+        # Successes and rejections of the whole batch at each rejection of the item, its own among the latter.
+        ((0, 0), [(0, 0), (1, 1)], [False, True]),
+        ((0, 0), [(0, 0), (0, 1), (0, 2)], [False, False, False]),
+        ((0, 0), [(1, 3), (2, 9), (9, 20)], [False, False, False]),
+        ((0, 50), [(0, 50), (12, 51)], [False, True]),
+        ((9, 50), [(9, 50), (10, 51)], [False, False]),
+        ((200, 0), [(200, 0), (200, 1), (201, 2)], [False, False, True]),
+    ],
+)
+def test_a_rejection_is_the_items_own_if_others_succeed(
+    start: tuple[int, int], counts: list[tuple[int, int]], alone: list[bool]
+) -> None:
+    network = SimpleNamespace(retry=0, retry_max_time=120, max_time=None)
+    batch: Any = SimpleNamespace(network=network, pool=SimpleNamespace(counts=iter(counts).__next__))
+    worker = Worker(batch, 0, 0)
+    worker._counts = start
+    failure = Retryable(LlamaError(ExitStatus.RATE, "no"), None, 429)
+    assert [worker._is_own_problem(failure) for _ in counts] == alone
+
+
 # Whole batches
-
-
-@pytest.mark.parametrize("code", [429, 503])
-def test_one_item_that_is_always_rejected_fails_alone(world: World, code: int) -> None:
-    world.api.will(by_prompt(**{"5": error(code, "never")}))
-    result = world.run("batch", stdin="".join(f"{number}\n" for number in range(50)))
-    assert result.status == 13
-    failed = {row["index"]: row["error"] for row in rows(result.out) if row["error"]}
-    assert list(failed) == [5]
-    assert failed[5]["status"] == {429: 6, 503: 7}[code]
-    assert "never" in failed[5]["message"]
-    # --retry 0 does not fail an item whose first rejections may be about the whole batch.
-    assert asked(world)["5"] == 5
 
 
 def test_an_item_with_a_retry_after_beyond_all_limits_fails_alone(world: World) -> None:
@@ -173,6 +188,8 @@ def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
     failed = {row["input"]: row["error"]["status"] for row in found if row["error"]}
     assert {name: failed[name] for name in ("20", "60", "100")} == {"20": 6, "60": 7, "100": 8}
     assert list(failed) == list(bad)
+    # Even with --retry 0: an item's first rejections may be about the whole batch.
+    assert asked(world)["20"] >= 4
 
 
 def test_a_busy_server_fails_nobody(world: World) -> None:

@@ -1,1 +1,1 @@
-"""Calls in parallel: workers, pace, retries."""
+"""Parallel calls: workers, rate limits, retries."""

@@ -1,1 +1,1 @@
-"""Lines and records to request bodies."""
+"""Lines, records and files become request bodies."""

@@ -1,4 +1,4 @@
-"""An item of a batch to the body of its request."""
+"""Turns an item of a batch into the body of its request."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import CHAT_PATH
 from llamacli.stdio.input import InputReader
 
-#: Keys of a body that say how the answer is to come, and nothing of what it is.
+#: Keys of a body that say how the answer is sent, not what it is.
 STREAM_KEYS = ("stream", "stream_options")
 
 
@@ -22,7 +22,7 @@ FILE_TEXT = "\ufffc"
 
 
 class RequestBuilder:
-    """Makes bodies of items. What all of them share is read once. Raises LlamaError (usage)."""
+    """Builds the bodies of items. What they share is read once. Raises LlamaError (usage)."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class RequestBuilder:
         self._template, self._reader = template, reader
         self._context = context_messages(context, inputs)
         self._files = attachments(context, inputs)
-        # In one piece an answer comes with its usage and cost from every server, and at the least expense.
+        # Only a whole response reports usage and cost on every server, and it takes the least time to read.
         self._base = params.body([], stream=params.stream, usage=True)
         self._added = params.param or {}
-        given = {name for name in self._base if params.from_flag(name)}
+        flags = {name for name in self._base if params.from_flag(name)}
         if params.from_flag("param"):
-            given |= set(self._added)
-        self._given = {name: value for name, value in self._base.items() if name in given}
+            flags |= set(self._added)
+        self._from_flags = {name: value for name, value in self._base.items() if name in flags}
 
     def build_body(self, item: Item) -> dict[str, Any]:
         """Returns the body that asks an item in the requested format.
@@ -62,7 +62,7 @@ class RequestBuilder:
         return request_digest(self.build_body(other), self._reader.extracts)
 
     def _build_body(self, item: Item) -> dict[str, Any]:
-        """Returns the body that asks an item. Raises LlamaError (usage) where it cannot be asked."""
+        """Returns the body that asks an item. Raises LlamaError (usage) if it cannot be asked."""
         if item.error:
             raise item.error
         record = item.record
@@ -72,19 +72,19 @@ class RequestBuilder:
             return self._with(self._prompted(item.text))
         if "prompt" in record:
             if not isinstance(record["prompt"], str):
-                raise _item_error(item, "has a prompt that is no text")
+                raise _item_error(item, "has a prompt that is not a string")
             return self._with(self._prompted(record["prompt"]))
         if "messages" in record:
             return self._with(self._messages(item, record["messages"]))
         if "body" in record:
             return self._completed(item, record)
-        raise _item_error(item, "has neither prompt, messages nor body", "give a template that names its fields")
+        raise _item_error(item, "has no prompt, messages or body field", "give a template that names its fields")
 
     def _filled(self, template: Template, item: Item) -> str:
         try:
             return template.fill(item.text, item.record or {})
         except KeyError as error:
-            what = f"has no field '{error.args[0]}'" if item.record is not None else "is no object with fields"
+            what = f"has no field '{error.args[0]}'" if item.record is not None else "is not an object with fields"
             raise _item_error(item, what) from None
 
     def _prompted(self, prompt: str) -> list[RequestMessage]:
@@ -94,35 +94,35 @@ class RequestBuilder:
         return [*self._context, {"role": "user", "content": content}]
 
     def _messages(self, item: Item, messages: Any) -> list[RequestMessage]:
-        """Returns a record's own messages, after the system message and with the files in the last one."""
-        if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-            raise _item_error(item, "has messages that are no array of objects")
+        """Returns the messages of a record after the system message, with the files in the last one."""
+        if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
+            raise _item_error(item, "has messages that are not an array of objects")
         if self._files:
             *earlier, last = messages
             if not isinstance(last.get("content"), str):
-                raise _item_error(item, "ends with a message that has no text for --file to follow")
+                raise _item_error(item, "ends with a message without text, which --file needs")
             messages = [*earlier, {**last, "content": join_parts([last["content"], *self._files])}]
         return [*self._context, *messages]
 
     def _completed(self, item: Item, record: dict[str, Any]) -> dict[str, Any]:
-        """Returns a record's own body: a flag goes before it, and it before the environment and the defaults."""
-        own = record["body"]
-        if not isinstance(own, dict):
-            raise _item_error(item, "has a body that is no object")
+        """Returns the body of a record. Flags take precedence over it, and it over the environment."""
+        body = record["body"]
+        if not isinstance(body, dict):
+            raise _item_error(item, "has a body that is not an object")
         url = record.get("url", CHAT_PATH)
         if not isinstance(url, str) or not url.endswith(CHAT_PATH):
-            raise _item_error(item, f"asks for {url}, and batch asks for {CHAT_PATH} only")
-        own = {name: value for name, value in own.items() if name not in STREAM_KEYS}
-        return {**self._base, **own, "messages": self._messages(item, own.get("messages")), **self._given}
+            raise _item_error(item, f"asks for {url}, but batch supports only {CHAT_PATH}")
+        body = {name: value for name, value in body.items() if name not in STREAM_KEYS}
+        return {**self._base, **body, "messages": self._messages(item, body.get("messages")), **self._from_flags}
 
     def _with(self, messages: list[RequestMessage]) -> dict[str, Any]:
         return {**self._base, "messages": messages, **self._added}
 
 
 def request_digest(body: dict[str, Any], extracts: bool) -> str:
-    """Returns the digest that a request is known by in a file of answers, whichever way its answer comes.
+    """Returns the key of a request's row: the same whether or not the answer is streamed.
 
-    Of what makes a row of an answer it holds --extract too, which no body tells.
+    It includes --extract, which is not part of the body but changes the row.
     """
     import hashlib
 

@@ -1,1 +1,1 @@
-"""Rows: in order, in a file, in numbers."""
+"""Rows: in order, in a file, as statistics; and answers that edit files."""
