@@ -25,6 +25,7 @@ from llamacli.chat.readline_setup import (
 from llamacli.chat.slash import FENCE
 from llamacli.errors import Stopped
 from llamacli.stdio import terminal
+from llamacli.stdio.files import append_line, open_log, write_atomically
 from llamacli.stdio.stderr import is_dumb
 
 T = TypeVar("T")
@@ -144,9 +145,11 @@ class LineEditor:
         # A history that cannot be written is not worth an error.
         with suppress(OSError):
             os.makedirs(self._history.parent, mode=0o700, exist_ok=True)
-            fd = os.open(self._history, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with open(fd, "wb") as file:
-                file.write(json.dumps(text).encode() + b"\n")
+            fd = open_log(self._history)
+            try:
+                append_line(fd, json.dumps(text).encode() + b"\n")
+            finally:
+                os.close(fd)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -234,8 +237,6 @@ class LineEditor:
                     if isinstance(text := json.loads(entry), str):
                         _add(text)
             if len(entries) > 2 * HISTORY_LENGTH:
-                from llamacli.stdio.files import write_atomically
-
                 kept = b"".join(entry + b"\n" for entry in entries[-HISTORY_LENGTH:])
                 write_atomically(self._history, kept, 0o600, follow=True)
 

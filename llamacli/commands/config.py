@@ -173,7 +173,7 @@ def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
         raise LlamaError(ExitStatus.USAGE, f"{variable}: the value is empty", f"'config unset {name}' removes it")
     if flag:
         parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, variable, env)
-    _write(lambda content: dotenv.with_value(content, variable, text))
+    _write(lambda content: dotenv.with_value(content, variable, text), env)
     is_hidden = (flag and flag.flag.type.is_secret) or variable == "LLAMACLI_KEY_COMMAND"
     out.write(f"set {variable}{'' if is_hidden else f' to {text}'} in {SETTINGS.path()}\n")
     _note_precedence([variable], env)
@@ -184,14 +184,14 @@ def _unset(name: str, out: Output, env: Environment) -> None:
     variable = name if name in KEY_VARIABLES else _setting_name(name)
     own = [source for source in env.settings.sources if source.name == str(SETTINGS.path())]
     if any(variable in source.values for source in own):
-        _write(lambda content: dotenv.without_value(content, variable))
+        _write(lambda content: dotenv.without_value(content, variable), env)
         out.write(f"removed {variable} from {SETTINGS.path()}\n")
     else:
         env.stderr.note(f"{variable} is not set in {SETTINGS.path()}")
     _note_precedence([variable], env)
 
 
-def _write(change: Callable[[bytes], bytes]) -> None:
+def _write(change: Callable[[bytes], bytes], env: Environment) -> None:
     """Changes the user's .env; only the user can read it."""
     path = SETTINGS.path()
     try:
@@ -199,7 +199,8 @@ def _write(change: Callable[[bytes], bytes]) -> None:
         os.chmod(path.parent, 0o700)
         # A device or a FIFO in its place is not read, and refused below.
         content = path.read_bytes() if path.is_file() else b""
-        write_atomically(path, change(content), 0o600, follow=True)
+        if not write_atomically(path, change(content), 0o600, follow=True):
+            env.stderr.note(f"{path} was written in place, not replaced: it is a mount, or its folder is read-only")
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"cannot change {path}: {error}", "fix the file first") from None
     except OSError as error:
@@ -233,7 +234,7 @@ def _set_key(out: Output, env: Environment) -> None:
     text = _ask_for_key() if os.isatty(0) else env.input.stdin("config set-key")
     key = endpoint.validate_key(_bare_key(text), "the prompt" if os.isatty(0) else "stdin")
     env.stderr.redact(key)
-    _write(lambda content: dotenv.with_value(content, KEY_VARIABLES[0], key))
+    _write(lambda content: dotenv.with_value(content, KEY_VARIABLES[0], key), env)
     out.write(f"stored {masked(key)} in {SETTINGS.path()}\n")
     _note_precedence([*KEY_VARIABLES, *KEY_SOURCES], env)
 

@@ -10,7 +10,5 @@ class Environment:
 
     def __init__(self, stderr: Stderr) -> None:
         self.stderr = stderr
-        #: Wrong settings are the command's business, and do not end it.
-        self.is_lenient = False
         self.input = InputReader(stderr.note)
         self.settings = settings.load(stderr.note)

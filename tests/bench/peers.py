@@ -60,6 +60,23 @@ with ThreadPoolExecutor(JOBS) as pool:
     for content in pool.map(ask, map(str.strip, sys.stdin)):
         print(content)
 """
+#: An answer of so many KB of code, a list and a table, rendered as it arrives in tokens.
+MARKDOWN = """
+import sys
+from llamacli.stdio.markdown.live import LiveMarkdown
+
+class Screen:
+    fd, is_terminal = 1, True
+    def draw(self, text): pass
+
+size = int(sys.argv[1]) * 1000 // 3
+code, item, row = "    value = compute(item)  # comment\\n", "- an item with **bold** words\\n", "| a | cell |\\n"
+answer = "```python\\n" + code * (size // len(code)) + "```\\n" + item * (size // len(item))
+answer += "\\n| a | b |\\n|---|---|\\n" + row * (size // len(row))
+with LiveMarkdown(Screen(), True) as page:
+    for start in range(0, len(answer), 5):
+        page.write(answer[start : start + 5])
+"""
 
 
 class Peers:

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from tests.bench.measure import Command, Costs, interleaved
-from tests.bench.peers import ASK, POOL, STREAM, Peers
+from tests.bench.peers import ASK, MARKDOWN, POOL, STREAM, Peers
 from tests.bench.ready import ready
 from tests.bench.servers import CERTIFICATE, CHUNKS, Urls, quick_api
 from tests.bench.table import PROGRAMS, Table, Target
@@ -35,6 +35,7 @@ class Rows:
         self.help()
         self.batch()
         self.first_token()
+        self.markdown()
         command = self.peers.ours(self.urls.plain, "ask")
         ready(command.words[0], {**self.peers.env, **command.env}, self.table)
         tabs(self.table)
@@ -170,6 +171,14 @@ class Rows:
                 late.append((time.monotonic() - float(data.split()[0])) * 1000)
         self.table.line("   a token through the pipe: median, ms", {"llamacli": statistics.median(late)})
         self.table.line("                             worst, ms", {"llamacli": max(late)})
+
+    def markdown(self) -> None:
+        sizes = {size: self.peers.script(MARKDOWN, size) for size in ("0", "60", "120")}
+        costs = self._run(sizes, 5)
+        none, short, long = (costs.median(size, "cpu") or 0 for size in sizes)
+        self.table.line("h  60 KB of Markdown: processor time, s", {"llamacli": short}, Target(short, 1.5))
+        growth = (long - none) / (short - none)
+        self.table.line("   120 KB for 60, times the time", {"llamacli": growth}, Target(growth, 2.2))
 
     def _asking(self, url: str, model: str) -> dict[str, Command]:
         peers = self.peers

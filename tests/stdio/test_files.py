@@ -266,6 +266,7 @@ def test_settings_that_cannot_be_replaced_are_written_in_place(world: World) -> 
     assert result.returncode == 0
     assert (world.config / ".env").read_text() == "# mine\nLLAMACLI_SEED=1\nAIMLAPI_API_KEY=sk-0123456789abcdef\n"
     assert os.listdir(world.config) == [".env"]
+    assert ".env was written in place, not replaced: " in result.stderr
 
 
 def run(command: list[str], world: World) -> subprocess.CompletedProcess[str]:
