@@ -103,6 +103,11 @@ class Accumulator:
         return bool(self._choices)
 
     @property
+    def error(self) -> object:
+        """The error that the server reports in a choice, None if there is none."""
+        return next((choice.error for choice in self._choices.values() if choice.error), None)
+
+    @property
     def growth(self) -> int:
         """Returns how many pieces of text, reasoning and tool calls have arrived."""
         return sum(choice.growth for choice in self._choices.values())
@@ -137,6 +142,7 @@ class _PartialChoice:
         self._message: dict[str, Any] = {}
         self._fields: dict[str, Any] = {}
         self.growth = 0
+        self.error: object = None
 
     def add(self, part: dict[str, Any]) -> None:
         for key, value in part.items():
@@ -152,6 +158,7 @@ class _PartialChoice:
             elif key == "finish_reason" and is_worse(self._fields.get(key), value):
                 pass
             elif value or key not in self._fields:
+                self.error = value if key == "error" else self.error
                 self._fields[key] = deepcopy(value) if key == "logprobs" else value
 
     def _suffix_of(self, name: str, value: Any) -> Any:

@@ -48,6 +48,10 @@ MORE_WORD_KEYS = (
 ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
 
 
+#: Words for a failure where other servers have a number.
+ERROR_CODES = ("error", "fail", "failed", "failure")
+
+
 #: Names of events, and types of documents, that only show that the server is alive.
 PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
 
@@ -79,6 +83,11 @@ def reports_error(chunk: object) -> bool:
         return True
     if chunk.get("choices") is not None or chunk.get("type") in PING_NAMES:
         return False
+    codes = (chunk.get("code"), chunk.get("status"), chunk.get("statusCode"), chunk.get("status_code"))
+    if chunk.get("success") is False or any(str(code).lower() in ERROR_CODES for code in codes):
+        return True
+    if any(isinstance(code, int) and 400 <= code < 600 for code in codes):
+        return True
     return any(words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower()))
 
 

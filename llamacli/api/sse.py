@@ -24,14 +24,14 @@ MAX_BARE_ATTEMPTS = 100
 
 
 #: Names of events and fields that report an error: `event: error`, `error: {...}`.
-ERROR_NAME = r"(?i)[\w-]*(error|exception|failure|failed)[\w-]*"
+ERROR_NAME = r"(?i)err|[\w-]*(error|exception|failure|failed)[\w-]*"
 
 
 #: How a text that reports an error begins: `Error code: 524`, `[ERROR] engine died`.
 ERROR_TEXT = r"(?i)\W*(error|exception|fatal)\b"
 
 
-#: A field that the standard does not know, and that is therefore ignored.
+#: A field that the standard does not know: ignored, unless its value is JSON.
 UNKNOWN_FIELD = r"[\w.-]+:"
 
 
@@ -110,7 +110,9 @@ class Decoder:
             elif line.startswith("data:"):
                 if self._bare:
                     self._drop_bare()
-                self._data.append(line[6:] if line.startswith("data: ") else line[5:])
+                value = line[6:] if line.startswith("data: ") else line[5:]
+                # Some gateways put the field in front of one that is there already.
+                self._data.append(value[5:].lstrip() if value.startswith("data:") else value)
                 self._grow(len(line))
             else:
                 self._take_line(line, events)
@@ -142,6 +144,9 @@ class Decoder:
         elif re.match(ERROR_TEXT, line):
             self._dispatch(events)
             events.append(Event(line.strip(), "error"))
+        elif value.lstrip()[:1] == "{" and re.match(UNKNOWN_FIELD, line):
+            self._dispatch(events)
+            events.append(Event(value.strip()))
         elif not re.match(UNKNOWN_FIELD, line):
             self._take_stray(line)
 

@@ -111,6 +111,8 @@ class Reply(Body):
             try:
                 for chunk in self._chunks(event):
                     increments.append(self._accumulate(chunk))
+                if self.accumulator.error and not self._is_done:
+                    raise self._server_error(error_message(self.accumulator.error))
             except LlamaError:
                 # What arrived with it is printed before the error.
                 yield increments

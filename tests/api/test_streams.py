@@ -252,3 +252,20 @@ def test_tool_calls_are_told_apart_however_a_server_numbers_them() -> None:
     assert calls(part("a", id="x"), part("b"), part("c", id="y")) == ["ab", "c"]
     assert calls(part("a", index=0, id="x"), part("c", index=0, id="y"), part("d", index=0)) == ["a", "cd"]
     assert calls(part("a", index=0, id="x"), part("b", index=0, id="x")) == ["ab"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_read"),
+    [
+        (["[{}", *[",{}"] * 50, "]"], True),
+        # Each line could be the last one, and reading all of it again each time would be quadratic.
+        (["[{}", *[",{}"] * 200, "]"], False),
+        (["{", '"a": "' + "x" * 60_000 + '"', "}"], True),
+        (["{", '"a": "' + "x" * 70_000 + '"', "}"], False),
+    ],
+)
+def test_json_outside_of_any_field_has_a_bound(lines: list[str], is_read: bool) -> None:
+    decoder = sse.Decoder()
+    events = decoder.feed("\n".join([*lines, "", "data: 1", "", ""]).encode())
+    assert [event.data for event in events] == (["\n".join(lines), "1"] if is_read else ["1"])
+    assert bool(decoder.stray) is not is_read

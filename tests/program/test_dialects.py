@@ -85,6 +85,12 @@ def test_an_unknown_finish_reason_is_named_with_v_alone(world: World) -> None:
     assert "* unknown finish_reason 'pigeon'; taken as a complete answer\n" in world.call("ask", "-v", "Hi").err
 
 
+@pytest.mark.parametrize("reason", ["FINISH_REASON_STOP", "stop: <|eot_id|>", "Tool-Calls", None])
+def test_a_known_finish_reason_is_not_named(world: World, reason: str | None) -> None:
+    world.api.will(sent(*HELLO, delta(finish=reason), DONE))
+    assert "finish_reason" not in world.call("ask", "-v", "Hi").err
+
+
 def test_an_empty_finish_reason_never_replaces_a_real_one(world: World) -> None:
     for late in ("", None, "stop", "pigeon"):
         world.api.will(sent(*HELLO, delta(finish="length"), delta(finish=late), DONE))

@@ -99,9 +99,22 @@ STREAMS: dict[str, Dialect] = {
         words="insufficient balance",
         raw=0,
     ),
+    "an error in a choice": broken(
+        SO_FAR, {"choices": [{"index": 0, "delta": {}, "error": {"message": "died"}}]}, status=7, words="died"
+    ),
+    "err field": broken(SO_FAR, b"err: engine died\n\n", DONE, status=7, words="engine died", raw=0),
+    "unknown field with an error": broken(
+        SO_FAR, b'result: {"error": {"message": "died"}}\n\n', DONE, status=7, words="died", raw=0
+    ),
+    "success: false": broken(SO_FAR, {"success": False, "info": "E17"}, status=7, words='"info":"E17"'),
+    "a code of HTTP": broken(SO_FAR, {"statusCode": 503, "hint": "E17"}, status=7, words='"hint":"E17"'),
+    "a status in words": broken(SO_FAR, {"status": "failed", "reason": "no GPU"}, status=7, words="no GPU"),
     "no words": broken(SO_FAR, {"error": {"code": "E17", "param": "x"}}, status=7, words='"code":"E17"'),
     "a gateway's page": broken(SO_FAR, b"<html><title>502</title></html>\n", words="<html>"),
     "a gateway's page and done": whole(delta("hello"), b"upstream closed\n\n", STOP, DONE),
+    # Fields
+    "data twice": whole(*(b"data: " + data(chunk) + b"\n" for chunk in (*HELLO, STOP)), b"data: data: [DONE]\n\n"),
+    "chunks in another field": whole(*(data(chunk).replace(b"data", b"chunk", 1) for chunk in HELLO), STOP, DONE),
     # Signs of life
     "null events": whole(b"data: null\n\n", HELLO[0], b"data: null\n\n", HELLO[1], STOP, DONE),
     "empty lists": whole(b"data: []\n\n", HELLO[0], b"data: {}\n\n", HELLO[1], STOP, DONE),
