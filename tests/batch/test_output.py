@@ -22,8 +22,10 @@ from tests.support.fake_api import (
     raw,
     respond,
     stream,
+    streamed,
     text,
 )
+from tests.support.faults import packed
 from tests.support.world import World
 
 FIELDS = ["index", "id", "key", "input", "content", "finish_reason", "model", "usage", "usd", "seconds", "attempts"]
@@ -223,3 +225,16 @@ def until_quiet(world: World) -> None:
         still = still + 1 if len(world.api.requests) == seen else 0
         seen = len(world.api.requests)
         threading.Event().wait(0.1)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_compressed_answer_is_read_in_a_stream_and_whole(world: World, is_chunked: bool) -> None:
+    events = b"".join(streamed("whole", usage=True))
+    for flags, data in ((["--stream"], events), ([], json.dumps(completion("whole")).encode())):
+        world.api.will(packed(data, chunked=is_chunked))
+        result = world.call("batch", *flags, stdin="a\nb\n")
+        assert (result.status, contents(result)) == (0, ["whole"] * 2), result.err
+        world.api.will(packed(data, kept=-5, chunked=is_chunked))
+        # A stream is whole with its [DONE].
+        status = None if flags else 9
+        assert [error and error[0] for error in errors(world.call("batch", *flags, stdin="a\n"))] == [status]

@@ -145,7 +145,7 @@ class Stats:
         if self.reused:
             parts.append(f"{self.reused} kept from before")
         if self.retries:
-            parts.append(f"{self.retries} retries")
+            parts.append("1 retry" if self.retries == 1 else f"{self.retries} retries")
         parts.append(f"{seconds:.1f} s")
         if self.answered:
             parts.append(f"{self.answered / max(seconds, 0.001):.1f}/s")
