@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import sys
 
 if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -13,7 +14,6 @@ gc.set_threshold(50_000, 20, 100)
 def _shadowing_hint() -> str:
     """Names a file that Python has imported in place of one of its own modules."""
     import os
-    import sys
 
     library = os.path.realpath(os.path.dirname(os.__file__))
     paths = [path for path in dict.fromkeys(sys.path) if os.path.isdir(path or ".") and "site-packages" not in path]
@@ -29,6 +29,10 @@ def _shadowing_hint() -> str:
 def program() -> None:
     """Starts the program."""
     try:
+        if sys.argv[1:2] == ["ask"]:
+            from llamacli.http.open import connect_early
+
+            connect_early(sys.argv[2:])
         from llamacli.main import run
     except Exception as error:
         import os

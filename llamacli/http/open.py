@@ -1,11 +1,15 @@
 """Opens a client: the connection first, in a thread, while requests is still being imported."""
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
+from llamacli.config.settings import load as load_settings
 from llamacli.http.connection.preconnect import Preconnect
 from llamacli.http.connection.proxy import has_any_proxy
 from llamacli.http.endpoint import Endpoint
-from llamacli.http.options import NetworkOptions, certificates
+from llamacli.http.options import DEFAULT_BASE_URL, BaseUrlType, NetworkOptions, certificates
 from llamacli.http.request import is_loopback
 from llamacli.stdio.stderr import Stderr
 
@@ -17,6 +21,46 @@ if TYPE_CHECKING:
 PRECONNECT_MIN_SECONDS = 1
 
 
+#: Flags of ask that change neither whether a call is made nor where to; any other flag means not to connect early.
+HARMLESS_FLAGS = {
+    *("-m", "-t", "-s", "-f", "-o", "-x", "-u", "-q", "-I", "--", "--model", "--temperature", "--max-tokens"),
+    *("--system", "--file", "--output", "--extract", "--usage", "--quiet", "--choice", "--yes-no", "--schema"),
+    *("--json", "--stream", "--no-stream", "--no-stdin"),
+}
+#: Settings that do.
+DECISIVE_SETTINGS = ("LLAMACLI_CONNECT_TIMEOUT", "LLAMACLI_MAX_TIME", "LLAMACLI_CACHE", "LLAMACLI_OFFLINE")
+
+#: The connection that connect_early has begun, for the first client.
+_early: dict[str, Preconnect | None] = {"connection": None}
+
+
+def connect_early(words: list[str]) -> None:
+    """Begins to connect for `ask` before its command line is parsed, if it is clear that it will call and whom.
+
+    Only over TLS, which takes two round trips more than sending the request alone.
+    Nothing is sent; if the command line turns out to be wrong, the connection is closed.
+    """
+    if not os.environ.get("AIMLAPI_BASE_URL", DEFAULT_BASE_URL).startswith("https:"):
+        return
+    settings = load_settings(lambda note: None)
+    url = settings.find("AIMLAPI_BASE_URL", untrusted=True) or (DEFAULT_BASE_URL, settings.sources[0])
+    names = [name for source in settings.sources for name in source.values if source.values[name]]
+    is_clear = (
+        HARMLESS_FLAGS.issuperset(word for word in words if word.startswith("-"))
+        and not any(name in DECISIVE_SETTINGS for name in names)
+        and any(name in (*KEY_VARIABLES, *KEY_SOURCES) for name in names)
+        and not url[1].untrusted
+    )
+    if not is_clear or has_any_proxy():
+        return
+    # An invalid URL is reported later. A closed standard descriptor must not become the connection.
+    with suppress(ValueError, OSError, RuntimeError):
+        for descriptor in (0, 1, 2):
+            os.fstat(descriptor)
+        if url[0].startswith("https://"):
+            _early["connection"] = Preconnect(str(BaseUrlType().parse(url[0])), NetworkOptions.connect_timeout)
+
+
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
     """Returns a client that is about to send a request. Raises LlamaError (usage) if the CA bundle is missing."""
     bundle = certificates(options)
@@ -25,11 +69,18 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
 
         # An error of the log comes before the connection.
         usage_log(options, stderr.note)
-    early = None
-    if options.connect_timeout >= PRECONNECT_MIN_SECONDS and (is_loopback(where.base_url) or not has_any_proxy()):
+    early, _early["connection"] = _early["connection"], None
+    if early and not early.leads_to(where.base_url):
+        early.close()
+        early = None
+    if (
+        not early
+        and options.connect_timeout >= PRECONNECT_MIN_SECONDS
+        and (is_loopback(where.base_url) or not has_any_proxy())
+    ):
         early = Preconnect(where.base_url, options.connect_timeout)
-        if early.is_tls:
-            early.secure(bundle)
+    if early and early.is_tls:
+        early.secure(bundle)
     # Nothing takes longer to import than requests.
     from llamacli.http.client import Client
 

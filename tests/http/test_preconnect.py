@@ -222,3 +222,79 @@ def test_a_connection_that_no_request_takes_is_let_go(world: World, tls: FakeApi
         with client:
             early.close()
             assert client.recv(1) == b""
+
+
+#: Runs the program as its script does, but imports typer only once the file of the first argument exists.
+GATED_SCRIPT = GATED.replace(
+    '"requests" and not os.path.exists(sys.argv[1])', '"typer" and not os.path.exists(gate)'
+).replace(
+    """from llamacli.main import main
+sys.exit(main(sys.argv[2:]))""",
+    """from llamacli.__main__ import program
+program()""",
+)
+GATED_SCRIPT = GATED_SCRIPT.replace("class Gate", "gate = sys.argv.pop(1)\n\nclass Gate")
+
+
+def start_at(api: FakeApi, world: World, folder: Path) -> Path:
+    """Points the program to a server over TLS; returns the file that its first connection creates."""
+    gate = folder / "gate"
+
+    def greet(handler: Handler) -> None:
+        gate.touch()
+
+    api.greeting = greet
+    world.env["AIMLAPI_BASE_URL"] = api.url.replace("127.0.0.1", "localhost")
+    world.env["REQUESTS_CA_BUNDLE"] = str(folder / "ca.pem")
+    return gate
+
+
+@pytest.mark.parametrize("arguments", [["Hi"], ["-m", "x", "--json", "Hi"]])
+def test_over_tls_it_begins_before_the_command_line_is_parsed(
+    world: World, tls: FakeApi, tmp_path: Path, arguments: list[str]
+) -> None:
+    gate = start_at(tls, world, tmp_path)
+    command = [sys.executable, "-c", GATED_SCRIPT, str(gate), "ask", *arguments]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=world.env, cwd=world.cwd, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tls.connections, len(tls.requests)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        *((arguments, {}) for arguments in (["-h"], ["--dry-run", "Hi"], ["--curl", "Hi"], ["-P", "missing"])),
+        (["--base-url", "https://localhost:1/v1", "--connect-timeout", "0.1", "Hi"], {}),
+        (["-t", "9", "Hi"], {"AIMLAPI_API_KEY": "", "LLAMACLI_KEY_FILE": ""}),
+        (["-t", "9", "Hi"], {"LLAMACLI_MAX_TIME": "5"}),
+        (["-t", "9", "Hi"], {"ALL_PROXY": "http://127.0.0.1:1"}),
+        (["-t", "9", "Hi"], {"AIMLAPI_BASE_URL": "https://localhost:99999/v1"}),
+    ],
+)
+def test_it_does_not_begin_for_a_call_that_may_not_be_made(
+    world: World, tls: FakeApi, tmp_path: Path, arguments: list[str], env: dict[str, str]
+) -> None:
+    start_at(tls, world, tmp_path)
+    world.run("ask", *arguments, env=env)
+    assert tls.connections == 0
+
+
+def test_it_begins_for_no_server_of_a_strangers(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    start_at(tls, world, tmp_path)
+    (world.cwd / ".env").write_text(f"AIMLAPI_BASE_URL={world.env.pop('AIMLAPI_BASE_URL')}\n")
+    world.run("ask", "-t", "9", "Hi")
+    assert tls.connections == 0
+
+
+def test_a_connection_that_turns_out_to_be_unneeded_is_closed(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    start_at(tls, world, tmp_path)
+    assert world.run("ask", "-t", "9", "Hi").status == 2
+    assert not tls.requests
+
+
+def test_the_connection_never_becomes_a_closed_standard_descriptor(world: World, tls: FakeApi, tmp_path: Path) -> None:
+    start_at(tls, world, tmp_path)
+    assert world.shell("llamacli ask Hi >&-").status == 74
+    assert not tls.requests or tls.requests[0].path == "/v1/chat/completions"

@@ -91,6 +91,12 @@ class Preconnect:
         self._is_taken = self._is_secured = False
         start_new_thread(self._open, (seconds,))
 
+    def leads_to(self, url: str) -> bool:
+        """True if a URL has the same server and scheme."""
+        parts = urlsplit(url)
+        is_tls = parts.scheme == "https"
+        return (parts.hostname, parts.port or (443 if is_tls else 80), is_tls) == (self.host, self.port, self.is_tls)
+
     def secure(self, bundle: str | None) -> None:
         """Imports what a handshake needs and lets it begin. Without a bundle, requests' own certificates count."""
         import certifi
