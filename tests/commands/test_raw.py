@@ -1,13 +1,10 @@
 """`raw`, and `--dry-run` and `--curl`: nothing between the user and the wire."""
 
 import json
-import shutil
 import subprocess
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from llamacli.ask.params import Params
 from tests.cli.test_params import GOOD, TOOLS, flag
@@ -23,7 +20,6 @@ from tests.support.fake_api import (
     raw,
     stream,
     streamed,
-    text,
 )
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -309,98 +305,6 @@ def test_what_dry_run_prints_raw_sends(world: World, name: str, given: list[str]
 # --curl
 
 
-def sent_by_curl(world: World, command: str, shell: str = "bash") -> None:
-    if missing := [tool for tool in ("curl", shell) if not shutil.which(tool)]:
-        pytest.skip(f"{missing[0]} is not installed")
-    script = f"set -e\n{command}"
-    subprocess.run([shell], input=script.encode(), env=world.env, cwd=world.cwd, capture_output=True, check=True)
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=200))
-@example("it's $HOME `id` \\n %s %% ! \" '' \x00 \x7f \u202e\n\n")
-@example("'" * 50)
-def test_curl_puts_the_same_bytes_on_the_wire(world: World, prompt: str) -> None:
-    if not prompt.strip():
-        return
-    world.api.requests.clear()
-    world.api.will(text("ok"))
-    assert world.call("ask", stdin=prompt).status in (0, 2)
-    if not world.api.requests:
-        return
-    command = world.call("ask", "--curl", stdin=prompt).out
-    sent_by_curl(world, command)
-    ours, theirs = world.api.requests
-    assert ours.body == theirs.body
-    assert ours.path == theirs.path
-    for name in ("authorization", "content-type"):
-        assert ours.headers[name] == theirs.headers[name]
-
-
-@pytest.mark.parametrize("shell", ["bash", "dash"])
-def test_a_megabyte_passes_through_curl(world: World, shell: str) -> None:
-    prompt = "it's a line\n" * 87_382
-    command = world.run("ask", "--curl", stdin=prompt).out
-    sent_by_curl(world, command, shell)
-    assert world.api.prompt == prompt.rstrip("\n")
-
-
-def test_curl_of_raw(world: World) -> None:
-    world.api.will(answer())
-    command = world.call("raw", "--curl", "--endpoint", "//v2/x?a=b", "-H", "X-A: it's", "{ }").out
-    sent_by_curl(world, command)
-    request = world.api.requests[0]
-    assert (request.method, request.path, request.body) == ("POST", "/v2/x?a=b", b"{ }")
-    assert request.headers["x-a"] == "it's"
-    sent_by_curl(world, world.call("raw", "--curl", "--endpoint", "/models").out)
-    assert (world.api.requests[1].method, world.api.requests[1].path) == ("GET", "/v1/models")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--endpoint", "/a?q=%7Bx%7D&r=a,b", "{}"],
-        ["-H", "X-B:", "{}"],
-        ["-H", "X-B: 1", "-H", "x-b: 2", "{}"],
-        ["-X", "POST", "--endpoint", "/x"],
-        ["-X", "DELETE", "--endpoint", "/x"],
-        ["-X", "HEAD", "--endpoint", "/x"],
-    ],
-)
-def test_curl_is_the_same_call_in_odd_cases_too(world: World, arguments: list[str]) -> None:
-    world.api.will(answer())
-    world.call("raw", *arguments)
-    command = world.call("raw", "--curl", *arguments).out
-    # Which no call to loopback goes through.
-    world.env["http_proxy"] = "http://127.0.0.1:9"
-    sent_by_curl(world, command)
-    ours, theirs = world.api.requests
-    assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
-    for name in ("x-b", "content-length", "content-type"):
-        assert ours.headers.get(name) == theirs.headers.get(name)
-
-
-def test_curl_keeps_to_the_rules_of_trust(world: World) -> None:
-    assert "Authorization" not in world.call("ask", "--curl", "--base-url", "http://o.example/v1", "Hi").out
-    assert "Authorization" in world.call("ask", "--curl", "--base-url", "http://o.example", "--allow-http", "Hi").out
-    (world.cwd / ".env").write_text("AIMLAPI_BASE_URL=https://evil.example/v1\n")
-    result = world.call("ask", "--curl", "Hi", AIMLAPI_BASE_URL="")
-    assert "Authorization" not in result.out
-    assert "calling https://evil.example/v1, as " in result.err
-    result = world.call("ask", "--curl", "--base-url", world.api.url, "Hi", AIMLAPI_API_KEY="", AIML_API_KEY=KEY)
-    assert "takes the key from AIMLAPI_API_KEY, which is not set here" in result.err
-
-
-def test_curl_names_the_key_only_where_it_would_be_sent(world: World) -> None:
-    assert '"Authorization: Bearer $AIMLAPI_API_KEY"' in world.call("ask", "--curl", "Hi").out
-    assert "Authorization" not in world.call("ask", "--curl", "--no-key", "Hi").out
-    assert "Authorization" not in world.call("ask", "--curl", "Hi", AIMLAPI_API_KEY="").out
-    assert "Authorization" in world.call("ask", "--curl", "Hi", AIMLAPI_API_KEY="", AIMLAPI_BASE_URL="").out
-    (world.cwd / ".env").write_text(f"AIMLAPI_BASE_URL={world.api.url}\nAIMLAPI_KEY=theirs\n")
-    result = world.call("ask", "--curl", "Hi", AIMLAPI_BASE_URL="")
-    assert "Authorization" not in result.out
-
-
 def test_neither_fetches_a_key(world: World) -> None:
     for switch in ("--curl", "--dry-run"):
         result = world.call("ask", switch, "Hi", AIMLAPI_API_KEY="", LLAMACLI_KEY_COMMAND="touch fetched")
@@ -465,19 +369,11 @@ def test_a_fields_name_is_utf8(world: World) -> None:
     assert "--field is not UTF-8" in result.err
 
 
-def test_curl_takes_a_folder_of_certificates_for_one(world: World) -> None:
-    assert f"--capath '{world.cwd}'" in world.call("raw", "--curl", "--ca-bundle", str(world.cwd), "{}").out
-
-
 def test_an_answer_is_known_by_its_path_whatever_the_query(world: World) -> None:
     world.api.will(document(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n', kind="text/plain"))
     result = world.call("raw", "--endpoint", "/chat/completions?api-version=1", "{}")
     assert result.status == 9
     assert result.out.startswith('{"choices"')
-
-
-def test_a_head_with_a_body_is_a_head_with_a_body_by_curl_too(world: World) -> None:
-    assert " -X HEAD " in world.call("raw", "--curl", "-X", "HEAD", "{}").out
 
 
 def test_cookies_are_a_list_of_their_own_kind(world: World) -> None:
