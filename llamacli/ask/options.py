@@ -1,12 +1,13 @@
 """The flags of a question: what it is made of, and how its answer is shown."""
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from llamacli.ask.params import JsonType, Params
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import Age, AtFile, Choice, Integer, ParamType, PathType, Switch
+from llamacli.cli.types import Age, AtFile, Choice, Integer, Number, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.stdio.stderr import is_dumb
@@ -308,6 +309,27 @@ class InputOptions(ContextOptions):
             example="llamacli ask --overflow map --max-input 4000 'Summarize:' <notes.txt",
         ),
     ] = None
+
+
+jobs_flag = partial(Flag, Integer(1, 1000), "Maximum parallel calls.", "-j")
+
+
+class PoolOptions(Options):
+    """How fast to ask, and for how much money."""
+
+    title = "Pace"
+
+    jobs: Annotated[int, jobs_flag()] = 8
+    rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None
+    max_cost: Annotated[
+        float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
+    ] = None
+
+
+class MapOptions(PoolOptions):
+    """How fast to ask the parts of a long input."""
+
+    note = "These apply to --overflow map."
 
 
 #: The flags of a question, in the order of the help: those of ask, and of a turn of chat.

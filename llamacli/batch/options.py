@@ -1,10 +1,10 @@
 """The flags of a batch."""
 
-from functools import partial
 from typing import Annotated
 
+from llamacli.ask.options import PoolOptions, jobs_flag
 from llamacli.cli.table import Flag, Options
-from llamacli.cli.types import Choice, Integer, Number, OptionalValue, ParamType, PathType, Switch
+from llamacli.cli.types import Choice, Integer, OptionalValue, ParamType, PathType, Switch
 
 
 class Shard(ParamType):
@@ -15,27 +15,6 @@ class Shard(ParamType):
         if not (slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)):
             raise ValueError("is not I/N with I from 1 to N")
         return int(number), int(shards)
-
-
-jobs_flag = partial(Flag, Integer(1, 1000), "Maximum parallel calls.", "-j")
-
-
-class PoolOptions(Options):
-    """How fast to ask, and for how much money."""
-
-    title = "Pace"
-
-    jobs: Annotated[int, jobs_flag()] = 8
-    rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None
-    max_cost: Annotated[
-        float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
-    ] = None
-
-
-class MapOptions(PoolOptions):
-    """How fast to ask the parts of a long input."""
-
-    note = "These apply to --overflow map."
 
 
 class LimitOptions(PoolOptions):

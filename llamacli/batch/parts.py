@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 from llamacli.api.json import encode
 from llamacli.api.messages import Content
 from llamacli.ask.answers import AnswerReader
-from llamacli.ask.options import InputOptions, OutputOptions
+from llamacli.ask.options import InputOptions, MapOptions, OutputOptions
 from llamacli.ask.overflow import estimate_tokens, split
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
 from llamacli.batch.input.items import Item, Items
 from llamacli.batch.input.template import Template
-from llamacli.batch.options import LimitOptions, MapOptions
+from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.rows import Row
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
