@@ -328,6 +328,9 @@ def test_the_summary_names_the_most_frequent_error_and_what_is_left(world: World
     result = world.call("batch", stdin="x\nmoon\nsun\na\n")
     assert "1 answered, 3 failed (most often: 404 Not Found" in result.err
     assert "[" not in result.err
+    missing = world.call("batch", "--input", "files", "x", "no", "such", "file")
+    assert "3 failed (No such file or directory)" in missing.err
+    assert "1 failed (no: No such file or directory)" in world.call("batch", "--input", "files", "x", "no").err
     world.api.will(by_prompt(**{"5": error(402, "empty")}))
     result = world.call("batch", "-j", "1", "-o", "out", stdin=LINES)
     assert result.status == 5

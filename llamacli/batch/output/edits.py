@@ -186,7 +186,7 @@ class FileEditor:
         except OSError as error:
             if error.errno not in (errno.EBUSY, errno.EACCES):
                 raise
-            return f"{display_path(target)}: {error.strerror}"
+            return f"{item.value}: {error.strerror}"
         try:
             writer.begin()
             write_all(writer.fd, data)

@@ -94,14 +94,16 @@ class Stats:
         self.answered = self.failed = self.reused = self.retries = self._tokens_in = self._tokens_out = 0
         #: USD, None if the server reports no cost.
         self.cost: float | None = None
+        #: How often each reason occurred, and the first message with it.
         self._errors: Counter[str] = Counter()
+        self._messages: dict[str, str] = {}
 
     def add_reused(self, row: Row) -> None:
         """Counts a row that an earlier call saved."""
         self.reused += 1
         if error := row["error"]:
             self.failed += 1
-            self._add_error(str(error.get("message")))
+            self._add_error(row, str(error.get("message")))
 
     def add_cost(self, usd: float | None) -> None:
         """Counts what an answer cost."""
@@ -113,7 +115,7 @@ class Stats:
         if error := row["error"]:
             self.failed += 1
             self.resumable += error["status"] in RESUMABLE_STATUSES
-            self._add_error(error["message"])
+            self._add_error(row, error["message"])
         else:
             self.answered += 1
         self.retries += max(row["attempts"] - 1, 0)
@@ -121,17 +123,23 @@ class Stats:
         self._tokens_in += tokens_in
         self._tokens_out += tokens_out
 
-    def _add_error(self, message: str) -> None:
+    def _add_error(self, row: Row, message: str) -> None:
         # Without the ids and the item's own file and line.
         reason = re.sub(r" \[[^][]*\]$", "", message)
-        reason = re.sub(r"^\S{1,200} line \d+:? ", "", reason)
+        whole, reason = reason, re.sub(r"^\S{1,200} line \d+:? ", "", reason)
+        if isinstance(row["input"], str):
+            reason = reason.removeprefix(f"{row['input']}: ").removeprefix(f"{row['input']} ")
         if reason in self._errors or len(self._errors) < MAX_ERRORS:
             self._errors[reason] += 1
+            self._messages.setdefault(reason, whole)
 
     @property
     def most_frequent_error(self) -> str:
         """The most frequent reason for a failure, "" if nothing failed."""
-        return self._errors.most_common(1)[0][0] if self._errors else ""
+        if not self._errors:
+            return ""
+        reason, count = self._errors.most_common(1)[0]
+        return self._messages[reason] if count == 1 else reason
 
     def summary(self, left: int | None = None) -> str:
         """Returns all of it in one line; `left` is the number of items that were not asked."""
