@@ -158,7 +158,7 @@ class Body:
             raise self.error(f"the stream ended before the answer did{words}")
 
     def _up_to_done(self, events: list[sse.Event]) -> Iterator[list[sse.Event]]:
-        """Yields the events in front of [DONE], then takes note of it and yields those after it."""
+        """Yields the events before [DONE], notes it, and yields those after it."""
         place = next((place for place, event in enumerate(events) if event.is_done), len(events))
         if place:
             yield events[:place]

@@ -22,7 +22,7 @@ def copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> 
     if reply.is_stream(start) and (is_answer or kind == "text/event-stream"):
         _copy_events(reply, blocks, out, as_received)
     elif is_json:
-        # Only JSON shows by itself where it ends.
+        # Of all bodies without events, only JSON shows where it ends.
         _copy_document(reply, blocks, out)
     else:
         for block in blocks:

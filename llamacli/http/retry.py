@@ -93,7 +93,8 @@ class RetryPolicy:
 def backoff(attempt: int) -> float:
     """Returns the seconds to wait after failure number `attempt` (from 0).
 
-    Double from 1 to 30, each drawn between half and all of it, lest all clients come back at once.
+    The waits double from 1 to 30 s. Each is shortened at random by up to half, so that
+    clients do not all come back at once.
     """
     from random import uniform
 
