@@ -37,7 +37,7 @@ def test_xdg_config_home_is_honoured_where_it_is_absolute(world: World, tmp_path
     assert world.api.body["model"] != "users"
 
 
-def test_the_nearest_env_upwards_counts_and_none_above_the_git_root(world: World) -> None:
+def test_the_nearest_env_upwards_is_read_but_none_above_the_git_root(world: World) -> None:
     deep = world.cwd / "a" / "b"
     deep.mkdir(parents=True)
     (world.cwd / ".env").write_text("LLAMACLI_MODEL=root\n")
@@ -78,7 +78,7 @@ def test_a_file_of_settings_is_utf8_whatever_the_locale(world: World, locale: di
     assert world.api.body["stop"] == ["é"]
 
 
-def test_half_a_character_that_json_escapes_is_no_fault(world: World) -> None:
+def test_an_escaped_half_of_a_surrogate_pair_is_accepted(world: World) -> None:
     assert world.call("ask", "Hi", LLAMACLI_STOP='["\\ud800"]').status == 0
     assert world.api.body["stop"] == ["\ud800"]
 
@@ -88,13 +88,13 @@ def test_a_fifo_named_env_does_not_hang(world: World) -> None:
     assert world.run("ask", "Hi", timeout=10).status == 0
 
 
-def test_a_folder_named_env_is_no_setting(world: World) -> None:
+def test_a_folder_named_env_is_ignored(world: World) -> None:
     (world.cwd / ".env").mkdir()
     assert world.call("ask", "Hi").err == ""
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_another_users_env_is_passed_over(world: World) -> None:
+def test_another_users_env_is_ignored(world: World) -> None:
     project(world, "LLAMACLI_MODEL=theirs")
     shutil.chown(world.cwd / ".env", user=12345)
     result = world.call("ask", "Hi")
@@ -103,7 +103,7 @@ def test_another_users_env_is_passed_over(world: World) -> None:
 
 
 @pytest.mark.parametrize("content", [b"this is no line of a .env\n", b"A=\xff\n", b"A='open\n"])
-def test_an_unreadable_env_is_passed_over_with_a_note_that_shows_nothing_of_it(world: World, content: bytes) -> None:
+def test_an_unreadable_env_is_ignored_with_a_note_that_shows_none_of_it(world: World, content: bytes) -> None:
     (world.cwd / ".env").write_bytes(b"LLAMACLI_MODEL=no\nSECRET=sk-in-the-file\n" + content)
     result = world.call("ask", "Hi")
     assert result.status == 0

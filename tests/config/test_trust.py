@@ -21,7 +21,7 @@ def test_a_strangers_base_url_on_loopback_is_announced_and_gets_no_key(world: Wo
         assert key_sent(world) is None
 
 
-def test_a_401_without_a_key_says_that_none_was_sent_and_why(world: World) -> None:
+def test_a_401_without_a_key_says_why_none_was_sent(world: World) -> None:
     project(world, f"AIMLAPI_BASE_URL={world.api.url}")
     del world.env["AIMLAPI_BASE_URL"]
     world.api.will(error(401, "no"))
@@ -77,7 +77,7 @@ def test_without_a_home_the_working_directory_is_not_taken_for_it(bare: World, h
     "host",
     ["127.0.0.1.evil.example", "127.0.0.2\\x.localhost", "localhost.evil.example", "2130706433", "127.0.0.1@evil"],
 )
-def test_a_host_that_only_looks_like_loopback_is_none(world: World, host: str) -> None:
+def test_a_host_that_only_looks_like_loopback_is_not_trusted(world: World, host: str) -> None:
     project(world, f"AIMLAPI_BASE_URL=http://{host}/v1")
     del world.env["AIMLAPI_BASE_URL"]
     assert world.call("ask", "Hi").status == 2

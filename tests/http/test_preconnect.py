@@ -1,4 +1,4 @@
-"""The connection that is opened while requests is being imported: that it is, and that nothing else tells of it."""
+"""The connection that is opened early: that it is, and that it changes nothing but the time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from tests.support.fake_api import HELLO, FakeApi, Handler, error, raw, respond
 from tests.support.world import PROGRAM, Result, World
 
-#: Runs the program, but does not let it import requests before the file of the first argument is there.
+#: Runs the program, but lets it import requests only once the file of the first argument exists.
 GATED = """
 # What looks for a module holds a lock that a handshake would wait for, which wants to import this.
 import encodings.idna
@@ -33,7 +33,7 @@ sys.meta_path.insert(0, Gate())
 from llamacli.main import main
 sys.exit(main(sys.argv[2:]))
 """
-#: Below a second there is no early connection: this is how the same call goes without.
+#: Below a second there is no early connection: the same call without one.
 WITHOUT = ("--connect-timeout", "0.99")
 
 
@@ -114,7 +114,7 @@ def test_tls_1_3_with_its_session_tickets_makes_no_second_connection(
 
 
 @pytest.mark.parametrize("first", [hang_up, shake_hands_and_hang_up, speak_unasked])
-def test_a_connection_that_has_died_meanwhile_is_replaced_without_a_word(
+def test_a_connection_that_has_died_meanwhile_is_replaced_silently(
     place: Place, first: Callable[[Handler], None]
 ) -> None:
     place.first = first
@@ -123,7 +123,7 @@ def test_a_connection_that_has_died_meanwhile_is_replaced_without_a_word(
     assert (place.api.connections, len(place.api.requests)) == (2, 1)
 
 
-def test_each_retry_makes_a_connection_of_its_own(place: Place) -> None:
+def test_each_retry_opens_a_new_connection(place: Place) -> None:
     place.api.will(raw(b""), error(503, headers=[("Retry-After", "0"), ("Connection", "close")]), respond)
     result = place.ask("--retry", "2")
     assert (result.status, result.out) == (0, HELLO + "\n")
@@ -131,7 +131,7 @@ def test_each_retry_makes_a_connection_of_its_own(place: Place) -> None:
     assert (place.api.connections, len(place.api.requests)) == (3, 3)
 
 
-def test_what_keeps_it_from_opening_is_told_as_ever_and_met_once(
+def test_an_error_of_the_early_connection_is_reported_like_any_other_and_once(
     world: World, tls: FakeApi, free_port: int, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -154,7 +154,7 @@ def test_what_keeps_it_from_opening_is_told_as_ever_and_met_once(
         assert result.status in (2, 8)
         assert result == world.run(*arguments, *WITHOUT)
         expected += 2 * connections
-        # A server may hear of a client that is gone already.
+        # A server may accept a client that has already gone.
         until = time.monotonic() + 10
         while tls.connections + world.api.connections < expected and time.monotonic() < until:
             time.sleep(0.01)
@@ -162,7 +162,7 @@ def test_what_keeps_it_from_opening_is_told_as_ever_and_met_once(
     assert not tls.requests
 
 
-def test_a_handshake_that_hangs_has_the_limit_for_connecting(world: World, mute: str) -> None:
+def test_a_handshake_that_hangs_ends_at_the_connect_timeout(world: World, mute: str) -> None:
     arguments = ["ask", "--base-url", f"https:{mute}", "--no-key", "Hi"]
     result = world.run(*arguments, "--connect-timeout", "1")
     assert result.status == 8
@@ -188,8 +188,8 @@ def test_a_signal_ends_a_handshake_that_hangs_and_silently(world: World, number:
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
-def test_behind_a_proxy_nothing_goes_past_it(world: World, variable: str) -> None:
-    # No address of this machine's own loopback by its looks, hence a matter for a proxy.
+def test_with_a_proxy_nothing_bypasses_it(world: World, variable: str) -> None:
+    # Not a loopback address by its looks, so a proxy is used.
     url = world.api.url.replace("127.0.0.1", "0.0.0.0")
     with FakeApi() as proxy:
         result = world.run("ask", "--base-url", url, "--allow-http", "Hi", env={variable: f"http://{proxy.host}"})
@@ -203,12 +203,14 @@ def test_behind_a_proxy_nothing_goes_past_it(world: World, variable: str) -> Non
     ("arguments", "stdin"),
     [(["--dry-run", "Hi"], b""), (["--curl", "Hi"], b""), ([], b""), ([], b"\xff"), (["-t", "9", "Hi"], b"")],
 )
-def test_nobody_connects_before_there_is_something_to_send(world: World, arguments: list[str], stdin: bytes) -> None:
+def test_over_plain_http_it_waits_until_there_is_something_to_send(
+    world: World, arguments: list[str], stdin: bytes
+) -> None:
     world.run("ask", *arguments, stdin=stdin)
     assert world.api.connections == 0
 
 
-def test_a_connection_that_no_request_takes_is_let_go(world: World, tls: FakeApi) -> None:
+def test_a_connection_that_no_request_claims_is_closed(world: World, tls: FakeApi) -> None:
     from llamacli.http.connection.preconnect import Preconnect
 
     for server in (world.api, tls):
@@ -281,7 +283,7 @@ def test_it_does_not_begin_for_a_call_that_may_not_be_made(
     assert tls.connections == 0
 
 
-def test_it_begins_for_no_server_of_a_strangers(world: World, tls: FakeApi, tmp_path: Path) -> None:
+def test_it_does_not_begin_for_a_server_that_a_projects_env_names(world: World, tls: FakeApi, tmp_path: Path) -> None:
     start_at(tls, world, tmp_path)
     (world.cwd / ".env").write_text(f"AIMLAPI_BASE_URL={world.env.pop('AIMLAPI_BASE_URL')}\n")
     world.run("ask", "-t", "9", "Hi")

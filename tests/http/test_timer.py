@@ -1,4 +1,4 @@
-"""One thread that keeps the time of many calls."""
+"""One thread keeps the deadlines of many calls."""
 
 import math
 import queue
@@ -7,7 +7,7 @@ import threading
 from llamacli.http.connection.attempt import TimerThread
 
 
-def test_alarms_ring_in_the_order_of_their_times_and_need_one_thread() -> None:
+def test_timers_call_back_in_order_from_one_thread() -> None:
     clock, rung = TimerThread(), queue.SimpleQueue[tuple[int, int]]()
     for number in (3, 1, 2):
         clock.start(number, number * 0.1, lambda number=number: rung.put((number, threading.get_ident())))  # type: ignore[misc]
@@ -15,7 +15,7 @@ def test_alarms_ring_in_the_order_of_their_times_and_need_one_thread() -> None:
     assert (numbers, len(set(threads))) == ((1, 2, 3), 1)
 
 
-def test_what_is_dropped_replaced_or_infinite_never_rings() -> None:
+def test_canceled_replaced_and_infinite_timers_never_call_back() -> None:
     clock, rung = TimerThread(), queue.SimpleQueue[str]()
     clock.start("dropped", 0.05, lambda: rung.put("dropped"))
     clock.cancel("dropped")
@@ -28,7 +28,7 @@ def test_what_is_dropped_replaced_or_infinite_never_rings() -> None:
     assert [rung.get(timeout=20) for _ in range(2)] == ["second", "last"]
 
 
-def test_an_alarm_that_is_due_rings_at_once_and_an_earlier_one_wakes_the_clock() -> None:
+def test_a_timer_that_is_due_calls_back_at_once_and_before_later_ones() -> None:
     clock, rung = TimerThread(), queue.SimpleQueue[str]()
     clock.start("late", 1000, lambda: rung.put("late"))
     clock.start("soon", 0.05, lambda: rung.put("soon"))

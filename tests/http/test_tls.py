@@ -1,4 +1,4 @@
-"""The TLS context that connections share: set as urllib3 sets its own, loaded once, and as strict for the next one."""
+"""The TLS context that connections share: configured like urllib3's, loaded once, and strict for every connection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_handshake_has_the_settings_that_urllib3_gives_it(
     assert bool(log) == os.path.exists(tmp_path / "keys.log")
 
 
-def test_what_other_threads_may_be_reading_is_set_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_other_threads_may_be_reading_are_set_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def note(context: ssl.SSLContext, alpn_protocols: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ def test_a_batch_loads_its_certificates_once(world: World, tls: FakeApi, tmp_pat
     bundle = tmp_path / "ca.pem"
 
     def empty_and_answer(handler: Handler) -> None:
-        # Whoever loads it from now on trusts nobody.
+        # If it were loaded again, nobody would be trusted.
         bundle.write_text("")
         answer_and_hang_up(handler)
 
@@ -66,7 +66,7 @@ def test_a_batch_loads_its_certificates_once(world: World, tls: FakeApi, tmp_pat
 
 
 def test_a_chat_goes_on_with_the_certificates_that_it_has(world: World, tls: FakeApi, tmp_path: Path) -> None:
-    """Also where they were loaded for the connection that is opened early."""
+    """Also if they were loaded for the connection that is opened early."""
     bundle = tmp_path / "ca.pem"
 
     def empty_and_fail(handler: Handler) -> None:
@@ -81,7 +81,7 @@ def test_a_chat_goes_on_with_the_certificates_that_it_has(world: World, tls: Fak
     assert tls.connections == 2
 
 
-def test_a_shared_context_still_looks_at_each_server(tls: FakeApi, tmp_path: Path) -> None:
+def test_a_shared_context_still_checks_each_server(tls: FakeApi, tmp_path: Path) -> None:
     from urllib3.connection import HTTPSConnection
     from urllib3.exceptions import SSLError
 
@@ -117,7 +117,7 @@ def test_a_shared_context_still_looks_at_each_server(tls: FakeApi, tmp_path: Pat
     ],
     ids=lambda more: next(iter(more)),
 )
-def test_a_connection_with_wishes_of_its_own_has_a_context_of_its_own(
+def test_a_connection_with_special_settings_does_not_share_the_context(
     more: dict[str, object], tls: FakeApi, tmp_path: Path
 ) -> None:
     from urllib3.connection import HTTPSConnection
