@@ -10,7 +10,8 @@ from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, 
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import variables
 from llamacli.batch.input.files import open_inputs
-from llamacli.batch.input.items import Items, ItemSource, format_of
+from llamacli.batch.input.items import Items, ItemSource
+from llamacli.batch.input.records import format_of
 from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.input.template import Template
 from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.batch.input import items, lines
-from llamacli.batch.input.items import InputFile, Item, Items
+from llamacli.batch.input import lines, records
+from llamacli.batch.input.items import Item, Items
+from llamacli.batch.input.records import InputFile
 from llamacli.batch.input.template import Template
 from llamacli.stdio.input import InputReader
 from tests.support.batches import asked, contents, errors, rows
@@ -98,7 +99,7 @@ def read(path: Path, format: str) -> list[Item]:
 
 @pytest.mark.parametrize("format", ["lines", "jsonl", "csv", "tsv"])
 def test_a_line_or_record_has_a_maximum_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
-    for module in (items, lines):
+    for module in (records, lines):
         monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
     long = "y" * 150_000
     texts = {
@@ -117,7 +118,7 @@ def test_a_line_or_record_has_a_maximum_size(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_quote_that_is_never_closed_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (items, lines):
+    for module in (records, lines):
         monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
     (tmp_path / "in").write_text('a,b\n1,2\n5,"x' + "\nx,y" * 60_000 + "\n6,7\n")
     found = read(tmp_path / "in", "csv")

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
-from llamacli.batch.input.items import BOM, LOSSY_HINT, InputFile, Item, ItemSource, SourceFile
+from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, SourceFile
 from llamacli.batch.input.lines import MAX_ITEM_BYTES
+from llamacli.batch.input.records import InputFile
 from llamacli.batch.input.template import Template
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import InputReader, check_encoding, display_path, is_stdin

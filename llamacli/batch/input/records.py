@@ -1,0 +1,265 @@
+"""Lines and records of files: plain lines, JSON Lines, CSV and TSV."""
+
+import csv
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import chain
+from typing import Any
+
+from llamacli.api.json import json_fault, parse_json
+from llamacli.batch.input.items import BOM, LOSSY_HINT, Item
+from llamacli.batch.input.lines import MAX_ITEM_BYTES, open_input, read_blocks, split_lines
+from llamacli.batch.input.template import Template
+from llamacli.batch.options import INPUT_FORMATS
+from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.input import InputReader, check_encoding, display_path, is_stdin
+
+
+class _TooLong(Exception):
+    """A record of a CSV or TSV exceeds the maximum size."""
+
+
+class InputFile:
+    """A file of lines or records; stdin if the path is `-`. Raises LlamaError (usage) if it cannot be read."""
+
+    total = None
+
+    def __init__(self, path: str, format: str | None, inputs: InputReader) -> None:
+        self.name = "stdin" if is_stdin(path) else display_path(path)
+        self.format = format or format_of(path)
+        self._inputs, self._path = inputs, path
+        self.size: int | None = None
+        self.read_size = 0
+        if is_stdin(path):
+            inputs.claim_stdin("the items")
+            self._blocks, self._status = inputs.stdin_blocks(), os.fstat(0)
+        else:
+            # Opening a FIFO waits for its writer.
+            with nullcontext() if os.path.isfile(path) else inputs.waiting(f"waiting for {self.name}"):
+                fd, self._status = open_input(path)
+            # A thousand regular files are opened one after another; what comes from a FIFO comes only once.
+            if stat.S_ISREG(self._status.st_mode):
+                self._check_encoding(os.pread(fd, 1 << 16, 0))
+                os.close(fd)
+                fd = -1
+            self._blocks = read_blocks(path, fd)
+        if stat.S_ISREG(self._status.st_mode):
+            self.size = self._status.st_size
+        self._header: list[str] = []
+        self._rows: Iterator[tuple[int, list[str] | LlamaError]] = iter(())
+
+    def _check_encoding(self, block: bytes) -> None:
+        check_encoding(block, self.name, "" if self.name == "stdin" else self._path)
+
+    def _checked_blocks(self) -> Iterator[bytes]:
+        """Returns the blocks. Raises LlamaError (usage) if the first one shows that this is not text."""
+        first = next(self._blocks, b"")
+        self._check_encoding(first)
+        return chain([first] if first else [], self._blocks)
+
+    def check(self, template: Template | None) -> None:
+        fields = template.fields if template else ()
+        if self.format == "lines" and fields:
+            what = f"{self.name} is read as plain lines, so there is no {{{fields[0]}}}"
+            todo = "add --input csv (or tsv, jsonl); for literal braces write {{ }}"
+            raise LlamaError(ExitStatus.USAGE, what, todo)
+        if self.format not in ("csv", "tsv"):
+            return
+        self._rows = self._split_rows()
+        for _, row in self._rows:
+            if isinstance(row, LlamaError):
+                raise row
+            self._header = row
+            self._check_header(fields if template else ("prompt",), template is None)
+            return
+
+    def _check_header(self, fields: Sequence[str], is_default: bool) -> None:
+        header = self._header
+        if duplicate := next((name for name in header if header.count(name) > 1), None):
+            raise LlamaError(ExitStatus.USAGE, f"{self.name} has two columns '{duplicate}'", "rename one")
+        if missing := next((name for name in fields if name not in header), None):
+            todo = f"its columns are {', '.join(header)}"
+            if is_default:
+                todo += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
+            raise LlamaError(ExitStatus.USAGE, f"{self.name} has no column '{missing}'", todo)
+
+    def paths(self) -> Sequence[str]:
+        return ()
+
+    def statuses(self) -> Iterable[os.stat_result | None]:
+        return [self._status]
+
+    def items(self, start: int) -> Iterator[Item]:
+        read = {"lines": self._lines, "jsonl": self._documents}.get(self.format, self._records)
+        yield from read(start)
+
+    def _numbered(self) -> Iterator[tuple[int, bytes]]:
+        """Yields the lines that are not blank with their numbers from 1, without line end and BOM."""
+        for number, line in enumerate(split_lines(self._checked_blocks()), 1):
+            self.read_size += len(line)
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
+            if number == 1:
+                line = line.removeprefix(BOM)
+            if line and not line.isspace():
+                yield number, line
+
+    def _decode(self, index: int, number: int, line: bytes) -> Item:
+        """Returns the item of a line that is a text, or has an error."""
+        location = f"{self.name} line {number}"
+        if len(line) > MAX_ITEM_BYTES:
+            return self._broken(index, location, line[:200], "is longer than 64 MiB", "split it")
+        try:
+            text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
+        except UnicodeDecodeError as error:
+            what = f"is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}"
+            return self._broken(index, location, line, what, LOSSY_HINT)
+        if "\0" in text:
+            return self._broken(index, location, line, f"contains a NUL byte at offset {line.index(0)}", "remove it")
+        return Item(index, location, text, text)
+
+    def _lines(self, start: int) -> Iterator[Item]:
+        for index, (number, line) in enumerate(self._numbered(), start):
+            yield self._decode(index, number, line)
+
+    def _documents(self, start: int) -> Iterator[Item]:
+        for index, (number, line) in enumerate(self._numbered(), start):
+            item = self._decode(index, number, line)
+            if item.error:
+                yield item
+                continue
+            try:
+                value = parse_json(item.text)
+            except json.JSONDecodeError as error:
+                yield self._broken(index, item.location, line, json_fault(error).replace(" line 1 ", " "))
+            except ValueError as error:
+                yield self._broken(index, item.location, line, str(error))
+            else:
+                if isinstance(value, dict):
+                    yield Item(index, item.location, value, item.text.strip(), value)
+                elif isinstance(value, str):
+                    yield Item(index, item.location, value, value)
+                else:
+                    yield self._broken(index, item.location, line, "is not an object or a string")
+
+    def _broken(self, index: int, location: str, line: bytes, what: str, todo: str = "correct the line") -> Item:
+        error = LlamaError(ExitStatus.USAGE, f"{location} {what}", todo)
+        return Item(index, location, line.decode("utf-8", "replace"), error=error)
+
+    def _records(self, start: int) -> Iterator[Item]:
+        for index, (number, row) in enumerate(self._rows, start):
+            location = f"{self.name} line {number}"
+            if isinstance(row, LlamaError):
+                yield Item(index, location, None, error=row)
+                continue
+            if len(row) > len(self._header):
+                what = f"{location} has {len(row)} fields, but the header has {len(self._header)}"
+                todo = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
+                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, what, todo))
+                continue
+            record: dict[str, Any] = dict(zip(self._header, row, strict=False))
+            yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
+
+    def _split_rows(self) -> Iterator[tuple[int, list[str] | LlamaError]]:
+        """Yields the header and then the records, each with the number of its first line."""
+        lines = _DecodedLines(self)
+        rows = self._split_csv(lines) if self.format == "csv" else self._split_tsv(lines)
+        for number, row in rows:
+            if isinstance(row, LlamaError) or all(map(_is_text, row)):
+                # A row of empty cells is a blank line.
+                if isinstance(row, LlamaError) or any(cell and not cell.isspace() for cell in row):
+                    yield number, row
+            elif any("\0" in cell for cell in row):
+                what = f"{self.name} line {number} contains a NUL byte"
+                yield number, LlamaError(ExitStatus.USAGE, what, "remove it")
+            else:
+                # Bytes that are not UTF-8 are read as lone surrogates.
+                yield number, LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not UTF-8", LOSSY_HINT)
+
+    def _split_csv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
+        csv.field_size_limit(MAX_ITEM_BYTES)
+        rows = csv.reader(lines, strict=True)
+        while True:
+            first = lines.number + 1
+            lines.record_size = 0
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except _TooLong:
+                yield first, self._too_long(first)
+                if lines.number > first:
+                    # The quote of a field was never closed: where the next record starts is unknown.
+                    return
+            except csv.Error as error:
+                yield first, self._csv_error(first, str(error))
+            else:
+                yield first, row
+
+    def _split_tsv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
+        """Yields rows as IANA's text/tab-separated-values has them: a line is a record, quotes are text."""
+        while True:
+            lines.record_size = 0
+            try:
+                line = next(lines)
+            except StopIteration:
+                return
+            except _TooLong:
+                yield lines.number, self._too_long(lines.number)
+                continue
+            yield lines.number, [_unquoted(cell) for cell in line.removesuffix("\n").removesuffix("\r").split("\t")]
+
+    def _too_long(self, number: int) -> LlamaError:
+        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number}: the record is longer than 64 MiB", "split it")
+
+    def _csv_error(self, number: int, reason: str) -> LlamaError:
+        todo = "check its quotes"
+        # Python's advice here is for programmers.
+        if "new-line character" in reason:
+            reason, todo = "CR without LF", "end its lines with LF or CR LF"
+        elif "field larger" in reason:
+            return self._too_long(number)
+        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not valid CSV: {reason}", todo)
+
+
+class _DecodedLines:
+    """The lines of a CSV or TSV. Bytes that are not UTF-8 become lone surrogates."""
+
+    def __init__(self, file: InputFile) -> None:
+        self._file, self._lines = file, split_lines(file._checked_blocks())
+        self._errors = "replace" if file._inputs.lossy else "surrogateescape"
+        self.number = self.record_size = 0
+
+    def __iter__(self) -> "_DecodedLines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        self._file.read_size += len(line)
+        self.record_size += len(line)
+        if self.record_size > MAX_ITEM_BYTES:
+            raise _TooLong
+        return (line.removeprefix(BOM) if self.number == 1 else line).decode("utf-8", self._errors)
+
+
+def format_of(path: str) -> str:
+    """Returns the format that a file's name implies."""
+    return next((name for name, end in INPUT_FORMATS.items() if end and path.endswith(end)), "lines")
+
+
+def _unquoted(cell: str) -> str:
+    """Returns a TSV field as it is, without the quotes that Excel puts around some."""
+    inner = cell[1:-1]
+    if len(cell) < 2 or cell[0] != '"' or cell[-1] != '"' or '"' in inner.replace('""', ""):
+        return cell
+    return inner.replace('""', '"')
+
+
+def _is_text(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
