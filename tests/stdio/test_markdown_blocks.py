@@ -8,13 +8,20 @@ from typing import Any, cast
 
 import pytest
 
-from llamacli.stdio.markdown.live import LiveMarkdown, render
+from llamacli.stdio.markdown.live import LiveMarkdown
+from llamacli.stdio.markdown.renderer import Renderer
 from llamacli.stdio.output import Output
 from tests.stdio.test_markdown import Screen
 from tests.support.fake_api import pieces, text
 from tests.support.world import World
 
 STYLE = re.compile("\x1b\\[[0-9;]*m")
+
+
+def render(source: str, columns: int, color: bool) -> str:
+    renderer = Renderer(columns, color)
+    lines = [line for text in source.removesuffix("\n").split("\n") for line in renderer.feed(text)]
+    return "".join(f"{line}\n" for line in lines + renderer.finish())
 
 
 def plain(source: str, columns: int = 40) -> str:
@@ -28,6 +35,8 @@ SHOWN = {
     "code": (f"```python\n{CODE}\n```", f"{CODE}\n"),
     "code without a language": (f"~~~\n{CODE}\n~~~", f"{CODE}\n"),
     "code in an item": ("1. Do\n   ```sh\n   if a; then\n   \tb\n   fi\n   ```\n2. That", " 1. Do\n\nif a; then\n\tb\nfi\n\n 2. That\n"),
+    "empty lines of code in an item": ("- a\n  ```\n  b\n\n    c\n  ```\n- d", " • a\n\nb\n\n  c\n\n • d\n"),
+    "code that is not indented like its item": ("- a\n  ```\nb\n  c\n```\n- d", " • a\n\nb\nc\n\n • d\n"),
     "code in a quote": ("> ```\n> a  b\n> ```\n", "a  b\n"),
     "code that never ends": ("```\na\n  b", "a\n  b\n"),
     "fences in longer fences": ("````\n```\na\n```\n````", "```\na\n```\n"),

@@ -16,13 +16,6 @@ BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 DEFAULT_COLUMNS, DEFAULT_ROWS = 80, 24
 
 
-def render(text: str, columns: int, color: bool) -> str:
-    """Returns a whole Markdown text as lines for a terminal of so many columns."""
-    renderer = Renderer(columns, color)
-    lines = [line for source in escaped(text.replace("\r\n", "\n")).split("\n") for line in renderer.feed(source)]
-    return "".join(f"{line}\n" for line in lines + renderer.finish())
-
-
 class LiveMarkdown:
     """An answer that grows, rendered as Markdown. Use it in a `with`: leaving it prints what is left.
 

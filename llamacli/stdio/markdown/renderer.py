@@ -72,7 +72,8 @@ class Renderer:
         out: list[str] = []
         depth, rest = self._inside(line)
         if self._fence:
-            if depth == self._depth:
+            # Many write code in an item without its indentation.
+            if depth == self._depth or all(item.mark for item in self._items):
                 return self._code(rest)
             self._fence = None
             self._needs_gap = True
@@ -253,6 +254,8 @@ class Renderer:
         rest = line
         for depth, item in enumerate(self._items):
             if item.mark:
+                if not rest.strip():
+                    continue
                 indent = _indent(rest)
                 # Two columns are enough for an item in an item: many write "1. a" and "  - b".
                 if indent < item.offset and not (indent > 1 and ITEM.match(rest.lstrip(" \t"))):
