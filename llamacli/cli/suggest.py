@@ -10,6 +10,8 @@ from llamacli.errors import ExitStatus, LlamaError
 
 #: How alike two words must be, from 0 to 1, for one to be suggested in place of the other.
 SIMILARITY = 0.8
+#: The same for names, of which there are few, and which are mistyped rather than taken from another tool.
+NAME_SIMILARITY = 0.6
 _NO_KEY_FLAG = f"keys are never flags; store yours with '{PROGRAM} config set-key', or use --key-file FILE"
 _PROMPT = "the prompt needs no option: write it as it is"
 #: Options of other tools (llm, aichat, mods, sgpt, curl): ours that does the same, or how to do it.
@@ -120,17 +122,17 @@ COMMAND_SYNONYMS = {
 }
 
 
-def closest(word: str, words: Iterable[str]) -> str | None:
+def closest(word: str, words: Iterable[str], similarity: float = SIMILARITY) -> str | None:
     """Returns the word that is spelled most like another one, None if none is close."""
     candidates = list(words)
     # In a short word, two letters that changed places are half of it.
     swapped = [candidate for candidate in candidates if sorted(candidate) == sorted(word)]
-    return next(iter(swapped or get_close_matches(word, candidates, 1, SIMILARITY)), None)
+    return next(iter(swapped or get_close_matches(word, candidates, 1, similarity)), None)
 
 
-def did_you_mean(word: str, words: Iterable[str], otherwise: str) -> str:
-    """Returns the hint for a mistyped word."""
-    close = closest(word, words)
+def did_you_mean(word: str, words: Iterable[str], otherwise: str, similarity: float = NAME_SIMILARITY) -> str:
+    """Returns the hint for a mistyped name, `otherwise` if none is close."""
+    close = closest(word, words, similarity)
     return f"did you mean '{close}'?" if close else otherwise
 
 

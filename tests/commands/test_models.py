@@ -122,7 +122,6 @@ def test_failures_have_their_statuses(world: World) -> None:
     for behaviour, status in [
         (error(401, "no"), 3),
         (error(404, "no"), 4),
-        (document([]), 9),
         (document(b"<html>"), 9),
         (answer(), 9),
         (document({"data": 5}), 9),

@@ -28,7 +28,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "0 is success; every other status is documented and reachable": (
         "test_every_status_is_reached",
-        "test_the_readmes_table_of_statuses_is_the_programs",
+        "test_topics_end_with_the_programs_own_tables",
     ),
     "a usage error exits 2 and names the flag": ("test_usage_errors_are_one_line_that_names_what_is_wrong",),
     "an error is one line with the program's name, without a traceback": (
@@ -37,15 +37,16 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_a_broken_installation_is_70_and_not_1",
     ),
     "-h and --help work after every command, on stdout, with status 0": (
-        "test_help_shows_every_flag_and_fits_the_terminal",
+        "test_short_help_fits_a_small_screen",
+        "test_full_help_shows_every_flag_and_fits_the_terminal",
     ),
     "without arguments, short help goes to stderr, with status 2": ("test_no_command_is_short_help_on_stderr",),
     "help has examples and says where to report a problem": (
-        "test_help_shows_every_flag_and_fits_the_terminal",
+        "test_full_help_shows_every_flag_and_fits_the_terminal",
         "test_every_command_of_readme_help_and_man_page_runs",
     ),
     "--version prints the name and a number": ("test_version_goes_to_stdout",),
-    "a short flag has a long form": ("test_every_flag_has_a_long_form_of_its_own_and_a_sentence",),
+    "a short flag has a long form": ("test_the_help_of_a_flag_is_a_short_sentence",),
     "-- ends the flags, and values may be joined to them": (
         "test_short_and_joined_forms_work",
         "test_two_dashes_end_the_flags",

@@ -243,7 +243,7 @@ def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
     (world.cwd / "broken.py").write_text(
         "import sys, llamacli.main, llamacli.ask.prompt\n"
         "def fail(*args): raise KeyError('oops')\n"
-        "llamacli.ask.prompt.messages = fail\n"
+        "llamacli.ask.prompt.require_content = fail\n"
         "sys.exit(llamacli.main.main(['ask', 'Hi']))\n"
     )
     script = f"{sys.executable} broken.py"
