@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator
@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 64 << 20
 
 
 #: How a text/event-stream begins: a comment or a field.
-SSE_START = re.compile(rb":|(data|event|id|retry)(:|\r|\n|$)")
+SSE_START = rb":|(data|event|id|retry)(:|\r|\n|$)"
 
 
 BOM = b"\xef\xbb\xbf"
@@ -36,21 +36,25 @@ LINGER_SECONDS = 5.0
 DRAIN_SECONDS = 0.1
 
 
-class BodyContext(Protocol):
-    """What reading a body needs to know about its call."""
+if TYPE_CHECKING:
+    # Made only for the type checker: making a Protocol takes as long as importing a small module.
+    from typing import Protocol
 
-    request: Request
-    latest_attempt: Attempt
+    class BodyContext(Protocol):
+        """What reading a body needs to know about its call."""
 
-    def connection_error(self, error: BaseException) -> Exception: ...
+        request: Request
+        latest_attempt: Attempt
 
-    def error(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
+        def connection_error(self, error: BaseException) -> Exception: ...
+
+        def error(self, status: ExitStatus, what: str, todo: str, server_id: object = None) -> LlamaError: ...
 
 
 class Body:
     """The body of a 2xx. The accumulator knows when the answer in it is complete."""
 
-    def __init__(self, call: BodyContext, response: requests.Response, accumulator: Accumulator) -> None:
+    def __init__(self, call: "BodyContext", response: requests.Response, accumulator: Accumulator) -> None:
         self._context, self.response, self.headers = call, response, response.headers
         #: Listens to the chunks, and knows the completion that they add up to.
         self.accumulator = accumulator
@@ -70,7 +74,7 @@ class Body:
     def is_stream(self, start: bytes) -> bool:
         """True if a body that starts like this is a stream of events."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return bool(SSE_START.match(start)) or (kind == "text/event-stream" and start[:1] not in (b"{", b"[", b"<"))
+        return bool(re.match(SSE_START, start)) or (kind == "text/event-stream" and start[:1] not in (b"{", b"[", b"<"))
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
         """Reads until it is clear what the body is; returns that much, and all blocks of the body."""

@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from llamacli.api.errors import MAX_ERROR_BYTES
@@ -38,22 +38,25 @@ ERROR_BODY_SECONDS = 10.0
 MAX_ERROR_BODY_BYTES = 8 << 20
 
 
-class CallContext(Protocol):
-    """What a call needs to know about its client."""
+if TYPE_CHECKING:
+    from typing import Protocol
 
-    endpoint: Endpoint
-    options: NetworkOptions
-    stderr: Stderr
-    adapter: Adapter
-    verify: str | bool
-    sends_stream_options: bool
-    usage_log: "UsageLog | None"
+    class CallContext(Protocol):
+        """What a call needs to know about its client."""
 
-    def prepare(self, request: Request, url: str, request_id: str) -> requests.PreparedRequest: ...
+        endpoint: Endpoint
+        options: NetworkOptions
+        stderr: Stderr
+        adapter: Adapter
+        verify: str | bool
+        sends_stream_options: bool
+        usage_log: "UsageLog | None"
 
-    def route(self, url: str) -> Proxy: ...
+        def prepare(self, request: Request, url: str, request_id: str) -> requests.PreparedRequest: ...
 
-    def renew_key(self, refused: str | None) -> bool: ...
+        def route(self, url: str) -> Proxy: ...
+
+        def renew_key(self, refused: str | None) -> bool: ...
 
 
 class Call:
@@ -68,7 +71,7 @@ class Call:
 
     def __init__(
         self,
-        client: CallContext,
+        client: "CallContext",
         request: Request,
         policy: RetryPolicy,
         no_retry: Collection[int] = (),

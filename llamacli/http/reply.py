@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator, Increment
@@ -19,30 +19,34 @@ from llamacli.api.errors import (
 from llamacli.api.finish import unknown_reason
 from llamacli.api.json import loads
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.body import Body, BodyContext
+from llamacli.http.body import Body
 from llamacli.http.connection.lean_requests import requests
-from llamacli.http.retry import RetryPolicy
 from llamacli.stdio.escape import one_line
-from llamacli.stdio.stderr import Stderr
 
+if TYPE_CHECKING:
+    from typing import Protocol
 
-class ReplyContext(BodyContext, Protocol):
-    """What a reply needs to know about its call."""
+    from llamacli.http.body import BodyContext
+    from llamacli.http.retry import RetryPolicy
+    from llamacli.stdio.stderr import Stderr
 
-    started: float
-    url: str
-    policy: RetryPolicy
-    stderr: Stderr
+    class ReplyContext(BodyContext, Protocol):
+        """What a reply needs to know about its call."""
 
-    def clear_status(self) -> None: ...
+        started: float
+        url: str
+        policy: RetryPolicy
+        stderr: Stderr
 
-    def record(self, error: BaseException | None, reply: "Reply | None" = None) -> None: ...
+        def clear_status(self) -> None: ...
+
+        def record(self, error: BaseException | None, reply: "Reply | None" = None) -> None: ...
 
 
 class Reply(Body):
     """The body of a 2xx as an answer: iterating reads its chunks."""
 
-    def __init__(self, call: ReplyContext, response: requests.Response, accumulator: Accumulator) -> None:
+    def __init__(self, call: "ReplyContext", response: requests.Response, accumulator: Accumulator) -> None:
         super().__init__(call, response, accumulator)
         self._call = call
         self.started = call.started
