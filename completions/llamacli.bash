@@ -416,7 +416,7 @@ _llamacli_flag() {
     esac
 }
 
-# Adds the flags that have not been given, or may be given again.
+# Adds the flags that are not used yet or may be repeated.
 _llamacli_flags() {
     local all='' flag
     case $command in
@@ -443,7 +443,7 @@ _llamacli_flags() {
     done
 }
 
-# Adds what may stand at this place among the operands.
+# Adds the candidates for the operand at this place.
 _llamacli_operand() {
     case $command:$place in
     ask:*) _llamacli_value '' text ;;
@@ -463,7 +463,7 @@ _llamacli_operand() {
     esac
 }
 
-# Adds the names of one sort, which are files of a folder, or lines of a file; $2 stands before them.
+# Adds the names of one kind: files of a folder, or lines of a file. $2 is before them.
 _llamacli_listed() {
     local folder line
     case $1 in
@@ -493,13 +493,13 @@ _llamacli_listed() {
     esac
 }
 
-# Sets `words` to the words before the cursor, put together again where COMP_WORDBREAKS has cut them.
+# Sets `words` to the words before the cursor, joined again where COMP_WORDBREAKS split them.
 _llamacli_words() {
     local line=${COMP_LINE:0:COMP_POINT} i part word=
     words=()
     for ((i = COMP_CWORD; i > 0; i--)); do
         part=${COMP_WORDS[i]}
-        # Of the word that the cursor is in only what stands before it counts.
+        # Drop the part of the current word after the cursor.
         while [[ $part && $line != *"$part" ]]; do part=${part%?}; done
         line=${line%"$part"} word=$part$word
         if [[ $line == *[[:space:]] ]]; then
@@ -509,7 +509,7 @@ _llamacli_words() {
     done
 }
 
-# Sets `cur` to what the word $1 stands for, and `quote` to the quote that it leaves open.
+# Sets `cur` to the word $1 without quoting, and `quote` to its open quote, if any.
 _llamacli_unquote() {
     local raw=$1 i char
     cur='' quote=''
@@ -531,12 +531,12 @@ _llamacli_unquote() {
     done
 }
 
-# Adds a word to the candidates, quoted as the command line needs it; $1 stands before it already.
+# Adds a candidate, quoted as the command line needs it; $1 is already before it.
 _llamacli_add() {
     local full=$1$2
     [[ $2 == "$text"* && $full != *[[:cntrl:]]* ]] || return
     if [[ $cur == *"$typed" ]]; then
-        # Only what follows the last break is replaced.
+        # Only the part after the last word break is replaced.
         full=${full#"${cur%"$typed"}"}
         if [[ $quote == "'" ]]; then
             [[ $full != *"'"* ]] || return
@@ -553,7 +553,7 @@ _llamacli_add() {
     COMPREPLY+=("$full")
 }
 
-# Adds the files that begin with $text; $1 stands before them. Where nothing does, bash knows best.
+# Adds the files that begin with $text; $1 is before them. If nothing is, bash completes them itself.
 _llamacli_files() {
     local path
     if [[ ! $1 || $1 == "${cur%"$typed"}" ]] && compopt -o default 2>/dev/null; then return; fi
@@ -567,17 +567,17 @@ _llamacli_files() {
     if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == */ ]]; then compopt -o nospace 2>/dev/null; fi
 }
 
-# Adds the names of $2's files that end with $3; $1 stands before them. Those that begin with a dot are none.
+# Adds the names of the files in $2 that end with $3; $1 is before them. Hidden files are left out.
 _llamacli_names() {
     local LC_ALL=C IFS=/ odd='[^A-Za-z0-9._/-]' found names name
-    # Of thousands of names nothing is faster to make than those of the folder itself.
+    # A subshell in the folder is the fastest way to list thousands of names.
     found=$(
         builtin cd -- "$2" 2>/dev/null || exit
         names=("$text"*"$3")
         [[ ! -e ${names[0]} ]] || printf %s "${names[*]/%"$3"/}"
     )
     if [[ ! $quote && ! $1 && $typed == "$cur" && ! $found =~ $odd ]]; then
-        # Nothing in it means anything to the shell.
+        # No name needs quoting.
         # shellcheck disable=SC2206
         COMPREPLY=($found)
         return
@@ -586,7 +586,7 @@ _llamacli_names() {
     for name in "${names[@]}"; do _llamacli_add "$1" "$name"; done
 }
 
-# Adds what a value may be: $1 stands before it, $2 is its sort, what follows are fixed words.
+# Adds the candidates for a value: $1 is before it, $2 is its kind, the rest are fixed words.
 _llamacli_value() {
     local lead=$1 sort=$2 word
     shift 2
@@ -610,8 +610,8 @@ _llamacli_value() {
     for word in "$@"; do _llamacli_add "$lead" "$word"; done
 }
 
-# Follows the flags in the word $1: notes them as given, sets `value` to what the last one takes, and `known` to the
-# place where that begins in the word, 0 where it is the next word.
+# Parses the flags in the word $1: adds them to `given`, sets `value` to what the last one takes, and `known` to the
+# offset of that value in the word, 0 if it is the next word.
 _llamacli_follow() {
     local word=$1 flag i
     value='' known=0
@@ -632,7 +632,7 @@ _llamacli_follow() {
     done
 }
 
-# Tells whether a word begins with a redirection, which is the shell's own.
+# Returns 0 if a word begins with a redirection.
 _llamacli_redirects() {
     case $1 in
     [\<\>]* | [0-9\&][\<\>]*) return 0 ;;
@@ -652,7 +652,7 @@ _llamacli() {
         if [[ $skip ]]; then
             skip=
         elif _llamacli_redirects "$word"; then
-            # The file may be the next word.
+            # Its file may be the next word.
             [[ ${word##*[<>&|]} ]] || skip=1
         elif [[ $expected ]]; then
             expected=
@@ -671,7 +671,7 @@ _llamacli() {
         compopt -o default 2>/dev/null
         return
     fi
-    # A long text is no word to be completed.
+    # Do not try to complete a long text.
     ((${#raw} < 4096)) || return
     _llamacli_unquote "$raw"
     text=$cur

@@ -1421,7 +1421,7 @@ function __llamacli_commands
     printf '%s\t%s\n' help 'Print help on a command or a topic.'
 end
 
-# Prints the sort and the fixed words of what may stand at this place among the operands.
+# Prints the kind and the fixed words of the operand at this place.
 function __llamacli_operand --no-scope-shadowing
     switch $command:$place
         case 'ask:*'
@@ -1455,7 +1455,7 @@ function __llamacli_operand --no-scope-shadowing
     end
 end
 
-# Prints the names of one sort, which are files of a folder, or lines of a file.
+# Prints the names of one kind: files of a folder, or lines of a file.
 function __llamacli_listed
     switch $argv[1]
         case model

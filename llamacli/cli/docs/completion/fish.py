@@ -188,7 +188,7 @@ def _offers(entry: FlagSpec) -> Iterator[str]:
 
 
 def _operand(commands: Sequence[CommandSpec]) -> Iterator[str]:
-    yield "# Prints the sort and the fixed words of what may stand at this place among the operands."
+    yield "# Prints the kind and the fixed words of the operand at this place."
     yield "function __llamacli_operand --no-scope-shadowing"
     yield "    switch $command:$place"
     for command in commands:
@@ -201,7 +201,7 @@ def _operand(commands: Sequence[CommandSpec]) -> Iterator[str]:
 
 
 def _listed() -> Iterator[str]:
-    yield "# Prints the names of one sort, which are files of a folder, or lines of a file."
+    yield "# Prints the names of one kind: files of a folder, or lines of a file."
     yield "function __llamacli_listed"
     yield "    switch $argv[1]"
     for name, listing in LISTINGS.items():
@@ -212,10 +212,10 @@ def _listed() -> Iterator[str]:
         path = f"$folder/llamacli/{listing.name}"
         if listing.suffix:
             pattern = listing.suffix.replace(".", "\\.")
-            # Of thousands of files only those that fit are looked at; where none does, all that may resemble it.
+            # Only matching files, since there may be thousands; if there are none, all of them.
             yield f"            set -l paths {path}/$argv[2]*{listing.suffix}"
             yield f"            set -q paths[1]; or set paths {path}/*{listing.suffix}"
-            # Without a word to look at it would wait for stdin.
+            # Without arguments, string would wait for stdin.
             yield f"            set -q paths[1]; and string replace -rf '.*/([^[:cntrl:]]*){pattern}$' '$1' -- $paths"
         else:
             yield f"            if test -r {path}; and test -f {path}"

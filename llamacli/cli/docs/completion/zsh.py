@@ -1,4 +1,4 @@
-"""The completion for zsh: descriptions for `_arguments`, which does the rest, found by fpath or sourced."""
+"""The completion script for zsh: specifications for `_arguments`, found by fpath or sourced."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 
 ENGINE = """
-# The fixed words that were given, or a file after @.
+# The fixed words in the arguments, or a file after @.
 _llamacli_at() {
     local expl
     if compset -P '@'; then
@@ -18,7 +18,7 @@ _llamacli_at() {
     fi
 }
 
-# The name of an operand that is any text. Beside the flags it would keep the only one that fits from being filled in.
+# The name of a free-text operand; not shown with flags, where it would keep a unique match from being inserted.
 _llamacli_text() {
     [[ $words[CURRENT] == -* ]] || _message -e texts $1
 }
@@ -93,7 +93,7 @@ def _operands(commands: Sequence[CommandSpec]) -> Iterator[str]:
 
 
 def _specs(entry: FlagSpec) -> Iterator[str]:
-    """Makes a description for each form of a flag, which keeps the others from being offered too."""
+    """Yields a specification for each name of a flag; it excludes the other names."""
     before = "*" if entry.flag.multiple else f"({' '.join(entry.names)})" if len(entry.names) > 1 else ""
     for text, form in ((text, form) for text, forms in entry.descriptions.items() for form in forms):
         takes = ("=" if form.startswith("--") else "+") if entry.takes_value else ""
@@ -109,7 +109,7 @@ def _place(place: Operand, number: int) -> str:
 
 
 def _action(kind: ParamType) -> str:
-    """Returns what zsh is to do for a value; a leading blank keeps its own arguments away."""
+    """Returns the zsh action for a value; a leading blank keeps zsh from adding arguments."""
     words = " ".join(kind.values)
     what = completion_kind(kind)
     if what == "text":
@@ -128,11 +128,11 @@ def _colons(text: str) -> str:
 
 
 def _names() -> Iterator[str]:
-    yield "# The names of one sort, which are files of a folder, or lines of a file."
+    yield "# The names of one kind: files of a folder, or lines of a file."
     yield "_llamacli_names() {"
     yield "    local folder expl start="
     yield "    local -a names"
-    yield "    # Of thousands of files only those that fit are taken."
+    yield "    # Only matching names, since there may be thousands."
     yield "    [[ $PREFIX == *[^A-Za-z0-9._-]* ]] || start=$PREFIX"
     yield "    case $1 in"
     for name, listing in LISTINGS.items():
