@@ -68,13 +68,14 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus
+from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = "Prints the number of tokens that MODEL takes."
 EXAMPLES = ("llamacli context a", "llamacli context b", "llamacli context c")
 OPERANDS = (Operand("model", ParamType("MODEL", completes="model"), required=True),)
-OPTIONS = (DisplayOptions,)
+OPTIONS = (DisplayOptions, EndpointOptions, NetworkOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:

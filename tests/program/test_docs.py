@@ -159,7 +159,8 @@ def test_every_command_of_readme_help_and_man_page_runs(folder: World, command: 
     notes = (
         r"llamacli: (\d+ (tokens|answered)|removing|add this to|LLAMACLI_MODEL is|AIMLAPI_BASE_URL in).*\n|[<>*] .*\n"
     )
-    assert (result.status, re.sub(notes, "", result.err.replace(NOTE, ""))) == (0, "")
+    errors = re.sub(notes, "", result.err.replace(NOTE, ""))
+    assert (result.status, errors) == (0, ""), f"the example '{command}' fails with {result.status}: {errors}"
     if any(word in command for word in LOCAL) or re.search(r"llamacli (sessions|usage)[^|]*$", command):
         return
     assert len(folder.api.requests) == asked(command) + len([step for step in before if "llamacli" in step])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from llamacli import PROGRAM
-from llamacli.cli.spec import CommandSpec, FlagSpec, all_groups, flag_specs
+from llamacli.cli.spec import CommandSpec, FlagSpec, HelpOptions, all_groups, flag_specs
 from llamacli.cli.table import Options
 from llamacli.config.paths import PROJECT_FILES, STORED_FILES, Folder
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
@@ -63,7 +63,9 @@ def full_program_help(commands: Mapping[str, str]) -> str:
 
 def short_help(command: CommandSpec) -> str:
     """Returns the help that fits on a screen of 24 lines and 80 columns."""
-    common = [flag for flag in command.flags if flag.flag.common] or command.flags
+    common = [flag for flag in command.flags if flag.flag.common]
+    if not common:
+        common = [flag for flag in command.flags if flag.group in (command.groups[0], HelpOptions)]
     blocks = [
         "\n".join([_usage(command), filled(command.summary)]),
         "\n".join(["Options:", *(_row(flag, flag.flag.help) for flag in common)]),
