@@ -975,7 +975,7 @@ end
 function __llamacli_flags --no-scope-shadowing
     switch $command
         case ''
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case ask
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
@@ -988,7 +988,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
             __llamacli_offer '' 'For long input: fail, head, tail, middle or map.' --overflow
-            __llamacli_offer '' 'Longest input, estimated (default: what the model takes).' --max-input
+            __llamacli_offer '' 'Maximum input, estimated (default: the model\'s limit).' --max-input
             __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
             __llamacli_offer '' 'Save the conversation (ask: the default on a terminal).' --save
             __llamacli_offer '' 'Do the opposite of --save.' --no-save
@@ -1024,10 +1024,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Exit 0 even if the answer was cut at the token limit.' --allow-truncated
-            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
             __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON that fits this schema, or @FILE.' --schema
+            __llamacli_offer '' 'Print JSON that fits SCHEMA (JSON or @FILE).' --schema
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
@@ -1065,7 +1065,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Maximum parallel calls.' -j --jobs
             __llamacli_offer '' 'Maximum calls started per minute.' --rpm
             __llamacli_offer '' 'Budget: start no more calls once it is spent.' --max-cost
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case chat
             __llamacli_offer '' 'Continue the last conversation of this terminal.' -c --continue
@@ -1086,7 +1086,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Write the prompt in $VISUAL or $EDITOR.' -e --edit
             __llamacli_offer '' 'Do not read stdin.' -I --no-stdin --ignore-stdin
             __llamacli_offer '' 'For long input: fail, head, tail, middle or map.' --overflow
-            __llamacli_offer '' 'Longest input, estimated (default: what the model takes).' --max-input
+            __llamacli_offer '' 'Maximum input, estimated (default: the model\'s limit).' --max-input
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
             __llamacli_offer '' 'Read bytes that are not UTF-8 as U+FFFD.' --lossy
             __llamacli_offer '' 'Model to use.' -m --model
@@ -1118,10 +1118,10 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Exit 0 even if the answer was cut at the token limit.' --allow-truncated
-            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
             __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON that fits this schema, or @FILE.' --schema
+            __llamacli_offer '' 'Print JSON that fits SCHEMA (JSON or @FILE).' --schema
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
@@ -1152,7 +1152,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
             __llamacli_offer 1 'Model to ask after 404, 429 or 5xx.' --fallback-model
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case raw
             __llamacli_offer '' 'Give up if stdin sends nothing for this long.' --stdin-timeout
@@ -1161,7 +1161,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'HTTP method (default POST; GET without a body).' -X --method
             __llamacli_offer '' 'Print status line and headers first.' -i --include
             __llamacli_offer '' 'Print a stream as received, not the data of its events.' --sse
-            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
@@ -1183,7 +1183,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case batch
             __llamacli_offer '' 'Input format (default: by file name, or lines).' --input
@@ -1225,19 +1225,19 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
-            __llamacli_offer '' 'Print JSON that fits this schema, or @FILE.' --schema
+            __llamacli_offer '' 'Print JSON that fits SCHEMA (JSON or @FILE).' --schema
             __llamacli_offer '' 'Number of times to ask again if an answer does not fit.' --fit-retries
             __llamacli_offer '' 'Print only the first fenced code block.' -x --extract
             __llamacli_offer '' 'Keep <think>...</think> at the start of an answer.' --keep-thinking
             __llamacli_offer '' 'Append each row to FILE; sort it at the end.' -o --output
-            __llamacli_offer '' 'Ask only for what FILE lacks, or may succeed.' --resume
+            __llamacli_offer '' 'Ask only for rows missing or worth retrying.' --resume
             __llamacli_offer '' 'Like --resume, but ask again for everything that failed.' --retry-failed
-            __llamacli_offer '' 'Print only the answers; failed items are empty.' --plain
+            __llamacli_offer '' 'Print answers only; failures are empty lines.' --plain
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Print rows as they arrive, not in input order.' --unordered
             __llamacli_offer '' 'Accept answers that were cut at the token limit.' --allow-truncated
             __llamacli_offer '' 'Write each answer to a file, as in \'{dir}/{stem}.de.md\'.' --write
-            __llamacli_offer '' 'Replace each file by its answer; keep NAME+SUFFIX.' --in-place
+            __llamacli_offer '' 'Replace each file with its answer; keep NAME+SUFFIX.' --in-place
             __llamacli_offer '' 'Print the changes as unified diffs; write nothing.' --diff
             __llamacli_offer '' 'Maximum parallel calls.' -j --jobs
             __llamacli_offer '' 'Maximum calls started per minute.' --rpm
@@ -1270,12 +1270,12 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Ask again and replace the stored answer.' --refresh
             __llamacli_offer '' 'Use stored answers only.' --offline
             __llamacli_offer '' 'Age at which stored answers are removed (90d).' --cache-keep
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case models
             __llamacli_offer '' 'Include models that are not for chat.' -a --all
             __llamacli_offer '' 'Print the API\'s response as JSON, filtered.' --json
-            __llamacli_offer '' 'Answer file, replaced once it is complete.' -o --output
+            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
             __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
@@ -1295,11 +1295,11 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case sessions
             __llamacli_offer '' 'With show: print the messages as JSON, for raw.' --json
-            __llamacli_offer '' 'With rm: sessions last used this long ago.' --older-than
+            __llamacli_offer '' 'With rm: sessions not used for this long.' --older-than
             __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
@@ -1308,7 +1308,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case config
             __llamacli_offer '' 'With show: include default settings.' -a --all
@@ -1362,7 +1362,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'X-Client-Request-Id to send instead of a new UUID.' --request-id
             __llamacli_offer '' 'CA certificates (default: $SSL_CERT_FILE, else certifi\'s).' --ca-bundle
             __llamacli_offer '' 'Append a JSON line for each request to this file.' --usage-log
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case usage
             __llamacli_offer '' 'Print JSON.' --json
@@ -1372,7 +1372,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case completion
             __llamacli_offer '' 'Write the script to where the shell finds it.' --install
@@ -1383,7 +1383,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case man
             __llamacli_offer '' 'Write the page to where man finds it.' --install
@@ -1393,7 +1393,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case help
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
@@ -1402,7 +1402,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Do the opposite of --verbose.' --no-verbose
             __llamacli_offer '' 'Disable color, as NO_COLOR and TERM=dumb do.' --no-color
             __llamacli_offer '' 'Do the opposite of --no-color.' --color
-            __llamacli_offer '' 'Print all options; -h prints the most used.' -h --help
+            __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
     end
 end

@@ -26,7 +26,7 @@ class ExitStatus(enum.IntEnum):
     CREDITS = 5, "out of credits or forbidden (402, 403)"
     RATE = 6, "rate limited (429), after retries"
     SERVER = 7, "server error (5xx, 408, 425, or an error in a stream), after retries"
-    NETWORK = 8, "network error: DNS, connection, TLS, proxy or timeout before any response"
+    NETWORK = 8, "network error: DNS, connection, TLS, proxy, or timeout before any response"
     BROKEN = 9, "broken answer: the response began but is incomplete, invalid or empty"
     CUT = 10, "the answer was cut at the token limit (--allow-truncated makes it 0)"
     WITHHELD = 11, "the answer was withheld by a content filter or a refusal"
@@ -41,7 +41,7 @@ class ExitStatus(enum.IntEnum):
 
 
 class Stopped(BaseException):
-    """A signal arrived, here or in a program that we wait for. No handler of ordinary errors catches it."""
+    """A signal arrived, here or in a child process. Handlers of ordinary errors don't catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

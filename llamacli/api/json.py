@@ -40,7 +40,7 @@ def parse_json(text: str) -> object:
         raise
     except ValueError:
         # A float that would be infinite, or an integer of thousands of digits.
-        raise ValueError("holds a number too big to send") from None
+        raise ValueError("contains a number too big to send") from None
 
 
 def json_fault(error: json.JSONDecodeError) -> str:

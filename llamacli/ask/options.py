@@ -1,4 +1,4 @@
-"""The flags of a question: what it is made of, and how its answer is shown."""
+"""The flags of a question: its parts, and how its answer is shown."""
 
 import os
 from functools import partial
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OutputOptions(Options):
-    """What of the answer is printed."""
+    """Which part of the answer is printed, and how."""
 
     title = "Output"
 
@@ -31,7 +31,7 @@ class OutputOptions(Options):
 
 
 class ChoiceList(ParamType):
-    """One value is a list separated by commas, several are one choice each."""
+    """A single value is a comma-separated list; of several values, each is one choice."""
 
     metavar = "A,B,C"
 
@@ -63,7 +63,7 @@ class FormatOptions(Options):
     """The format of the answer."""
 
     title = "Structured answers"
-    note = "--choice, --yes-no and --schema force a function call, or ask in words if the server refuses tools."
+    note = "--choice, --yes-no and --schema force a function call, or ask in plain text if the server rejects tools."
 
     choice: Annotated[
         list[str] | None,
@@ -72,7 +72,7 @@ class FormatOptions(Options):
     yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.", in_prompt_file=True)] = False
     schema: Annotated[
         "Schema | None",
-        Flag(SchemaType(), "Print JSON that fits this schema, or @FILE.", in_prompt_file=True, common=True),
+        Flag(SchemaType(), "Print JSON that fits SCHEMA (JSON or @FILE).", in_prompt_file=True, common=True),
     ] = None
     fit_retries: Annotated[
         int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.", in_prompt_file=True)
@@ -166,13 +166,13 @@ class MarkdownOptions(Options):
     ] = False
 
     def applies_to(self, out: "Output") -> bool:
-        """True if text that is written to this output is rendered."""
+        """True if text written to this output is rendered."""
         is_wanted = out.is_stdout if self.markdown == "always" else self.markdown and out.is_terminal
         return bool(is_wanted) and not is_dumb()
 
 
 class UsageOptions(MarkdownOptions):
-    """What is shown beside the answer."""
+    """What is shown in addition to the answer."""
 
     note = "Environment variables: LLAMACLI_USAGE, LLAMACLI_MARKDOWN and so on."
 
@@ -287,7 +287,7 @@ class ContextOptions(Options):
 
 
 class InputOptions(ContextOptions):
-    """What else is asked beside the words of the prompt."""
+    """What is asked in addition to the words of the prompt."""
 
     edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
     no_stdin: Annotated[bool, Flag(Switch(), "Do not read stdin.", "-I", aliases=("--ignore-stdin",))] = False
@@ -304,7 +304,7 @@ class InputOptions(ContextOptions):
         int | None,
         Flag(
             Integer(1, metavar="TOKENS"),
-            "Longest input, estimated (default: what the model takes).",
+            "Maximum input, estimated (default: the model's limit).",
             in_prompt_file=True,
             example="llamacli ask --overflow map --max-input 4000 'Summarize:' <notes.txt",
         ),

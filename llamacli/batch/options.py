@@ -33,9 +33,13 @@ class RowOptions(Options):
     output: Annotated[
         str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
     ] = None
-    resume: Annotated[bool, Flag(Switch(), "Ask only for what FILE lacks, or may succeed.", common=True)] = False
+    resume: Annotated[bool, Flag(Switch(), "Ask only for rows missing or worth retrying.", common=True)] = (
+        False
+    )
     retry_failed: Annotated[bool, Flag(Switch(), "Like --resume, but ask again for everything that failed.")] = False
-    plain: Annotated[bool, Flag(Switch(), "Print only the answers; failed items are empty.", common=True)] = False
+    plain: Annotated[bool, Flag(Switch(), "Print answers only; failures are empty lines.", common=True)] = (
+        False
+    )
     null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
     unordered: Annotated[bool, Flag(Switch(), "Print rows as they arrive, not in input order.")] = False
     allow_truncated: Annotated[bool, Flag(Switch(), "Accept answers that were cut at the token limit.")] = False
@@ -72,7 +76,7 @@ class EditOptions(Options):
         str | None,
         Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'."),
     ] = None
-    in_place: Annotated[str | None, Flag(Suffix(), "Replace each file by its answer; keep NAME+SUFFIX.")] = None
+    in_place: Annotated[str | None, Flag(Suffix(), "Replace each file with its answer; keep NAME+SUFFIX.")] = None
     diff: Annotated[bool, Flag(Switch(), "Print the changes as unified diffs; write nothing.")] = False
 
     @property

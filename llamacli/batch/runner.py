@@ -212,7 +212,7 @@ class BatchRunner:
             self.stop(LlamaError(ExitStatus.OUTPUT, row["error"]["message"]))
         elif row["error"] and self.limits.fail_fast:
             what = f"item {task.item.index} failed: {row['error']['message']}"
-            self.stop(LlamaError(ExitStatus.FAILED, what, "--fail-fast ended it"))
+            self.stop(LlamaError(ExitStatus.FAILED, what, "stopped by --fail-fast"))
 
     def _row_fields(self, answer: Answer) -> dict[str, Any]:
         """Returns the fields of a row that do not come from the completion as it is."""

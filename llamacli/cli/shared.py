@@ -15,7 +15,7 @@ class OutputFile(Options):
         str | None,
         Flag(
             PathType(),
-            "Answer file, replaced once it is complete.",
+            "Write to FILE, replaced only once complete.",
             "-o",
             common=True,
             example="llamacli ask -o summary.md 'Summarize:' <notes.txt",

@@ -14,7 +14,7 @@ class HelpOptions(Options):
 
     title = "Help"
 
-    help: Annotated[bool, Flag(Switch(), "Print all options; -h prints the most used.", "-h")] = False
+    help: Annotated[bool, Flag(Switch(), "Print all options; -h prints the most common.", "-h")] = False
     version: Annotated[bool, Flag(Switch(), "Print the version.")] = False
 
 

@@ -8,7 +8,7 @@ from llamacli import PROGRAM
 from llamacli.cli.spec import CommandSpec
 from llamacli.errors import ExitStatus, LlamaError
 
-#: How alike two words must be, from 0 to 1, for one to be suggested in place of the other.
+#: How similar two words must be, from 0 to 1, for one to be suggested for the other.
 SIMILARITY = 0.8
 #: The same for names, of which there are few, and which are mistyped rather than taken from another tool.
 NAME_SIMILARITY = 0.6
@@ -69,7 +69,7 @@ OPTION_SYNONYMS = {
     "--list-models": f"'{PROGRAM} models' lists the models",
     "--models": f"'{PROGRAM} models' lists the models",
     "--list-chats": f"'{PROGRAM} sessions' lists the conversations",
-    "--list": f"'{PROGRAM} models' and '{PROGRAM} sessions' list what there is",
+    "--list": f"'{PROGRAM} models' and '{PROGRAM} sessions' list what is available",
     "--show-chat": f"'{PROGRAM} sessions show NAME' prints a conversation",
     "--settings": f"'{PROGRAM} config show' prints the settings",
     "--config": f"'{PROGRAM} config show' prints the settings",
@@ -125,7 +125,7 @@ COMMAND_SYNONYMS = {
 def closest(word: str, words: Iterable[str], similarity: float = SIMILARITY) -> str | None:
     """Returns the word that is spelled most like another one, None if none is close."""
     candidates = list(words)
-    # In a short word, two letters that changed places are half of it.
+    # In a short word, swapping two letters changes half of it.
     swapped = [candidate for candidate in candidates if sorted(candidate) == sorted(word)]
     return next(iter(swapped or get_close_matches(word, candidates, 1, similarity)), None)
 

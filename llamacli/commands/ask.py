@@ -53,7 +53,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     messages = [*context, {"role": "user", "content": prompt.require_content(content)}]
     body = runner.build_body(messages)
     is_kept = os.isatty(1) if follow_up.save is None else follow_up.save
-    # Several answers are not a conversation, nor is what --param puts in place of the messages.
+    # Several answers do not make a conversation, nor do messages that --param replaced.
     if is_kept and (body.get("n", 1) != 1 or body["messages"] is not messages):
         if follow_up.from_flag("save"):
             raise LlamaError(ExitStatus.USAGE, "--save cannot be combined with --n or --param messages", "drop one")

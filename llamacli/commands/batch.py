@@ -87,7 +87,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     # A note for each answer would be too many.
     reader = AnswerReader(options, rows.allow_truncated, lambda text: env.stderr.verbose(f"* {text}"))
     builder = RequestBuilder(parsed, options[ContextOptions], params, env.input, reader)
-    # Parameters that leave no room for the answer's format fail before anything is sent.
+    # Parameters that conflict with the answer's format fail before anything is sent.
     reader.build_body(params.body([], stream=None, usage=False))
     inputs = open_inputs(files, source.input, env.input)
     items = Items(inputs, parsed, source.limit)
@@ -96,7 +96,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     # A stored answer needs no key.
     server = None if reader.cache else endpoint.resolve(options[EndpointOptions], env)
 
-    # Not before everything can be sent: nothing takes longer to import than requests.
+    # Imported only when everything is ready to send: requests is the slowest import.
     from llamacli.batch.output.journal import Journal
     from llamacli.batch.runner import BatchRunner
 
@@ -201,7 +201,7 @@ def _is_file(path: str) -> bool:
 
 
 def _is_done(rows: RowOptions) -> Callable[[int | None], bool]:
-    """Returns what tells from a row's error status, None for no error, whether the row is kept."""
+    """Returns a function: is a row with this error status (None for no error) kept?"""
     return lambda status: status is None or not (rows.retry_failed or status in RESUMABLE_STATUSES)
 
 

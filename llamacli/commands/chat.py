@@ -1,4 +1,4 @@
-"""`llamacli chat`: a conversation, interactive or one turn a call."""
+"""`llamacli chat`: a conversation, interactive or one turn per call."""
 
 import os
 
@@ -24,7 +24,7 @@ DESCRIPTION = """
 Without a PROMPT, on a terminal, starts an interactive chat; type /help for commands. With
 a PROMPT or piped input it takes one turn and prints the answer as `ask` does. Each turn is
 saved once its answer is complete; a failed turn changes nothing. -S names the conversation,
-and -c continues the last one of this login session.
+and -c continues the last one of this terminal.
 """
 OPERANDS = (Operand("prompt", ParamType("PROMPT"), multiple=True),)
 OPTIONS = (SessionOptions, *QUESTION_OPTIONS)

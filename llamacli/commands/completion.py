@@ -21,8 +21,8 @@ DESCRIPTION = """
 Without SHELL, prints the script for $SHELL. It is static: pressing Tab never starts
 Python. It completes commands, flags, values, files, roles, prompts, sessions and the models
 that `llamacli models` has listed. --install writes it to the folder where the shell looks,
-which is what pipx and uv do not do. --key prints a key binding instead: it replaces the
-command line by the command that a model suggests for it, and runs nothing.
+which pipx and uv do not do. --key prints a key binding instead: it replaces the
+command line with the command that a model suggests for it, but does not run it.
 """
 EXAMPLES = (
     'eval "$(llamacli completion bash)"',

@@ -57,12 +57,12 @@ OPERANDS = (
     Operand("value", ParamType("VALUE"), multiple=True),
 )
 KEY_HINT = "set-key reads the key from a hidden prompt or stdin, because an argument would show in ps"
-#: An invalid setting is shown, and does not keep a key from being stored.
+#: An invalid setting is still shown, and does not prevent storing a key.
 IS_LENIENT = True
 
 
 class ConfigOptions(Options):
-    """What is listed."""
+    """Which settings are listed."""
 
     title = "Output"
 
@@ -77,7 +77,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     action = env.input.argument(options.operand("action") or "show", "the action")
     name, values = options.operand("name"), options.operands("value")
     if action not in ACTIONS:
-        # What may be a key is not repeated.
+        # Never repeat what may be a key.
         what = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
         raise LlamaError(ExitStatus.USAGE, what, did_you_mean(action, ACTIONS, f"expected {', '.join(ACTIONS)}"))
     if options[ConfigOptions].all and action != "show":
@@ -108,7 +108,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _flags() -> dict[str, FlagSpec]:
-    """Returns every flag that has a variable, by the name of that."""
+    """Returns the flags that have an environment variable, by its name."""
     return variables(all_groups(app.commands()))
 
 
@@ -197,7 +197,7 @@ def _write(change: Callable[[bytes], bytes], env: Environment) -> None:
     try:
         os.makedirs(path.parent, mode=0o700, exist_ok=True)
         os.chmod(path.parent, 0o700)
-        # A device or a FIFO in its place is not read, and refused below.
+        # A device or FIFO is not read here; writing it is refused below.
         content = path.read_bytes() if path.is_file() else b""
         if not write_atomically(path, change(content), 0o600, follow=True):
             env.stderr.note(f"{path} was written in place, not replaced: it is a mount, or its folder is read-only")
@@ -240,7 +240,7 @@ def _set_key(out: Output, env: Environment) -> None:
 
 
 def _bare_key(text: str) -> str:
-    """Returns a key without what was copied along with it: `export NAME=`, quotes."""
+    """Strips `export NAME=` and quotes that were copied along with a key."""
     if assignment := re.fullmatch(r"(?:export\s+)?[A-Z][A-Z0-9_]*(?:KEY|TOKEN)\s*=\s*(.*)", text.strip()):
         text = assignment[1]
     quoted = re.fullmatch(r"(['\"])(.*)\1", text.strip())
@@ -253,7 +253,11 @@ def _ask_for_key() -> str:
     try:
         typed = terminal.read_hidden("API key (hidden): ")
     except (EOFError, UnicodeError) as error:
-        what = "no key was typed" if isinstance(error, EOFError) else "the key contains a character that no key has"
+        what = (
+            "no key was typed"
+            if isinstance(error, EOFError)
+            else "the key contains a character that no key can contain"
+        )
         raise LlamaError(ExitStatus.KEY, what) from None
     finally:
         signal.signal(signal.SIGQUIT, former)
@@ -291,7 +295,7 @@ def _ask_once(client: "Client", request: ChatRequest) -> None:
             for _ in reply:
                 pass
     except LlamaError as error:
-        # Some models have another name for the limit, or need more than one token.
+        # Some models use another name for the limit, or need more than one token.
         if error.http_status not in (400, 422) or "max_" not in error.message or "max_tokens" not in request.parameters:
             raise
         _ask_once(client, request.replace(max_tokens=None))
@@ -301,8 +305,8 @@ def _ask_once(client: "Client", request: ChatRequest) -> None:
 
 
 def _explained(error: LlamaError, base_url: str) -> LlamaError:
-    """Adds what is most likely wrong, where the call alone cannot know it."""
-    # The rest of the text may hold anything: a request id, the server's words.
+    """Adds the most likely cause, which the call alone cannot know."""
+    # The rest of the text may contain anything: a request id, the server's words.
     if (error.message.startswith("404 ") or "an HTML page" in error.message) and "/v1" not in base_url:
         return error.add_hint(f"the base URL has no /v1: try --base-url {base_url}/v1")
     return error

@@ -18,7 +18,7 @@ EXAMPLES = (
 
 
 class Topic(ParamType):
-    """What there is help on."""
+    """A command or topic that has help."""
 
     metavar = "TOPIC"
 

@@ -60,7 +60,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     ):
         document = client.json(Request("GET", "/models"))
         listed = found = _models(document)
-        # Another server's types mean something else, and hide nothing.
+        # On other servers types mean something else, so nothing is hidden.
         if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):
             found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not listing.all:
@@ -73,21 +73,21 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
             table.print_table([_row(model) for model in found], out, COLUMNS, right=(2, 3))
         if not found:
             what = f" with '{wanted}'" if wanted else ""
-            hint = "" if listing.all or not listed else "; --all shows more than those for chat"
+            hint = "" if listing.all or not listed else "; --all includes models that are not for chat"
             env.stderr.note(f"{where.base_url} offers no model{what}{hint}")
         out.commit()
     return ExitStatus.OK
 
 
 def _models(document: Any) -> list[dict[str, Any]]:
-    """Returns the models of a list document, sorted by id, each with its own fields, of which servers have few."""
+    """Returns the models of a list document, sorted by id. Most servers send few of the fields."""
     # Together sends the bare list.
     data = document.get("data") if isinstance(document, dict) else document
     if not isinstance(data, list) or (data and not any(isinstance(model, dict) and "id" in model for model in data)):
         words = words_in(document)
-        # Words under a 200 are an error's, as in an answer.
+        # An error can arrive with status 200, as with answers.
         status = ExitStatus.SERVER if words else ExitStatus.BROKEN
-        what = "the server sent no list of models" + (f": {words}" if words else "")
+        what = "the server did not send a list of models" + (f": {words}" if words else "")
         raise LlamaError(status, what, "check --base-url")
     named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
@@ -107,7 +107,7 @@ def _searched(model: dict[str, Any]) -> str:
 
 def _row(model: dict[str, Any]) -> list[Any]:
     info = _info(model)
-    # Other servers than the API's own say at most whose a model is.
+    # Other servers name at most the owner of a model.
     return [
         model["id"],
         info.get("developer") or model.get("owned_by") or model.get("organization"),
@@ -118,7 +118,7 @@ def _row(model: dict[str, Any]) -> list[Any]:
 
 def _remember(lengths: Mapping[str, object]) -> None:
     """Caches the ids for the shells' completions, and the context lengths for --overflow. Errors are ignored."""
-    # A shell would take any other id for several words, or for a command to the terminal.
+    # A shell would split any other id into words, or a terminal would obey it.
     ids = [id for id in lengths if id and id.isprintable() and " " not in id]
     rows = [f"{id}\t{lengths[id]}" for id in ids if isinstance(lengths[id], int)]
     with suppress(OSError):

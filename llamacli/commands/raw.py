@@ -1,4 +1,4 @@
-"""`llamacli raw`: a JSON body in, the API's JSON out, and nothing in between."""
+"""`llamacli raw`: a JSON body in, the API's JSON out, nothing changed in between."""
 
 import json
 import os
@@ -34,12 +34,12 @@ EXAMPLES = (
     "llamacli ask --dry-run --json 'Hello' | llamacli raw | jq -r '.choices[0].message.content'",
     "llamacli raw --endpoint /models | jq -r '.data[].id'",
 )
-#: Those that a shell offers; a server may have others.
+#: The methods that completion offers; a server may accept others.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Field(KeyValue):
-    """KEY=VALUE: true, false, null and numbers are what JSON has them for, anything else is a string."""
+    """KEY=VALUE: true, false, null and numbers are read as JSON, anything else is a string."""
 
     undecoded = True
     completes = "field"
@@ -51,7 +51,7 @@ class Field(KeyValue):
 
 
 class RawOptions(Options):
-    """What is sent, and what is shown of what comes back."""
+    """What is sent, and which part of the response is shown."""
 
     title = "Request"
 
@@ -131,7 +131,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
-    """Returns the bytes to send, None where the request has no body, and whether they ask for a stream."""
+    """Returns the bytes to send (None for no body), and whether they request a stream."""
     if body is None and not given.field:
         if given.method == "GET" or (given.endpoint and not given.method):
             return None, False
@@ -167,9 +167,9 @@ def _given(body: str, env: Environment) -> bytes:
 
 
 def _checked(data: bytes) -> object:
-    """Returns the value that the bytes are JSON for, its numbers as text. Raises LlamaError (usage)."""
+    """Returns the bytes parsed as JSON, with numbers kept as text. Raises LlamaError (usage)."""
     try:
-        # Neither a double nor Python's limit on digits has a say in what is sent.
+        # Numbers are sent as written, whatever a double or Python's limit on digits allows.
         return json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise LlamaError(ExitStatus.USAGE, f"BODY {json_fault(error)}", "nothing was sent") from None
@@ -180,12 +180,12 @@ def _checked(data: bytes) -> object:
 
 
 def _asks_for_stream(document: object) -> bool:
-    # A stream may be silent for less long.
+    # A stream has a shorter read timeout.
     return isinstance(document, dict) and document.get("stream") is True
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 def _object(data: bytes) -> dict[str, object]:
@@ -193,9 +193,9 @@ def _object(data: bytes) -> dict[str, object]:
     try:
         whole = parse_json(data.decode())
     except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"BODY {error}", "send it without -F, as it stands") from None
+        raise LlamaError(ExitStatus.USAGE, f"BODY {error}", "send it unchanged, without -F") from None
     if not isinstance(whole, dict):
-        raise LlamaError(ExitStatus.USAGE, "BODY is no JSON object, and -F sets keys of one")
+        raise LlamaError(ExitStatus.USAGE, "BODY is not a JSON object, so -F cannot set a key in it")
     return whole
 
 
@@ -209,7 +209,7 @@ def _value(text: str, key: str, env: Environment) -> object:
 
 
 def _print(out: Output, include: bool, response: "requests.Response", body: bytes) -> None:
-    """Prints status and headers where they are wanted, and a body that is there already."""
+    """Prints status and headers if requested, and a body that has already been read."""
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
         lines = [f"HTTP/{version} {response.status_code} {response.raw.reason or ''}".rstrip()]

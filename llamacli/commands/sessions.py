@@ -54,7 +54,7 @@ class SessionsOptions(Options):
     json: Annotated[bool, Flag(Switch(), "With show: print the messages as JSON, for raw.", common=True)] = False
     older_than: Annotated[
         float | None,
-        Flag(Age(), "With rm: sessions last used this long ago.", example="llamacli sessions rm --older-than 30d"),
+        Flag(Age(), "With rm: sessions not used for this long.", example="llamacli sessions rm --older-than 30d"),
     ] = None
 
 
@@ -118,7 +118,7 @@ def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environmen
         except LlamaError as error:
             if names:
                 raise
-            # One that cannot be read does not hide what the others contain.
+            # A session that cannot be read does not hide the others.
             env.stderr.note(str(error))
             continue
         turn = 0
@@ -142,7 +142,7 @@ def _rm(words: list[str], options: LoadedOptions, out: Output, env: Environment)
 
 
 class Action(NamedTuple):
-    """What follows the action, and how many words of it there must and may be."""
+    """What follows the action, and the least and the most words of it."""
 
     run: Callable[[list[str], LoadedOptions, Output, Environment], None]
     usage: str

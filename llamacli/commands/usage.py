@@ -1,4 +1,4 @@
-"""`llamacli usage`: what a usage log contains, by day and model."""
+"""`llamacli usage`: sums up a usage log by day and model."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ EXAMPLES = (
 COLUMNS = ("DAY", "MODEL", "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "USD", "")
 VARIABLE = "LLAMACLI_USAGE_LOG"
 BAR_COLUMNS = 20
-#: How a line begins. A full disk may have left half of one in front of it.
+#: How a line begins. A full disk may have left half a line before it.
 START = b'{"time": '
 
 
@@ -118,7 +118,7 @@ def _add(totals: dict[tuple[str, str], Total], record: dict[str, Any]) -> None:
     )
     tokens_in, tokens_out = token_counts(record)
     total["calls"] += 1
-    # Status 1 is --yes-no's no, and an answer that was cut is one.
+    # Status 1 is the "no" of --yes-no, and a cut answer is still an answer.
     total["failures"] += record.get("status") not in (ExitStatus.OK, ExitStatus.NO, ExitStatus.CUT)
     total["prompt_tokens"] += 0 if record.get("cached") else tokens_in
     total["completion_tokens"] += 0 if record.get("cached") else tokens_out

@@ -92,7 +92,7 @@ STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, CONTEXT_LEN
 
 #: Files in the user's own folders.
 PROJECT_FILES = [
-    (".env", "A project's settings, trusted only in part: see `llamacli help settings`."),
+    (".env", "A project's settings, trusted only in part: see `llamacli help keys`."),
     ("FILE.part", "An incomplete answer to -o FILE."),
     ("FILE.old", "Rows of `batch -o FILE --resume` that no longer match an item of the input."),
 ]

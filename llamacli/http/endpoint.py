@@ -234,5 +234,5 @@ def _problem_of(key: str) -> str:
     if "\n" in key or "\r" in key:
         return "contains a line break; it must be the key alone"
     if not (key.isascii() and key.isprintable()) or " " in key:
-        return "contains a space or a character that no key has"
+        return "contains a space or a character that no key can contain"
     return ""

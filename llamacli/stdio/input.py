@@ -125,14 +125,14 @@ class InputReader:
                 return
             if error:
                 raise error
-            hint = "; use -I to leave stdin alone" if "no_stdin" in self.flags else ""
+            hint = "; use -I to skip it" if "no_stdin" in self.flags else ""
             self.note(f"waiting for text on stdin{hint}")
 
     def note_shared_stdin(self) -> None:
         """Notes that another program has read the first part of stdin, as `while read` in a shell does."""
         status = os.fstat(0)
         if stat.S_ISREG(status.st_mode) and 0 < os.lseek(0, 0, os.SEEK_CUR) < status.st_size:
-            self.note("reading the rest of stdin, the start of which was already read; in a loop, use -I")
+            self.note("another program has already read the start of stdin; reading the rest (in a loop, use -I)")
 
     def file(self, path: str) -> str:
         """Returns a file's text as it is; `-` is stdin. Raises LlamaError (usage)."""
@@ -222,7 +222,7 @@ class InputReader:
         """Returns the path in `@FILE`. Raises LlamaError (usage) if it is empty."""
         if text == "@":
             todo = "use @FILE, or @@ for a literal @"
-            raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' names no file", todo)
+            raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' needs a file name", todo)
         return text[1:]
 
     def argument(self, text: str, origin: str) -> str:

@@ -68,7 +68,7 @@ PIPES: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.
                 ({"items": {"pattern": "["}}, "'['"),
             )
         ),
-        (["--schema", "@"], {}, "--schema: '@' names no file; use @FILE, or @@"),
+        (["--schema", "@"], {}, "--schema: '@' needs a file name; use @FILE, or @@"),
         (["--schema", "@nowhere.json"], {}, "nowhere.json: No such file"),
         (["--schema", '{"$ref": "#/$defs/x"}'], {}, "the $ref '#/$defs/x' leads nowhere"),
         (["--schema", '{"$dynamicRef": "#/$defs/x"}'], {}, "the $ref '#/$defs/x' leads nowhere"),

@@ -107,7 +107,7 @@ def test_a_key_that_cannot_be_had_is_not_missed(world: World) -> None:
 
 def test_the_servers_own_words_are_told(world: World) -> None:
     world.api.will(document({"error": {"message": "boom"}}))
-    assert "no list of models: boom" in world.call("models").err
+    assert "did not send a list of models: boom" in world.call("models").err
 
 
 def test_wide_characters_do_not_shift_the_columns(world: World) -> None:

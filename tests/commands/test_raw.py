@@ -54,7 +54,7 @@ def test_a_million_bytes_pass(world: World) -> None:
     [
         ("{'a': 1}", "BODY is not JSON: Expecting property name enclosed in double quotes at line 1 column 2"),
         ('{"a": 1,\n "b" 2}', "at line 2 column 6"),
-        ("[NaN]", "NaN is no JSON value"),
+        ("[NaN]", "NaN is not a JSON value"),
         ('"\x01"', "Invalid control character at line 1 column 2"),
         ("\ufeff{}", "BODY is not JSON"),
         ("[" * 100_000, "BODY is nested too deeply"),

@@ -61,7 +61,7 @@ def test_the_key_command_does_not_eat_the_prompt(bare: World) -> None:
         ([], {"LLAMACLI_KEY_COMMAND": "echo sk-secret-in-here; exit 3"}, "exited with status 3"),
         ([], {"LLAMACLI_KEY_COMMAND": ":"}, "is empty"),
         ([], {"AIMLAPI_API_KEY": "sk-a\nX-Evil: 1"}, "contains a line break"),
-        ([], {"AIMLAPI_API_KEY": "schlüssel-1234567"}, "a character that no key has"),
+        ([], {"AIMLAPI_API_KEY": "schlüssel-1234567"}, "a character that no key can contain"),
         ([], {"AIMLAPI_BASE_URL": ""}, "no API key; create one at https://aimlapi.com/app/keys"),
     ],
 )
@@ -85,8 +85,8 @@ def test_a_key_that_cannot_be_read_is_3(bare: World, arguments: list[str], env: 
         ("authorization: bearer sk-123456789", "begins with Bearer or Authorization; remove that"),
         ("AIMLAPI_API_KEY=sk-123456789", "begins with AIMLAPI_API_KEY=; remove that"),
         ("sk-1234\nsk-5678", "contains a line break; it must be the key alone"),
-        ("sk-1234 56789", "contains a space or a character that no key has"),
-        ("sk-1234\u200b56789", "contains a space or a character that no key has"),
+        ("sk-1234 56789", "contains a space or a character that no key can contain"),
+        ("sk-1234\u200b56789", "contains a space or a character that no key can contain"),
         ("x" * (1 << 16), "is too long"),
     ],
 )

@@ -170,7 +170,7 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
     (["ask", "--timeout", "1e10", "Hi"], "--timeout: '1e10' is out of range"),
     (["ask", "--max-time", "1e300", "Hi"], "--max-time: '1e300' is out of range"),
     (["ask", "--max-tokens", "9" * 401, "Hi"], "--max-tokens: '999"),
-    (["ask", "-p", "x=" + "9" * 5000, "Hi"], "holds a number too big to send"),
+    (["ask", "-p", "x=" + "9" * 5000, "Hi"], "contains a number too big to send"),
     (["ask", "--temp", "1", "Hi"], "unknown option --temp; did you mean --temperature?"),
     (["ask", "--bogus", "Hi"], "unknown option --bogus; a prompt that begins with a dash goes after --"),
     (["ask", "--retry", "-1", "Hi"], "--retry: '-1' is out of range"),

@@ -133,7 +133,10 @@ def test_a_while_read_loop_asks_once_a_line(world: World) -> None:
 def test_a_while_read_loop_without_I_gets_a_note(world: World) -> None:
     (world.cwd / "lines").write_text("one\ntwo\nthree\n")
     result = world.shell('while read -r x; do llamacli ask "$x" >/dev/null; done <lines')
-    assert result.err == "llamacli: reading the rest of stdin, the start of which was already read; in a loop, use -I\n"
+    assert (
+        result.err
+        == "llamacli: another program has already read the start of stdin; reading the rest (in a loop, use -I)\n"
+    )
     assert [request.json["messages"][0]["content"] for request in world.api.requests] == ["one\n\ntwo\nthree"]
 
 

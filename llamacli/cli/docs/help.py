@@ -1,4 +1,4 @@
-"""Help: the short and the full one of each command, topics, and the tables of variables and files."""
+"""The short and full help of each command, the topics, and the tables of variables and files."""
 
 import shutil
 import textwrap
@@ -15,7 +15,7 @@ from llamacli.errors import ExitStatus
 
 ISSUES = "To report a problem, open an issue with the output of -v and --version."
 ABOUT = (
-    "Asks a chat model from the shell: text in, the answer out, and an exit status to rely on. "
+    "Asks a chat model from the shell: text in, the answer out, and an exit status that scripts can trust. "
     "Standard output carries the answer and nothing else; notes and errors go to standard error. "
     "It talks to the AI/ML API and to any other OpenAI-compatible server."
 )
@@ -87,7 +87,7 @@ def command_help(command: CommandSpec) -> str:
         groups = {"Common options": groups.pop("Common options"), **groups}
     notes: dict[str, str] = {}
     for group in filter(lambda group: group.note, command.groups):
-        # Of several groups with one title, the note of the first is about all that follow.
+        # If several groups share a title, the note of the first one covers them all.
         notes.setdefault(group.title, group.note)
     for title, rows in groups.items():
         note = [filled("  " + notes[title], indent="  ")] if title in notes else []
@@ -175,7 +175,7 @@ def variables(groups: Sequence[type[Options]]) -> dict[str, FlagSpec]:
 
 
 def file_rows(where: Callable[[Folder], str]) -> Rows:
-    """Returns all files with what they are; `where` writes a folder."""
+    """Returns all files with their descriptions; `where` formats a folder."""
     return [(f"{where(file.folder)}/{file.pattern}", file.text) for file in STORED_FILES] + PROJECT_FILES
 
 

@@ -75,7 +75,9 @@ def script(shell: str, keys: list[Key]) -> str:
     instruction = f"Reply with one {shell} command line that does what is described, in a code block, without comments."
     ask = f"command {PROGRAM} ask -q -x -I -s {quote(instruction)}"
     sequence = "".join(_key(shell, key) for key in keys)
-    head = "# Replaces the command line by a command that does what it says. Nothing is run until you press Enter.\n"
+    head = (
+        "# Replaces the command line with a command that does what it describes. Nothing runs until you press Enter.\n"
+    )
     return head + BINDINGS[shell].strip("\n").replace("ASK", ask).replace("KEYS", sequence) + "\n"
 
 
