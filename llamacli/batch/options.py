@@ -33,13 +33,9 @@ class RowOptions(Options):
     output: Annotated[
         str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
     ] = None
-    resume: Annotated[bool, Flag(Switch(), "Ask only for rows missing or worth retrying.", common=True)] = (
-        False
-    )
+    resume: Annotated[bool, Flag(Switch(), "Ask only for rows missing or worth retrying.", common=True)] = False
     retry_failed: Annotated[bool, Flag(Switch(), "Like --resume, but ask again for everything that failed.")] = False
-    plain: Annotated[bool, Flag(Switch(), "Print answers only; failures are empty lines.", common=True)] = (
-        False
-    )
+    plain: Annotated[bool, Flag(Switch(), "Print answers only; failures are empty lines.", common=True)] = False
     null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
     unordered: Annotated[bool, Flag(Switch(), "Print rows as they arrive, not in input order.")] = False
     allow_truncated: Annotated[bool, Flag(Switch(), "Accept answers that were cut at the token limit.")] = False
