@@ -167,6 +167,8 @@ class _PartialChoice:
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
         for key, value in delta.items():
+            if key == "error" and value:
+                self.error = value
             if isinstance(value, str) and key not in NON_TEXT_KEYS:
                 pieces = self.texts.get(key)
                 if pieces is None:
@@ -249,7 +251,8 @@ def _find_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, A
     if index is None:
         last = calls[-1] if calls else None
     else:
-        last = next((call for call in reversed(calls) if call.get("index") == index), None)
+        # Some servers send it as a string, but not every time.
+        last = next((call for call in reversed(calls) if str(call.get("index")) == str(index)), None)
         if last is None and calls and calls[-1].get("index") is None and not name:
             last = calls[-1]
     if last is None:

@@ -12,7 +12,8 @@ MAX_DOCUMENT_CHARS = 2000
 
 #: How servers say that a request is longer than the model's context.
 CONTEXT_LENGTH_WORDS = (
-    r"context.{0,9}(length|window|size)|too (long|large)|reduce the length|tokens?.{0,40}(exceed|maximum|must be <=)"
+    r"context.{0,9}(length|window|size)|sequence length|too (long|large)|reduce the length"
+    r"|tokens?.{0,40}(exceed|maximum|must be <=)"
     r"|(exceed|maximum).{0,40}tokens?"
 )
 
@@ -22,13 +23,18 @@ OUT_OF_QUOTA_WORDS = (
     r"insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing_(hard_limit|not_active)"
     r"|run out of (credits?|quota|funds)|out of (credits?|funds)|quota_exhausted|payment[_ ]required"
     r"|(balance|credits?)( \w+){0,3} (exhausted|too low|depleted)|account( \w+){0,3} (suspended|arrears|overdue)"
+    r"|arrearage|(spend(ing)?|billing)[_ ](limit|cap)"
 )
 
 
 #: How servers say in an error document when to try again, in seconds.
 RETRY_DELAY = (
-    r'"retry_?(?:delay|after)": ?"?(\d{1,9}(?:\.\d{1,9})?)s?\b|\b(?:retry|again) in (\d{1,9}(?:\.\d{1,9})?) ?s\b'
+    r'(?:"retry_?(?:delay|after)(?:_?s(?:ec(?:onds)?)?)?": ?"?|\b(?:retry|again) (?:in|after) )'
+    r"(?:(\d{1,9}) ?m(?:in(?:utes?)?)?(?![a-z]) ?)?(?:(\d{1,9}(?:\.\d{1,9})?) ?(m?s|m?sec(?:onds?)?|(?! ?[hdm]))\b)?"
 )
+
+
+MILLISECONDS = ("ms", "msec", "msecond", "mseconds")
 
 
 #: How servers say that the URL is not one of theirs.
@@ -81,14 +87,16 @@ def reports_error(chunk: object) -> bool:
     base = chunk.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         return True
-    if chunk.get("choices") is not None or chunk.get("type") in PING_NAMES:
+    if chunk.get("choices") or chunk.get("type") in PING_NAMES:
         return False
     codes = (chunk.get("code"), chunk.get("status"), chunk.get("statusCode"), chunk.get("status_code"))
     if chunk.get("success") is False or any(str(code).lower() in ERROR_CODES for code in codes):
         return True
-    if any(isinstance(code, int) and 400 <= code < 600 for code in codes):
+    if any(re.fullmatch("[45][0-9][0-9]", str(code)) for code in codes):
         return True
-    return any(words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower()))
+    return chunk.get("choices") is None and any(
+        words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower())
+    )
 
 
 def error_message(document: object) -> str:
@@ -121,6 +129,13 @@ def words_in(document: object, depth: int = 9) -> str:
     for key, value in values.items():
         if value and key not in WORD_KEYS and re.search(MORE_WORD_KEYS, key):
             parts.append(words_in(value, depth - 1))
+    for key in ("code", "type"):
+        code = str(values.get(key))
+        # The code may say what the words leave out.
+        if parts and any(
+            test(code) and not any(map(test, parts)) for test in (is_context_length_error, is_out_of_quota)
+        ):
+            parts.append(code[:100])
     for key in ("expected", "received"):
         if isinstance(values.get(key), str):
             parts.append(f"{key} {values[key]}")
@@ -160,10 +175,13 @@ def _html_title(page: str) -> str:
 def retry_delay_in(body: bytes) -> float | None:
     """Returns the seconds that an error document asks to wait, as Gemini's retryDelay or in words."""
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace")
-    found = re.search(
-        r'"retry_?(?:Delay|after)": ?"?(\d{1,9}(?:\.\d{1,9})?)|\b(?:retry|again) in (\d{1,9}(?:\.\d+)?) ?s', text, re.I
-    )
-    return float(found[1] or found[2]) if found else None
+    for match in re.finditer(RETRY_DELAY, text, re.IGNORECASE):
+        minutes, number, unit = match.groups()
+        if minutes or number:
+            return float(minutes or 0) * 60 + float(number or 0) * (
+                0.001 if (unit or "").lower() in MILLISECONDS else 1
+            )
+    return None
 
 
 def request_id(document: object) -> str | None:

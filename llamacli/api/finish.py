@@ -28,16 +28,18 @@ FINISH_WORDS = {
 #: What decides on a word that is not in the table.
 FINISH_PATTERNS = (
     ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
+    ("risk|copyright|inappropriate|modelarmor|complian|harm|toxic|illegal|denied", WITHHELD),
     ("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable", SERVER),
-    ("malformed|exception|crash|disconnect|ratelimit|quota|resource", SERVER),
-    ("length|maxtok|truncat|contextwindow|tokenlimit", CUT),
+    ("malformed|exception|crash|disconnect|ratelimit|quota|resource|toomany", SERVER),
+    ("preempt|^oom|outofmemory|shutdown|shuttingdown|killed|expired|evicted", SERVER),
+    ("length|maxtok|truncat|contextwindow|limit|budget|maxedout", CUT),
 )
 
 
 def finish_status(reason: object) -> ExitStatus | None:
     """Returns the exit status that a finish_reason stands for, None if the word is unknown.
 
-    `content_filter: RECITATION` and `FINISH_REASON_SAFETY` are read as their parts.
+    `content_filter: RECITATION`, `stop: length` and `FINISH_REASON_SAFETY` are read as their parts.
     """
     if isinstance(reason, dict):
         reason = next((reason[key] for key in ("type", "reason", "value") if reason.get(key)), None)
@@ -45,9 +47,12 @@ def finish_status(reason: object) -> ExitStatus | None:
         return OK
     first, _, rest = str(reason)[:200].partition(":")
     words = ["".join(filter(str.isalnum, part.lower())).removeprefix("finishreason") for part in (first, rest)]
-    for status, known in FINISH_WORDS.items():
-        if words[0] in known.split():
-            return status
+    statuses = [
+        next((status for status, known in FINISH_WORDS.items() if word in known.split()), None) for word in words
+    ]
+    if statuses[0] is not None:
+        # The second part says more than `stop`.
+        return statuses[0] or statuses[1] or OK
     for pattern, status in FINISH_PATTERNS:
         if re.search(pattern, "".join(words)):
             return status

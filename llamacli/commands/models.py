@@ -81,8 +81,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 def _models(document: Any) -> list[dict[str, Any]]:
     """Returns the models of a list document, sorted by id. Most servers send few of the fields."""
-    # Together sends the bare list.
-    data = document.get("data") if isinstance(document, dict) else document
+    # Together sends the bare list, Ollama's own API and Gemini's `models` with names.
+    data = document.get("data", document.get("models")) if isinstance(document, dict) else document
+    if isinstance(data, list):
+        data = [_with_id(model) for model in data]
     if not isinstance(data, list) or (data and not any(isinstance(model, dict) and "id" in model for model in data)):
         words = words_in(document)
         # An error can arrive with status 200, as with answers.
@@ -91,6 +93,14 @@ def _models(document: Any) -> list[dict[str, Any]]:
         raise LlamaError(status, what, "check --base-url")
     named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
+
+
+def _with_id(model: Any) -> Any:
+    """Returns a model of a list with its id, which some servers call name or model."""
+    if not isinstance(model, dict) or "id" in model:
+        return model
+    name = model.get("model") or model.get("name")
+    return {"id": name, **model} if isinstance(name, str) else model
 
 
 def _info(model: dict[str, Any]) -> dict[str, Any]:

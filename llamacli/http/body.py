@@ -151,7 +151,8 @@ class Body:
         if events := decoder.finish():
             has_events = True
             yield from self._up_to_done(events)
-        if self._is_complete:
+        # An error page of a gateway may be followed by its [DONE].
+        if self.accumulator.is_whole or (self._is_done and not (needs_answer and decoder.stray)):
             return
         if failure:
             raise failure

@@ -136,7 +136,8 @@ class Call:
                 return self._attempt()
             except Retryable as failure:
                 # The server closed an idle connection, which says nothing about the call.
-                if failure.http_status or not self.latest_attempt.is_reused:
+                is_idle_close = not failure.http_status and self.latest_attempt.is_reused
+                if not (is_idle_close or self._adapt_stream_options()):
                     raise
             except LlamaError as error:
                 if not (self._renew_key(error, key) or self._adapt_stream_options()):
@@ -154,7 +155,9 @@ class Call:
         if not isinstance(self.request, ChatRequest) or "stream_options" not in self.request.parameters:
             return False
         response, body = self.error_response or (None, b"")
-        if response is None or response.status_code not in (400, 422) or b"stream_options" not in body:
+        if response is None or response.status_code not in (400, 422, 500, 501):
+            return False
+        if not any(name in body for name in (b"stream_options", b"include_usage")):
             return False
         self.client.sends_stream_options = False
         self._leave_out_stream_options()

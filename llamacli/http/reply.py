@@ -170,7 +170,8 @@ class Reply(Body):
         """Returns a chunk of an answer. Raises LlamaError if it is an error, or has another shape."""
         if not is_error and isinstance(chunk, dict) and chunk.get("choices") and not chunk.get("error"):
             return chunk
-        if is_error or reports_error(chunk):
+        is_error_text = isinstance(chunk, str) and sse.Event(chunk).is_error_text
+        if is_error or is_error_text or reports_error(chunk):
             raise self._server_error(error_message(chunk), request_id(chunk))
         if not isinstance(chunk, dict):
             raise self.error("the server sent JSON that is not an answer")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 MAX_WAIT_SECONDS = 1e9
 
 
+#: The number in Retry-After, which some servers send with a unit, in quotes or twice.
+RETRY_AFTER = r'["+\s]*(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?["\s]*(?:,.*)?'
+
+
 #: Retries after a failure to look up a host name.
 NAME_ERROR_RETRIES = 1
 
@@ -104,13 +108,12 @@ def backoff(attempt: int) -> float:
 def retry_after(headers: Mapping[str, str], body: bytes = b"") -> float | None:
     """Returns the seconds that a server asks to wait, None if it does not ask.
 
-    Reads Retry-After (RFC 9110, 10.2.3: seconds or a date), also with a fraction,
-    retry-after-ms, and what the body says.
+    Reads Retry-After (RFC 9110, 10.2.3: seconds or a date), also with a fraction or a
+    unit, retry-after-ms, and what the body says.
     """
     for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1)):
-        value = headers.get(name, "").strip()
-        if re.fullmatch(r"\d+(\.\d*)?", value, re.ASCII):
-            return min(float(value) * unit, MAX_WAIT_SECONDS)
+        if match := re.fullmatch(RETRY_AFTER, headers.get(name, ""), re.ASCII | re.IGNORECASE):
+            return min(float(match[1]) * (0.001 if match[2] == "ms" else unit), MAX_WAIT_SECONDS)
     seconds = _seconds_until(headers.get("Retry-After", ""))
     return seconds if seconds is not None else retry_delay_in(body)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llamacli.api.errors import error_in, is_context_length_error, is_out_of_quota, reports_error
+from llamacli.api.errors import error_in, is_context_length_error, is_out_of_quota, reports_error, retry_delay_in
 from llamacli.http.status import path_hint
 
 BODIES: list[tuple[Any, str]] = [
@@ -35,6 +35,8 @@ BODIES: list[tuple[Any, str]] = [
         {"object": "error", "message": {"detail": [{"loc": ["body", "x"], "msg": "Extra inputs are not permitted"}]}},
         "Extra inputs are not permitted, in body.x",
     ),
+    ({"error": {"message": "boom", "code": "context_length_exceeded"}}, "boom, context_length_exceeded"),
+    ({"error": {"message": "maximum context length", "code": "context_length_exceeded"}}, "maximum context length"),
     ({"title": "Bad", "detail": "worse", "validation": [{"message": "v1"}]}, "worse, Bad, v1"),
 ]
 
@@ -89,6 +91,8 @@ def test_only_the_start_of_a_huge_error_is_looked_at(body: bytes) -> None:
         ({"choices": [], "base_resp": {"status_code": 1008, "status_msg": "x"}}, True),
         ({"choices": [], "base_resp": {"status_code": 0, "status_msg": "success"}}, False),
         ({"choices": [], "message": "x"}, False),
+        ({"choices": [], "code": "500", "reason": "x"}, True),
+        ({"code": 200, "reason": "x"}, False),
         ({"type": "ping", "message": "x"}, False),
         ({"usage": {"total_tokens": 1}}, False),
         ({"object": "chat.completion.chunk", "id": "x"}, False),
@@ -108,12 +112,32 @@ def test_errors_and_chunks_are_told_apart(chunk: dict[str, Any], is_error: bool)
         ("Your account balance is too low", True),
         ("You've run out of credits", True),
         ("Free-tier limit: You've reached your free limit for the hour", False),
+        ('{"code": "Arrearage", "message": "check that the account is in good standing"}', True),
+        ("You have reached your monthly spend limit", True),
         ("Too Many Requests", False),
         ("Rate limit reached for requests", False),
     ],
 )
 def test_an_empty_account_and_a_rate_limit_are_told_apart(words: str, expected: bool) -> None:
     assert is_out_of_quota(words) is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Please retry after 2 seconds.", 2),
+        ("Please try again in 1m30s.", 90),
+        ("try again in 6m0s", 360),
+        ("try again in 1500ms", 1.5),
+        ("retry in 5 minutes", 300),
+        ('{"error": {"retry_after_seconds": 2.5}}', 2.5),
+        ('{"retryDelay": "1.9s"}', 1.9),
+        ("try again in 2 hours", None),
+        ("try again in a moment", None),
+    ],
+)
+def test_the_words_of_an_error_say_when_to_retry(words: str, seconds: float | None) -> None:
+    assert retry_delay_in(words.encode()) == seconds
 
 
 def test_a_context_that_is_too_long_is_known() -> None:

@@ -41,6 +41,10 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [part("f", "", index=0, id="c"), *(part("", text, index=0, id=f"x{text}") for text in PIECES)],
         [call("f", ONE)],
     ),
+    "an index as a string": (
+        [part("f", PIECES[0], index="0", id="c"), part(None, PIECES[1], index=0)],
+        [call("f", ONE)],
+    ),
     "the name in pieces": (
         [part("get_", '{"a"', index=0, id="c"), part("weather", ":1}", index=0)],
         [call("get_weather", ONE)],

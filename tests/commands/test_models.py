@@ -4,6 +4,8 @@ import json
 import os
 import stat
 
+import pytest
+
 from tests.support.fake_api import answer, document, error
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
@@ -65,6 +67,13 @@ def test_a_server_that_sends_ids_alone_will_do(world: World) -> None:
     assert world.call("models").out == "a\t\t\t\nb\tme\t\t\n"
 
 
+@pytest.mark.parametrize("key", ["data", "models"])
+@pytest.mark.parametrize("name", ["id", "name", "model"])
+def test_a_list_of_another_form_will_do(world: World, key: str, name: str) -> None:
+    world.api.will(document({key: [{name: "b"}, {name: "a"}]}))
+    assert [line.split("\t")[0] for line in world.call("models").out.splitlines()] == ["a", "b"]
+
+
 def test_the_list_is_kept_for_completions(world: World) -> None:
     world.api.will(document(CATALOGUE))
     world.call("models", "llama")
@@ -122,6 +131,7 @@ def test_failures_have_their_statuses(world: World) -> None:
     for behaviour, status in [
         (error(401, "no"), 3),
         (error(404, "no"), 4),
+        (document({"object": "list"}), 9),
         (document(b"<html>"), 9),
         (answer(), 9),
         (document({"data": 5}), 9),

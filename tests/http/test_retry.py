@@ -111,6 +111,11 @@ def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
         ({"Retry-After": ""}, "", None),
         ({"Retry-After": "7"}, "", 7.0),
         ({"Retry-After": " 1.9 "}, "", 1.9),
+        ({"Retry-After": "2s"}, "", 2.0),
+        ({"Retry-After": "2 seconds"}, "", 2.0),
+        ({"Retry-After": '"2"'}, "", 2.0),
+        ({"Retry-After": "2, 2"}, "", 2.0),
+        ({"Retry-After": "1500ms"}, "", 1.5),
         ({"Retry-After": "-1"}, "", None),
         ({"Retry-After": "soon"}, "", None),
         ({"Retry-After": "nan"}, "", None),
@@ -122,7 +127,7 @@ def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
         ({"Retry-After": "9", "retry-after-ms": "1900"}, "", 1.9),
         ({}, '[{"error": {"details": [{"retryDelay": "1.9s"}]}}]', 1.9),
         ({}, '{"error": {"message": "Rate limit reached. Please try again in 20s."}}', 20.0),
-        ({}, '{"error": {"message": "Please retry in 7m12s."}}', None),
+        ({}, '{"error": {"message": "Please retry in 7m12s."}}', 432.0),
         ({}, "\x00" * 100, None),
     ],
 )
@@ -175,6 +180,13 @@ def test_a_quota_that_comes_back_is_a_rate_limit(world: World) -> None:
     world.api.will(document([{"error": RETRY_INFO}], status=429), text("second"))
     result = world.call("ask", "--retry", "1", "Hi")
     assert (result.status, result.out, len(world.api.requests)) == (0, "second\n", 2)
+
+
+@pytest.mark.parametrize(("code", "words"), [(500, "unknown field stream_options"), (400, "Unknown: include_usage")])
+def test_a_refusal_of_stream_options_has_several_forms(world: World, code: int, words: str) -> None:
+    world.api.will(error(code, words), text("fine"))
+    result = world.call("ask", "-u", "--retry", "0", "Hi")
+    assert (result.status, result.out, len(world.api.requests)) == (0, "fine\n", 2)
 
 
 def refuse_stream_options(handler: Handler) -> None:

@@ -102,6 +102,13 @@ STREAMS: dict[str, Dialect] = {
     "an error in a choice": broken(
         SO_FAR, {"choices": [{"index": 0, "delta": {}, "error": {"message": "died"}}]}, status=7, words="died"
     ),
+    "an error in a delta": broken(
+        SO_FAR, {"choices": [{"index": 0, "delta": {"error": "died"}}]}, DONE, status=7, words="died", raw=0
+    ),
+    "an error as a JSON string": broken(SO_FAR, b'data: "Error: died"\n\n', DONE, status=7, words="died", raw=0),
+    "a code of HTTP as a string": broken(
+        SO_FAR, {"choices": [], "code": "500", "reason": "died"}, DONE, status=7, words="died", raw=0
+    ),
     "err field": broken(SO_FAR, b"err: engine died\n\n", DONE, status=7, words="engine died", raw=0),
     "unknown field with an error": broken(
         SO_FAR, b'result: {"error": {"message": "died"}}\n\n', DONE, status=7, words="died", raw=0
@@ -112,6 +119,9 @@ STREAMS: dict[str, Dialect] = {
     "no words": broken(SO_FAR, {"error": {"code": "E17", "param": "x"}}, status=7, words='"code":"E17"'),
     "a gateway's page": broken(SO_FAR, b"<html><title>502</title></html>\n", words="<html>"),
     "a gateway's page and done": whole(delta("hello"), b"upstream closed\n\n", STOP, DONE),
+    "a gateway's page and done in place of the end": broken(
+        SO_FAR, b"Internal Server Error\n\n", DONE, words="Internal Server Error", raw=0
+    ),
     # Fields
     "data twice": whole(*(b"data: " + data(chunk) + b"\n" for chunk in (*HELLO, STOP)), b"data: data: [DONE]\n\n"),
     "chunks in another field": whole(*(data(chunk).replace(b"data", b"chunk", 1) for chunk in HELLO), STOP, DONE),
@@ -225,6 +235,9 @@ DIALECTS: dict[str, Dialect] = {**STREAMS, **{f"document: {name}": row for name,
 FINISH_REASONS: dict[str, int] = {
     **dict.fromkeys(("stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "tool_calls", "COMPLETE"), 0),
     **dict.fromkeys(("FINISH_REASON_STOP", "stop: <|eot_id|>", "pigeon", "function_call"), 0),
+    **dict.fromkeys(("stop: length", "context_limit", "budget_exceeded", "limit"), 10),
+    **dict.fromkeys(("risk_control", "MODEL_ARMOR", "copyright", "inappropriate"), 11),
+    **dict.fromkeys(("TOO_MANY_TOOL_CALLS", "preempted", "oom", "server_shutdown", "killed", "expired"), 7),
     **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"), 10),
     **dict.fromkeys(("FINISH_REASON_MAX_TOKENS", "MaxTokens", "max_output_tokens", "token_limit"), 10),
     **dict.fromkeys(("content_filter", "sensitive", "SAFETY", "content_filter: RECITATION", "refusal"), 11),
