@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from llamacli.errors import Stopped
 
@@ -52,7 +52,7 @@ def _wake(read_end: int, thread: int) -> None:
             signal.pthread_kill(thread, signal.SIGURG)
 
 
-def _stop_later(ignored: Any) -> None:
+def _stop_later(ignored: "sys.UnraisableHookArgs") -> None:
     """Sends a signal again if Python ignored its exception, as in a callback of the import system."""
     if not isinstance(ignored.exc_value, Stopped):
         sys.__unraisablehook__(ignored)

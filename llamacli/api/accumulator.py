@@ -2,9 +2,10 @@
 
 import json
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llamacli.api.finish import is_worse
+from llamacli.api.json import Json, JsonObject
 from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_reasoning, joined_text
 
 #: Keys of a message that do not grow by appending, whatever their value.
@@ -69,7 +70,7 @@ class Accumulator:
             if name != "choices" and (value or name not in self._top_level):
                 self._top_level[name] = value
 
-    def _use_document(self, chunk: Chunk, parts: list[dict[str, Any]]) -> list[int] | None:
+    def _use_document(self, chunk: Chunk, parts: list[JsonObject]) -> list[int] | None:
         """Makes a whole completion the answer and returns the keys of its choices; None if it is not one.
 
         Of several, each adds to the one before: a stream of messages in place of deltas.
@@ -139,12 +140,12 @@ class _PartialChoice:
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}
         self._read_counts: dict[str, int] = {}
-        self._message: dict[str, Any] = {}
-        self._fields: dict[str, Any] = {}
+        self._message: JsonObject = {}
+        self._fields: JsonObject = {}
         self.growth = 0
         self.error: object = None
 
-    def add(self, part: dict[str, Any]) -> None:
+    def add(self, part: JsonObject) -> None:
         for key, value in part.items():
             if key == "delta":
                 self._add_delta(value or {})
@@ -161,11 +162,11 @@ class _PartialChoice:
                 self.error = value if key == "error" else self.error
                 self._fields[key] = deepcopy(value) if key == "logprobs" else value
 
-    def _suffix_of(self, name: str, value: Any) -> Any:
+    def _suffix_of(self, name: str, value: object) -> object:
         """Returns what a whole message adds to the text before it."""
         return value.removeprefix(self.text(name)) if isinstance(value, str) else value
 
-    def _add_delta(self, delta: dict[str, Any]) -> None:
+    def _add_delta(self, delta: JsonObject) -> None:
         for key, value in delta.items():
             if key == "error" and value:
                 self.error = value
@@ -186,7 +187,7 @@ class _PartialChoice:
             elif value or key not in self._message:
                 self._message[key] = value
 
-    def _add_tool_calls(self, parts: list[dict[str, Any]] | None) -> None:
+    def _add_tool_calls(self, parts: list[JsonObject] | None) -> None:
         if parts is None:
             self._message.setdefault("tool_calls", None)
             return
@@ -224,13 +225,13 @@ class _PartialChoice:
         return {"index": index, **self._fields, "message": message}  # type: ignore[typeddict-item]
 
 
-def _checked(value: Any, kind: type) -> Any:
+def _checked(value: Json, kind: type) -> Json:
     if not isinstance(value, kind):
         raise TypeError
     return value
 
 
-def _index(part: dict[str, Any]) -> int:
+def _index(part: JsonObject) -> int:
     """Returns the index of a choice, 0 if it has none. Raises TypeError."""
     index = part.get("index") or 0
     if isinstance(index, str) and index.isdecimal() and len(index) < 10:
@@ -238,7 +239,7 @@ def _index(part: dict[str, Any]) -> int:
     return int(_checked(index, int))
 
 
-def _find_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, Any] | None:
+def _find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
     """Returns the tool call that a delta continues, None if it begins another one.
 
     Servers leave out indices, ids and names, send them empty, late or again with every
@@ -266,7 +267,7 @@ def _find_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> dict[str, A
     return None if begins else last
 
 
-def _is_complete(call: dict[str, Any]) -> bool:
+def _is_complete(call: JsonObject) -> bool:
     """True if the arguments of a call are a whole JSON object."""
     arguments = (call.get("function") or {}).get("arguments")
     if not isinstance(arguments, str):
@@ -278,7 +279,7 @@ def _is_complete(call: dict[str, Any]) -> bool:
         return False
 
 
-def _add_to_call(call: dict[str, Any], part: dict[str, Any]) -> None:
+def _add_to_call(call: JsonObject, part: JsonObject) -> None:
     """Adds a delta to a tool call: what is empty or repeated changes nothing."""
     function = part.get("function") or {}
     known = call["function"] = call.get("function") or {}
@@ -295,7 +296,7 @@ def _add_to_call(call: dict[str, Any], part: dict[str, Any]) -> None:
             call[key] = value
 
 
-def _merge(whole: dict[str, Any], part: dict[str, Any]) -> None:
+def _merge(whole: JsonObject, part: JsonObject) -> None:
     """Adds a delta to what came before: arguments and lists grow, objects merge, the rest is replaced."""
     for key, value in part.items():
         known = whole.get(key)

@@ -1,8 +1,8 @@
 """How an answer ended: what servers say in finish_reason, and what that makes of a completion."""
 
 import re
-from typing import Any
 
+from llamacli.api.json import JsonObject
 from llamacli.api.messages import REASONING_KEYS, Choice, Completion, joined_reasoning, joined_text, tool_calls
 from llamacli.errors import ExitStatus, LlamaError
 
@@ -105,12 +105,12 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
 
 def _has_answer(choice: Choice) -> bool:
     message = choice.get("message") or {}
-    content: Any = message.get("content")
+    content: object = message.get("content")
     return bool((joined_text(content) if isinstance(content, list) else content) or tool_calls(message))
 
 
 def _has_only_reasoning(choice: Choice) -> bool:
-    message: dict[str, Any] = dict(choice.get("message") or {})
+    message: JsonObject = dict(choice.get("message") or {})
     content = message.get("content")
     reasoning = any(map(message.get, REASONING_KEYS)) or (isinstance(content, list) and joined_reasoning(content))
     return bool(reasoning) and not _has_answer(choice)

@@ -4,8 +4,12 @@ import json
 import math
 from typing import Any, NoReturn
 
+#: JSON that a server or a user has sent: every value is checked where it is read.
+Json = Any
+JsonObject = dict[str, Json]
 
-def loads(text: str) -> Any:
+
+def loads(text: str) -> Json:
     """Reads JSON as a server sends it. Raises ValueError if it is not JSON, or nested too deeply."""
     try:
         return json.loads(text)

@@ -1,9 +1,9 @@
 """The API's JSON as types: messages, choices and completions, and how to read them."""
 
 from collections.abc import Callable
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
-from llamacli.api.json import parse_json
+from llamacli.api.json import Json, JsonObject, parse_json
 
 
 class ContentPart(TypedDict, total=False):
@@ -22,14 +22,14 @@ class Message(TypedDict, total=False):
     role: str
     content: str | None
     refusal: str | None
-    tool_calls: list[dict[str, Any]]
+    tool_calls: list[JsonObject]
 
 
 class Choice(TypedDict, total=False):
     index: int
     message: Message
     finish_reason: str | None
-    error: Any
+    error: object
 
 
 class Usage(TypedDict, total=False):
@@ -43,14 +43,26 @@ class Completion(TypedDict, total=False):
     object: str
     choices: list[Choice]
     usage: Usage
-    meta: dict[str, Any]
+    meta: JsonObject
 
 
-#: An event of a stream, or a whole completion in its place.
-Chunk = dict[str, Any]
+#: An event of a stream, or a whole completion in its place. Servers put anything in it: only the accumulator reads it.
+Chunk = JsonObject
 
 
-def tool_calls(message: Message) -> list[dict[str, Any]]:
+class ToolCall(TypedDict):
+    """A tool call as it is printed; see `tool_calls`."""
+
+    id: object
+    name: object
+    arguments: object
+
+
+#: The parameters of a request: the API's, and whatever --param adds.
+RequestBody = dict[str, object]
+
+
+def tool_calls(message: Message) -> list[ToolCall]:
     """Returns a message's tool calls as {id, name, arguments}, arguments parsed if they are JSON.
 
     A call of another type than `function` has its name and input in an object that
@@ -61,7 +73,7 @@ def tool_calls(message: Message) -> list[dict[str, Any]]:
     return [parsed for call in calls if (parsed := _tool_call(call))]
 
 
-def _tool_call(call: dict[str, Any]) -> dict[str, Any] | None:
+def _tool_call(call: JsonObject) -> ToolCall | None:
     function = call.get("function")
     if isinstance(function, dict) and function:
         return {"id": call.get("id"), "name": function.get("name"), "arguments": _arguments(function.get("arguments"))}
@@ -105,7 +117,7 @@ def sorted_choices(completion: Completion | None) -> list[Choice]:
     ordered: list[Choice] = []
     for choice in sorted((completion or {}).get("choices") or [], key=choice_index):
         message: Message = choice.get("message") or {}
-        content: Any = message.get("content")
+        content: Json = message.get("content")
         text = joined_text(content) if isinstance(content, list) else content
         ordered.append({**choice, "message": {**message, "content": text}})
     return ordered
@@ -130,7 +142,7 @@ REASONING_KEYS = ("reasoning_content", "reasoning")
 TEXT_PART_TYPES = ("text", "output_text", None)
 
 
-def joined_text(parts: list[dict[str, Any]]) -> str:
+def joined_text(parts: list[JsonObject]) -> str:
     """Returns the answer in the API's other form of content, an array of parts."""
     return "".join(part.get("text") or "" for part in parts if part.get("type") in TEXT_PART_TYPES)
 
@@ -159,6 +171,6 @@ def to_request_message(message: Message) -> Message:
     that is_message() does not accept.
     """
     role = message.get("role") or "assistant"
-    values: dict[str, Any] = {key: message.get(key) for key in REQUEST_MESSAGE_KEYS}
+    values: JsonObject = {key: message.get(key) for key in REQUEST_MESSAGE_KEYS}
     parts = {key: value for key, value in values.items() if value and is_message({"role": "assistant", key: value})}
     return cast("Message", {"role": role if isinstance(role, str) else "assistant", "content": None, **parts})

@@ -1,8 +1,8 @@
 """Separates the reasoning that some servers leave in the content from the answer."""
 
 import re
-from typing import Any
 
+from llamacli.api.json import Json
 from llamacli.api.messages import Choice, Completion, joined_text
 
 START_TAGS = ("<think>", "<thinking>")
@@ -103,7 +103,7 @@ def without_thinking(completion: Completion, is_whole: bool) -> tuple[Completion
     thoughts: list[str] = []
     choices: list[Choice] = []
     for choice in completion.get("choices") or []:
-        message: Any = choice.get("message") or {}
+        message: Json = choice.get("message") or {}
         content = message.get("content")
         text = joined_text(content) if isinstance(content, list) else content
         if isinstance(text, str) and "think" in text:

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from llamacli.api.messages import Completion
+from llamacli.api.json import Json
+from llamacli.api.messages import Completion, Usage
 
 USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
@@ -13,19 +13,21 @@ USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 MAX_TOKENS = 10**12
 
 
-def total_usage(completions: Sequence[Completion]) -> dict[str, Any]:
+def total_usage(completions: Sequence[Completion]) -> Usage:
     """Returns the token counts that the server reported: of several completions the sums, {} if there are none."""
-    reported: list[Any] = [usage for completion in completions if isinstance(usage := completion.get("usage"), dict)]
+    reported = [usage for completion in completions if isinstance(usage := completion.get("usage"), dict)]
     if len(reported) < 2:
         return reported[0] if reported else {}
-    return {key: sum(token_count(usage, key) or 0 for usage in reported) for key in USAGE_KEYS}
+    prompt, completion, total = (sum(token_count(usage, key) or 0 for usage in reported) for key in USAGE_KEYS)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
-def token_count(usage: Mapping[str, Any], key: str) -> int | None:
+def token_count(usage: Mapping[str, object], key: str) -> int | None:
     """Returns one count of a `usage` object, None if it is missing or not a count."""
     count = usage.get(key)
-    is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS
-    return count if is_count else None
+    if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS:
+        return count
+    return None
 
 
 def token_counts(usage: object) -> tuple[int, int]:
@@ -42,7 +44,7 @@ def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float |
     return next((usd for usd in map(_parse_usd, values) if usd is not None), None)
 
 
-def _parse_usd(value: Any) -> float | None:
+def _parse_usd(value: Json) -> float | None:
     """Returns a cost, None if it is not one: NaN or a negative number would reset what has been counted."""
     try:
         usd = float(value)

@@ -1,10 +1,11 @@
 """Turns a request into an answer: asks, checks the reply, and extracts what was asked for."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from llamacli.api.finish import find_problem
-from llamacli.api.messages import Completion, Message, sorted_choices
+from llamacli.api.json import Json
+from llamacli.api.messages import Completion, Message, RequestBody, Usage, sorted_choices
 from llamacli.api.reasoning import without_thinking
 from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions
@@ -60,7 +61,7 @@ class Answer(NamedTuple):
     completion: Completion
     error: LlamaError | None
     #: What a format or --extract made of the answer: text or JSON values, one for each choice.
-    values: list[Any] | None = None
+    values: list[Json] | None = None
     #: The same as text, to be saved in a conversation.
     text: str | None = None
     status: ExitStatus = ExitStatus.OK
@@ -83,7 +84,7 @@ class Answer(NamedTuple):
         return (choices[0].get("message") or {}) if choices else {}
 
     @property
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> Usage:
         """The token counts that the server reported, of all replies together."""
         return total_usage([reply.accumulator.completion() for reply in self.replies])
 
@@ -127,7 +128,7 @@ class AnswerReader:
         """True if an answer is a JSON value rather than text."""
         return self.validation is not None and self.validation.format.is_json
 
-    def build_body(self, body: dict[str, Any]) -> dict[str, Any]:
+    def build_body(self, body: RequestBody) -> RequestBody:
         """Returns a body that asks for the format. Raises LlamaError (usage) if it cannot."""
         return self.validation.build_body(body) if self.validation else body
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from llamacli.api.json import JsonObject
 from llamacli.api.messages import Completion
 from llamacli.ask.options import CacheOptions
 from llamacli.config.paths import ANSWERS
@@ -36,7 +37,7 @@ class CachedReply:
         from llamacli.api.accumulator import Accumulator
 
         self.accumulator = Accumulator(choices)
-        self._increment = self.accumulator.add(cast("dict[str, Any]", completion))
+        self._increment = self.accumulator.add(cast("JsonObject", completion))
         self._completion = completion
         self.started = self.first_text = self.last_text = self.last_chunk = time.monotonic()
 
@@ -113,7 +114,7 @@ class AnswerCache:
         return ANSWERS.path(hashlib.sha256(text.encode()).hexdigest())
 
 
-def _as_chunk(completion: Completion) -> dict[str, Any]:
+def _as_chunk(completion: Completion) -> JsonObject:
     """Returns a completion as the only chunk of a stream."""
     choices = [
         {("delta" if key == "message" else key): value for key, value in choice.items()}

@@ -2,8 +2,9 @@
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
+from llamacli.api.json import JsonObject
 from llamacli.ask.params import JsonType, Params
 from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
 from llamacli.cli.table import Flag, Options
@@ -256,7 +257,7 @@ class ContextOptions(Options):
         ),
     ] = None
     messages: Annotated[
-        list[dict[str, Any]] | None,
+        list[JsonObject] | None,
         Flag(
             MessagesType(),
             "Messages to put before the prompt; JSON or @FILE.",

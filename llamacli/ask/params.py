@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from llamacli.api.json import json_fault, parse_json
+from llamacli.api.json import JsonObject, json_fault, parse_json
+from llamacli.api.messages import RequestBody
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import AtFile, Integer, KeyValue, Number, ParamType, Switch
 from llamacli.errors import ExitStatus, LlamaError
@@ -136,7 +137,7 @@ class Params(Options):
         ),
     ] = None
     tools: Annotated[
-        list[dict[str, Any]] | None,
+        list[JsonObject] | None,
         parameter(
             ToolsType(),
             "Tools the model may call; JSON or @FILE.",
@@ -144,7 +145,7 @@ class Params(Options):
         ),
     ] = None
     tool_choice: Annotated[
-        str | dict[str, Any] | None,
+        str | JsonObject | None,
         parameter(
             ToolChoiceType(),
             "Tool to call: a mode, a function, JSON or @FILE.",
@@ -153,7 +154,7 @@ class Params(Options):
     ] = None
     parallel_tool_calls: Annotated[bool | None, plain(Switch(), "Allow several tool calls at once.")] = None
     prediction: Annotated[
-        dict[str, Any] | None,
+        JsonObject | None,
         parameter(
             PredictionType(),
             "Predicted output; TEXT or @FILE.",
@@ -169,7 +170,7 @@ class Params(Options):
         ),
     ] = None
     param: Annotated[
-        dict[str, Any] | None,
+        JsonObject | None,
         parameter(
             KeyValue(),
             "Set any request field, unchecked; VALUE is JSON or text.",
@@ -179,7 +180,7 @@ class Params(Options):
         ),
     ] = None
 
-    def body(self, messages: Sequence[Mapping[str, object]], *, stream: bool | None, usage: bool) -> dict[str, Any]:
+    def body(self, messages: Sequence[Mapping[str, object]], *, stream: bool | None, usage: bool) -> RequestBody:
         """Returns the request body.
 
         `stream` is the value to send, None to omit it; `usage` requests token counts at
@@ -188,7 +189,7 @@ class Params(Options):
         if self.top_logprobs is not None and not self.logprobs and "logprobs" not in (self.param or {}):
             raise LlamaError(ExitStatus.USAGE, "--top-logprobs (or LLAMACLI_TOP_LOGPROBS) needs --logprobs")
         values = {name: getattr(self, name) for name in self.flags() if name not in ("model", "stream", "param")}
-        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        body: RequestBody = {"model": self.model, "messages": messages}
         body |= {name: value for name, value in values.items() if value is not None}
         if stream is not None:
             body["stream"] = stream

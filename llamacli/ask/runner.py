@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from llamacli.api.messages import RequestBody
 from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.ask.options import CacheOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
@@ -46,7 +47,7 @@ class Runner:
         """True if each chunk is printed as a line. Only the flag asks for that, not its environment variable."""
         return self.output_options.json and self.params.stream is True and self.params.from_flag("stream")
 
-    def build_body(self, messages: Sequence[Mapping[str, object]]) -> dict[str, Any]:
+    def build_body(self, messages: Sequence[Mapping[str, object]]) -> RequestBody:
         """Returns the request body for these messages. Raises LlamaError (usage)."""
         body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
         if self.in_chunks and self.reader.validation:
@@ -66,7 +67,7 @@ class Runner:
             return False if self.params.stream is False else None
         return self.params.stream is not False
 
-    def run(self, body: dict[str, Any], connect: "Connect", out: Output) -> Answer:
+    def run(self, body: RequestBody, connect: "Connect", out: Output) -> Answer:
         """Sends a body and prints the answer. Raises LlamaError unless it is complete or cut.
 
         `connect` is called if there is something to send: a stored answer needs no client.
@@ -135,7 +136,7 @@ def print_requests(requests: Iterable[ChatRequest], options: LoadedOptions, env:
 
 
 def send_or_preview(
-    body: dict[str, Any],
+    body: RequestBody,
     take_turn: Callable[["Connect", Output], Answer],
     options: LoadedOptions,
     env: Environment,

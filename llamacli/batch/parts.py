@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from llamacli.api.json import encode
-from llamacli.api.messages import Content
+from llamacli.api.json import JsonObject, encode
+from llamacli.api.messages import Content, RequestBody
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import InputOptions, MapOptions, OutputOptions
 from llamacli.ask.overflow import estimate_tokens, split
@@ -89,7 +89,7 @@ class PartMapper:
         verbose = self._env.stderr.verbose
         return AnswerReader(self._options, self._output.allow_truncated, lambda text: verbose(f"* {text}"))
 
-    def _body(self, content: Content, reader: AnswerReader) -> dict[str, Any]:
+    def _body(self, content: Content, reader: AnswerReader) -> RequestBody:
         messages = [*self._context, {"role": "user", "content": content}]
         return reader.build_body(self._params.body(messages, stream=self._params.stream, usage=True))
 
@@ -133,7 +133,7 @@ class PartMapper:
 class PartBuilder:
     """Builds the request body of a part."""
 
-    def __init__(self, build_body: Callable[[Item], dict[str, Any]]) -> None:
+    def __init__(self, build_body: Callable[[Item], JsonObject]) -> None:
         self.build_body = build_body
 
 

@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from llamacli import signals
+from llamacli.api.json import JsonObject
+from llamacli.api.messages import RequestBody
 from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.batch.calls.limiter import Limiter
 from llamacli.batch.calls.pool import WorkerPool
@@ -16,7 +18,7 @@ from llamacli.batch.input.items import Item, Items
 from llamacli.batch.input.requests import request_digest
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
-from llamacli.batch.output.rows import Sink, build_row, to_row_error
+from llamacli.batch.output.rows import Row, Sink, build_row, to_row_error
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest
@@ -38,7 +40,7 @@ class BatchTask(NamedTuple):
     #: Counts from 0 the items of this batch: of its shard, if it has one.
     order: int
     item: Item
-    body: dict[str, Any]
+    body: RequestBody
     key: str | None
     error: LlamaError | None
 
@@ -46,7 +48,7 @@ class BatchTask(NamedTuple):
 class BodyBuilder(Protocol):
     """What makes the request body of an item."""
 
-    def build_body(self, item: Item) -> dict[str, Any]:
+    def build_body(self, item: Item) -> RequestBody:
         """Returns the body. Raises LlamaError if the item cannot be asked."""
 
 
@@ -183,7 +185,7 @@ class BatchRunner:
             self._has_read_error = True
             self.stop(error)
 
-    def _build_request(self, item: Item) -> tuple[dict[str, Any], str | None, LlamaError | None]:
+    def _build_request(self, item: Item) -> tuple[JsonObject, str | None, LlamaError | None]:
         try:
             body = self._builder.build_body(item)
         except LlamaError as error:
@@ -214,9 +216,9 @@ class BatchRunner:
             what = f"item {task.item.index} failed: {row['error']['message']}"
             self.stop(LlamaError(ExitStatus.FAILED, what, "stopped by --fail-fast"))
 
-    def _row_fields(self, answer: Answer) -> dict[str, Any]:
+    def _row_fields(self, answer: Answer) -> Row:
         """Returns the fields of a row that do not come from the completion as it is."""
-        fields: dict[str, Any] = {"usage": answer.usage or None}
+        fields: Row = {"usage": answer.usage or None}
         if self.reader.has_format:
             values = answer.values or [None]
             fields["content"] = values if len(values) > 1 else values[0]

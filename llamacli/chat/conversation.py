@@ -1,11 +1,11 @@
 """A conversation: the turns so far, and one more at a time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import uuid4
 
 from llamacli.api.errors import is_context_length_error
-from llamacli.api.messages import Content, to_request_message
+from llamacli.api.json import JsonObject
+from llamacli.api.messages import Content, Message, RequestBody, to_request_message
 from llamacli.api.usage import token_counts
 from llamacli.ask.answers import Answer
 from llamacli.ask.runner import Connect, Runner
@@ -29,14 +29,14 @@ class Conversation:
         self.session, self.options, self.runner, self.stderr = session, options, runner, stderr
         self.system: str | None = None
         #: The messages of --messages, sent before the conversation and not saved.
-        self.examples: list[dict[str, Any]] = []
+        self.examples: list[JsonObject] = []
         #: What the server reported for the turns taken here.
         self.total = UsageTotal()
 
-    def build_body(self, content: Content, without: object = None) -> dict[str, Any]:
+    def build_body(self, content: Content, without: object = None) -> RequestBody:
         """Returns the request of the next turn. `without` is the id of a turn that it replaces."""
         entries = without_turn(self.session.messages(), without)
-        return self._build_body(self._question(content, entries), entries)
+        return self._body(self._messages(self._question(content, entries), entries))
 
     def _question(self, content: Content, entries: list[SavedMessage]) -> list[SavedMessage]:
         """Returns the messages that ask: the results of tools, then the user's message. Raises LlamaError (usage)."""
@@ -44,15 +44,17 @@ class Conversation:
         messages: list[SavedMessage] = tool_messages(entries, results) if results else []
         return [*messages, {"role": "user", "content": content}] if content or not messages else messages
 
-    def _build_body(self, question: list[SavedMessage], entries: list[SavedMessage]) -> dict[str, Any]:
+    def _messages(self, question: list[SavedMessage], entries: list[SavedMessage]) -> list[Message]:
         entries = with_system(entries, self._new_system(entries))
         turns = self._limited(entries, is_open=question[0]["role"] == "tool")
         start = 1 if turns and turns[0]["role"] == "system" else 0
-        messages = to_request([*turns[:start], *self.examples, *turns[start:], *question])
+        return to_request([*turns[:start], *self.examples, *turns[start:], *question])
+
+    def _body(self, messages: list[Message]) -> RequestBody:
         body = self.runner.build_body(messages)
         if body["messages"] is not messages:
             raise LlamaError(ExitStatus.USAGE, "--param messages cannot be used in a conversation", "use ask or raw")
-        if isinstance(body.get("n"), int) and body["n"] > 1:
+        if isinstance(n := body.get("n"), int) and n > 1:
             raise LlamaError(ExitStatus.USAGE, "--n above 1 cannot be used in a conversation", "ask for one answer")
         return body
 
@@ -64,14 +66,15 @@ class Conversation:
         """
         entries = without_turn(self.session.messages(), without)
         system, question = self._new_system(entries), self._question(content, entries)
-        body = self._build_body(question, entries)
-        sent_turns = len(_starts(body["messages"])) - len(_starts(self.examples)) - len(_starts(question))
+        sent = self._messages(question, entries)
+        body = self._body(sent)
+        sent_turns = len(_starts(sent)) - len(_starts(self.examples)) - len(_starts(question))
         if sent_turns < (turns := len(_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
             answer = self.runner.run(body, connect, out)
         except LlamaError as error:
-            raise self._explain(error, body["messages"]) from None
+            raise self._explain(error, sent) from None
         self.total.add(answer)
         # Results without a message of the user's belong to the turn that called the tools.
         turn = turn_of(entries[-1]) if question[-1]["role"] == "tool" else None
@@ -107,7 +110,7 @@ class Conversation:
             count = max(count, 1)
         return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
-    def _explain(self, error: LlamaError, messages: list[Any]) -> LlamaError:
+    def _explain(self, error: LlamaError, messages: Sequence[Mapping[str, object]]) -> LlamaError:
         """Adds the length of the conversation if that is why the server refused it."""
         if error.status != ExitStatus.REFUSED or len(messages) < 3 or not is_context_length_error(error.message):
             return error
@@ -131,7 +134,7 @@ def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = N
     ]
 
 
-def keep_answer(messages: Sequence[Mapping[str, Any]], answer: Answer, keep: int, stderr: Stderr) -> None:
+def keep_answer(messages: Sequence[Mapping[str, object]], answer: Answer, keep: int, stderr: Stderr) -> None:
     """Saves a question and its answer as a new session. Only notes a failure: the answer has been printed."""
     system = next((dict(message) for message in messages[:1] if message["role"] == "system"), None)
     try:
@@ -162,6 +165,6 @@ class UsageTotal:
         return f"{self.turns} turns here: {self.tokens_in} tokens in, {self.tokens_out} out{cost}"
 
 
-def _starts(entries: list[Any]) -> list[int]:
+def _starts(entries: Sequence[Mapping[str, object]]) -> list[int]:
     """Returns where the turns begin: at each message of the user."""
     return [number for number, entry in enumerate(entries) if entry.get("role") == "user"]

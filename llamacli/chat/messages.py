@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from llamacli.api.json import encode, parse_json
+from llamacli.api.json import JsonObject, encode, parse_json
 from llamacli.api.messages import Message, is_message, tool_calls
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llamacli.stdio.markdown.live import LiveMarkdown
 
 #: A message as it is saved: the API's own keys, and `meta`, which is never sent.
-SavedMessage = dict[str, Any]
+SavedMessage = JsonObject
 #: The key of an entry for a line that is not a message. It is kept in the file but never read.
 UNREADABLE = "unreadable"
 #: Levels of nesting. Encoding gives up on deep nesting sooner than decoding.

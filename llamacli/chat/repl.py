@@ -3,8 +3,9 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
+from llamacli.api.json import JsonObject
 from llamacli.api.messages import Content, joined_text
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.dialogue import Dialogue
@@ -47,7 +48,7 @@ class Repl:
         self._greet()
         if first:
             self.dialogue.attached = [part for part in first if isinstance(part, dict) and part.get("type") != "text"]
-            text = first if isinstance(first, str) else joined_text(cast("list[dict[str, Any]]", first))
+            text = first if isinstance(first, str) else joined_text(cast("list[JsonObject]", first))
             self._do(lambda: self.dialogue.ask(text))
         while True:
             try:

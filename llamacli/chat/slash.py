@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llamacli.api.json import encode
 from llamacli.ask import prompt
@@ -187,7 +187,7 @@ def _settable(group: type[Options]) -> Iterator[tuple[str, str]]:
             yield long_name(field), field
 
 
-def _as_json(value: Any) -> str:
+def _as_json(value: object) -> str:
     """Returns the value of a flag as JSON."""
     # A schema is shown as its document; importing its class to check would take time.
     value = getattr(value, "document", value)

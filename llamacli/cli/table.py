@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import LlamaError
@@ -127,7 +127,7 @@ class Options:
 
     def __init__(
         self,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         origins: Mapping[str, str],
         errors: Mapping[str, LlamaError] | None = None,
         command: str = "",
@@ -154,7 +154,7 @@ class Options:
         origins = {field: text for field, text in self.origins.items() if field != name}
         return type(self)(values, origins, self.errors, self.command)
 
-    def _values(self) -> dict[str, Any]:
+    def _values(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name not in ("errors", "origins", "command")}
 
     @classmethod

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 from llamacli.api.errors import words_in
+from llamacli.api.json import JsonObject
 from llamacli.cli.shared import DisplayOptions, OutputFile
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options
@@ -79,7 +80,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _models(document: Any) -> list[dict[str, Any]]:
+def _models(document: object) -> list[JsonObject]:
     """Returns the models of a list document, sorted by id. Most servers send few of the fields."""
     # Together sends the bare list, Ollama's own API and Gemini's `models` with names.
     data = document.get("data", document.get("models")) if isinstance(document, dict) else document
@@ -95,7 +96,7 @@ def _models(document: Any) -> list[dict[str, Any]]:
     return sorted(named, key=lambda model: str(model["id"]))
 
 
-def _with_id(model: Any) -> Any:
+def _with_id(model: object) -> object:
     """Returns a model of a list with its id, which some servers call name or model."""
     if not isinstance(model, dict) or "id" in model:
         return model
@@ -103,19 +104,19 @@ def _with_id(model: Any) -> Any:
     return {"id": name, **model} if isinstance(name, str) else model
 
 
-def _info(model: dict[str, Any]) -> dict[str, Any]:
+def _info(model: JsonObject) -> JsonObject:
     info = model.get("info")
     return info if isinstance(info, dict) else {}
 
 
-def _searched(model: dict[str, Any]) -> str:
+def _searched(model: JsonObject) -> str:
     aliases = model.get("aliases")
     words = [model["id"], *(aliases if isinstance(aliases, list) else [])]
     words += [_info(model).get("name"), *_row(model)[1:2]]
     return "\n".join(str(word) for word in words if word).lower()
 
 
-def _row(model: dict[str, Any]) -> list[Any]:
+def _row(model: JsonObject) -> list[object]:
     info = _info(model)
     # Other servers name at most the owner of a model.
     return [

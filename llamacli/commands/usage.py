@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
+from llamacli.api.json import JsonObject
 from llamacli.api.usage import token_counts
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
@@ -85,7 +86,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | None]:
+def _records(lines: Iterable[bytes]) -> Iterator[JsonObject | None]:
     """Yields the record in each line, None for a line without one."""
     for line in lines:
         if not line.strip():
@@ -98,7 +99,7 @@ def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | None]:
             yield None
 
 
-def _add(totals: dict[tuple[str, str], Total], record: dict[str, Any]) -> None:
+def _add(totals: dict[tuple[str, str], Total], record: JsonObject) -> None:
     try:
         day = datetime.fromisoformat(record["time"]).astimezone().date().isoformat()
     except (OverflowError, OSError, ValueError):

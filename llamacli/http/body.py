@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.json import loads
+from llamacli.api.json import Json, loads
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.lean_requests import FAILURES, requests
@@ -172,7 +172,7 @@ class Body:
             if rest := [event for event in events[place:] if not event.is_done]:
                 yield rest
 
-    def document(self, blocks: Iterator[bytes]) -> Any:
+    def document(self, blocks: Iterator[bytes]) -> Json:
         """Reads a JSON document. Raises LlamaError (broken) if it is not one."""
         try:
             return loads(self._read(blocks))

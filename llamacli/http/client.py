@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llamacli import __version__
 from llamacli.api.accumulator import Accumulator
+from llamacli.api.json import Json
 from llamacli.http.call import Call
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.http11 import ACCEPT_ENCODING
@@ -94,7 +95,7 @@ class Client:
         call = self.call(request, policy, no_retry)
         return Reply(call, call.send(), Accumulator(request.choices))
 
-    def json(self, request: Request) -> Any:
+    def json(self, request: Request) -> Json:
         """Sends a request and returns the JSON document that answers it."""
         call = self.call(request)
         with Reply(call, call.send(), Accumulator()) as reply:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator, Increment
@@ -17,7 +17,7 @@ from llamacli.api.errors import (
     request_id,
 )
 from llamacli.api.finish import unknown_reason
-from llamacli.api.json import loads
+from llamacli.api.json import JsonObject, loads
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.body import Body
 from llamacli.http.connection.lean_requests import requests
@@ -124,7 +124,7 @@ class Reply(Body):
         if increments:
             yield increments
 
-    def _chunks(self, event: sse.Event) -> Iterator[dict[str, Any]]:
+    def _chunks(self, event: sse.Event) -> Iterator[JsonObject]:
         """Yields the chunks in an event: mostly one, none if it is a sign of life."""
         if (not event.data and not event.is_error) or event.name in PING_NAMES:
             return
@@ -160,13 +160,13 @@ class Reply(Body):
         documents = value if isinstance(value, list) and value else [value]
         yield [self._accumulate(self._validate(document, False)) for document in documents]
 
-    def _accumulate(self, chunk: dict[str, Any]) -> Increment:
+    def _accumulate(self, chunk: JsonObject) -> Increment:
         try:
             return self.accumulator.add(chunk)
         except ValueError:
             raise self.error("the server sent a chunk of an unexpected shape") from None
 
-    def _validate(self, chunk: object, is_error: bool) -> dict[str, Any]:
+    def _validate(self, chunk: object, is_error: bool) -> JsonObject:
         """Returns a chunk of an answer. Raises LlamaError if it is an error, or has another shape."""
         if not is_error and isinstance(chunk, dict) and chunk.get("choices") and not chunk.get("error"):
             return chunk

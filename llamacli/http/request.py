@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
-from llamacli.api.json import encode
+from llamacli.api.json import JsonObject, encode
 
 
 def join_url(base_url: str, path: str) -> str:
@@ -64,14 +63,14 @@ class Request:
 class ChatRequest(Request):
     """A request for an answer: the encoded parameters, and what to expect in return."""
 
-    def __init__(self, parameters: dict[str, Any]) -> None:
+    def __init__(self, parameters: JsonObject) -> None:
         super().__init__("POST", CHAT_PATH, encode(parameters), parameters.get("stream") is True)
         self.parameters = parameters
         n = parameters.get("n")
         #: The number of choices that were asked for.
         self.choices = n if isinstance(n, int) else 1
 
-    def replace(self, **parameters: Any) -> "ChatRequest":
+    def replace(self, **parameters: object) -> "ChatRequest":
         """Returns the request with other parameters; a value of None removes one."""
         removed = {key for key, value in parameters.items() if value is None}
         merged = {**self.parameters, **parameters}

@@ -5,9 +5,9 @@ import re
 import time
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from llamacli.api.json import json_fault, parse_json
+from llamacli.api.json import JsonObject, json_fault, parse_json
 from llamacli.api.messages import Message, joined_text, tool_calls
 from llamacli.ask.structured.extract import unfenced
 from llamacli.ask.structured.patterns import BUDGET
@@ -41,18 +41,18 @@ class AnswerFormat:
     flag: ClassVar[str]
     #: The answer is a JSON value rather than text.
     is_json: ClassVar[bool] = False
-    parameters: dict[str, Any]
+    parameters: JsonObject
     instruction: str
 
     @property
-    def function(self) -> dict[str, Any]:
+    def function(self) -> JsonObject:
         """The function whose arguments are the answer, as the API describes one."""
         return {"name": FUNCTION, "description": "Give the answer to the user.", "parameters": self.parameters}
 
     def limit_time(self, seconds: float) -> None:
         """Limits the time for checking this thread's next answer."""
 
-    def read(self, message: Message) -> Any:
+    def read(self, message: Message) -> object:
         """Returns the answer in a message, from its call or its text. Raises FormatMismatch."""
         if calls := tool_calls(message):
             # No other function was offered, so the name does not matter.
@@ -60,35 +60,35 @@ class AnswerFormat:
             if any(json.dumps(value) != json.dumps(values[0]) for value in values):
                 raise FormatMismatch(f"the function was called {len(calls)} times, with different answers")
             return values[0]
-        content: Any = message.get("content")
+        content: object = message.get("content")
         if isinstance(content, list):
             content = joined_text(content)
         if not isinstance(content, str) or not content.strip():
             raise FormatMismatch("it is empty")
         return self._parse_text(content)
 
-    def content(self, value: Any) -> str:
+    def content(self, value: object) -> str:
         """Returns an answer as the text that is printed and saved."""
         return str(value)
 
-    def status(self, value: Any) -> ExitStatus:
+    def status(self, value: object) -> ExitStatus:
         """Returns the exit status that an answer stands for."""
         return ExitStatus.OK
 
-    def parse_arguments(self, arguments: dict[str, Any]) -> Any:
+    def parse_arguments(self, arguments: JsonObject) -> object:
         """Returns the answer in a call's arguments. Raises FormatMismatch."""
         raise NotImplementedError
 
-    def parse_text(self, text: str) -> Any:
+    def parse_text(self, text: str) -> object:
         """Returns the answer in a text. Raises FormatMismatch."""
         raise NotImplementedError
 
-    def _parse_call(self, arguments: object) -> Any:
+    def _parse_call(self, arguments: object) -> object:
         if isinstance(arguments, dict):
             return self.parse_arguments(arguments)
         return self._parse_text(arguments if isinstance(arguments, str) else json.dumps(arguments))
 
-    def _parse_text(self, text: str) -> Any:
+    def _parse_text(self, text: str) -> object:
         for layer in layers(text):
             arguments = _written_call(layer)
             if arguments is not None:
@@ -131,7 +131,7 @@ class ChoiceFormat(AnswerFormat):
         choice_list = json.dumps(choices, ensure_ascii=False) if has_newlines else "\n".join(choices)
         self.instruction = f"Answer with exactly one of these, and nothing else:\n{choice_list}"
 
-    def parse_arguments(self, arguments: dict[str, Any]) -> str:
+    def parse_arguments(self, arguments: JsonObject) -> str:
         value = arguments.get(PARAMETER, next(iter(arguments.values())) if len(arguments) == 1 else None)
         if value is None or isinstance(value, (dict, list)):
             raise FormatMismatch(f"its arguments are {_excerpt(json.dumps(arguments, ensure_ascii=False))}")
@@ -168,13 +168,13 @@ class YesNoFormat(ChoiceFormat):
     def __init__(self) -> None:
         super().__init__(["yes", "no"])
 
-    def parse_arguments(self, arguments: dict[str, Any]) -> str:
+    def parse_arguments(self, arguments: JsonObject) -> str:
         words = {True: "yes", False: "no"}
         return super().parse_arguments(
             {key: words[value] if isinstance(value, bool) else value for key, value in arguments.items()}
         )
 
-    def status(self, value: Any) -> ExitStatus:
+    def status(self, value: object) -> ExitStatus:
         return ExitStatus.OK if value == "yes" else ExitStatus.NO
 
 
@@ -194,15 +194,15 @@ class SchemaFormat(AnswerFormat):
     def limit_time(self, seconds: float) -> None:
         BUDGET.deadline = time.monotonic() + seconds
 
-    def content(self, value: Any) -> str:
+    def content(self, value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
 
-    def parse_arguments(self, arguments: dict[str, Any]) -> Any:
+    def parse_arguments(self, arguments: JsonObject) -> object:
         if not self.is_object and PARAMETER in arguments:
             return self._validated(arguments[PARAMETER])
         return self._validated(arguments)
 
-    def parse_text(self, text: str) -> Any:
+    def parse_text(self, text: str) -> object:
         first_mismatch: FormatMismatch | None = None
         for layer in layers(text):
             try:
@@ -223,7 +223,7 @@ class SchemaFormat(AnswerFormat):
                 return self.parse_text(value)
         raise first_mismatch or FormatMismatch("it is not JSON")
 
-    def _validated(self, value: Any) -> Any:
+    def _validated(self, value: object) -> object:
         """Returns a value as it will be printed, once it satisfies the schema."""
         try:
             # A server's document may hold what JSON does not allow: NaN, or half of a surrogate pair.

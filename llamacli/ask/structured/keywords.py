@@ -11,6 +11,7 @@ from typing import Any
 from jsonschema import validators
 from jsonschema.exceptions import ValidationError
 
+from llamacli.api.json import JsonObject
 from llamacli.ask.structured.patterns import search
 
 
@@ -44,9 +45,7 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterat
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def _pattern_properties(
-    validator: Any, schemas: dict[str, Any], instance: Any, schema: Any
-) -> Iterator[ValidationError]:
+def _pattern_properties(validator: Any, schemas: JsonObject, instance: Any, schema: Any) -> Iterator[ValidationError]:
     for pattern, inner in schemas.items() if isinstance(instance, dict) else ():
         for key, value in instance.items():
             if search(pattern, key):

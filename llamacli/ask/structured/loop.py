@@ -1,11 +1,11 @@
 """The validation loop: asks by a forced function call, checks the answer, and asks again if it does not fit."""
 
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llamacli.api.finish import find_problem
 from llamacli.api.json import encode
-from llamacli.api.messages import Completion, Message, tool_calls
+from llamacli.api.messages import Completion, Message, RequestBody, tool_calls
 from llamacli.ask.structured.formats import FUNCTION, AnswerFormat, FormatMismatch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import ChatRequest
@@ -25,7 +25,7 @@ class Validated(NamedTuple):
     says what is wrong: withheld, broken, a mismatch, or cut, which leaves a value.
     """
 
-    value: Any
+    value: object
     content: str | None
     status: ExitStatus
     error: LlamaError | None
@@ -43,7 +43,7 @@ class ValidationLoop:
         #: True once the server has refused tools and answered without them.
         self._tools_refused = False
 
-    def build_body(self, body: dict[str, Any]) -> dict[str, Any]:
+    def build_body(self, body: RequestBody) -> RequestBody:
         """Returns a body with the forced call added. Raises LlamaError (usage) if it has tools of its own."""
         for key in RESERVED_KEYS:
             if body.get(key) is not None:

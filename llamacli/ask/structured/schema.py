@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llamacli.api.json import json_fault, parse_json
+from llamacli.api.json import Json, JsonObject, json_fault, parse_json
 from llamacli.ask.structured.patterns import BUDGET, MAX_SECONDS, PatternTimeout, compile_pattern
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.escape import one_line
@@ -31,7 +31,7 @@ LIST_NAME = "the list"
 CONCISE_EXAMPLE = "'name, age int, tags [str]'"
 
 
-def parse_concise(text: str) -> dict[str, Any]:
+def parse_concise(text: str) -> JsonObject:
     """Returns the schema that the concise notation stands for.
 
     `name, age int` is an object with these fields and no others; a list of such fields
@@ -44,7 +44,7 @@ def parse_concise(text: str) -> dict[str, Any]:
     text = text.strip()
     if _is_bracketed(text):
         return _array(text[1:-1], LIST_NAME)
-    properties: dict[str, Any] = {}
+    properties: JsonObject = {}
     required = []
     for part in _split_fields(text):
         field = CONCISE_FIELD.fullmatch(part)
@@ -88,7 +88,7 @@ def _is_bracketed(text: str) -> bool:
     return text.startswith("[") and text.endswith("]")
 
 
-def _array(items: str, name: str) -> dict[str, Any]:
+def _array(items: str, name: str) -> JsonObject:
     """Returns the schema of a list of a type, or of records if the items are fields."""
     items = items.strip()
     is_type = items in CONCISE_TYPES or _is_bracketed(items) or VALUES.fullmatch(items)
@@ -96,7 +96,7 @@ def _array(items: str, name: str) -> dict[str, Any]:
     return {"type": "array", "items": parse_concise(items) if has_fields and not is_type else _type(items, name)}
 
 
-def _type(kind: str, name: str) -> dict[str, Any]:
+def _type(kind: str, name: str) -> JsonObject:
     if _is_bracketed(kind):
         return _array(kind[1:-1], name)
     values = [value.strip() for value in kind.split("|")]
@@ -116,7 +116,7 @@ DATA_KEYWORDS = frozenset({"const", "enum", "default", "examples"})
 class Schema:
     """A valid schema."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: JsonObject) -> None:
         """Raises ValueError, saying where, if the document is not a schema or refers to anything outside of it."""
         # Imported only if there is a schema: jsonschema takes as long as requests.
         from jsonschema import Draft202012Validator
@@ -144,7 +144,7 @@ class Schema:
         # The default registry fetches remote references from the network; this one does not.
         self._validator = by_json(validator)(plain, registry=REGISTRY)
 
-    def find_error(self, value: Any) -> str | None:
+    def find_error(self, value: object) -> str | None:
         """Returns what is wrong with a value, None if it is valid. `format` is an annotation, as in the draft.
 
         Raises LlamaError (mismatch) if a pattern of the schema takes too long.
@@ -178,7 +178,7 @@ def parse_schema(text: str) -> Schema:
     return Schema(document)
 
 
-def nested(document: dict[str, Any], name: str) -> dict[str, Any]:
+def nested(document: JsonObject, name: str) -> JsonObject:
     """Returns the schema of an object with one property of this schema, its references adjusted to the new place.
 
     Function parameters are always an object, while an answer may be an array or a number.
@@ -187,13 +187,13 @@ def nested(document: dict[str, Any], name: str) -> dict[str, Any]:
     return {"type": "object", "properties": {name: inner}, "required": [name], "additionalProperties": False}
 
 
-def _moved(schema: Any, root: str) -> Any:
+def _moved(schema: object, root: str) -> object:
     if isinstance(schema, list):
         return [_moved(item, root) for item in schema]
     # A schema with an $id is the root of its own references.
     if not isinstance(schema, dict) or "$id" in schema:
         return schema
-    moved: dict[str, Any] = {}
+    moved: JsonObject = {}
     for key, value in schema.items():
         if key in PROPERTY_MAPS and isinstance(value, dict):
             moved[key] = {name: _moved(item, root) for name, item in value.items()}
@@ -204,7 +204,7 @@ def _moved(schema: Any, root: str) -> Any:
     return moved
 
 
-def _check_parts(document: dict[str, Any], dialect: str) -> None:
+def _check_parts(document: JsonObject, dialect: str) -> None:
     """Resolves every reference and compiles every pattern of a schema.
 
     Raises ValueError if a reference leads nowhere or only back to itself, or if Python
@@ -216,7 +216,7 @@ def _check_parts(document: dict[str, Any], dialect: str) -> None:
 
     specification = specification_with(dialect)
     resource = specification.create_resource(document)
-    queue: list[tuple[Any, Any, tuple[int, ...]]] = [(document, REGISTRY.resolver_with_root(resource), ())]
+    queue: list[tuple[Json, Any, tuple[int, ...]]] = [(document, REGISTRY.resolver_with_root(resource), ())]
     seen: set[int] = set()
     while queue:
         schema, resolver, chain = queue.pop()
@@ -238,7 +238,7 @@ def _check_parts(document: dict[str, Any], dialect: str) -> None:
             queue.append((inner, resolver.in_subresource(specification.create_resource(inner)), ()))
 
 
-def _check_patterns(schema: Any) -> None:
+def _check_patterns(schema: object) -> None:
     if not isinstance(schema, dict):
         return
     properties = schema.get("patternProperties")
@@ -250,11 +250,11 @@ def _check_patterns(schema: Any) -> None:
             raise ValueError(f"has a pattern that cannot be checked: '{one_line(pattern, 80)}': {error}") from None
 
 
-def _references(schema: Any) -> Iterator[str]:
+def _references(schema: object) -> Iterator[str]:
     if isinstance(schema, dict):
         yield from (schema[key] for key in ("$ref", "$dynamicRef") if isinstance(schema.get(key), str))
 
 
-def _json_path(path: Any) -> str:
+def _json_path(path: Iterable[str | int]) -> str:
     """Returns a path into a JSON value like `$.tags[2]`."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

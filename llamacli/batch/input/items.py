@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from llamacli.api.json import JsonObject
 from llamacli.batch.input.template import Template
 from llamacli.errors import LlamaError
 
@@ -41,7 +42,7 @@ class Item:
         location: str,
         value: object,
         text: str = "",
-        record: dict[str, Any] | None = None,
+        record: JsonObject | None = None,
         error: LlamaError | None = None,
         file: SourceFile | None = None,
     ) -> None:

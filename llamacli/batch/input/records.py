@@ -7,9 +7,8 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
-from typing import Any
 
-from llamacli.api.json import json_fault, parse_json
+from llamacli.api.json import JsonObject, json_fault, parse_json
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item
 from llamacli.batch.input.lines import MAX_ITEM_BYTES, open_input, read_blocks, split_lines
 from llamacli.batch.input.template import Template
@@ -159,7 +158,7 @@ class InputFile:
                 todo = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
                 yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, what, todo))
                 continue
-            record: dict[str, Any] = dict(zip(self._header, row, strict=False))
+            record: JsonObject = dict(zip(self._header, row, strict=False))
             yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
 
     def _split_rows(self) -> Iterator[tuple[int, list[str] | LlamaError]]:

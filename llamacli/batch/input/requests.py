@@ -1,8 +1,9 @@
 """Turns an item of a batch into the body of its request."""
 
 import json
-from typing import Any
 
+from llamacli.api.json import JsonObject
+from llamacli.api.messages import RequestBody
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import ContextOptions
 from llamacli.ask.params import Params
@@ -43,7 +44,7 @@ class RequestBuilder:
             flags |= set(self._added)
         self._from_flags = {name: value for name, value in self._base.items() if name in flags}
 
-    def build_body(self, item: Item) -> dict[str, Any]:
+    def build_body(self, item: Item) -> RequestBody:
         """Returns the body that asks an item in the requested format.
 
         Raises LlamaError (usage) if the item cannot be asked.
@@ -61,7 +62,7 @@ class RequestBuilder:
         other = Item(item.index, item.location, item.value, FILE_TEXT, item.record)
         return request_digest(self.build_body(other), self._reader.extracts)
 
-    def _build_body(self, item: Item) -> dict[str, Any]:
+    def _build_body(self, item: Item) -> RequestBody:
         """Returns the body that asks an item. Raises LlamaError (usage) if it cannot be asked."""
         if item.error:
             raise item.error
@@ -93,7 +94,7 @@ class RequestBuilder:
             raise LlamaError(ExitStatus.USAGE, "nothing to ask", "the prompt is empty")
         return [*self._context, {"role": "user", "content": content}]
 
-    def _messages(self, item: Item, messages: Any) -> list[RequestMessage]:
+    def _messages(self, item: Item, messages: object) -> list[RequestMessage]:
         """Returns the messages of a record after the system message, with the files in the last one."""
         if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
             raise _item_error(item, "has messages that are not an array of objects")
@@ -104,7 +105,7 @@ class RequestBuilder:
             messages = [*earlier, {**last, "content": join_parts([last["content"], *self._files])}]
         return [*self._context, *messages]
 
-    def _completed(self, item: Item, record: dict[str, Any]) -> dict[str, Any]:
+    def _completed(self, item: Item, record: JsonObject) -> RequestBody:
         """Returns the body of a record. Flags take precedence over it, and it over the environment."""
         body = record["body"]
         if not isinstance(body, dict):
@@ -115,11 +116,11 @@ class RequestBuilder:
         body = {name: value for name, value in body.items() if name not in STREAM_KEYS}
         return {**self._base, **body, "messages": self._messages(item, body.get("messages")), **self._from_flags}
 
-    def _with(self, messages: list[RequestMessage]) -> dict[str, Any]:
+    def _with(self, messages: list[RequestMessage]) -> RequestBody:
         return {**self._base, "messages": messages, **self._added}
 
 
-def request_digest(body: dict[str, Any], extracts: bool) -> str:
+def request_digest(body: RequestBody, extracts: bool) -> str:
     """Returns the key of a request's row: the same whether or not the answer is streamed.
 
     It includes --extract, which is not part of the body but changes the row.

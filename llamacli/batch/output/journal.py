@@ -8,8 +8,9 @@ import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from llamacli.api.json import Json, JsonObject
 from llamacli.batch.input.items import Item
 from llamacli.batch.output.rows import START, Row, json_line
 from llamacli.errors import ExitStatus, LlamaError
@@ -139,9 +140,9 @@ class Journal:
             if state == AGAIN:
                 # The new answer takes its place.
                 return None
-            row: Any = json.loads(self._read(offset, size))
+            row: Json = json.loads(self._read(offset, size))
             # The same request may come from another line by now, and its error may be ignored.
-            current: dict[str, Any] = {
+            current: JsonObject = {
                 "index": item.index,
                 "id": item.id,
                 "input": item.value,
@@ -288,7 +289,7 @@ def _is_torn(line: bytes) -> bool:
 def _read_row(line: bytes) -> SavedRow | None:
     """Returns what counts of a row, None if the line is not one."""
     try:
-        row: Any = json.loads(line)
+        row: Json = json.loads(line)
         error = row["error"]
         status = None if error is None else int(error["status"])
         has_answer = row.get("content") is not None or bool(row.get("tool_calls"))

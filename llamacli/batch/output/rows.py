@@ -2,9 +2,10 @@
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
+from llamacli.api.json import Json
 from llamacli.api.messages import Completion, sorted_choices, tool_calls
 from llamacli.batch.input.items import Item
 from llamacli.errors import ExitStatus, LlamaError
@@ -55,8 +56,8 @@ class Row(TypedDict, total=False):
     id: object
     key: str | None
     input: object
-    content: Any
-    finish_reason: Any
+    content: Json
+    finish_reason: object
     model: str | None
     usage: "Usage | None"
     usd: float | None
@@ -64,7 +65,7 @@ class Row(TypedDict, total=False):
     attempts: int
     request_id: str | None
     error: RowError | None
-    tool_calls: Any
+    tool_calls: Json
     edit: str
 
 
@@ -112,7 +113,7 @@ def build_row(
     item: Item,
     key: str | None,
     completion: Completion | None,
-    replacements: Mapping[str, Any],
+    replacements: Row,
     error: RowError | None,
     calls: CallRecord,
 ) -> Row:
@@ -127,7 +128,7 @@ def build_row(
     reasons = [choice.get("finish_reason") for choice in choices]
     is_list = len(choices) > 1
     model = (completion or {}).get("model")
-    row: dict[str, Any] = {
+    row: Row = {
         "index": item.index,
         "id": item.id,
         "key": key,
@@ -148,7 +149,7 @@ def build_row(
     row.update(replacements)
     if not row.get("tool_calls"):
         row.pop("tool_calls", None)
-    return row  # type: ignore[return-value]
+    return row
 
 
 def json_line(row: Row) -> str:

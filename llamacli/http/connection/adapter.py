@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,11 @@ class Adapter(requests.adapters.HTTPAdapter):
         return manager
 
     def get_connection_with_tls_context(
-        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: Any = None,
     ) -> Any:
         """Returns urllib3's pool for a request, looked up once for similar requests."""
         key = request.url, verify, *(proxies or {}).items(), cert
@@ -69,7 +73,7 @@ class Adapter(requests.adapters.HTTPAdapter):
             self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
         return self._pools[key]
 
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+    def request_url(self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None) -> str:
         """Returns the URL as the server or proxy expects it, built once for similar requests."""
         key = request.url, *(proxies or {}).items()
         if key not in self._urls:

@@ -65,7 +65,7 @@ def use(context: Context, connection: Any) -> None:
     connection.ssl_context, connection.ca_certs, connection.ca_cert_dir = context, None, None
 
 
-def settings(connection: Any) -> tuple[object, ...] | None:
+def settings(connection: object) -> tuple[object, ...] | None:
     """Returns all that decides how a connection does its handshake, None if this urllib3 names it differently."""
     try:
         return tuple(
@@ -94,13 +94,13 @@ class ContextCache:
                 self._contexts[trust] = context
         use(self._contexts[trust], connection)
 
-    def keep(self, connection: Any, context: object) -> None:
+    def keep(self, connection: object, context: object) -> None:
         """Shares the context of a connection that was opened early."""
         if isinstance(context, Context) and (trust := _shared_trust(connection)):
             self._contexts[trust] = context
 
 
-def _shared_trust(connection: Any) -> tuple[object, ...] | None:
+def _shared_trust(connection: object) -> tuple[object, ...] | None:
     """Returns the certificates that a connection trusts, None if its handshake is special or unknown."""
     if getattr(connection, "cert_reqs", None) not in ("CERT_REQUIRED", ssl.CERT_REQUIRED) or not settings(connection):
         return None
