@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -155,3 +156,15 @@ def test_a_negative_chunk_size_is_refused() -> None:
         assert result.read1(5) == b"hello"
         with pytest.raises(Exception):  # noqa: B017, PT011 - ValueError or one of http.client's
             result.read1(100)
+
+
+def test_a_call_leaves_no_connection_open(world: World) -> None:
+    world.call("ask", "Hi")
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        assert world.call("ask", "Hi").status == 0
+    # The stand-in closes its end when it notices.
+    deadline = time.monotonic() + 5
+    while len(os.listdir("/dev/fd")) > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(os.listdir("/dev/fd")) <= before

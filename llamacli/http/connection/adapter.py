@@ -89,6 +89,13 @@ class Adapter(requests.adapters.HTTPAdapter):
                 self.attempt.connected = True
             raise
 
+    def close(self) -> None:
+        """Closes all connections. urllib3 leaves that to the end of its pools, which these connections keep alive."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+        super().close()
+
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """Returns a response whose `raw` is a Body, without the cookies and encoding that nobody asks for."""
         response = requests.Response()
