@@ -7,7 +7,7 @@ import sys
 if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# Importing makes many objects and no garbage: looking for it at every 700 of them costs a fifteenth of an ask.
+# Imports create many objects and no garbage; a search at every 700 objects takes a fifteenth of an ask.
 gc.set_threshold(50_000, 20, 100)
 
 

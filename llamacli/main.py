@@ -70,7 +70,7 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
 
 
 def _is_out_of_resources(error: BaseException | None) -> bool:
-    """Returns True if the system ran out of a resource, also as the cause of another error."""
+    """Returns True if the system ran out of a resource, even as the cause of another error."""
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
         is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)

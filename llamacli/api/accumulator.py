@@ -73,14 +73,14 @@ class Accumulator:
     def _use_document(self, chunk: Chunk, parts: list[JsonObject]) -> list[int] | None:
         """Makes a whole completion the answer and returns the keys of its choices; None if it is not one.
 
-        Of several, each adds to the one before: a stream of messages in place of deltas.
+        If several arrive, each adds to the one before: a stream of messages in place of deltas.
         """
         if not any("delta" not in part and part.get("message") for part in parts):
             return None
         self._document = None if self._has_document else chunk
         self._has_document = True
         keys = [_index(part) for part in parts]
-        # Each is a choice of its own, with an index or without.
+        # Each is a separate choice, with or without an index.
         self._document_keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
         self._choices = {key: choice for key, choice in self._choices.items() if key in self._document_keys}
         self._first_choice = next(iter(self._choices.values()), None)
@@ -89,8 +89,7 @@ class Accumulator:
     def choices(self, is_printed: bool) -> list[tuple[Choice, str]]:
         """Returns each choice with the text that is still to be printed, in the order of the indices.
 
-        If the increments were printed (`is_printed`), the choice that came first leads
-        and nothing of its text is left.
+        If the increments were printed (`is_printed`), the choice that came first leads, and none of its text is left.
         """
         keys = self._document_keys if self._document else sorted(self._choices)
         pairs = [(self._choices[key], choice) for key, choice in zip(keys, self.completion()["choices"], strict=True)]
@@ -243,8 +242,8 @@ def _find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
     """Returns the tool call that a delta continues, None if it begins another one.
 
     Servers leave out indices, ids and names, send them empty, late or again with every
-    delta, give each delta an id of its own, or every call the same index. So a call
-    is begun by a name under a new id, or after arguments that are complete.
+    delta, give each delta an id of its own, or every call the same index. So a new call begins with a name under a
+    new id, or after complete arguments.
     """
     index, id, name = part.get("index"), part.get("id"), (part.get("function") or {}).get("name")
     if id and (known := [call for call in calls if call.get("id") == id]):
@@ -273,7 +272,7 @@ def _is_complete(call: JsonObject) -> bool:
     if not isinstance(arguments, str):
         return isinstance(arguments, dict)
     try:
-        # The last character is cheap to look at, and this may be asked for each delta.
+        # Checking the last character is cheap, and this may run for each delta.
         return arguments.rstrip()[-1:] == "}" and isinstance(json.loads(arguments), dict)
     except (ValueError, RecursionError):
         return False

@@ -5,7 +5,7 @@ import re
 
 from llamacli.api.json import encode, loads
 
-#: Bytes of an error's body, and characters of a document without any words, that are looked at.
+#: Maximum bytes of an error's body, and characters of a document without any words, that are read.
 MAX_ERROR_BYTES = 1 << 16
 MAX_DOCUMENT_CHARS = 2000
 
@@ -45,16 +45,16 @@ WRONG_PATH_WORDS = (
 
 #: The keys of an error document that hold words, by the order in which they are read, in lower case.
 WORD_KEYS = ("message", "error", "detail", "title", "msg", "reason", "description")
-#: The keys that hold further words, each of them the end of a name.
+#: The ends of further keys that hold words.
 MORE_WORD_KEYS = (
     r"(message|msg|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
     r"|validation|issues|violations|cause)$"
 )
-#: The keys that make an error of a document without any choices.
+#: The keys that mark a document without choices as an error.
 ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
 
 
-#: Words for a failure where other servers have a number.
+#: Words for a failure that some servers send in place of a number.
 ERROR_CODES = ("error", "fail", "failed", "failure")
 
 

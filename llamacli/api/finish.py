@@ -1,4 +1,4 @@
-"""How an answer ended: what servers say in finish_reason, and what that makes of a completion."""
+"""How an answer ended: what servers say in finish_reason, and what that means for a completion."""
 
 import re
 
@@ -25,7 +25,7 @@ FINISH_WORDS = {
 }
 
 
-#: What decides on a word that is not in the table.
+#: The parts that classify a word that is not in the table.
 FINISH_PATTERNS = (
     ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
     ("risk|copyright|inappropriate|modelarmor|complian|harm|toxic|illegal|denied", WITHHELD),

@@ -1,4 +1,4 @@
-"""Bytes of a text/event-stream to events: the WHATWG HTML standard, section 9.2, and what servers send beside it."""
+"""Bytes of a text/event-stream to events: the WHATWG HTML standard, section 9.2, and what servers send besides it."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -111,7 +111,7 @@ class Decoder:
                 if self._bare:
                     self._drop_bare()
                 value = line[6:] if line.startswith("data: ") else line[5:]
-                # Some gateways put the field in front of one that is there already.
+                # Some gateways put the field in front of an existing one.
                 self._data.append(value[5:].lstrip() if value.startswith("data:") else value)
                 self._grow(len(line))
             else:

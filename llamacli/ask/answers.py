@@ -65,7 +65,7 @@ class Answer(NamedTuple):
     #: The same as text, to be saved in a conversation.
     text: str | None = None
     status: ExitStatus = ExitStatus.OK
-    #: Another model answered than the one that was asked first.
+    #: A model other than the first one answered.
     is_fallback: bool = False
     #: The answer was stored by an earlier call.
     is_cached: bool = False
@@ -120,7 +120,7 @@ class AnswerReader:
 
     @property
     def has_format(self) -> bool:
-        """True if not the content is the answer, but what is made of it."""
+        """True if the answer is made from the content, rather than being the content."""
         return self.validation is not None or self.extracts
 
     @property
@@ -162,8 +162,8 @@ class AnswerReader:
     def find_cached(self, request: ChatRequest, is_whole: bool = True) -> Answer | None:
         """Returns the stored answer to a request, None if it has to be asked.
 
-        An answer that is not complete under the options of this call is as good as
-        none. Raises LlamaError (network) with --offline if there is none.
+        An answer that is not complete under the options of this call counts as missing. Raises LlamaError (network)
+        with --offline if there is none.
         """
         if not self.cache:
             return None
@@ -239,7 +239,7 @@ class AnswerReader:
 
 
 def _is_unavailable(error: LlamaError) -> bool:
-    """True for an error that another model may not have: 404, 429 or 5xx. A quota that is used up is every model's."""
+    """True for an error that another model may not have: 404, 429 or 5xx. A used-up quota affects every model."""
     if error.http_status is None or error.status == ExitStatus.CREDITS:
         return False
     return error.http_status in (404, 429) or error.http_status >= 500

@@ -62,7 +62,7 @@ class AnswerCache:
         self._has_stored = False
 
     def find(self, request: ChatRequest) -> CachedReply | None:
-        """Returns the stored answer to a request, None if there is none that is young enough and readable."""
+        """Returns the stored answer to a request, None without one that is recent enough and readable."""
         if self._refresh:
             return None
         from llamacli.stdio.files import open_regular
@@ -92,7 +92,8 @@ class AnswerCache:
         self._has_stored = True
 
     def prune(self) -> None:
-        """Removes old answers if this process has stored one. Looks at a bounded number, at random in a large cache."""
+        """Removes old answers if this process has stored one. Checks a limited number, chosen at random in a large
+        cache."""
         if not self._has_stored:
             return
         from random import sample

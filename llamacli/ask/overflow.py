@@ -1,6 +1,6 @@
 """Long inputs: estimates their length, keeps a part of them, or splits them into parts.
 
-Positions are characters in the texts of a question put end to end.
+Positions count characters in the texts of a question, put end to end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ DIGITS_PER_TOKEN = 1.0
 SIGNS_PER_TOKEN = 1.2
 NON_ASCII_BYTES_PER_TOKEN = 2.3
 
-#: Letters between two spaces or signs above which a text is not made of words: base64, say.
+#: A longer run of letters is not a word but, for example, base64.
 MAX_WORD_LETTERS = 12
 
 LETTERS = bytes(byte for byte in range(128) if chr(byte).isalpha())
@@ -25,7 +25,7 @@ DIGITS = b"0123456789"
 SPACES = b" \t\r\n"
 NON_ASCII = bytes(range(128, 256))
 
-#: A token has at most about so many characters: where the search for the end of a part starts.
+#: A token has at most about this many characters: where the search for the end of a part starts.
 MAX_CHARACTERS_PER_TOKEN = 6
 
 #: Tokens kept for the line that says what was left out.
@@ -113,7 +113,7 @@ def _window(text: str, budget: int, side: str) -> tuple[int, int]:
         return 0, _fit(text, 0, budget)
     if side == "tail":
         return len(text) - _fit(text[::-1], 0, budget), len(text)
-    # Equal shares of what is left out stand in front and behind.
+    # What is left out is shared equally between the front and the back.
     size = len(text) * budget // max(estimate_tokens(text), 1)
     start = (len(text) - size) // 2
     while (end := start + size) > start + 1 and estimate_tokens(text[start:end]) > budget:
@@ -131,7 +131,7 @@ def _count_lines(text: str) -> int:
 
 
 def split(texts: Sequence[str], limit: int) -> Iterator[list[str | None]]:
-    """Yields the texts in parts of at most so many tokens.
+    """Yields the texts in parts of at most this many tokens.
 
     A part has, for each of the texts, a piece of it or None. The pieces of a text, put
     end to end, are the text. They end at blank lines, else at ends of lines, else anywhere.

@@ -1,4 +1,4 @@
-"""THE table of request parameters: one field is one key of the API, one flag, one environment variable."""
+"""The table of request parameters: one field is one key of the API, one flag, one environment variable."""
 
 import json
 import re

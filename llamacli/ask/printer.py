@@ -48,7 +48,7 @@ class Printer:
                 for increments in reply:
                     self._show(increments, page)
             except LlamaError:
-                # A reply that breaks off loses nothing of what arrived.
+                # If a reply breaks off, what arrived is still printed.
                 page.write(self._splitter.finish()[1])
                 raise
         if self._is_text:

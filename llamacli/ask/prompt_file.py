@@ -22,7 +22,7 @@ VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 #: The names of stdin and of the words of the command line, which no variable can have.
 STDIN, WORDS = "stdin", "words"
 
-#: Fields and flags by what a prompt file calls them.
+#: Fields and flags by their names in a prompt file.
 FlagsByName = Mapping[str, tuple[str, Flag]]
 
 #: The answer formats, of which a call has one, and the sources of the system message.

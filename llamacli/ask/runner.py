@@ -118,7 +118,7 @@ class Runner:
 
 
 def _is_too_long(error: LlamaError) -> bool:
-    """Returns True if a server refused a request for its length, and the error does not say yet what helps."""
+    """Returns True if a server refused a request for its length, and the error does not yet say what helps."""
     if error.status != ExitStatus.REFUSED or "--keep-turns" in error.hint:
         return False
     from llamacli.api.errors import is_context_length_error

@@ -18,7 +18,7 @@ class Shard(ParamType):
 
 
 class LimitOptions(PoolOptions):
-    """How fast, how much, and how long."""
+    """The limits of a batch, and its shard."""
 
     jobs: Annotated[int, jobs_flag(common=True)] = 8
     fail_fast: Annotated[bool, Flag(Switch(), "Start no more calls after the first failure.")] = False
@@ -64,7 +64,7 @@ class Suffix(OptionalValue):
 
 
 class EditOptions(Options):
-    """What becomes of the answers to files."""
+    """What happens to the answers for files."""
 
     title = "Files (with --input files)"
 

@@ -1,4 +1,4 @@
-"""Asks one prompt of every part of a long input: `ask --overflow map`."""
+"""Asks one prompt about every part of a long input: `ask --overflow map`."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class PartMapper:
-    """Replaces the texts of a question by the answers to their parts, until those are short enough."""
+    """Replaces the texts of a question with the answers to their parts, until those are short enough."""
 
     def __init__(self, context: Sequence[RequestMessage], options: LoadedOptions, env: Environment) -> None:
         """Reads the question; `context` is what it starts with. Raises LlamaError (usage)."""

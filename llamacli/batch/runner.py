@@ -46,7 +46,7 @@ class BatchTask(NamedTuple):
 
 
 class BodyBuilder(Protocol):
-    """What makes the request body of an item."""
+    """Builds the request body of an item."""
 
     def build_body(self, item: Item) -> RequestBody:
         """Returns the body. Raises LlamaError if the item cannot be asked."""
@@ -55,7 +55,7 @@ class BodyBuilder(Protocol):
 class BatchRunner:
     """Asks all items of an input.
 
-    Raises LlamaError for everything that does not end with 0, Stopped for a signal.
+    Raises LlamaError unless the status is 0, and Stopped for a signal.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class BatchRunner:
         self.pool.end()
 
     def _conclude(self, stopped: Stopped | None) -> None:
-        """Prints the summary. Raises what the program ends with if that is not 0."""
+        """Prints the summary. Raises the error that the program ends with, if there is one."""
         left = self._read_count - self._row_count if self._all_read else None
         summary = self.stats.summary(left)
         if stopped:
@@ -286,7 +286,7 @@ class BatchRunner:
 
 
 def _raise_descriptor_limit(jobs: int) -> None:
-    """Raises the limit of open files, 256 on some systems, if so many connections need more."""
+    """Raises the limit of open files, 256 on some systems, if the connections need more."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -83,7 +83,7 @@ class Conversation:
             try:
                 self.session.save(messages, system, without)
             except LlamaError as error:
-                # The answer has been printed; the conversation goes on with it.
+                # The answer has been printed; the conversation continues with it.
                 return answer._replace(error=error)
             self.system = None
             if is_new:
@@ -122,7 +122,7 @@ class Conversation:
 
 
 def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = None) -> list[SavedMessage]:
-    """Returns a turn as it is saved, nothing if the answer is empty. `turn` is the id of one that goes on."""
+    """Returns a turn as it is saved, nothing if the answer is empty. `turn` is the id of one that continues."""
     message = to_request_message(answer.message)
     if len(message) == 2 and not message["content"]:
         return []

@@ -55,8 +55,7 @@ class TypedInput(NamedTuple):
 def stoppable(what: Callable[[], T]) -> T:
     """Does what Ctrl-C may stop. Raises Stopped.
 
-    At all other times SIGINT is ignored, so that of several in a row none ends what
-    the first one started.
+    At all other times SIGINT is ignored, so that a second Ctrl-C does not end what the first one started.
     """
     try:
         return what()
@@ -179,7 +178,7 @@ class LineEditor:
     def _line(self, prompt: str) -> str:
         typed = ""
         while True:
-            # After Ctrl-Z, editing goes on with what was typed.
+            # After Ctrl-Z, editing continues with what was typed.
             readline.set_pre_input_hook((lambda: _insert(typed)) if typed else None)  # noqa: B023
             # readline would stop, too, but after it has begun the line.
             terminal.wait_for_foreground(0)

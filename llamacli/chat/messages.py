@@ -108,7 +108,7 @@ def _encode_line(entry: SavedMessage) -> bytes:
 
 
 class Lines(NamedTuple):
-    """What a session's file holds."""
+    """What a session's file contains."""
 
     #: One entry per line, unreadable ones included.
     entries: list[SavedMessage]

@@ -11,7 +11,7 @@ NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a lette
 
 
 class FollowUpOptions(Options):
-    """What a question has to do with earlier and later ones."""
+    """How a question relates to earlier and later ones."""
 
     title = "Conversation"
 

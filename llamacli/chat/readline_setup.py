@@ -1,4 +1,4 @@
-"""Loads readline so that it loses nothing of what is typed, whatever the locale."""
+"""Loads readline so that nothing typed is lost, whatever the locale."""
 
 import codecs
 import locale

@@ -105,7 +105,7 @@ class Repl:
         text = typed.text
         if not text.strip():
             return
-        # A space in front makes a message of a command.
+        # A leading space turns a command into a message.
         words = text.rstrip()
         if not typed.is_block and (text.startswith("/") or words in WORDS):
             name, _, operand = WORDS.get(words, words).partition(" ")

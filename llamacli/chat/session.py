@@ -37,7 +37,7 @@ class Session:
         #: The messages at the last look, in case the file is removed.
         self._messages: list[SavedMessage] = []
         self._reported_lines: set[int] = set()
-        #: Turns that could not be saved. The conversation goes on with them, and each save tries again.
+        #: Turns that could not be saved. The conversation continues with them, and each save tries again.
         self._unsaved: list[SavedMessage] = []
         if name is not None and not is_saved:
             self._messages = self._read()
@@ -67,7 +67,7 @@ class Session:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         except OSError as error:
             what = f"cannot save the conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
-            raise LlamaError(ExitStatus.OUTPUT, what, "use --no-save to go on without saving") from None
+            raise LlamaError(ExitStatus.OUTPUT, what, "use --no-save to continue without saving") from None
 
     def save(self, turn: list[SavedMessage], system: SavedMessage | None = None, without: object = None) -> None:
         """Saves a complete turn atomically; an empty list adds nothing.
@@ -109,7 +109,7 @@ class Session:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
             if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries and not self._unsaved:
                 with LockedFile(self.path):
-                    # Not by os.rename, which would take the place of a session of that name.
+                    # Not by os.rename, which would replace a session of that name.
                     os.link(self.path, SESSIONS.path(name))
                     os.unlink(self.path)
             else:

@@ -63,7 +63,7 @@ def parse(arguments: list[str]) -> ParsedCall:
     try:
         return _parse(arguments, arguments)
     except typer.TyperException:
-        # An abbreviation or a typo: only all flags together tell.
+        # An abbreviation or a typo: only the full set of flags can tell which.
         try:
             return _parse(arguments, None)
         except typer.TyperException as error:
@@ -83,7 +83,7 @@ class LlamaCommand(TyperCommand):
     """A command; calling it returns the parsed command line."""
 
     def __init__(self, spec: CommandSpec, words: Sequence[str] | None) -> None:
-        """Builds the flags that `words` may contain: all of them would take a twentieth of an ask."""
+        """Builds the flags that `words` may contain: building building all of them would take a twentieth of an ask."""
         self.spec = spec
         names = None if words is None else _possible_names(words)
         flags = [flag for group in spec.groups for flag in flag_specs(group)]
@@ -194,7 +194,7 @@ def _option(flag: FlagSpec) -> TyperOption:
 
 
 def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]:
-    """Returns the words with a `=` after each flag whose value is optional and missing."""
+    """Returns the words with an `=` after each flag whose value is optional and missing."""
     names = {name for flag in flags if isinstance(flag.flag.type, OptionalValue) for name in flag.names}
     end = words.index("--") if "--" in words else len(words)
     return [f"{word}=" if word in names else word for word in words[:end]] + words[end:]

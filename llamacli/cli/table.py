@@ -59,7 +59,7 @@ class Flag:
         self.in_prompt_file = in_prompt_file
         #: A command that shows its use in the man page, if a sentence is not enough.
         self.example = example
-        #: Is one of the flags that the short help shows.
+        #: Is shown in the short help.
         self.common = common
 
     def variable(self, name: str) -> str | None:
@@ -116,13 +116,13 @@ class Operand:
 class Options:
     """A group of flags: each field is annotated with its `Flag` and has its default.
 
-    The values are set once, by the constructor. It is no dataclass, because making one
-    takes longer than all uses of the class.
+    The values are set once, by the constructor. It is not a dataclass, because creating one takes longer than all
+    uses of the class.
     """
 
     title: ClassVar[str]
     note: ClassVar[str] = ""
-    #: What `flags` returns, once it was asked.
+    #: The cached result of `flags`.
     _flags: "ClassVar[dict[str, Flag]]"
 
     def __init__(

@@ -20,7 +20,7 @@ class ParamType:
     undecoded = False
     #: Errors and `config show` never show the text.
     is_secret = False
-    #: The allowed range in words, "" where there is none.
+    #: The allowed range in words, "" if there is none.
     range = ""
     #: Fixed values that a shell completes.
     values: tuple[str, ...] = ()

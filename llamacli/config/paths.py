@@ -43,7 +43,7 @@ FOLDERS = (CONFIG, STATE, CACHE)
 
 
 class StoredFile:
-    """A file of llamacli's, or a folder of files with a suffix; `text` describes it in the help."""
+    """One of llamacli's files, or a folder of files with a suffix; `text` describes it in the help."""
 
     def __init__(self, folder: Folder, name: str, suffix: str, text: str) -> None:
         self.folder, self.name, self.suffix, self.text = folder, name, suffix, text
@@ -72,7 +72,7 @@ ROLES = StoredFile(CONFIG, "roles", ".md", "A system message, for --role NAME.")
 PROMPTS = StoredFile(CONFIG, "prompts", ".md", "A prompt with its settings, for --prompt-file NAME.")
 
 
-SESSIONS = StoredFile(STATE, "sessions", ".jsonl", "A conversation, a message a line; mode 0600.")
+SESSIONS = StoredFile(STATE, "sessions", ".jsonl", "A conversation, one message per line; mode 0600.")
 
 
 HISTORY = StoredFile(STATE, "history", "", "What was typed in chats; mode 0600.")

@@ -13,7 +13,7 @@ FALSE_WORDS = ("0", "false", "no", "off")
 #: The variables that hold a key, and those that say where one is, in order of precedence.
 KEY_VARIABLES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 KEY_SOURCES = ("LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND")
-#: A .env file that is longer is not one.
+#: A longer file is not a .env file.
 MAX_FILE_BYTES = 1 << 16
 
 
@@ -34,7 +34,8 @@ class Settings:
         self.sources, self.note = sources, note
 
     def find(self, variable: str, untrusted: bool) -> tuple[str, Source] | None:
-        """Returns the first value of a variable and its source; one of an untrusted source only if that is allowed."""
+        """Returns the first value of a variable and its source; a value from an untrusted source only if that is
+        allowed."""
         for source in self.sources:
             if (text := source.values.get(variable)) and (untrusted or is_allowed(variable, source, self.note)):
                 return text, source

@@ -1,4 +1,4 @@
-"""The environment variables that no flag has."""
+"""The environment variables that have no flag."""
 
 from llamacli import PROGRAM
 from llamacli.config.paths import FOLDERS, STORED_FILES, Folder
@@ -17,7 +17,7 @@ KEYS = {
 }
 
 
-#: Those that are not settings of llamacli's, and are read from the environment alone.
+#: Variables that are not llamacli settings, and are read only from the environment.
 OTHER_VARIABLES = {
     "LLAMACLI_DEBUG": "Show the traceback of an internal error.",
     "REQUESTS_CA_BUNDLE": "CA certificates to trust; also CURL_CA_BUNDLE and SSL_CERT_FILE.",

@@ -56,7 +56,7 @@ class Body:
 
     def __init__(self, call: "BodyContext", response: requests.Response, accumulator: Accumulator) -> None:
         self._context, self.response, self.headers = call, response, response.headers
-        #: Listens to the chunks, and knows the completion that they add up to.
+        #: Receives the chunks and assembles the completion.
         self.accumulator = accumulator
         #: [DONE] has arrived.
         self._is_done = False
@@ -88,7 +88,7 @@ class Body:
             start = (start + block).removeprefix(BOM).lstrip()
             if BOM.startswith(start):
                 continue
-            # Enough to tell a field's name from a word.
+            # Enough to tell a field name from plain text.
             if start[:1] not in b"deir" or len(start) > 6 or b"\n" in start or b"\r" in start:
                 break
         return start, chain(head, blocks)
@@ -128,7 +128,7 @@ class Body:
             self._context.latest_attempt.finishing(LINGER_SECONDS)
 
     def events(self, blocks: Iterator[bytes], needs_answer: bool = True) -> Iterator[list[sse.Event]]:
-        """Yields the events of a stream, for each block those that it completes.
+        """Yields lists of events: for each block, those that it completes.
 
         The consumer passes them on to the accumulator, which decides whether the stream
         is whole. Raises LlamaError (broken) if it is not; events that are not chunks of

@@ -65,7 +65,7 @@ class Call:
     latest_attempt: Attempt
     #: The latest response that was not a 2xx, and its body.
     error_response: tuple[requests.Response, bytes] | None = None
-    #: How often the request was sent.
+    #: The number of times the request was sent.
     attempts = 0
     _has_spinner = _reached_server = _has_renewed_key = False
 
@@ -86,7 +86,7 @@ class Call:
         self.proxy = client.route(self.url)
 
     def send(self) -> requests.Response:
-        """Returns a 2xx response; a spinner turns until there is something to show.
+        """Returns a 2xx response; a spinner runs until there is something to show.
 
         Raises LlamaError if there is none, after as many retries as the options allow.
         """
@@ -221,7 +221,7 @@ class Call:
         failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
         if is_permanent(error, cause):
             return failure
-        # A name that is not known will not be known in a minute.
+        # A name that does not resolve now will not resolve in a minute.
         return Retryable(failure, max_retries=NAME_ERROR_RETRIES if isinstance(cause, socket.gaierror) else None)
 
     def cut_short(self, cause: BaseException) -> LlamaError:
@@ -271,7 +271,7 @@ class Call:
     def error(
         self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
     ) -> LlamaError:
-        """Returns an error that names the request, which the provider's logs can be searched for."""
+        """Returns an error with the ids of the request, to search the provider's logs for."""
         self._reached_server = self._reached_server or self.latest_attempt.connected
         ids = ""
         if self._reached_server:

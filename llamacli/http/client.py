@@ -37,8 +37,8 @@ class Client:
     Several threads may call at once, each over its own connection; `connections` of
     them are kept. The first request takes the `preconnect` connection, if there is one.
 
-    It uses requests' adapter without a Session, which would replace the key by a
-    password from ~/.netrc, send cookies back and follow redirects, and would take a
+    It uses requests' adapter without a Session, which would replace the key with a password from ~/.netrc, send
+    cookies back and follow redirects, and would take a
     tenth of a call's processor time.
     """
 
@@ -131,12 +131,12 @@ class Client:
             # A file is sent in blocks, each with its own timeout; bytes would have one timeout for all.
             body: Any = BytesIO(request.body)
             prepared.body = body
-        # A plain dictionary: one that ignores case takes longer than all the rest of this.
+        # A plain dictionary: a case-insensitive one would take longer than everything else here.
         prepared.headers = whole
         return prepared
 
     def renew_key(self, refused: str | None) -> bool:
-        """Runs the key command again after a key was refused; returns whether there is another key now."""
+        """Runs the key command again after a key was refused; returns True if there is a new one."""
         with self._key_lock:
             if self.endpoint.fetch_key and self.endpoint.key == refused:
                 self.endpoint.key = self.endpoint.fetch_key()

@@ -120,12 +120,12 @@ def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
     if options.from_flag("base_url"):
         return None
     setting = settings.find("AIMLAPI_BASE_URL", untrusted=True)
-    # One that only repeats the default changes nothing.
+    # A URL that only repeats the default changes nothing.
     return setting[1] if setting and options.base_url != DEFAULT_BASE_URL else None
 
 
 def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] | None:
-    """Returns the key for a server that a project's .env sets: one of that same file or none."""
+    """Returns the key for a server that a project's .env sets: the one in that same file, or none."""
     for variable in KEY_VARIABLES:
         if (key := source.values.get(variable)) and not options.no_key:
             return validate_key(key, f"{variable} in {source}"), f"{variable} in {source}"
@@ -175,7 +175,7 @@ def _from_file(path: str, origin: str, env: Environment) -> str:
     try:
         # It may be a FIFO: --key-file <(pass show aimlapi).
         with env.input.waiting(f"waiting for {path}"), open(os.path.expanduser(path), encoding="utf-8") as file:
-            # Longer than a key, and perhaps endless.
+            # Longer than any key, and perhaps endless.
             return file.read(MAX_KEY_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
@@ -219,7 +219,7 @@ def validate_key(key: str, origin: str) -> str:
 
 
 def _problem_of(key: str) -> str:
-    """Returns what keeps a text from being a key, in words that show nothing of it."""
+    """Returns why a text cannot be a key, without quoting any of it."""
     if not key:
         return "is empty"
     if len(key) >= MAX_KEY_BYTES - 1:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
 
 
-#: Seconds for connecting below which there is no early connection: importing would eat up a part of them.
+#: With a shorter connect timeout there is no early connection: importing would use up part of it.
 PRECONNECT_MIN_SECONDS = 1
 
 
@@ -27,7 +27,7 @@ HARMLESS_FLAGS = {
     *("--system", "--file", "--output", "--extract", "--usage", "--quiet", "--choice", "--yes-no", "--schema"),
     *("--json", "--stream", "--no-stream", "--no-stdin"),
 }
-#: Settings that do.
+#: Settings that change whether or where a call is made.
 DECISIVE_SETTINGS = ("LLAMACLI_CONNECT_TIMEOUT", "LLAMACLI_MAX_TIME", "LLAMACLI_CACHE", "LLAMACLI_OFFLINE")
 
 #: The connection that connect_early has begun, for the first client.
@@ -35,7 +35,7 @@ _early: dict[str, Preconnect | None] = {"connection": None}
 
 
 def connect_early(words: list[str]) -> None:
-    """Begins to connect for `ask` before its command line is parsed, if it is clear that it will call and whom.
+    """Starts connecting for `ask` before its command line is parsed, if it is clear which server it will call.
 
     Only over TLS, which takes two round trips more than sending the request alone.
     Nothing is sent; if the command line turns out to be wrong, the connection is closed.
@@ -67,7 +67,7 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
     if options.usage_log:
         from llamacli.http.usage_log import usage_log
 
-        # An error of the log comes before the connection.
+        # An error about the log is reported before connecting.
         usage_log(options, stderr.note)
     early, _early["connection"] = _early["connection"], None
     if early and not early.leads_to(where.base_url):
@@ -81,7 +81,7 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
         early = Preconnect(where.base_url, options.connect_timeout)
     if early and early.is_tls:
         early.secure(bundle)
-    # Nothing takes longer to import than requests.
+    # requests is the slowest import.
     from llamacli.http.client import Client
 
     return Client(where, options, stderr, early)

@@ -55,7 +55,7 @@ class BaseUrlType(ParamType):
         is_plain = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
         if parts.query or parts.fragment or not is_plain:
             raise ValueError("contains more than scheme, host, port and path")
-        # One spelling, for all later questions about the URL.
+        # One spelling, so that all later checks agree.
         return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
@@ -148,7 +148,7 @@ class NetworkOptions(Options):
     ] = None
 
     def after(self, seconds: float) -> "NetworkOptions":
-        """Returns the options for the rest of a call, of which so many seconds have passed."""
+        """Returns the options for the rest of a call, `seconds` after its start."""
         if self.max_time is None or not seconds:
             return self
         return self.replace("max_time", max(self.max_time - seconds, 0.001), self.origins["max_time"])

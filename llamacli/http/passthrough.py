@@ -56,7 +56,7 @@ def _copy_events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received
         for event in events:
             if not as_received and event.data:
                 out.json_text(event.data + "\n")
-            # It is printed whatever it is; the accumulator decides only whether the stream is whole.
+            # Events are printed whatever they contain; the accumulator decides only whether the stream is whole.
             with suppress(ValueError, RecursionError):
                 reply.accumulator.add(json.loads(event.data))
 

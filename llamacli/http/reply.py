@@ -125,13 +125,13 @@ class Reply(Body):
             yield increments
 
     def _chunks(self, event: sse.Event) -> Iterator[JsonObject]:
-        """Yields the chunks in an event: mostly one, none if it is a sign of life."""
+        """Yields the chunks in an event: usually one, none if it is a keep-alive."""
         if (not event.data and not event.is_error) or event.name in PING_NAMES:
             return
         try:
             value = loads(event.data)
         except ValueError:
-            # After the answer, text is another server's idea of [DONE].
+            # After the answer, stray text is some server's variant of [DONE].
             if event.is_error_text and not self._is_done:
                 raise self._server_error(event.data) from None
             if self._is_complete:

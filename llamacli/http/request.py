@@ -35,7 +35,7 @@ CHAT_PATH = "/chat/completions"
 class Request:
     """Method, path and body of a request.
 
-    `stream`: the body asks for a stream, in which silence may not last as long.
+    `stream`: the body asks for a stream, which has a shorter read timeout.
     """
 
     def __init__(self, method: str, path: str, body: bytes | None = None, stream: bool = False) -> None:
@@ -43,17 +43,17 @@ class Request:
 
     @property
     def shared_key(self) -> tuple[object, ...]:
-        """What requests share that differ only in the bytes of the body and the id."""
+        """What requests share if they differ only in their bodies' bytes and their ids."""
         return self.method, self.path, bool(self.body)
 
     def headers(self, request_id: str | None, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-        """Returns the headers but Authorization; the extra ones replace llamacli's own."""
+        """Returns the headers except Authorization; the extra ones replace llamacli's own."""
         headers = {"content-type": ("Content-Type", "application/json")} if self.body else {}
         if request_id:
             headers["x-client-request-id"] = "X-Client-Request-Id", request_id
         extras: dict[str, tuple[str, str]] = {}
         for name, value in extra:
-            # Values of one name are one list (RFC 9110, 5.3), of cookies with another comma (RFC 6265, 4.2.1).
+            # Values of one name form one list (RFC 9110, 5.3); cookies use another separator (RFC 6265, 4.2.1).
             spelling, before = extras.get(name.lower(), (name, ""))
             comma = "; " if name.lower() == "cookie" else ", "
             extras[name.lower()] = spelling, f"{before}{comma}{value}" if before else value

@@ -43,7 +43,7 @@ class Retryable(Exception):
 
 
 class RetryPolicy:
-    """How often, how long and after what waits to retry, within the limits of the options.
+    """How many times, for how long and after what waits to retry, within the limits of the options.
 
     One policy covers everything that is sent for one question: asking again for a valid
     answer does not restart --max-time and --retry-max-time. `started` is the monotonic
@@ -69,9 +69,9 @@ class RetryPolicy:
         self._started += seconds
 
     def wait_seconds(self, failure: Retryable, failures: int) -> float:
-        """Returns how long to wait before the next attempt, after so many earlier failures.
+        """Returns how long to wait before the next attempt, after this many earlier failures.
 
-        Raises the failure's LlamaError if there is to be no other attempt.
+        Raises the failure's LlamaError if no attempt is left.
         """
         if failures >= self._retries_after(failure):
             raise failure.error

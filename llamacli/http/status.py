@@ -1,4 +1,4 @@
-"""What an HTTP status that is not a success means: the exit status, and what the user can do."""
+"""What each HTTP error status means: the exit status, and what the user can do."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ from llamacli.api.errors import is_context_length_error, is_out_of_quota, is_wro
 from llamacli.errors import ExitStatus
 
 #: Statuses after which to retry: the request timed out, came too early or too often, or the server failed.
-#: 520 to 524 are Cloudflare's for a server that failed behind it, 529 is Anthropic's for an overload.
+#: 520 to 524 are Cloudflare's for a failure of the server behind it, 529 is Anthropic's for an overload.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from llamacli.http.connection.lean_requests import requests
     from llamacli.http.reply import Reply
 
-#: Maximum length of what others named: a line is written at once.
+#: Maximum length of names that others chose, so that a line is written at once.
 MAX_NAME_CHARS = 200
-#: A body of raw that is longer is not searched for the name of its model.
+#: A longer body of `raw` is not searched for the name of its model.
 MAX_BODY_BYTES = 1 << 20
 
 

@@ -13,7 +13,7 @@ def escaped(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """Returns the columns that a text takes on a terminal (Unicode Standard Annex 11, combining marks none)."""
+    """Returns the columns that a text takes on a terminal (Unicode Standard Annex 11, combining marks take none)."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

@@ -154,7 +154,7 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
 
 
 def _copy(source: int, target: str) -> None:
-    """Copies a file over another one. Cutting it comes last, so that a full disk seldom costs its content."""
+    """Copies a file over another one. Truncating it comes last, so that a full disk rarely loses its content."""
     with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
         offset = 0
         while data := os.pread(source, COPY_BYTES, offset):
@@ -164,7 +164,7 @@ def _copy(source: int, target: str) -> None:
 
 
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
-    """Replaces a file by one with this content and mode, through a symbolic link if `follow`.
+    """Replaces a file with one of this content and mode, through a symbolic link if `follow`.
 
     Returns False if the file could only be written in place: a bind mount, say.
     Raises OSError, also if the path is that of a device or a FIFO.
@@ -200,7 +200,7 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
 
 
 class DirectWriter:
-    """A target that is not a regular file: a FIFO, a device, a terminal, a descriptor. It is written as it is."""
+    """A target that is not a regular file: a FIFO, a device, a terminal, a descriptor. It is written directly."""
 
     def __init__(self, path: str) -> None:
         number = descriptor(path)
@@ -289,7 +289,7 @@ def descriptor(path: str) -> int | None:
 
 
 def is_direct(path: str) -> bool:
-    """Returns True if a path names what is written as it is: a descriptor, a device or a FIFO."""
+    """Returns True if a path must be written directly: a descriptor, a device or a FIFO."""
     is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     return is_other or descriptor(path) is not None
 

@@ -27,7 +27,7 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 
-#: What the pictures that models accept start with. WebP is not here: its mark has a length in the middle.
+#: The first bytes of the picture formats that models accept, except WebP, whose mark contains a length.
 PICTURE_MARKS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -261,7 +261,7 @@ class InputReader:
             try:
                 parts.append(decoder.decode(block, final=not block))
             except UnicodeDecodeError as error:
-                # A file with NUL bytes would not become text by --lossy.
+                # --lossy would not make text of a file with NUL bytes.
                 if path and any(b"\0" in rest for rest in chain([block], islice(blocks, 64))):
                     raise _binary_error(origin, start) from None
                 line = sum(part.count("\n") for part in parts) + error.object.count(b"\n", 0, error.start) + 1
@@ -340,7 +340,7 @@ def display_path(path: str) -> str:
 
 
 def _with_long_start(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yields the blocks; the first one is long enough to tell a picture or an encoding by."""
+    """Yields the blocks; the first one is long enough to recognize a picture or an encoding."""
     start = b""
     for block in blocks:
         start += block

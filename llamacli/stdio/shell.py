@@ -1,4 +1,4 @@
-"""The user's commands: run in a shell, and words quoted for one."""
+"""Runs the user's commands in a shell, and quotes words for one."""
 
 import signal
 import subprocess

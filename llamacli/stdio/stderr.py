@@ -9,7 +9,7 @@ from llamacli.config.settings import FALSE_WORDS
 from llamacli.errors import LlamaError
 from llamacli.stdio.escape import ChunkJoiner, escaped, masked, one_line
 
-#: From clearing the spinner's line to the stop.
+#: Seconds from clearing the spinner's line to stopping the program.
 PAUSE_SECONDS = 0.2
 
 
@@ -28,7 +28,7 @@ class Stderr:
         self._waiting: list[str] = []
         self._secrets: dict[str, str] = {}
         self._chunks = ChunkJoiner(joins_line_ends=self.is_terminal)
-        #: The end of a text so far that may be the beginning of a key.
+        #: The end of the text so far, which may be the beginning of a key.
         self._rest = ""
 
     def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
@@ -201,7 +201,7 @@ class Spinner:
                     self._is_shown = True
 
     def line(self, frame: int, seconds: float, columns: int) -> str:
-        """Returns the line after so many frames and seconds, no wider than the columns."""
+        """Returns the line after this many frames and seconds, no wider than the columns."""
         return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
 
 
@@ -235,5 +235,5 @@ def _columns() -> int:
 
 
 def is_dumb() -> bool:
-    """Returns True if the terminal obeys no escape sequences."""
+    """Returns True if the terminal does not support escape sequences."""
     return os.environ.get("TERM") == "dumb"

@@ -24,7 +24,7 @@ class _Change:
             self._leave()
 
 
-#: Stops in a row after which the terminal is read all the same.
+#: Stops in a row after which the terminal is read anyway.
 MAX_STOPS = 100
 #: The changes in effect, the latest last.
 _changes: list[_Change] = []
@@ -78,13 +78,13 @@ def may_draw(fd: int) -> bool:
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
-        # It is not the terminal of this session, which has no background.
+        # It is not this session's terminal, so there is no background.
         return True
 
 
 def wait_for_foreground(fd: int) -> None:
     """Stops while this process is a background job, as reading the terminal would."""
-    # OSError: it is not the terminal of this session, which has no background.
+    # OSError: it is not this session's terminal, so there is no background.
     with suppress(OSError):
         # A process that nobody can continue is not stopped by the signal.
         for _ in range(MAX_STOPS):

@@ -245,7 +245,7 @@ def test_control_characters_are_shown_escaped(world: World) -> None:
 def test_unsaved_turns_stay_in_the_conversation_and_are_saved_later(world: World) -> None:
     (world.home / ".local").write_text("in the way")
     with Chat(world, "-s", "Be brief.") as chat:
-        chat.until("use --no-save to go on without saving")
+        chat.until("use --no-save to continue without saving")
         chat.say("one\r", "Hello. It's nice", "cannot save the turn")
         chat.say("two\r", "Hello. It's nice", "cannot save the turn")
         assert [content for role, content in said(world) if role == "user"] == ["one", "two"]

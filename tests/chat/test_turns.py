@@ -279,7 +279,7 @@ def test_an_unwritable_state_folder_is_an_error_before_anything_is_sent(world: W
     (world.home / ".local").write_text("in the way")
     result = chat(world, "Hi")
     assert (result.status, result.out, result.err.count("\n")) == (74, "", 1)
-    assert "use --no-save to go on without saving" in result.err
+    assert "use --no-save to continue without saving" in result.err
     assert world.api.requests == []
     assert chat(world, "--no-save", "Hi").status == 0
 

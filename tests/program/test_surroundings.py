@@ -172,7 +172,7 @@ def notes_of(result: Result) -> list[str]:
 
 
 def test_a_directory_as_stdin_ends_before_the_program_begins(world: World) -> None:
-    """The README names it: Python does not start."""
+    """The help topic exit-codes names it: Python does not start."""
     folder = os.open("/", os.O_RDONLY)
     done = subprocess.run([*PROGRAM, "ask", "Hi"], stdin=folder, capture_output=True, env=world.env, check=False)
     os.close(folder)

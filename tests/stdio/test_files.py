@@ -64,7 +64,7 @@ def test_a_cut_answer_is_complete_enough_and_a_withheld_one_is_not(
     world.api.will(text("some", finish=finish))
     result = world.call("ask", "-o", "out.txt", "Hi")
     assert result.status == status
-    assert ("what came is in" in result.err) is not there
+    assert ("what arrived is in" in result.err) is not there
     assert (world.cwd / "out.txt").exists() is there
     assert (world.cwd / "out.txt.part").exists() is not there
 
@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(world: World, mount:
     result = run([*IN_A_NAMESPACE, script], world)
     assert result.returncode == 9
     assert real.read_text() == old
-    part = re.search("what came is in (.*part)", result.stderr)
+    part = re.search("what arrived is in (.*part)", result.stderr)
     assert part
     assert Path(part[1]).read_text() == "half\n"
 

@@ -21,7 +21,7 @@ FUNCTION = "give_answer"
 PARAMETER = "answer"
 
 QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
-#: Layers that are stripped from a text at most.
+#: Maximum number of layers that are stripped from a text.
 MAX_LAYERS = 12
 
 #: How Llama, Hermes and Qwen begin and end a call that they write as text.

@@ -48,7 +48,7 @@ class PatternTimeout(Exception):
 
 
 class PatternBudget(threading.local):
-    """What is left to this thread for the answer being checked: processor time, and the time of --max-time."""
+    """What this thread has left to check an answer: processor time, and the time of --max-time."""
 
     seconds = MAX_SECONDS
     deadline = float("inf")

@@ -24,7 +24,7 @@ CONCISE_TYPES = {
 
 #: A field of the concise notation: its name, an optional mark, its type and its description.
 CONCISE_FIELD = re.compile(r"([^\W\d][\w-]*)(\?)?(?:\s+([^:]+?))?\s*(?::\s*(.*))?", re.DOTALL)
-#: Values as they may stand in a list; in a field they may hold spaces.
+#: Values as they may appear in a list; in a field they may contain spaces.
 VALUES = re.compile(r"[^\s,:|]+(\s*\|\s*[^\s,:|]+)+")
 #: The name in errors of a list that is not a field.
 LIST_NAME = "the list"

@@ -4,12 +4,12 @@ import math
 
 from llamacli.http.retry import backoff
 
-#: Rounds of successes that it takes to probe beyond the known capacity: at first, and at most.
+#: Rounds of successes before probing beyond the known capacity: at first, and at most.
 PROBE_ROUNDS, MAX_PROBE_ROUNDS = 4.0, 64.0
 
 
 class Limiter:
-    """The limits of a batch, and what it has learned of its server's.
+    """The limits of a batch, and what it has learned about its server's.
 
     All times are seconds by one clock, which the caller reads. A rejection (429, 503)
     halves the parallel calls, as TCP does. Each success adds one, up to the server's
@@ -62,8 +62,8 @@ class Limiter:
     def throttled(self, in_flight: int, started: float, now: float, retry_after: float | None) -> bool:
         """Slows down for a 429 or 503 to a call that began at `started`, with `in_flight` others still out.
 
-        `retry_after` is what the server asks for. Returns False if the batch had better
-        stop: nothing has succeeded for too long, or would until then.
+        `retry_after` is what the server asks for. Returns False if the batch should stop: nothing has succeeded for
+        too long, or would until then.
         """
         self.rejections += 1
         # One rejection of a wave is enough to halve.
@@ -76,14 +76,14 @@ class Limiter:
             self.limit = max(1.0, self.limit // 2)
             self._wave_successes, self._wave_limit = self.successes, min(self.limit, self._capacity)
         if in_flight or self.successes > self._wave_successes:
-            # Of many calls that were out together, those that are not rejected are what the server serves.
+            # Of the calls that were in flight together, those not rejected are what the server can serve.
             self._capacity = min(self._capacity, max(1.0, in_flight))
         else:
-            # A wave that rejects every call says nothing of the capacity.
+            # A wave that rejects every call says nothing about the capacity.
             self._capacity, self._probe_rounds = self._wave_limit, PROBE_ROUNDS
             self.limit = self._wave_limit
         self.limit = min(self.limit, self._capacity)
-        # Calls that are being served set the pace by coming back; if there are none, time must.
+        # Calls in flight set the pace as they finish; if there are none, time does.
         pause = retry_after if retry_after is not None else 0.0 if in_flight else backoff(self._waves - 1)
         self._paused_until = max(self._paused_until, now + min(pause, self._give_up_after))
         return self.should_continue(now + pause, now)
@@ -93,7 +93,7 @@ class Limiter:
         return self.successes > 0 and self._in_trouble_since is None
 
     def should_continue(self, then: float, now: float) -> bool:
-        """Records a failure; returns False if the batch had better stop, rather than wait until `then`."""
+        """Records a failure; returns False if the batch should stop, rather than wait until `then`."""
         if self._in_trouble_since is None:
             self._in_trouble_since = now
         return then - self._in_trouble_since <= self._give_up_after

@@ -28,7 +28,7 @@ class _Over:
 
 
 class _Waiter:
-    """A thread that waits for a slot. The lowest order comes first; equals come as they arrived."""
+    """A thread that waits for a slot. The lowest order comes first; equal ones come in order of arrival."""
 
     def __init__(self, order: int, number: int) -> None:
         self.rank = order, number
@@ -43,7 +43,7 @@ class _Waiter:
 class WorkerPool(Generic[Task]):
     """Runs tasks in threads, each task in one thread.
 
-    Another thread reads the tasks, and not many ahead. The workers share slots: a slot
+    Another thread reads the tasks, only a few ahead. The workers share slots: a slot
     allows one call in flight. A worker that waits for its next attempt has none, and
     another one takes over. The lowest task gets the next free slot, so that none starves.
     """
@@ -74,13 +74,13 @@ class WorkerPool(Generic[Task]):
         self.wait()
 
     def stops_reading(self) -> bool:
-        """True once the tasks are read no more; the pool must be ending."""
+        """True once no more tasks are read; call it only while the pool is ending."""
         if self._reader:
             self._reader.join(1)
         return not (self._reader and self._reader.is_alive())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until all that was begun is done; false after `timeout` seconds. Raises what a task raised."""
+        """Waits until everything that has begun is done; false after `timeout` seconds. Raises what a task raised."""
         # A signal interrupts this thread anywhere: it must not hold or change anything that is shared.
         end = None if timeout is None else monotonic() + timeout
         while True:
@@ -94,7 +94,7 @@ class WorkerPool(Generic[Task]):
                 raise event
 
     def end(self) -> None:
-        """Starts nothing more: what is in flight is finished, what waits is given up."""
+        """Starts nothing more: calls in flight finish, waiting ones are dropped."""
         with self._lock:
             self._ending.set()
             waiting, self._waiting = self._waiting, []
@@ -118,7 +118,7 @@ class WorkerPool(Generic[Task]):
         try:
             for task in tasks:
                 with self._lock:
-                    # Read ahead by one task a job, then wait until half of that is used up.
+                    # Read ahead by one task per job, then wait until half of them are used up.
                     if self._outstanding >= 2 * self.jobs + self._replaced or self._is_full():
                         self._room.wait_for(self._has_room)
                     if self.is_ending:
@@ -198,7 +198,7 @@ class WorkerPool(Generic[Task]):
             waiter.gate.release()
 
     def _keep_time(self) -> None:
-        """Lets those in whose time has come. A thread of its own, since signals interrupt the main one."""
+        """Wakes the threads whose time has come. Runs in its own thread, since signals interrupt the main one."""
         with self._lock:
             while not self.is_ending:
                 left = self._alarm - monotonic()
@@ -217,7 +217,7 @@ class WorkerPool(Generic[Task]):
             self._grant()
 
     def throttled(self, started: float, retry_after: float | None) -> bool:
-        """Gives back a slot that came at `started`, after a 429 or 503; False if the batch had better stop."""
+        """Gives back a slot that came at `started`, after a 429 or 503; False if the batch should stop."""
         with self._lock:
             self.in_flight -= 1
             is_worthwhile = self.limiter.throttled(self.in_flight, started, monotonic(), retry_after)
@@ -225,7 +225,7 @@ class WorkerPool(Generic[Task]):
         return is_worthwhile
 
     def should_continue(self) -> bool:
-        """Records a failure; False if the batch had better stop."""
+        """Records a failure; False if the batch should stop."""
         with self._lock:
             return self.limiter.should_continue(now := monotonic(), now)
 

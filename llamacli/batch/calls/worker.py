@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
 
-#: HTTP statuses by which a server asks for fewer calls.
+#: HTTP statuses with which a server asks for fewer calls.
 THROTTLE_STATUSES = frozenset({429, 503})
 
 #: A rejection is the item's own if more than this many calls have succeeded for each other one that was rejected.
@@ -27,7 +27,7 @@ SUCCESSES_PER_REJECTION = 4
 
 MANY_SUCCESSES = 10
 
-#: Retries of an item that alone is rejected, if --retry allows fewer.
+#: Retries of an item that is rejected alone, if --retry allows fewer.
 MIN_REJECTED_RETRIES = 3
 
 #: Statuses that every other call would end with too: a refused key, an empty account.
@@ -60,7 +60,7 @@ class Worker:
         self._started = 0.0
         #: Of all requests for the item; time spent waiting for a slot does not count.
         self._policy = RetryPolicy(batch.network)
-        #: The batch's successes and rejections when the item was sent first, and the item's own rejections.
+        #: The batch's successes and rejections when the item was first sent, and the item's own rejections.
         self._counts = 0, 0
         self._rejections = 0
         self._is_rejected_alone = False
@@ -154,13 +154,13 @@ class Worker:
         others = rejections - self._rejections
         surplus = successes - SUCCESSES_PER_REJECTION * others
         recent = surplus - (self._counts[0] - SUCCESSES_PER_REJECTION * self._counts[1])
-        # Either many successes since the item was sent first, or some in a batch without other trouble.
+        # Either many successes since the item was first sent, or some in a batch without other trouble.
         self._is_rejected_alone = self._rejections > 0 and (recent > MANY_SUCCESSES or min(recent, surplus) > 0)
         self._rejections += 1
         return self._is_rejected_alone
 
     def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:
-        """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if that is hopeless."""
+        """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if waiting is hopeless."""
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
             return

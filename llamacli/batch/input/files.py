@@ -57,7 +57,7 @@ class FileList:
         for path in self._paths:
             self.read_size += 1
             item = self._item(start, path)
-            # As a blank line is not an item.
+            # Like a blank line, an empty file is not an item.
             if item.error or item.text.strip():
                 yield item
                 start += 1
@@ -108,7 +108,7 @@ def open_regular(path: str) -> BinaryIO:
 
 
 def read_unchanged(file: SourceFile) -> bytes | None:
-    """Returns the content of a file, None if it has changed or gone since it was read."""
+    """Returns the content of a file, None if it has changed or disappeared since it was read."""
     try:
         with open_regular(file.path) as opened:
             data = opened.read()

@@ -39,7 +39,7 @@ class InputFile:
             # Opening a FIFO waits for its writer.
             with nullcontext() if os.path.isfile(path) else inputs.waiting(f"waiting for {self.name}"):
                 fd, self._status = open_input(path)
-            # A thousand regular files are opened one after another; what comes from a FIFO comes only once.
+            # Regular files are opened one at a time, since there may be thousands; a FIFO can be read only once.
             if stat.S_ISREG(self._status.st_mode):
                 self._check_encoding(os.pread(fd, 1 << 16, 0))
                 os.close(fd)

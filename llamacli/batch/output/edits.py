@@ -77,7 +77,7 @@ class FileEditor:
 
     The row is saved first, so that a paid answer is never lost: --resume writes a file
     whose row is complete. Its `edit` is a digest of the request without the file's text
-    and of the text that replaces it, by which --resume knows a file that was edited.
+    and of the text that replaces it, by which --resume recognizes a file that was edited.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class FileEditor:
         return row
 
     def _write(self, item: Item, target: str, text: str, overwrites: bool) -> str | None:
-        """Replaces a file; returns what kept it from that. Raises OSError."""
+        """Replaces a file; returns the reason if it did not. Raises OSError."""
         assert item.file
         data = _encode(text)
         if self._is_in_place and item.file.has_bom:

@@ -28,7 +28,7 @@ ROW_SCHEMA = """
 
 
 class SavedRow(NamedTuple):
-    """What is read of a row when a batch is resumed."""
+    """The parts of a row that resuming a batch needs."""
 
     key: str | None
     edit: str | None
@@ -57,7 +57,7 @@ class Journal:
         ignored_statuses: Collection[int],
         keeps_orphans: bool = False,
     ) -> None:
-        """`is_done` tells from a row's error status, None for no error, whether the row is kept.
+        """`is_done` returns True if a row with this error status, None for no error, is kept.
 
         Errors with one of the `ignored_statuses` are removed. With `keeps_orphans`,
         rows that match no item stay at the end of the file.
@@ -287,7 +287,7 @@ def _is_torn(line: bytes) -> bool:
 
 
 def _read_row(line: bytes) -> SavedRow | None:
-    """Returns what counts of a row, None if the line is not one."""
+    """Returns the parts of a row that matter, None if the line is not a row."""
     try:
         row: Json = json.loads(line)
         error = row["error"]

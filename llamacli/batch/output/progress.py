@@ -13,7 +13,7 @@ from llamacli.stdio.stderr import Spinner
 
 
 class ProgressState(NamedTuple):
-    """How far a batch is."""
+    """The progress of a batch."""
 
     #: From 0 to 1, None if unknown.
     share: float | None
@@ -29,7 +29,7 @@ class ProgressState(NamedTuple):
 
 
 class Bar(Spinner):
-    """A progress bar in the place of the spinner."""
+    """A progress bar in place of the spinner."""
 
     def __init__(self, state: Callable[[], ProgressState], is_colored: bool) -> None:
         super().__init__("batch")
@@ -79,7 +79,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
-#: Different errors that are counted. More of them say nothing of what is wrong.
+#: Maximum number of different errors that are counted. More would not help the user.
 MAX_ERRORS = 1000
 
 

@@ -70,7 +70,7 @@ class Row(TypedDict, total=False):
 
 
 class CallRecord(Protocol):
-    """What the calls for one item took."""
+    """The time, attempts and cost of the calls for one item."""
 
     @property
     def seconds(self) -> float: ...
@@ -196,7 +196,7 @@ class OrderedPrinter:
                 self._write(text)
                 return
             self._waiting[order] = text
-            # An entry costs something beside its text.
+            # An entry takes memory besides its text.
             self._size += len(text) + 200
             ready = []
             while (waiting := self._waiting.pop(self._next, None)) is not None:
@@ -269,5 +269,5 @@ class RowPrinter:
 
 
 def to_row_error(error: LlamaError, message: str) -> RowError:
-    """Returns an error as it stands in a row. `message` is its text without secrets."""
+    """Returns an error as a row contains it. `message` is its text without secrets."""
     return {"status": int(error.status), "message": message}

@@ -180,7 +180,7 @@ def file_rows(where: Callable[[Folder], str]) -> Rows:
 
 
 def example_env(groups: Sequence[type[Options]]) -> str:
-    """Returns a .env that names every setting in a comment."""
+    """Returns the text of a .env with every setting in a comment."""
     flags = variables(groups)
     trusted = {name: flag for name, flag in flags.items() if not flag.flag.untrusted}
     plain = {name: flag for name, flag in flags.items() if flag.flag.untrusted}

@@ -8,13 +8,13 @@ from llamacli.cli.docs import help
 from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec, flag_specs
 from llamacli.cli.table import Options
 
-#: Characters that roff interprets or prints as others.
+#: Characters that roff interprets or prints as other characters.
 ESCAPES = str.maketrans(
     {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq", "\xa0": "\\ "}
 )
 
 
-#: The topics that a man page has last, with the headings that it has for them.
+#: The topics at the end of the man page, with their headings.
 REFERENCE = {"exit-codes": "EXIT STATUS", "environment": "ENVIRONMENT", "files": "FILES"}
 
 
@@ -61,7 +61,7 @@ def _topic(name: str, commands: Sequence[CommandSpec]) -> Iterator[str]:
 
 
 def _shared(commands: Sequence[CommandSpec]) -> dict[type[Options], list[str]]:
-    """Returns the groups that several commands share, with the names of these; they are described once."""
+    """Returns the groups that several commands share, with the commands' names; each is described once."""
     users: dict[type[Options], list[str]] = {}
     for command in commands:
         for table in command.groups:

@@ -1,9 +1,9 @@
 """One connection: TCP, TLS, deadlines, HTTP/1.1.
 
 The only package that relies on private parts of its dependencies. Each is listed here
-with the reason. All are there in Python 3.10 to 3.13 and in urllib3 2.2.3 to 2.8.0.
+with the reason. All exist in Python 3.10 to 3.13 and in urllib3 2.2.3 to 2.8.0.
 tests/http/test_private_names.py names those that a newer release lacks, and shows that
-a call goes on without each of them.
+a call works without each of them.
 
 http.client.HTTPResponse._read_status: to skip interim responses, a limited number.
 http.client.HTTPResponse._read_next_chunk_size: to refuse negative chunk sizes.

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Adapter(requests.adapters.HTTPAdapter):
     """requests' adapter with connections that keep deadlines. Set `attempt` before each call, in its thread."""
 
-    #: Called each time that a request has been sent, before the response is waited for.
+    #: Called after each request is sent, before waiting for the response.
     on_sent: Callable[[], None] = staticmethod(lambda: None)
-    #: A connection that is being opened already, for the first request.
+    #: A connection that is already being opened, for the first request.
     preconnect: "Preconnect | None" = None
     #: False if this urllib3 takes no connections of ours: see the package's docstring.
     keeps_deadlines = False
@@ -97,7 +97,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         super().close()
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Returns a response whose `raw` is a Body, without the cookies and encoding that nobody asks for."""
+        """Returns a response whose `raw` is a Body, without the cookies and encoding that nobody uses."""
         response = requests.Response()
         response.status_code, response.headers, response.raw = resp.status, resp.headers, Body(resp)
         return response
@@ -146,13 +146,13 @@ class DeadlineConnection(HTTPConnection):
         # urllib3's connections through SOCKS have their own way to connect.
         sock = self._connect(attempt.connect_timeout) if is_direct else connect_by_urllib3()
         if isinstance(self, HTTPSConnection):
-            # The attempt ends the handshakes of a proxy and of TLS in time, the timeout each of their reads.
+            # The attempt limits the handshakes with a proxy and of TLS, the timeout each of their reads.
             sock.settimeout(attempt.connect_timeout)
             attempt.connecting(sock, deadline - time.monotonic())
         return sock
 
     def _connect(self, seconds: float) -> socket.socket:
-        # Unlike `host` it keeps a final dot, which keeps the system from trying its search domains.
+        # Unlike `host`, it keeps a final dot, which stops the system from trying its search domains.
         host = getattr(self, "_dns_host", self.host)
         port = self.port or self.default_port
         return self._translating(lambda: tcp.connect(host, port, seconds, self.socket_options))
@@ -206,7 +206,7 @@ class DeadlineConnection(HTTPConnection):
         self.sock.settimeout(self._adapter.attempt.read_timeout)
 
     def _use_preconnect(self) -> bool:
-        """Takes over the connection that was opened early, if it leads to this server and is still good."""
+        """Takes over the connection that was opened early, if it leads to this server and still works."""
         preconnect, self._adapter.preconnect = self._adapter.preconnect, None
         if not preconnect:
             return False

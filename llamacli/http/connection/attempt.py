@@ -34,7 +34,7 @@ class Attempt:
         self._has_timer = False
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
-        """Watches a socket that must finish its handshakes within so many seconds."""
+        """Watches a socket that must finish its handshakes within this many seconds."""
         # TLS takes over the socket's descriptor.
         self._duplicate = sock.dup()
         self._cut_after(seconds)
@@ -55,7 +55,7 @@ class Attempt:
         self._cut_after(math.inf)
 
     def finishing(self, seconds: float) -> None:
-        """Cuts the attempt after so many seconds, or earlier if its limit says so."""
+        """Cuts the attempt after this many seconds, or earlier if its limit says so."""
         self._cut_after(seconds)
 
     def _cut_after(self, seconds: float) -> None:
@@ -76,7 +76,7 @@ class Attempt:
 
     def _cut(self) -> None:
         self.was_cut = True
-        # Read once: the other thread may set it to None meanwhile.
+        # Read once: the other thread may set it to None in the meantime.
         if duplicate := self._duplicate:
             # Wakes a read in another thread, which closing would not.
             with suppress(OSError):
@@ -92,10 +92,10 @@ class Attempt:
 
 
 class TimerThread:
-    """Timers by the monotonic clock, one for each owner, in one thread that the first of them starts.
+    """Monotonic timers, one for each owner, in one thread that the first timer starts.
 
-    Orders go through a queue, since a signal in the main thread cannot leave that
-    locked. So a timer that is canceled at the last moment may still call back.
+    Requests go through a queue, because a signal in the main thread cannot leave it locked. So a timer that is
+    canceled at the last moment may still call back.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class TimerThread:
         self._is_running = allocate_lock()
 
     def start(self, owner: object, seconds: float, callback: Callable[[], None]) -> None:
-        """Calls `callback`, which must not block, after so many seconds; replaces the owner's former timer."""
+        """Calls `callback`, which must not block, after this many seconds; replaces the owner's former timer."""
         self._orders.put((owner, time.monotonic() + seconds, callback))
         if self._is_running.acquire(blocking=False):
             try:
@@ -132,7 +132,7 @@ class TimerThread:
             self._is_running.release()
 
     def _receive(self) -> None:
-        """Takes in orders until the next timer is due."""
+        """Accepts requests until the next timer is due."""
         # There are no more timers than calls in flight, so searching them all is cheap.
         time_due = min((time_due for time_due, _ in self._timers.values()), default=math.inf)
         timeout = None if time_due == math.inf else max(time_due - time.monotonic(), 0)

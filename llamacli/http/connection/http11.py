@@ -12,7 +12,7 @@ from urllib3.exceptions import DecodeError
 #: Interim responses before the response, and lines of headers or trailers besides its own headers.
 MAX_INTERIM_RESPONSES = MAX_EXTRA_LINES = 100
 MAX_LINE_BYTES = 1 << 16
-#: Compressed bytes in a row that unpack to nothing.
+#: Maximum compressed bytes in a row that unpack to nothing.
 MAX_EMPTY_BYTES = 1 << 20
 #: What separates two chunks of a chunked body (RFC 9112, 7.1): the end of one, the size of the next.
 CHUNK_BOUNDARY = rb"\r\n([0-9A-Fa-f]+)[^\r\n]*\r\n"
@@ -136,7 +136,7 @@ class Body:
         self._raw = raw
         self.version, self.reason, self.headers = raw.version, raw.reason, raw.headers
         coding = raw.headers.get("Content-Encoding", "").strip().lower()
-        # Some servers name what is not a coding: `utf-8`, `none`.
+        # Some servers send names that are not codings: `utf-8`, `none`.
         is_packed = any(name.strip() in CODINGS for name in coding.split(","))
         self._unpacker = _Unpacker(coding) if is_packed else None
 

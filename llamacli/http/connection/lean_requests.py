@@ -1,4 +1,4 @@
-"""requests without what a call does not need, and its errors in words."""
+"""Imports requests without the parts that a call does not need, and describes its errors."""
 
 import re
 import ssl

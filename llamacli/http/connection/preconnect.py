@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 
 class Future(Generic[Value]):
-    """The value or error of another thread; as concurrent.futures has it, which takes a millisecond to import."""
+    """The value or error of another thread. concurrent.futures has one too, but takes a millisecond to import."""
 
     _value: Value
     error: BaseException | None = None
@@ -47,7 +47,7 @@ class Future(Generic[Value]):
             callback(self)
 
     def result(self, seconds: float = -1) -> Value:
-        """Waits for the value and returns it. Raises the error, or TimeoutError after so many seconds."""
+        """Waits for the value and returns it. Raises the error, or TimeoutError after this many seconds."""
         if not self._is_pending.acquire(timeout=seconds):
             raise TimeoutError
         self._is_pending.release()
@@ -56,7 +56,7 @@ class Future(Generic[Value]):
         return self._value
 
     def when_done(self, callback: "Callable[[Future[Value]], None]") -> None:
-        """Calls back with this future once it is done, at once if it is."""
+        """Calls back with this future once it is done, at once if it already is."""
         with self._callbacks_lock:
             if self._callbacks is not None:
                 self._callbacks.append(callback)
@@ -75,7 +75,7 @@ class Preconnect:
     """A connection that a thread is opening, for one request to claim. Close it in any case.
 
     An error is kept for the request, which raises it as if it had connected itself;
-    without a request nobody hears of it.
+    without a request it is never reported.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
@@ -98,7 +98,7 @@ class Preconnect:
         return (parts.hostname, parts.port or (443 if is_tls else 80), is_tls) == (self.host, self.port, self.is_tls)
 
     def secure(self, bundle: str | None) -> None:
-        """Imports what a handshake needs and lets it begin. Without a bundle, requests' own certificates count."""
+        """Imports what a handshake needs and lets it begin. Without a bundle, requests' own certificates are used."""
         import certifi
 
         from llamacli.http.connection import tls
@@ -128,7 +128,7 @@ class Preconnect:
             self._opened.set_error(error)
 
     def _shake_hands(self, sock: socket.socket) -> OpenConnection:
-        """Has urllib3 do the handshake, so that it is the same as for any other connection."""
+        """Lets urllib3 do the handshake, so that it is the same as for any other connection."""
         self._is_imported.result()
         context = self._context.result()
         from urllib3.connection import HTTPSConnection
@@ -176,7 +176,7 @@ class Preconnect:
     def claim(self, connection: "HTTPConnection") -> OpenConnection | None:
         """Returns the connection once it is ready for a request, None if it has died or has other settings.
 
-        Raises whatever else the handshake has raised.
+        Raises any other error of the handshake.
         """
         from ssl import SSLEOFError, SSLZeroReturnError
 
@@ -222,7 +222,7 @@ def _is_idle(sock: socket.socket) -> bool:
 
 
 def _shut_down(duplicate: "Future[socket.socket]") -> None:
-    # Asked, not raised: raised again, an exception that others are handling would change.
+    # Checked, not raised: raising an exception again changes it for others that are handling it.
     if not duplicate.error:
         with suppress(OSError):
             # Ends the handshake.

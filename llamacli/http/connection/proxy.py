@@ -58,7 +58,7 @@ class Proxy:
 def _look_up(url: str) -> str | None:
     from llamacli.http.connection.lean_requests import requests
 
-    # The public way to what `requests.get` would do, no_proxy with its networks and wildcards included.
+    # The public way to do what `requests.get` does, including no_proxy with networks and wildcards.
     settings = requests.Session().merge_environment_settings(url, {}, None, None, None)
     proxies = settings["proxies"]
     return proxies.get(urlsplit(url).scheme) or proxies.get("all")

@@ -14,7 +14,7 @@ Address = tuple[int, int, int, str, Any]
 
 
 class Socket(socket.socket):
-    """A socket that makes no system call if its timeout stays as it is: urllib3 sets three for each request."""
+    """A socket that makes no system call if its timeout does not change: urllib3 sets it three times a request."""
 
     def settimeout(self, value: float | None) -> None:
         if value != self.gettimeout():
@@ -22,7 +22,7 @@ class Socket(socket.socket):
 
 
 def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.socket:
-    """Connects to the first address that answers, all within so many seconds.
+    """Connects to the first address that answers, all within this many seconds.
 
     Each address has its share of the time, so that a dead one (often IPv6) leaves some
     for the next. Raises OSError, TimeoutError once the time is up.
@@ -74,7 +74,7 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
         try:
             answer.put(list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)))
         except Exception as error:
-            # A lack of memory too is the caller's to report.
+            # The caller reports a lack of memory too.
             answer.put(error)
 
     # In a thread of its own, since neither a timeout nor Ctrl-C can end getaddrinfo.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
-#: The attributes of urllib3's connections that decide about a handshake: the certificates to trust, and the rest.
+#: The attributes of urllib3's connections that affect a handshake: the certificates to trust, and the rest.
 TRUST = ("ca_certs", "ca_cert_dir")
 OTHER_TRUST_SETTINGS = (
     *("ca_cert_data", "cert_file", "key_file", "ssl_context"),
@@ -66,7 +66,7 @@ def use(context: Context, connection: Any) -> None:
 
 
 def settings(connection: object) -> tuple[object, ...] | None:
-    """Returns all that decides how a connection does its handshake, None if this urllib3 names it differently."""
+    """Returns everything that affects a connection's handshake, None if this urllib3 names it differently."""
     try:
         return tuple(
             getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS)

@@ -25,7 +25,7 @@ class Highlighter:
             return line
         text = f"{self._context}{line}\n"
         if len(self._context) > MAX_CONTEXT_CHARS:
-            # To look back further would make each line of a long string dearer than the one before.
+            # Looking back further would make each line of a long string slower than the one before.
             self._lexer = None
             return line
         is_inside, parts = False, []
@@ -36,7 +36,7 @@ class Highlighter:
                 if code := value[max(len(self._context) - place, 0) :].rstrip("\n"):
                     parts.append(styled(code, COLORS.get(name[:2]) or COLORS.get(name[:1], "")))
         except Exception:
-            # Other people's lexers: the code matters, not its colors.
+            # A lexer may fail: the code matters, not its colors.
             self._lexer = None
             return line
         self._context = text if is_inside else ""

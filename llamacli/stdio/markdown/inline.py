@@ -26,7 +26,7 @@ class Line(NamedTuple):
     start: int
 
 
-#: What means something inside of a paragraph. Math, as in LaTeX, is found first and left as it is.
+#: Markup inside a paragraph. Math, as in LaTeX, is found first and left as it is.
 TOKEN = re.compile(
     r"""
     (?P<math> \$\$.+?\$\$ | \$(?![\s$])[^$\n]*?(?<![\s\\])\$(?!\d) | \\\(.+?\\\) | \\\[.+?\\\] )
@@ -43,7 +43,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 SPECIAL = re.compile(r"[*_~`$\\\[<]| {2}\n")
-#: The characters that a backslash may stand in front of in Markdown. It stays in front of others, as LaTeX has them.
+#: The characters that a backslash escapes in Markdown. Before others it stays, as in LaTeX.
 ESCAPABLE = "*_`~|<>"
 
 
@@ -54,7 +54,7 @@ class _Delimiter:
         self.char, self.count, self.place, self.start = run[0], len(run), place, start
         is_left = not after.isspace() and (_is_word(after) or not _is_word(before))
         is_right = not before.isspace() and (_is_word(before) or not _is_word(after))
-        # As CommonMark has it: an underscore inside of a word is text.
+        # As in CommonMark, an underscore inside a word is text.
         is_inside = self.char == "_" and _is_word(before) and _is_word(after)
         self.opens, self.closes = is_left and not is_inside, is_right and not is_inside
 
@@ -64,7 +64,7 @@ def _is_word(char: str) -> bool:
 
 
 def parse(source: str, color: bool, style: str = "") -> list[Piece]:
-    """Returns the pieces of a text, in their order. No letter of it is left out."""
+    """Returns the pieces of a text, in their order. No character is left out."""
     if not SPECIAL.search(source):
         return [Piece(source, style, 0)]
     pieces: list[Piece] = []
@@ -112,7 +112,7 @@ def _pieces(match: re.Match[str], color: bool, style: str) -> list[Piece]:
 
 
 def _emphasized(pieces: list[Piece], delimiters: list[_Delimiter]) -> list[Piece]:
-    """Gives each piece between an opening and a closing delimiter its style, and takes these two away."""
+    """Gives each piece between an opening and a closing delimiter its style, and removes the delimiters."""
     styles: list[list[str]] = [[] for _ in pieces]
     openers: list[_Delimiter] = []
     for closer in delimiters:
@@ -140,12 +140,12 @@ def _emphasized(pieces: list[Piece], delimiters: list[_Delimiter]) -> list[Piece
     ]
 
 
-#: What may go on to mean something else as more of a text comes: it begins with the one and ends with the other.
+#: Text that may get another meaning as more arrives: how it begins, and how it ends.
 PAIRS = (("[", "]"), ("](", ")"), ("\\(", "\\)"), ("\\[", "\\]"))
 
 
 def open_at(source: str) -> int:
-    """Returns where something begins that is not closed in this text, such as emphasis; its length if nothing does."""
+    """Returns where unclosed markup begins, such as emphasis; the length of the text if there is none."""
     if not SPECIAL.search(source):
         return len(source)
     places = [source.rfind(opening) for opening, closing in PAIRS if source.rfind(opening) > source.rfind(closing)]
@@ -168,7 +168,7 @@ def styled(text: str, style: str) -> str:
 
 
 def wrap(pieces: list[Piece], columns: int) -> list[Line]:
-    """Breaks pieces into lines of at most so many columns, a word that is longer in its middle."""
+    """Breaks pieces into lines of at most this many columns; a longer word is split."""
     wrapper = _Wrapper(columns)
     for piece in pieces:
         wrapper.add(piece)
@@ -223,7 +223,7 @@ class _Wrapper:
         if not word:
             return
         size = width(word[0][0]) if len(word) == 1 else sum(width(text) for text, _ in word)
-        # A word that fits on no line is begun on this one.
+        # A word that is too long for any line starts on this one.
         if self.used and self.used + 1 + size > self.columns and (size <= self.columns or self.used + 2 > self.columns):
             self._end_line()
         if self.used and self.has_space:
@@ -258,7 +258,7 @@ class _Wrapper:
 
 
 def fit(text: str, columns: int) -> str:
-    """Returns as much of the beginning of a text as so many columns hold."""
+    """Returns as much of the beginning of a text as fits into this many columns."""
     if text.isascii():
         return text[: max(columns, 0)]
     used = 0

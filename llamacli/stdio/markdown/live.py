@@ -10,7 +10,7 @@ from llamacli.stdio.escape import ChunkJoiner, escaped
 from llamacli.stdio.markdown.renderer import Renderer
 from llamacli.stdio.output import Output
 
-# What a terminal obeys (ECMA-48; the last two are the convention for updates that show at once).
+# Control sequences (ECMA-48; the last two are the convention for updates that show at once).
 UP, CLEAR_LINE, CLEAR_BELOW, PLAIN = "\x1b[%dA", "\x1b[2K", "\x1b[J", "\x1b[0m"
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 DEFAULT_COLUMNS, DEFAULT_ROWS = 80, 24
@@ -56,7 +56,7 @@ class LiveMarkdown:
                 self._show(lines + renderer.finish(), [])
 
     def write(self, text: str) -> None:
-        """Takes in more of the answer and shows it."""
+        """Adds text to the answer and shows it."""
         if text := self._chunks.feed(text):
             self._has_text = True
             lines = self._taken(text)
@@ -67,7 +67,7 @@ class LiveMarkdown:
         self._show([], [])
 
     def _taken(self, text: str) -> list[str]:
-        """Takes in text and returns the lines that are finished by it."""
+        """Takes in text and returns the lines that it finishes."""
         renderer = self._sized()
         *lines, self._line = (self._line + escaped(text)).split("\n")
         out = [line for source in lines for line in renderer.feed(source)]
@@ -81,7 +81,7 @@ class LiveMarkdown:
             self._renderer = Renderer(size[0], self._color, size[1] - 1 if self._out.is_terminal else None)
         elif size != self._size:
             self._renderer.resize(size[0], size[1] - 1)
-            # None holds a NUL, so that each is drawn again. If the terminal has wrapped them in more
+            # None contains a NUL, so all are drawn again. If the terminal has wrapped them in more
             # rows some stand twice then, and nothing above them is overwritten.
             self._drawn = ["\0"] * min(len(self._drawn), size[1] - 1)
         self._size = size
@@ -107,7 +107,7 @@ class LiveMarkdown:
         new = lines + region
         same = _common(new, self._drawn)
         up = len(self._drawn) - same
-        # A signal has come while something was drawn: nobody knows where the cursor is.
+        # A signal interrupted the drawing, so the position of the cursor is unknown.
         parts = [PLAIN, "\n"] if self._is_torn else [UP % up] if up else []
         parts += [f"{CLEAR_LINE}{line}\n" if up else f"{line}\n" for line in new[same:]]
         if up > len(new) - same:

@@ -28,7 +28,7 @@ MAX_DEPTH = 20
 
 
 class _Item(NamedTuple):
-    """A list item or, without a mark, a quote: what stands in front of the text inside of it."""
+    """A list item or, without a mark, a quote: what precedes the text inside it."""
 
     mark: str
     #: The column where its text begins, relative to what it is in.
@@ -38,7 +38,7 @@ class _Item(NamedTuple):
 
 
 class Renderer:
-    """Renders a text for a terminal of so many columns.
+    """Renders a text for a terminal with this many columns.
 
     Give `feed` each line of a text without anything that drives a terminal, then call
     `finish`; `preview` shows what an unfinished line would change. A paragraph or a table
@@ -48,7 +48,7 @@ class Renderer:
     def __init__(self, columns: int, color: bool, rows: int | None = None) -> None:
         self.columns, self._color, self._rows = columns, color, rows
         self._items: list[_Item] = []
-        #: The source of a paragraph that may go on, and how its first and its other lines begin.
+        #: The source of a paragraph that may continue, and how its first and its other lines begin.
         self._text: str | None = None
         self._prefix = self._rest = ""
         self._table: Table | None = None
@@ -61,11 +61,11 @@ class Renderer:
         self._is_empty = True
         #: Paragraphs as they were drawn last: each is drawn several times before it is finished.
         self._cache: dict[tuple[str, str, str, str, int], list[str]] = {}
-        #: The next line goes on with the paragraph whatever it looks like.
+        #: The next line continues the paragraph, whatever it looks like.
         self._goes_on = False
 
     def feed(self, line: str) -> list[str]:
-        """Takes in a line of the source and returns the lines that are finished by it."""
+        """Takes in a line of the source and returns the lines that it finishes."""
         if self._goes_on:
             self._goes_on = False
             return self._add_text(line, " ")
@@ -78,7 +78,7 @@ class Renderer:
             self._fence = None
             self._needs_gap = True
         if not rest.strip():
-            # What is empty inside of a quote ends no quote.
+            # An empty line inside a quote does not end it.
             out += self._flush()
             if not line.strip():
                 depth = len(self._items)
@@ -228,7 +228,7 @@ class Renderer:
     def _code(self, line: str) -> list[str]:
         is_end = self._fence and self._fence.fullmatch(line)
         if self._is_math and not line.strip():
-            # Math holds no empty line: it was never closed.
+            # Math contains no empty lines: it was never closed.
             self._end_verbatim()
             self._is_blank = True
             return []
@@ -248,7 +248,7 @@ class Renderer:
     # Lists and quotes
 
     def _inside(self, line: str) -> tuple[int, str]:
-        """Returns how many of the open items and quotes a line is inside of, and the rest of the line."""
+        """Returns how many of the open items and quotes a line is inside, and the rest of the line."""
         if not self._items:
             return 0, line
         rest = line
@@ -301,14 +301,14 @@ class Renderer:
         return [prefix.rstrip()] if prefix else []
 
     def _leave(self, depth: int) -> list[str]:
-        """Closes items and quotes; returns a line for marks that nothing came after."""
+        """Closes items and quotes; returns a line for marks without text."""
         has_mark = any(item.mark.strip() for item in self._items[depth:])
         out = self._gap(is_tight=True) + self._lone_mark() if has_mark else []
         del self._items[depth:]
         return out
 
     def _gap(self, *, is_tight: bool = False) -> list[str]:
-        """Returns the empty line that sets a block apart, if there is to be one."""
+        """Returns the empty line that sets a block apart, if it needs one."""
         is_needed = not self._is_empty and (self._is_blank or self._needs_gap or not is_tight)
         self._is_blank = self._needs_gap = self._is_empty = False
         return [""] if is_needed else []
@@ -333,7 +333,7 @@ def _indent(line: str) -> int:
 
 
 def _without_indent(line: str, columns: int) -> str:
-    """Takes so many columns off a line; a tab behind them stays one."""
+    """Removes this many columns from the start of a line; a tab after them stays a tab."""
     spaces = min(len(line) - len(line.lstrip(" ")), columns)
     if spaces == columns or not line[spaces:].startswith("\t"):
         return line[spaces:]

@@ -8,7 +8,7 @@ from llamacli.stdio.markdown.inline import BOLD, FAINT, Piece, parse, styled, wi
 
 TABLE_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 CELL_END = re.compile(r"(?<!\\)\|")
-#: After so many lines the widths of the columns stay.
+#: After this many lines the column widths are fixed.
 MAX_LINES = 40
 SEPARATOR = " │ "
 
@@ -24,7 +24,7 @@ def _cells(row: str) -> list[str]:
 
 
 class Table:
-    """A table, whose rows wait until it ends, or until there are so many that the widths of its columns stay."""
+    """A table, whose rows wait until it ends, or until there are enough to fix the widths of its columns."""
 
     def __init__(self, head: str, rule: str, prefix: str, color: bool) -> None:
         self._prefix, self._color = prefix, color
@@ -34,7 +34,7 @@ class Table:
         #: The rows that are not finished, each a list of cells, and their lines.
         self._rows = [self._parsed(head, BOLD)]
         self._drawn: list[list[str]] = []
-        #: The widths of the columns: as they would like to be, and as there is room.
+        #: The widths of the columns: as preferred, and as they fit.
         self._natural = [_size(cell) for cell in self._rows[0]]
         self._widths: list[int] = []
         self._is_frozen = False
@@ -71,7 +71,7 @@ class Table:
         return [*self._drawn[0], rule, *(line for row in self._drawn[1:] for line in row)]
 
     def resize(self, columns: int, rows: int | None) -> None:
-        """Takes over the size of the terminal; without a number of rows nothing is finished early."""
+        """Adopts the size of the terminal; without a number of rows nothing is finished early."""
         self._columns, self._limit = columns, None if rows is None else min(rows, MAX_LINES) - 3
         if not self._is_frozen:
             self._measure()
@@ -84,7 +84,7 @@ class Table:
         return [parse(text, self._color, style) for text in texts[:count]]
 
     def _measure(self) -> None:
-        """Finds widths for which there is room: the widest columns give way."""
+        """Finds widths that fit: the widest columns shrink."""
         room = self._columns - width_of(self._prefix) - len(SEPARATOR) * (len(self._aligned) - 1)
         widths, limit = self._natural, max(self._natural)
         while sum(widths) > room and limit:
