@@ -25,6 +25,8 @@ def total_usage(completions: Sequence[Completion]) -> Usage:
 def token_count(usage: Mapping[str, object], key: str) -> int | None:
     """Returns one count of a `usage` object, None if it is missing or not a count."""
     count = usage.get(key)
+    if isinstance(count, float) and count.is_integer():
+        count = int(count)
     if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS:
         return count
     return None

@@ -10,7 +10,7 @@ from llamacli.api.messages import RequestBody
 from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.ask.options import CacheOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
-from llamacli.ask.printer import Printer
+from llamacli.ask.printer import Printer, usage_line
 from llamacli.cli.shared import OutputFile
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
@@ -109,8 +109,6 @@ class Runner:
         if self.reader.cache:
             self.reader.cache.prune()
         if self.usage_options.usage:
-            from llamacli.ask.usage import usage_line
-
             self.stderr.line(usage_line(answer), "2")
         if answer.error and not is_kept:
             raise answer.error

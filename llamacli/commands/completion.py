@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from llamacli.cli import app
-from llamacli.cli.docs.completion import binding, scripts
-from llamacli.cli.docs.generate import install
+from llamacli.cli.docs.completion import binding
+from llamacli.cli.docs.generate import SCRIPTS, install
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.suggest import did_you_mean
@@ -30,7 +30,7 @@ EXAMPLES = (
     "llamacli completion bash --key 'ctrl-x l' >>~/.bashrc",
     "llamacli completion fish >~/.config/fish/completions/llamacli.fish",
 )
-SHELLS = tuple(scripts.SHELLS)
+SHELLS = tuple(SCRIPTS)
 OPERANDS = (Operand("shell", ParamType(values=SHELLS)),)
 
 
@@ -69,7 +69,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if keys:
             out.verbatim(binding.script(shell, keys).encode())
             return ExitStatus.OK
-        script = scripts.SHELLS[shell](app.commands()).encode()
+        script = SCRIPTS[shell](app.commands()).encode()
         if not to_install:
             out.verbatim(script)
             return ExitStatus.OK

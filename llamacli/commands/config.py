@@ -11,7 +11,7 @@ from llamacli.api.json import encode
 from llamacli.ask.options import UsageOptions
 from llamacli.ask.params import Params
 from llamacli.cli import app
-from llamacli.cli.docs.help import variables
+from llamacli.cli.docs.help import KEYS, OTHER_VARIABLES, variables
 from llamacli.cli.resolve import load_group, parse_value, split_values
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups
@@ -21,7 +21,6 @@ from llamacli.cli.types import ParamType, Switch
 from llamacli.config import dotenv
 from llamacli.config.paths import SETTINGS
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
-from llamacli.config.variables import KEYS, OTHER_VARIABLES
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from llamacli.cli import app
-from llamacli.cli.docs.completion import scripts
+from llamacli.cli.docs import generate
 from llamacli.cli.spec import CommandSpec, FlagSpec
 from llamacli.cli.types import ParamType
 from tests.support.shells import FILES, Shell, files_in
 from tests.support.world import World
 
-SHELLS = list(scripts.SHELLS)
+SHELLS = list(generate.SCRIPTS)
 COMMANDS = app.commands()
 MODELS = {"llama-3.3", "meta-llama/Llama-3.3-70B", "gemma:2b"}
 ROLES = {"pirate", "code review"}
@@ -39,7 +39,7 @@ def shell(request: pytest.FixtureRequest, world: World) -> Shell:
         (world.cwd / name).write_text("")
     (world.cwd / "folder").mkdir()
     (world.cwd / "folder" / "inner.txt").write_text("")
-    return Shell(request.param, world, scripts.SHELLS[request.param](COMMANDS))
+    return Shell(request.param, world, generate.SCRIPTS[request.param](COMMANDS))
 
 
 def sessions(world: World):  # type: ignore[no-untyped-def]
@@ -81,7 +81,7 @@ def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell
 
 
 def test_what_undoes_a_switch_is_not_described_as_the_switch() -> None:
-    zsh, fish = (scripts.SHELLS[name](COMMANDS) for name in ("zsh", "fish"))
+    zsh, fish = (generate.SCRIPTS[name](COMMANDS) for name in ("zsh", "fish"))
     for _, entry, form in flags():
         told = f"Do the opposite of {entry.long}."
         undoes = form == entry.flag.negated(entry.field)

@@ -13,8 +13,7 @@ import pytest
 
 from llamacli.cli import app
 from llamacli.cli.docs import generate, help
-from llamacli.cli.docs.completion import scripts
-from llamacli.config import dotenv, variables
+from llamacli.config import dotenv
 from llamacli.errors import ExitStatus
 from tests.support.world import ROOT, World
 
@@ -31,10 +30,10 @@ def test_a_committed_file_is_what_the_program_makes(path: str) -> None:
     assert (ROOT / path).read_text() == FILES[path], f"{path} is stale: run `make completions` and commit it"
 
 
-@pytest.mark.parametrize("name", scripts.SHELLS)
+@pytest.mark.parametrize("name", generate.SCRIPTS)
 def test_the_command_prints_the_same_bytes(world: World, name: str) -> None:
     odd = {"COLUMNS": "40", "HOME": "/nonexistent", "LLAMACLI_MODEL": "other", "LC_ALL": "C", "SHELL": "/bin/other"}
-    path = f"completions/{scripts.FILES[name]}"
+    path = f"completions/{generate.FILES[name]}"
     result = world.run("completion", name, env=odd)
     assert (result.status, result.err, result.out) == (0, "", FILES[path])
     assert world.run("completion", env={"SHELL": f"/usr/bin/{name}"}).out == FILES[path]
@@ -206,11 +205,11 @@ def test_env_example_names_every_setting_and_sets_none() -> None:
     tables = [table for command in app.commands() for table in command.groups]
     for name, _ in help.environment_rows(tables):
         assert name in text
-    for name in variables.KEYS | help.variables(tables):
+    for name in help.KEYS | help.variables(tables):
         assert len(re.findall(rf"^#{name}=", text, re.MULTILINE)) == 1
     # Taking the # away leaves a file that can be read.
     everything = re.sub(r"^#(\w+=)", r"\1", text, flags=re.MULTILINE)
-    assert set(dotenv.values(everything.encode())) == set(variables.KEYS | help.variables(tables))
+    assert set(dotenv.values(everything.encode())) == set(help.KEYS | help.variables(tables))
 
 
 @pytest.mark.parametrize("tool", ["shellcheck"])

@@ -8,7 +8,7 @@ import pytest
 
 from llamacli.ask.params import Params
 from llamacli.cli.types import Number, ParamType, Switch
-from tests.support.fake_api import RANGES
+from tests.support.parameters import RANGES
 from tests.support.world import World
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]

@@ -49,7 +49,7 @@ def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
     assert "requests" in modules
     assert not modules & (NEVER - {"dotenv"})
     assert not {name for name in modules if name.startswith("llamacli.commands.")} - {"llamacli.commands.ask"}
-    assert not modules & {"llamacli.cli.docs.help", "llamacli.ask.usage"}
+    assert not modules & {"llamacli.cli.docs.help"}
 
 
 @pytest.mark.parametrize(

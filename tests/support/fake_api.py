@@ -14,10 +14,12 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.parameters import check
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 HELLO = "Hello. It's nice to meet you. Is there something I can help you with or would you like to chat?"
@@ -343,52 +345,6 @@ def drip(data: bytes, pause: float) -> Behaviour:
 
 
 hang = raw(b"", "hang")
-
-# The API's parameter table, written down here once more: a stand-in that took its ranges from the program
-# under test could not find them wrong.
-RANGES = {
-    "max_tokens": (1, None),
-    "temperature": (0, 2),
-    "top_p": (0.01, 1),
-    "top_k": (None, None),
-    "min_p": (0.001, 0.999),
-    "n": (1, None),
-    "seed": (1, None),
-    "frequency_penalty": (-2, 2),
-    "presence_penalty": (-2, 2),
-    "repetition_penalty": (None, None),
-    "top_logprobs": (0, 20),
-}
-KINDS: dict[str, tuple[type, ...]] = {
-    "model": (str,),
-    "messages": (list,),
-    "stream": (bool,),
-    "stream_options": (dict,),
-    "tools": (list,),
-    "tool_choice": (str, dict),
-    "parallel_tool_calls": (bool,),
-    "echo": (bool,),
-    "stop": (str, list),
-    "logprobs": (bool,),
-    "logit_bias": (dict,),
-    "prediction": (dict,),
-}
-
-
-def check(body: dict[str, Any]) -> Iterator[str]:
-    """Yields what the API would refuse in a body."""
-    for key in ("model", "messages"):
-        if key not in body:
-            yield f"{key}: Required"
-    for key, value in body.items():
-        if key in RANGES:
-            low, high = RANGES[key]
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                yield f"{key}: Expected number"
-            elif (low is not None and value < low) or (high is not None and value > high):
-                yield f"{key}: out of range"
-        elif key in KINDS and not isinstance(value, KINDS[key]):
-            yield f"{key}: Expected {KINDS[key][0].__name__}"
 
 
 def demo(handler: Handler) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.cli.docs.completion import scripts
+from llamacli.cli.docs import generate
 from tests.support.terminal import Terminal
 from tests.support.world import World
 
@@ -101,7 +101,7 @@ class Shell:
         self.name, self.world, self.path = name, world, path
         self.folder = world.home.parent / name
         self.folder.mkdir()
-        self.script = self.folder / scripts.FILES[name]
+        self.script = self.folder / generate.FILES[name]
         self.script.write_text(script)
         self.log, self.out, self.lines = (self.folder / part for part in ("log", "out", "lines"))
         self.times: list[float] = []

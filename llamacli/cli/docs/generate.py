@@ -1,20 +1,48 @@
 """Generated files: of the repository (`python -m llamacli.cli.docs.generate FOLDER`), and of --install."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from llamacli import PROGRAM
 from llamacli.cli import app
 from llamacli.cli.docs import help, man
-from llamacli.cli.docs.completion.scripts import FILES, SHELLS
+from llamacli.cli.spec import CommandSpec
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import write_atomically
+
+
+def bash(commands: Sequence[CommandSpec]) -> str:
+    """Returns the script for bash."""
+    from llamacli.cli.docs.completion.bash import script
+
+    return script(commands)
+
+
+def zsh(commands: Sequence[CommandSpec]) -> str:
+    """Returns the script for zsh."""
+    from llamacli.cli.docs.completion.zsh import script
+
+    return script(commands)
+
+
+def fish(commands: Sequence[CommandSpec]) -> str:
+    """Returns the script for fish."""
+    from llamacli.cli.docs.completion.fish import script
+
+    return script(commands)
+
+
+#: What makes the script of each shell, and where it is kept in the repository.
+SCRIPTS: dict[str, Callable[[Sequence[CommandSpec]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+
+FILES = {"bash": f"{PROGRAM}.bash", "zsh": f"_{PROGRAM}", "fish": f"{PROGRAM}.fish"}
 
 
 def files() -> dict[str, str]:
     """Returns the content of each file by its path from the repository's top."""
     commands = app.commands()
-    scripts = {f"completions/{FILES[name]}": make(commands) for name, make in SHELLS.items()}
+    scripts = {f"completions/{FILES[name]}": make(commands) for name, make in SCRIPTS.items()}
     return {
         **scripts,
         f"completions/{PROGRAM}.1": man.page(commands),
