@@ -74,7 +74,7 @@ def run(world: World, name: str, before: list[str] | None = None, env: dict[str,
 def check(result: Result, status: int) -> None:
     assert result.status == status, result
     lines = result.err.splitlines()
-    notes = [line for line in lines if "goes before it" in line]
+    notes = [line for line in lines if "takes precedence" in line]
     assert len(lines) - len(notes) == (1 if status else 0), result.err
     assert all(line.startswith("llamacli: ") for line in lines)
 
@@ -168,7 +168,7 @@ def test_any_standard_descriptors_may_be_closed(world: World, name: str, closed:
 
 
 def notes_of(result: Result) -> list[str]:
-    return [line for line in result.err.splitlines() if "goes before it" in line]
+    return [line for line in result.err.splitlines() if "takes precedence" in line]
 
 
 def test_a_directory_as_stdin_ends_before_the_program_begins(world: World) -> None:
