@@ -1,4 +1,4 @@
-"""A module imports only what stands on a lower floor, or in its own package without a circle."""
+"""A module imports only from lower layers or, without cycles, from its own package."""
 
 import ast
 from collections.abc import Iterator

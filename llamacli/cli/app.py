@@ -83,7 +83,7 @@ class LlamaCommand(TyperCommand):
     """A command; calling it returns the parsed command line."""
 
     def __init__(self, spec: CommandSpec, words: Sequence[str] | None) -> None:
-        """Builds the flags that `words` may contain: building building all of them would take a twentieth of an ask."""
+        """Builds the flags that `words` may contain: building all of them would take a twentieth of an ask."""
         self.spec = spec
         names = None if words is None else _possible_names(words)
         flags = [flag for group in spec.groups for flag in flag_specs(group)]

@@ -42,7 +42,7 @@ BODIES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "words"), BODIES)
-def test_an_error_is_told_in_the_servers_words(body: Any, words: str) -> None:
+def test_an_error_quotes_the_server(body: Any, words: str) -> None:
     assert error_in(json.dumps(body).encode()) == words
 
 
@@ -56,7 +56,7 @@ def test_an_error_is_told_in_the_servers_words(body: Any, words: str) -> None:
         (b"plain words", "plain words"),
     ],
 )
-def test_a_body_that_is_not_json_is_told_as_it_is(body: bytes, words: str) -> None:
+def test_a_body_that_is_not_json_is_quoted(body: bytes, words: str) -> None:
     assert error_in(body) == words
 
 

@@ -159,7 +159,7 @@ def test_a_real_stream_is_the_same_text_wherever_chunks_and_packets_are_cut(
 
 
 @given(st.integers(0, 300), CUTS)
-def test_headers_that_end_with_the_connection_are_no_headers(length: int, places: list[int]) -> None:
+def test_headers_cut_by_the_end_of_the_connection_are_incomplete(length: int, places: list[int]) -> None:
     head = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\n\r\n"
     if length >= len(head):
         assert b"".join(body(head, places)) == b""
@@ -200,7 +200,7 @@ def test_a_long_line_takes_time_in_proportion_to_its_length() -> None:
 
 
 @given(JSONS, JSONS)
-def test_no_chunk_of_whatever_shape_is_a_fault(one: Any, other: Any) -> None:
+def test_no_shape_of_chunk_is_an_internal_error(one: Any, other: Any) -> None:
     for value in (one, [one], {"delta": one}, [{"delta": one, "index": other, "logprobs": other}]):
         answer = Accumulator()
         try:
@@ -212,13 +212,13 @@ def test_no_chunk_of_whatever_shape_is_a_fault(one: Any, other: Any) -> None:
 
 
 @given(JSONS)
-def test_no_error_document_of_whatever_shape_is_a_fault(value: Any) -> None:
+def test_no_shape_of_error_document_is_an_internal_error(value: Any) -> None:
     assert isinstance(error_message(value), str)
     assert isinstance(error_in(json.dumps(value).encode()), str)
 
 
 @given(st.binary(max_size=200))
-def test_no_error_body_is_a_fault(body: bytes) -> None:
+def test_no_error_body_is_an_internal_error(body: bytes) -> None:
     assert isinstance(error_in(body), str)
 
 

@@ -280,7 +280,7 @@ def test_with_a_fallback_the_answer_is_that_models(world: World) -> None:
     assert world.call(*command).out == "from a\n"
 
 
-def test_files_are_for_the_user_alone_and_old_ones_go(world: World) -> None:
+def test_files_are_private_and_old_ones_are_removed(world: World) -> None:
     world.call("ask", "--cache", "1d", "1")
     first = stored(world)[0]
     assert (first.stat().st_mode & 0o777, folder(world).stat().st_mode & 0o777) == (0o600, 0o700)

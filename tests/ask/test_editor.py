@@ -20,7 +20,7 @@ def test_the_editor_writes_the_prompt(world: World) -> None:
     assert "on stdout" not in result.out
 
 
-def test_what_was_written_in_the_editor_is_kept_where_it_fails(world: World) -> None:
+def test_text_from_the_editor_is_kept_if_the_editor_fails(world: World) -> None:
     editor = world.cwd / "ed.sh"
     editor.write_text('#!/bin/sh\necho precious >"$1"; exit 1\n')
     editor.chmod(0o755)
@@ -35,9 +35,7 @@ def test_what_was_written_in_the_editor_is_kept_where_it_fails(world: World) -> 
 @pytest.mark.parametrize(
     ("arguments", "status"), [(["-o", "missing/x"], 74), (["--top-logprobs", "3"], 2), (["-f", "missing"], 2), ([], 4)]
 )
-def test_what_was_written_in_the_editor_is_kept_where_the_call_fails(
-    world: World, arguments: list[str], status: int
-) -> None:
+def test_text_from_the_editor_is_kept_if_the_call_fails(world: World, arguments: list[str], status: int) -> None:
     editor = world.cwd / "ed.sh"
     editor.write_text('#!/bin/sh\necho precious >"$1"\n')
     editor.chmod(0o755)

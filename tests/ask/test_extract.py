@@ -95,7 +95,7 @@ def test_what_was_fenced_comes_out_byte_for_byte(
 
 
 @given(st.text(st.sampled_from("`~ \n\r\t>-1.a\0"), max_size=60))
-def test_no_text_is_a_fault(whole: str) -> None:
+def test_no_text_causes_an_internal_error(whole: str) -> None:
     for is_complete in (True, False):
         found = first_block(whole, is_complete)
         assert found is None or len(found) <= len(whole) * 4

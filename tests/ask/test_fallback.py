@@ -111,7 +111,7 @@ def test_the_environment_names_models_too(world: World) -> None:
     assert world.call("ask", "-m", "a", "-q", "Hi", LLAMACLI_FALLBACK_MODEL='["b", "c"]').out == "c\n"
 
 
-def test_in_a_batch_each_item_goes_on_with_the_next_model(world: World) -> None:
+def test_in_a_batch_each_item_falls_back_to_the_next_model(world: World) -> None:
     world.api.will(by_model(a=error(404, "gone")))
     result = world.call("batch", *ASK[1:], stdin="1\n2\n")
     assert (result.status, [row["content"] for row in rows(result.out)]) == (0, ["b", "b"])

@@ -240,7 +240,7 @@ def test_stripping_layers_ends_and_strips_nothing_else(inside: str, around: list
     ],
 )
 @pytest.mark.parametrize("as_text", [False, True])
-def test_what_json_cannot_hold_is_never_printed(
+def test_values_that_json_cannot_express_are_never_printed(
     world: World, arguments: bytes, printed: str | None, as_text: bool
 ) -> None:
     whole = json.dumps(completion(None, "tool_calls", tool_calls=[{"id": "1", "function": {"arguments": 5}}]))

@@ -73,7 +73,7 @@ def test_head_and_tail_keep_whole_lines_and_say_what_is_left_out(
     assert world.call("ask", "-q", "--overflow", side, "--max-input", "180", "Hi", stdin=LINES).err == ""
 
 
-def test_middle_counts_over_files_and_stdin(world: World) -> None:
+def test_middle_applies_to_files_and_stdin_together(world: World) -> None:
     (world.cwd / "a").write_text("first\n")
     (world.cwd / "b").write_text(LINES)
     result = world.call("ask", "-f", "a", "-f", "b", "--overflow", "middle", "--max-input", "300", "Q", stdin="end")

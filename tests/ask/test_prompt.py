@@ -47,7 +47,7 @@ def test_prompt_and_stdin_make_one_message(world: World, words: list[str], stdin
     assert world.api.body["messages"] == [{"role": "user", "content": prompt}]
 
 
-def test_files_stand_between_prompt_and_stdin(world: World) -> None:
+def test_files_come_between_prompt_and_stdin(world: World) -> None:
     (world.cwd / "a.txt").write_text("A\n")
     (world.cwd / "b c.txt").write_text("{stdin}")
     world.call("ask", "-f", "a.txt", "Look", "--file", "b c.txt", stdin="tail")
@@ -56,7 +56,7 @@ def test_files_stand_between_prompt_and_stdin(world: World) -> None:
     )
 
 
-def test_a_file_alone_is_enough_to_ask(world: World) -> None:
+def test_a_file_alone_is_enough(world: World) -> None:
     (world.cwd / "a").write_text("A")
     world.call("ask", "-f", "a")
     assert world.api.prompt == '<file name="a">\nA\n</file>'
@@ -188,7 +188,7 @@ def test_files_from_attaches_the_files_of_a_list(world: World, names: str) -> No
     assert world.api.prompt == expected
 
 
-def test_messages_stand_between_system_and_prompt(world: World) -> None:
+def test_messages_come_between_system_and_prompt(world: World) -> None:
     examples = [{"role": "user", "content": "good"}, {"role": "assistant", "content": "positive"}]
     (world.cwd / "m.json").write_text(json.dumps(examples))
     expected = [{"role": "system", "content": "S"}, *examples, {"role": "user", "content": "Hi"}]

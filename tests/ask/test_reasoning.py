@@ -120,14 +120,14 @@ def test_what_is_printed_of_an_answer_with_reasoning(
 
 
 @pytest.mark.parametrize("flags", [["-x"], ["--no-stream"]])
-def test_an_end_tag_alone_counts_where_the_answer_is_held_back(world: World, flags: list[str]) -> None:
+def test_an_end_tag_alone_counts_if_the_answer_is_held_back(world: World, flags: list[str]) -> None:
     world.api.will(answer("hm\n```\nwrong\n```\n</think>\n```\nright\n```\n"))
     result = world.call("ask", *flags, "--reasoning", "Hi")
     assert (result.status, "right" in result.out, "wrong" in result.out) == (0, True, False)
     assert ("right" in result.err, "wrong" in result.err) == (False, True)
 
 
-def test_a_choice_without_a_message_is_no_answer(world: World) -> None:
+def test_a_choice_without_a_message_is_not_an_answer(world: World) -> None:
     for choice in ({"index": 0, "finish_reason": "stop", "message": None}, {"index": 0, "finish_reason": "stop"}):
         world.api.will(document({"choices": [choice]}))
         for flags in (["--no-stream"], ["-x"], ["--json"]):
@@ -171,7 +171,7 @@ def test_json_and_raw_print_the_content_as_received(world: World) -> None:
         (" <think>", "stop", 9, "nothing in it"),
     ],
 )
-def test_an_answer_of_reasoning_alone_is_none(world: World, content: str, finish: str, status: int, words: str) -> None:
+def test_reasoning_alone_is_not_an_answer(world: World, content: str, finish: str, status: int, words: str) -> None:
     world.api.will(answer(content, finish=finish))
     for flags in ([], ["--no-stream"], ["--json"], ["-o", "out"]):
         result = world.call("ask", *flags, "Hi")
@@ -182,7 +182,7 @@ def test_an_answer_of_reasoning_alone_is_none(world: World, content: str, finish
     assert world.call("ask", "--keep-thinking", "Hi").out == content.removesuffix("\n") + "\n"
 
 
-def test_reasoning_in_a_field_of_its_own_is_no_answer(world: World) -> None:
+def test_reasoning_in_its_own_field_is_not_an_answer(world: World) -> None:
     world.api.will(stream([event(delta("", reasoning_content="It is 42.")), event(delta(finish="stop"))]))
     result = world.call("ask", "Hi")
     assert (result.status, result.out) == (9, "")

@@ -1,4 +1,4 @@
-"""`batch`: signals, kills and readers that leave; and other programs that spread it."""
+"""`batch`: signals, kills, readers that leave, and programs that distribute it."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def feed(running: subprocess.Popen[bytes], text: str = LINES) -> None:
     running.stdin = None
 
 
-def test_the_first_ctrl_c_lets_what_is_in_flight_finish(world: World) -> None:
+def test_the_first_ctrl_c_lets_calls_in_flight_finish(world: World) -> None:
     held = Held(world, "10", "11")
     with start(world, "-j", "2") as running:
         feed(running)
@@ -57,7 +57,7 @@ def test_the_first_ctrl_c_lets_what_is_in_flight_finish(world: World) -> None:
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_the_second_signal_stops_and_what_came_is_written(world: World, second: signal.Signals) -> None:
+def test_the_second_signal_stops_and_received_answers_are_written(world: World, second: signal.Signals) -> None:
     Held(world, "10")
     with start(world, "-j", "2") as running:
         feed(running)
@@ -111,7 +111,7 @@ def test_a_reader_that_leaves_is_141_and_silent(world: World) -> None:
     assert len(world.api.requests) < 3000
 
 
-def test_a_reader_that_does_not_read_holds_the_batch_and_not_its_end(world: World) -> None:
+def test_a_reader_that_does_not_read_delays_the_batch_but_not_its_end(world: World) -> None:
     world.api.will(echo)
     with start(world, "--plain", "-s", "x" * 1000, "{}" + "y" * 5000) as running:
         feed(running, LINES)
@@ -257,7 +257,7 @@ def test_a_signal_leaves_the_calls_in_flight_time_to_finish(world: World, number
     assert err.endswith(b"; --resume asks for the rest\n")
 
 
-def test_a_second_ctrl_c_is_heard_while_a_pause_lasts(world: World) -> None:
+def test_a_second_ctrl_c_works_during_a_pause(world: World) -> None:
     """The first one finishes what is in flight, and does not wait for what only waits for its turn."""
     world.api.will(echo, error(429, headers=[("Retry-After", "60")]))
     with start(world, "-j", "1") as running:

@@ -94,7 +94,7 @@ def test_in_place_with_a_suffix_keeps_the_old_file(world: World, docs: Path) -> 
     assert stat.S_IMODE((docs / "a.md.orig").stat().st_mode) == 0o600
 
 
-def test_in_place_without_a_suffix_takes_no_word(world: World, docs: Path) -> None:
+def test_in_place_without_a_suffix_consumes_no_operand(world: World, docs: Path) -> None:
     assert edit(world, PROMPT, "--in-place", "docs/a.md")[0] == 0
     assert (docs / "a.md").read_text() == "TEXT OF A\n"
 
@@ -123,7 +123,7 @@ def test_only_a_complete_answer_replaces_a_file(world: World, docs: Path) -> Non
 
 
 @pytest.mark.parametrize("saves_rows", [False, True])
-def test_a_file_that_changed_meanwhile_is_left_alone(world: World, docs: Path, saves_rows: bool) -> None:
+def test_a_file_that_changed_in_the_meantime_is_left_alone(world: World, docs: Path, saves_rows: bool) -> None:
     def behave(handler: Handler) -> None:
         (docs / "a.md").write_text("mine\n")
         shout(handler)
@@ -163,7 +163,7 @@ def test_the_diff_is_what_the_edit_does(world: World, docs: Path) -> None:
     assert (docs / "a.md").read_text() == "TEXT OF A\n"
 
 
-def test_resume_knows_a_file_that_was_edited(world: World, docs: Path) -> None:
+def test_resume_recognizes_an_edited_file(world: World, docs: Path) -> None:
     names = ["docs/a.md", "docs/b.md"]
     for count in (2, 0, 0):
         world.api.requests.clear()
@@ -179,7 +179,7 @@ def test_resume_knows_a_file_that_was_edited(world: World, docs: Path) -> None:
     assert len(world.api.requests) == 2
 
 
-def test_resume_writes_what_was_paid_for_and_not_what_was_changed_by_hand(world: World) -> None:
+def test_resume_writes_paid_answers_but_not_over_manual_changes(world: World) -> None:
     flags = ["--write", "{stem}.de", "-o", "rows", "--resume", PROMPT, "docs/a.md", "docs/b.md"]
     assert edit(world, *flags)[0] == 0
     (world.cwd / "a.de").unlink()

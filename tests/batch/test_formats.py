@@ -40,7 +40,7 @@ def test_a_line_of_a_tsv_is_a_record(world: World, text: str, records: list[dict
     assert [row["input"] for row in rows(result.out)] == records
 
 
-def test_a_tsv_row_with_too_many_fields_is_told_about_tabs(world: World) -> None:
+def test_an_error_in_a_tsv_row_mentions_tabs(world: World) -> None:
     result = world.call("batch", "--input", "tsv", "x {a}", stdin="a\n1\t2\n")
     told = "stdin line 2 has 2 fields, but the header has 1; remove tabs from its fields"
     assert errors(result) == [(2, told)]

@@ -47,7 +47,7 @@ def test_a_template_takes_the_line(world: World, template: list[str], sent: list
     assert sorted(asked(world)) == sorted(sent)
 
 
-def test_a_line_is_what_stands_between_two_lfs(world: World) -> None:
+def test_only_lf_ends_a_line(world: World) -> None:
     given = "\ufeffone\r\n\n  \r\n two \u2028\x85\x0b\nthree"
     result = world.call("batch", stdin=given)
     assert [(row["index"], row["input"]) for row in rows(result.out)] == [
@@ -75,7 +75,7 @@ def test_the_fields_of_a_csv_are_what_the_header_says(world: World) -> None:
     assert rows(result.out)[0]["input"] == {"name": "Roma", "a, b": "x\r\ny"}
 
 
-def test_values_of_json_that_are_no_text_are_put_in_as_json(world: World) -> None:
+def test_json_values_other_than_text_are_inserted_as_json(world: World) -> None:
     record = {"a": "x", "b": [1, "ö"], "c": None, "d": 1.50, "e": True}
     result = world.call("batch", "--input", "jsonl", "{a} {b} {c} {d} {e}", stdin=json.dumps(record))
     assert contents(result) == ['re: x [1, "ö"] null 1.5 true']
@@ -124,7 +124,7 @@ def test_bytes_that_are_not_utf8_are_an_error_or_lossy(world: World) -> None:
     assert "--lossy reads such bytes as U+FFFD" in str(errors(result)[1])
 
 
-def test_a_csv_of_bare_crs_is_told_how_lines_end(world: World) -> None:
+def test_the_error_for_bare_crs_says_how_lines_must_end(world: World) -> None:
     (world.cwd / "in.csv").write_bytes(b"prompt,x\ra,1\rb,2\r")
     result = world.call("batch", "-", "in.csv")
     told = "in.csv line 1 is not valid CSV: CR without LF; end its lines with LF or CR LF"
@@ -157,7 +157,7 @@ def test_openais_batch_format_is_taken_as_it_is(world: World) -> None:
     assert world.api.requests[0].path == "/v1/chat/completions"
 
 
-def test_a_flag_goes_before_a_records_body_and_that_before_the_environment(world: World) -> None:
+def test_a_flag_overrides_a_records_body_and_that_the_environment(world: World) -> None:
     line = json.dumps({"body": {"model": "theirs", "top_k": 5, "messages": [{"role": "user", "content": "Hi"}]}})
     arguments = ["batch", "--input", "jsonl", "-m", "mine", "-s", "Be brief.", "-p", "x=1"]
     result = world.call(*arguments, stdin=line, LLAMACLI_TOP_K="7", LLAMACLI_SEED="3")
@@ -267,7 +267,7 @@ def test_an_input_that_is_the_output_is_2(world: World) -> None:
     assert world.shell("llamacli batch -q '{}' <l >m; llamacli batch -q '{}' </dev/null >/dev/null").status == 0
 
 
-def test_no_items_is_no_failure(world: World) -> None:
+def test_an_empty_batch_is_not_a_failure(world: World) -> None:
     for arguments in ([], ["--input", "csv", "{x}"], ["--plain"]):
         result = world.call("batch", *arguments, stdin="")
         assert (result.status, result.out) == (0, "")

@@ -1,4 +1,4 @@
-"""`batch`: how fast it goes, what slows it down, and what ends it before its time."""
+"""`batch`: how fast it goes, what slows it down, and what ends it early."""
 
 import json
 import subprocess
@@ -97,7 +97,7 @@ def test_an_item_that_waits_for_its_next_try_keeps_nobody_from_working(world: Wo
     assert asked(world)["bad"] == 2
 
 
-def test_a_connection_is_kept_and_one_that_was_closed_is_nobodys_fault(world: World) -> None:
+def test_a_connection_is_kept_and_a_closed_one_is_not_an_error(world: World) -> None:
     ports = set()
 
     def behave(handler: Handler) -> None:
@@ -208,7 +208,7 @@ def test_max_cost_starts_nothing_more_once_it_is_spent(world: World) -> None:
     assert world.run("batch", "-j", "1", "--max-cost", "0.0002", stdin="a\nb\n").status == 0
 
 
-def test_max_cost_is_2_where_the_server_tells_no_cost(world: World) -> None:
+def test_max_cost_is_2_if_the_server_reports_no_cost(world: World) -> None:
     world.api.will(echo)
     result = world.run("batch", "-j", "8", "--max-cost", "1", stdin=LINES)
     assert result.status == 2
@@ -218,7 +218,7 @@ def test_max_cost_is_2_where_the_server_tells_no_cost(world: World) -> None:
 
 
 @pytest.mark.parametrize("told", ["nan", "inf", "-1", "-inf", "much", "", None, 10**400, "1e999"])
-def test_a_cost_that_is_none_is_no_cost(told: object) -> None:
+def test_an_invalid_cost_is_ignored(told: object) -> None:
     chunk: Completion = {"meta": {"usage": {"usd_spent": told}}}
     assert reported_cost(chunk, {}) is None
     assert reported_cost({}, {"x-aimlapi-usd-spent": str(told)}) is None
@@ -226,7 +226,7 @@ def test_a_cost_that_is_none_is_no_cost(told: object) -> None:
 
 
 @pytest.mark.parametrize("told", ["nan", "-5"])
-def test_a_cost_that_is_none_does_not_switch_max_cost_off(world: World, told: str) -> None:
+def test_an_invalid_cost_does_not_turn_max_cost_off(world: World, told: str) -> None:
     def behave(handler: Handler) -> None:
         usd = told if len(world.api.requests) == 2 else "0.1"
         handler.reply(200, json.dumps(completion()).encode(), headers=[("x-aimlapi-usd-spent", usd)])
@@ -278,7 +278,7 @@ def test_each_item_has_a_request_id_of_its_own(world: World) -> None:
     assert sorted(ids[2:]) == ["job-7-0", "job-7-1"]
 
 
-def test_a_slow_reader_of_stdin_makes_no_thread_spin(world: World) -> None:
+def test_a_slow_stdin_does_not_make_a_thread_spin(world: World) -> None:
     """While nothing comes, nothing is done: no time of the processor is used."""
     world.api.will(answer("x"))
     with subprocess.Popen(

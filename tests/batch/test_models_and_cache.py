@@ -58,7 +58,7 @@ def test_a_batch_of_stored_answers_needs_no_client(world: World) -> None:
     assert world.call(*command).status == 3
 
 
-def test_only_what_is_missing_is_asked(world: World) -> None:
+def test_only_missing_rows_are_asked(world: World) -> None:
     world.api.will(by_prompt(bad=error(400, "no")))
     assert world.call("batch", "--cache", "1d", stdin="a\nbad\n").status == 13
     offline = world.call("batch", "--offline", stdin="a\nbad\nc\n")

@@ -1,4 +1,4 @@
-"""`batch`: rows, their order, and the file that they are kept in."""
+"""`batch`: rows, their order, and their file."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ FIELDS += ["request_id", "error"]
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
-def test_a_row_holds_what_the_contract_names(world: World) -> None:
+def test_a_row_has_the_documented_keys(world: World) -> None:
     world.api.will(echo)
     result = world.run("batch", stdin="Grüße\n")
     assert result.status == 0
@@ -100,7 +100,7 @@ def test_rows_are_in_the_order_of_the_input_or_as_they_come(world: World) -> Non
         assert [json.loads(line)["index"] for line in running.stdout] == [1, 2]
 
 
-def test_plain_prints_the_contents_alone(world: World) -> None:
+def test_plain_prints_only_the_contents(world: World) -> None:
     lines = by_prompt(
         bad=error(400, "no"), nl=answer("ends\n"), tool=answer("see", tool_calls=[CALL]), two=answer("a\nb")
     )
@@ -153,7 +153,7 @@ def test_a_failed_item_has_its_status_and_the_others_go_on(
     assert "request id" in str(errors(result)[1])
 
 
-def test_a_cut_answer_is_whole_where_that_is_allowed(world: World) -> None:
+def test_a_cut_answer_counts_as_complete_if_allowed(world: World) -> None:
     world.api.will(answer("half", finish="length"))
     result = world.call("batch", "--allow-truncated", stdin="x\n")
     assert (result.status, errors(result), contents(result)) == (0, [None], ["half"])
@@ -167,14 +167,14 @@ def test_a_row_stays_one_line_whatever_is_in_it(world: World) -> None:
     assert contents(result) == [odd.replace("\ud800", "\ufffd")]
 
 
-def test_plain_goes_to_a_file_as_a_whole(world: World) -> None:
+def test_plain_replaces_a_file_as_a_whole(world: World) -> None:
     world.api.will(by_prompt(bad=error(400)))
     assert world.call("batch", "--plain", "-o", "out", stdin="a\nbad\n").status == 13
     assert (world.cwd / "out").read_text() == "re: a\n\n"
 
 
 @pytest.mark.parametrize("where", ["-", "/dev/stdout"])
-def test_a_file_that_is_none_is_written_in_order(world: World, where: str) -> None:
+def test_an_output_that_is_not_a_regular_file_is_written_in_order(world: World, where: str) -> None:
     world.api.will(echo)
     result = world.run("batch", "-o", where, stdin="a\nb\n")
     assert contents(result) == ["re: a", "re: b"]

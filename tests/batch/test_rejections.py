@@ -1,4 +1,4 @@
-"""429 and 503: the limiter, which slows a batch down, and items that alone are rejected."""
+"""429 and 503: the limiter, which slows a batch down, and items that are rejected alone."""
 
 import math
 import random
@@ -167,7 +167,7 @@ def test_an_item_with_a_retry_after_beyond_all_limits_fails_alone(world: World) 
 
 
 @pytest.mark.parametrize("after", ["1764248400000", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT", "-1", "x"])
-def test_an_absurd_retry_after_is_no_fault(world: World, after: str) -> None:
+def test_an_absurd_retry_after_is_not_an_internal_error(world: World, after: str) -> None:
     world.api.will(error(429, headers=[("Retry-After", after)]))
     for arguments in (["--max-cost", "1"], ["--retry-max-time", "1000000000"], ["-j", "3"]):
         result = world.run("batch", *arguments, "--retry-max-time", "0.2", stdin="a\nb\n")

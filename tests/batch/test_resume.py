@@ -54,7 +54,7 @@ def resumed(world: World, stdin: str, *arguments: str) -> tuple[int, list[str]]:
     return result.status, sorted(asked(world).elements())
 
 
-def test_resume_asks_only_for_what_is_missing_or_may_go_better(world: World) -> None:
+def test_resume_asks_only_for_rows_missing_or_worth_retrying(world: World) -> None:
     faults = {
         "r": error(429),
         "s": error(500),
@@ -75,7 +75,7 @@ def test_resume_asks_only_for_what_is_missing_or_may_go_better(world: World) -> 
     assert [row["content"] for row in rows(world.cwd / "out")] == [f"re: {line}" for line in given.split()]
 
 
-def test_what_helps_those_that_failed_is_told(world: World) -> None:
+def test_the_summary_says_which_flag_retries_failures(world: World) -> None:
     world.api.will(by_prompt(s=error(500), c=error(404)))
     better = "; --resume asks for the rest\n"
     for given, told in (
@@ -89,7 +89,7 @@ def test_what_helps_those_that_failed_is_told(world: World) -> None:
             assert result.err.endswith(told)
 
 
-def test_resume_takes_cut_answers_as_done_where_they_count_as_whole(world: World) -> None:
+def test_resume_keeps_cut_answers_if_they_count_as_complete(world: World) -> None:
     world.api.will(by_prompt(cut=answer("half", finish="length"), bad=error(400)))
     given = "a\ncut\nbad\n"
     assert resumed(world, given)[0] == 13
@@ -104,7 +104,7 @@ def test_resume_takes_cut_answers_as_done_where_they_count_as_whole(world: World
     assert resumed(world, "a\ncut\n") == (0, [])
 
 
-def test_resume_asks_again_where_extract_is_given_or_left_out(world: World) -> None:
+def test_resume_asks_again_if_extract_was_added_or_dropped(world: World) -> None:
     world.api.will(by_prompt(a=answer("See:\n```\ncode\n```"), b=answer("prose")))
     given = "a\nb\n"
     assert resumed(world, given) == (0, ["a", "b"])
@@ -131,7 +131,7 @@ def test_resume_matches_by_request_and_by_count(world: World) -> None:
     assert len(rows(world.cwd / "out.old")) == 6
 
 
-def test_an_item_that_is_worded_anew_keeps_its_answer(world: World) -> None:
+def test_a_reworded_item_keeps_its_answer(world: World) -> None:
     world.api.will(echo)
     assert resumed(world, "a\n", "say {}")[1] == ["say a"]
     assert resumed(world, '{"id": 4, "x": "a"}\n', "--input", "jsonl", "say {x}") == (0, [])
@@ -140,7 +140,7 @@ def test_an_item_that_is_worded_anew_keeps_its_answer(world: World) -> None:
 
 
 @pytest.mark.parametrize("torn", [b'{"index": 1, "id": nu', b'{"index": 1}', b"{", b'{"ind\0\0', b"\0\0\0\0", b""])
-def test_a_torn_last_line_is_mended(world: World, torn: bytes) -> None:
+def test_a_torn_last_line_is_repaired(world: World, torn: bytes) -> None:
     world.api.will(echo)
     resumed(world, "a\nb\nc\n")
     path = world.cwd / "out"
@@ -152,7 +152,7 @@ def test_a_torn_last_line_is_mended(world: World, torn: bytes) -> None:
     assert [row["content"] for row in rows(path)] == ["re: a", "re: b", "re: c"]
 
 
-def test_a_row_that_is_torn_at_any_byte_is_mended(world: World) -> None:
+def test_a_row_torn_at_any_byte_is_repaired(world: World) -> None:
     world.api.will(echo)
     resumed(world, "a\n")
     path = world.cwd / "out"
@@ -163,7 +163,7 @@ def test_a_row_that_is_torn_at_any_byte_is_mended(world: World) -> None:
 
 
 @pytest.mark.parametrize("text", ["KEY=x\n", "KEY=x", '{"index": 1}\n', '{"key": 1', "[]", "\n"])
-def test_a_file_of_one_line_that_is_no_row_is_left_alone(world: World, text: str) -> None:
+def test_a_file_whose_only_line_is_not_a_row_is_left_alone(world: World, text: str) -> None:
     world.api.will(echo)
     path = world.cwd / "out"
     row = ""

@@ -84,7 +84,7 @@ def test_a_server_without_tools_is_asked_in_words_for_all(world: World) -> None:
     assert len(world.api.requests) == 4
 
 
-def test_a_cut_answer_that_fits_is_there_with_its_fault(world: World) -> None:
+def test_a_cut_answer_that_fits_is_kept_with_its_error(world: World) -> None:
     whole = completion("yes", "length")
     world.api.will(lambda handler: handler.reply(200, json.dumps(whole).encode()))
     row = json.loads(world.run("batch", "--yes-no", stdin="a\n").out)
@@ -93,7 +93,7 @@ def test_a_cut_answer_that_fits_is_there_with_its_fault(world: World) -> None:
     assert (row["content"], row["error"]) == ("yes", None)
 
 
-def test_a_stream_that_breaks_off_is_no_misfit(world: World) -> None:
+def test_a_stream_that_breaks_off_is_not_a_mismatch(world: World) -> None:
     world.api.will(stream([event(delta("ye"))], then="cut"))
     row = json.loads(world.run("batch", "--stream", "--yes-no", stdin="a\n").out)
     assert (row["content"], row["error"]["status"]) == (None, 9)

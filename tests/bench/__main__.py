@@ -1,4 +1,4 @@
-"""Prints the table: python -m tests.bench LLAMACLI LLM. Ends with 1 where a target is missed.
+"""Prints the table: python -m tests.bench LLAMACLI LLM. Exits with 1 if a target is missed.
 
 EFFORT=3 in the environment runs three times as many rounds. On a machine that is
 busy otherwise, the times by the clock say little; `nice -n -19 make bench` (as root)

@@ -1,4 +1,4 @@
-"""How soon the prompt of a chat can be typed at, beside the whole of an ask."""
+"""How soon one can type at the prompt of a chat, compared with a whole ask."""
 
 from __future__ import annotations
 

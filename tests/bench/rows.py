@@ -1,4 +1,4 @@
-"""The rows of the table: what is run in each, and what has to come of it."""
+"""The rows of the table: what is run in each, and what it must print."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_results_must_match_the_calls(world: World, results: list[str], problem:
     assert len(world.api.requests) == 1
 
 
-def test_a_conversation_without_tool_calls_takes_no_results(world: World) -> None:
+def test_results_need_tool_calls(world: World) -> None:
     for name in ("new", "old"):
         world.call("chat", "-S", "old", "Hi")
         result = world.call("chat", "-S", name, "--tool-result", "c1=x")

@@ -1,4 +1,4 @@
-"""A conversation on disk: what it holds, and that neither a kill nor a second writer harms it."""
+"""A conversation on disk: what it contains, and that neither a kill nor a second writer damages it."""
 
 import json
 import os

@@ -25,7 +25,7 @@ def test_a_retry_after_a_failed_retry_replaces_the_old_answer(world: World) -> N
         assert saved(world, "work") == [("user", "a question"), ("assistant", "New.")]
 
 
-def test_no_save_holds_after_save_and_reset(world: World) -> None:
+def test_no_save_still_applies_after_save_and_reset(world: World) -> None:
     with Chat(world, "--no-save") as chat:
         chat.say("one\r", "Hello. It's nice")
         chat.say("/save kept\r", "saved as kept")

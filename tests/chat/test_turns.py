@@ -1,4 +1,4 @@
-"""`chat`, one turn a call, and `sessions`."""
+"""`chat`, one turn per call, and `sessions`."""
 
 import json
 import subprocess

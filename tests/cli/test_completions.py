@@ -80,7 +80,7 @@ def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell
         assert form in found[f"llamacli {command.name} {form if len(form) > 2 else '-'}"], (command.name, form)
 
 
-def test_what_undoes_a_switch_is_not_described_as_the_switch() -> None:
+def test_a_negated_switch_has_its_own_description() -> None:
     zsh, fish = (generate.SCRIPTS[name](COMMANDS) for name in ("zsh", "fish"))
     for _, entry, form in flags():
         told = f"Do the opposite of {entry.long}."
@@ -118,7 +118,7 @@ def test_every_flag_offers_its_values(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
-def test_every_operand_offers_what_may_stand_there(shell: Shell) -> None:
+def test_every_operand_offers_its_possible_values(shell: Shell) -> None:
     lines = {}
     for command in COMMANDS:
         before = f"llamacli {command.name} "
@@ -234,7 +234,7 @@ def test_a_hostile_name_arrives_as_it_is_and_does_nothing(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
-def test_what_is_typed_becomes_the_argument_that_was_meant(shell: Shell) -> None:
+def test_a_completed_word_becomes_the_intended_argument(shell: Shell) -> None:
     assert shell.types("llamacli as") == ["ask"]
     assert shell.types("llamacli ask --temper") == ["ask", "--temperature"]
     assert shell.types("llamacli ask --model=gem") == ["ask", "--model=gemma:2b"]
@@ -257,7 +257,7 @@ def test_many_names_are_offered_each(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
-def test_the_xdg_folders_are_honoured_where_they_are_absolute(shell: Shell) -> None:
+def test_the_xdg_folders_are_used_if_they_are_absolute(shell: Shell) -> None:
     other = shell.world.home / "else where" / "llamacli"
     (other / "sessions").mkdir(parents=True)
     (other / "sessions" / "friday.jsonl").write_text("")

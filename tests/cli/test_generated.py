@@ -1,4 +1,4 @@
-"""What is made from the tables: it is up to date, follows one edit everywhere, and satisfies those who read it."""
+"""Files generated from the tables: up to date, changed everywhere by one edit, and valid."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_command_is_one_module_and_one_row(tmp_path: Path) -> None:
     assert follows.returncode == 0, follows.stdout[-3000:]
 
 
-def test_one_edit_changes_everything_and_what_is_stale_is_told(tmp_path: Path) -> None:
+def test_one_edit_changes_everything_and_stale_files_are_reported(tmp_path: Path) -> None:
     for part in ("llamacli", "tests", "completions"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in (".env.example", "pyproject.toml", "README.md"):

@@ -1,4 +1,4 @@
-"""Help: the short and the full one of each command, and the topics."""
+"""The short and full help of each command, and the topics."""
 
 import re
 

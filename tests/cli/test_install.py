@@ -52,7 +52,7 @@ def test_a_key_puts_a_command_on_the_line_and_runs_nothing(world: World, shell: 
 
 
 @pytest.mark.parametrize("key", ["l", "", "ctrl-", "ctrl-xx", "shift-a", "ctrl-x ?"])
-def test_what_is_not_a_key_is_2(world: World, key: str) -> None:
+def test_an_invalid_key_sequence_is_2(world: World, key: str) -> None:
     result = world.call("completion", "bash", "--key", key)
     assert (result.status, result.out) == (2, "")
     assert "is not a key like ctrl-g, alt-l or 'ctrl-x l'" in result.err
@@ -66,7 +66,7 @@ def test_what_is_not_a_key_is_2(world: World, key: str) -> None:
         ("fish", ".config/fish/completions/llamacli.fish"),
     ],
 )
-def test_a_completion_is_installed_where_its_shell_looks(world: World, shell: str, path: str) -> None:
+def test_a_completion_is_installed_in_its_shells_folder(world: World, shell: str, path: str) -> None:
     result = world.call("completion", shell, "--install")
     file = world.home / path
     assert (result.status, result.out) == (0, f"{file}\n")
@@ -90,7 +90,7 @@ def test_man_is_installed_where_man_looks(world: World, tmp_path: Path) -> None:
     assert file.read_text() == world.call("man").out
 
 
-def test_what_cannot_be_installed_is_74(world: World) -> None:
+def test_a_failed_installation_is_74(world: World) -> None:
     (world.home / ".local").write_text("a file")
     for arguments in (["man", "--install"], ["completion", "bash", "--install"]):
         result = world.call(*arguments)

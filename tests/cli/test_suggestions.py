@@ -1,4 +1,4 @@
-"""Advice for mistyped commands and options: each row of the tables, and what is near."""
+"""Hints for mistyped commands and options: each row of the tables, and similar words."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_command_of_another_tool_gets_its_advice(world: World, name: str) -> N
         (["help", "sesions"], "did you mean 'sessions'?"),
     ],
 )
-def test_what_is_near_is_suggested(world: World, arguments: list[str], advice: str) -> None:
+def test_similar_words_are_suggested(world: World, arguments: list[str], advice: str) -> None:
     result = world.call(*arguments)
     assert (result.status, result.out) == (2, "")
     assert advice in result.err

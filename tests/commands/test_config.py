@@ -1,4 +1,4 @@
-"""`config`: what is set and by whom, a key that is stored safely, a connection that is tried."""
+"""`config`: shows settings and their sources, stores a key safely, and tries the connection."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def test_every_setting_is_shown_with_its_value_and_source(world: World) -> None:
         ),
     ],
 )
-def test_the_key_is_masked_and_its_source_told(world: World, env: dict[str, str], key: tuple[str, str]) -> None:
+def test_the_key_is_masked_and_its_source_shown(world: World, env: dict[str, str], key: tuple[str, str]) -> None:
     del world.env["AIMLAPI_API_KEY"]
     assert shown(world, **env)["key"] == key
 
@@ -77,7 +77,7 @@ def keyless(world: World) -> World:
     return world
 
 
-def test_a_key_is_stored_where_nobody_else_reads(keyless: World) -> None:
+def test_the_stored_key_is_readable_only_by_the_user(keyless: World) -> None:
     os.umask(os.umask(0))
     result = keyless.run("config", "set-key", stdin=f"{KEY}\n")
     path = keyless.home / ".config" / "llamacli" / ".env"
@@ -150,7 +150,7 @@ def test_the_key_shown_is_the_one_that_would_be_sent(world: World) -> None:
     assert shown(world, AIMLAPI_BASE_URL="")["key"][0] == "sk-s...-123"
 
 
-def test_what_is_typed_may_be_no_key(keyless: World) -> None:
+def test_typing_something_that_is_not_a_key_is_an_error(keyless: World) -> None:
     for typed in ("\x04", "\udcff\udcfe-key\n"):
         with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
             terminal.until("(hidden): ")
@@ -188,7 +188,7 @@ def test_any_key_that_a_header_carries_comes_back(keyless: World) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "\n", "two words", "ünïcode-123456", "a\nb"])
-def test_what_is_no_key_is_not_stored(keyless: World, key: str) -> None:
+def test_an_invalid_key_is_not_stored(keyless: World, key: str) -> None:
     result = keyless.call("config", "set-key", stdin=key)
     assert (result.status, result.out) == (3, "")
     assert not (keyless.home / ".config" / "llamacli" / ".env").exists()
@@ -231,7 +231,7 @@ def test_an_unwritable_folder_is_74(keyless: World) -> None:
 # check
 
 
-def test_check_makes_one_cheap_call_and_tells_the_latency(world: World) -> None:
+def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> None:
     result = world.call("config", "check")
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith(
@@ -302,7 +302,7 @@ def test_the_key_is_in_no_output_of_any_command(world: World, arguments: list[st
         assert path.is_dir() or path.name == ".env" or KEY not in path.read_text()
 
 
-def test_set_key_asks_where_a_terminal_is_not_the_controlling_one(keyless: World) -> None:
+def test_set_key_asks_on_a_terminal_that_is_not_the_controlling_one(keyless: World) -> None:
     ours, theirs = os.openpty()
     command = [*PROGRAM, "config", "set-key"]
     with subprocess.Popen(

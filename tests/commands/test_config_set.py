@@ -76,7 +76,7 @@ def test_every_setting_can_be_set_and_unset(world: World, variable: str) -> None
         (["check", "--all"], "--all is for 'config show'"),
     ],
 )
-def test_what_cannot_be_set_is_2_and_changes_nothing(world: World, arguments: list[str], error: str) -> None:
+def test_an_invalid_setting_is_2_and_changes_nothing(world: World, arguments: list[str], error: str) -> None:
     result = world.call("config", *arguments)
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith(f"llamacli: {error}")

@@ -62,7 +62,7 @@ def test_no_key_is_needed(world: World) -> None:
     assert "authorization" not in world.api.requests[0].headers
 
 
-def test_a_server_that_sends_ids_alone_will_do(world: World) -> None:
+def test_a_server_may_send_only_ids(world: World) -> None:
     world.api.will(document({"data": [{"id": "b", "owned_by": "me"}, {"id": "a", "info": None}, {"no": "id"}, "x"]}))
     assert world.call("models").out == "a\t\t\t\nb\tme\t\t\n"
 
@@ -107,14 +107,14 @@ def test_types_of_another_kind_hide_nothing(world: World) -> None:
     assert world.call("models").out == "a\t\t\t\nb\t\t\t\n"
 
 
-def test_a_key_that_cannot_be_had_is_not_missed(world: World) -> None:
+def test_an_unavailable_key_is_not_needed(world: World) -> None:
     world.api.will(document(CATALOGUE))
     result = world.call("models", AIMLAPI_API_KEY="", LLAMACLI_KEY_COMMAND="exit 3")
     assert result.status == 0
     assert "exited with status 3; continuing without a key" in result.err
 
 
-def test_the_servers_own_words_are_told(world: World) -> None:
+def test_the_servers_message_is_shown(world: World) -> None:
     world.api.will(document({"error": {"message": "boom"}}))
     assert "did not send a list of models: boom" in world.call("models").err
 

@@ -356,7 +356,7 @@ def test_head_has_no_body_to_miss(world: World) -> None:
         ("application/octet-stream", b"id\rx"),
     ],
 )
-def test_what_is_neither_json_nor_a_stream_is_passed_on(world: World, kind: str, body: bytes) -> None:
+def test_a_body_that_is_neither_json_nor_a_stream_is_passed_on(world: World, kind: str, body: bytes) -> None:
     world.api.will(document(body, kind=kind))
     result = world.call("raw", "--endpoint", "/x")
     assert (result.status, result.err) == (0, "")

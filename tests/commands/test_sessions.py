@@ -92,7 +92,7 @@ def test_an_unreadable_session_is_named_and_does_not_hide_the_others(world: Worl
     assert "bad.jsonl: skipped line 1: not a message" in result.err
 
 
-def test_last_prints_the_last_answer_alone(world: World) -> None:
+def test_last_prints_only_the_last_answer(world: World) -> None:
     assert world.call("sessions", "last").status == 2
     for name, words in ("one", "First."), ("two", "Second\nanswer.\n"):
         world.api.will(text(words))
@@ -137,7 +137,7 @@ def test_grep_names_session_and_turn(world: World) -> None:
     assert (missing.status, missing.out) == (0, "")
 
 
-def test_rm_removes_what_is_old(world: World) -> None:
+def test_rm_removes_old_sessions(world: World) -> None:
     for name, age in ("new", 0), ("day", 90_000), ("month", 40 * 86_400):
         chat(world, "-S", name, "Hi")
         os.utime(folder(world) / f"{name}.jsonl", (time.time() - age,) * 2)

@@ -90,7 +90,7 @@ def test_a_key_that_cannot_be_read_is_3(bare: World, arguments: list[str], env: 
         ("x" * (1 << 16), "is too long"),
     ],
 )
-def test_what_is_wrong_with_a_key_is_said_wherever_it_is_from(bare: World, key: str, problem: str) -> None:
+def test_an_invalid_key_is_explained_whatever_its_source(bare: World, key: str, problem: str) -> None:
     (bare.cwd / "key").write_text(key)
     (bare.cwd / "key.sh").write_text("cat key")
     for arguments, env in [
@@ -158,7 +158,7 @@ def test_a_key_that_the_command_repeats_is_not_sent_again(bare: World) -> None:
     assert len(bare.api.requests) == 2
 
 
-def test_another_server_is_called_without_a_key_where_there_is_none(bare: World) -> None:
+def test_another_server_is_called_without_a_key_if_there_is_none(bare: World) -> None:
     assert bare.call("ask", "Hi").status == 0
     assert key_sent(bare) is None
 

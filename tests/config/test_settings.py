@@ -12,7 +12,7 @@ from tests.config.projects import project
 from tests.support.world import World
 
 
-def test_flag_before_environment_before_both_files_before_default(world: World) -> None:
+def test_flag_then_environment_then_both_files_then_default(world: World) -> None:
     def model(*arguments: str, **env: str) -> str:
         world.call("ask", *arguments, "Hi", **env)
         return str(world.api.body["model"])
@@ -27,7 +27,7 @@ def test_flag_before_environment_before_both_files_before_default(world: World) 
     assert model("-m", "flags", LLAMACLI_MODEL="environments") == "flags"
 
 
-def test_xdg_config_home_is_honoured_where_it_is_absolute(world: World, tmp_path: Path) -> None:
+def test_xdg_config_home_is_used_if_it_is_absolute(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "xdg" / "llamacli"
     folder.mkdir(parents=True)
     (folder / ".env").write_text("export LLAMACLI_MODEL='users' # comment\n")
@@ -37,7 +37,7 @@ def test_xdg_config_home_is_honoured_where_it_is_absolute(world: World, tmp_path
     assert world.api.body["model"] != "users"
 
 
-def test_the_nearest_env_upwards_is_read_but_none_above_the_git_root(world: World) -> None:
+def test_the_nearest_dotenv_is_read_but_none_above_the_git_root(world: World) -> None:
     deep = world.cwd / "a" / "b"
     deep.mkdir(parents=True)
     (world.cwd / ".env").write_text("LLAMACLI_MODEL=root\n")
@@ -103,7 +103,7 @@ def test_another_users_env_is_ignored(world: World) -> None:
 
 
 @pytest.mark.parametrize("content", [b"this is no line of a .env\n", b"A=\xff\n", b"A='open\n"])
-def test_an_unreadable_env_is_ignored_with_a_note_that_shows_none_of_it(world: World, content: bytes) -> None:
+def test_an_unreadable_dotenv_is_ignored_without_quoting_it(world: World, content: bytes) -> None:
     (world.cwd / ".env").write_bytes(b"LLAMACLI_MODEL=no\nSECRET=sk-in-the-file\n" + content)
     result = world.call("ask", "Hi")
     assert result.status == 0
@@ -116,7 +116,7 @@ def test_an_unreadable_env_is_ignored_with_a_note_that_shows_none_of_it(world: W
 
 
 @pytest.mark.parametrize("place", ["project", "user"])
-def test_a_file_that_is_no_env_is_ignored_at_once(world: World, place: str) -> None:
+def test_a_file_that_is_not_a_dotenv_is_ignored_at_once(world: World, place: str) -> None:
     path = (world.cwd if place == "project" else world.config) / ".env"
     for content, reason in [
         (b"LLAMACLI_MODEL=no\n#" + b"x" * (1 << 16), "longer than 64 KiB"),

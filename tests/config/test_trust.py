@@ -105,7 +105,7 @@ def test_interpolation_does_not_fetch_the_real_key(world: World) -> None:
         "LLAMACLI_REQUEST_ID=theirs",
     ],
 )
-def test_what_names_a_file_or_a_command_does_not_count_from_a_project(bare: World, line: str) -> None:
+def test_a_project_cannot_name_a_file_or_a_command(bare: World, line: str) -> None:
     project(bare, line)
     result = bare.call("ask", "Hi")
     name = line.partition("=")[0]
@@ -174,7 +174,7 @@ def test_a_projects_key_that_replaces_the_users_own_is_announced(bare: World) ->
     assert bare.call("ask", "Hi", AIMLAPI_API_KEY=OTHER).err == ""
 
 
-def test_what_multiplies_the_cost_is_announced(world: World) -> None:
+def test_settings_that_multiply_the_cost_are_announced(world: World) -> None:
     project(world, "LLAMACLI_N=5", "LLAMACLI_MAX_TOKENS=9000")
     (world.config / ".env").write_text("LLAMACLI_N=2\n")
     result = world.call("ask", "--dry-run", "Hi")

@@ -1,4 +1,4 @@
-"""The network: limits that hold, tries that help, and who gets to see a request."""
+"""The network: limits, retries, and who sees a request."""
 
 import json
 import select
@@ -192,7 +192,7 @@ def test_a_long_prompt_may_take_longer_to_send_than_to_connect(world: World) -> 
 # Who sees the request
 
 
-def test_loopback_never_goes_through_a_proxy(world: World) -> None:
+def test_loopback_never_uses_a_proxy(world: World) -> None:
     with FakeApi() as proxy:
         variables = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), proxy.url)
         for host in ("127.0.0.1", "localhost"):
@@ -235,7 +235,7 @@ def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> N
         "h:0",
     ],
 )
-def test_a_proxy_that_is_none_is_8_and_not_shown(world: World, proxy: str) -> None:
+def test_an_invalid_proxy_is_8_and_not_shown(world: World, proxy: str) -> None:
     arguments = ["ask", "-v", "--retry", "3", "--base-url", "https://api.example/v1", "Hi"]
     result = world.call(*arguments, https_proxy=proxy)
     assert result.status == 8
@@ -351,7 +351,7 @@ def test_missing_certificates_are_2_and_name_the_variable(world: World, variable
     assert result.err.startswith(f"llamacli: CA bundle not found: /missing; check {variable}")
 
 
-def test_the_limit_holds_inside_of_tls(world: World, tls: FakeApi, tmp_path: Path) -> None:
+def test_the_limit_applies_inside_tls(world: World, tls: FakeApi, tmp_path: Path) -> None:
     tls.will(stream([event(delta("so far"))], then="hang"))
     url = tls.url.replace("127.0.0.1", "localhost")
     result, seconds = timed(world, "--base-url", url, "--ca-bundle", str(tmp_path / "ca.pem"), "--max-time", "0.7")

@@ -1,4 +1,4 @@
-"""The connection that is opened early: that it is, and that it changes nothing but the time."""
+"""The early connection: it is opened, and changes nothing but the time."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_curl_keeps_to_the_rules_of_trust(world: World) -> None:
     assert "takes the key from AIMLAPI_API_KEY, which is not set here" in result.err
 
 
-def test_curl_names_the_key_only_where_it_would_be_sent(world: World) -> None:
+def test_curl_names_the_key_only_if_it_would_be_sent(world: World) -> None:
     assert '"Authorization: Bearer $AIMLAPI_API_KEY"' in world.call("ask", "--curl", "Hi").out
     assert "Authorization" not in world.call("ask", "--curl", "--no-key", "Hi").out
     assert "Authorization" not in world.call("ask", "--curl", "Hi", AIMLAPI_API_KEY="").out
@@ -120,7 +120,7 @@ def test_a_head_with_a_body_is_a_head_with_a_body_by_curl_too(world: World) -> N
 
 
 @pytest.mark.parametrize("path", ["/{a,b}", "/[1-3]", "/a[b]c"])
-def test_curl_takes_no_url_for_a_pattern(world: World, path: str) -> None:
+def test_curl_does_not_expand_a_url_as_a_pattern(world: World, path: str) -> None:
     world.api.will(answer())
     url = world.api.url + path
     sent_by_curl(world, world.call("ask", "--curl", "--base-url", url, "Hi").out)

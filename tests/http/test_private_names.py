@@ -1,4 +1,4 @@
-"""The private names that llamacli.http.connection relies on: all there, and none indispensable."""
+"""The private names that llamacli.http.connection relies on: all exist, and none is indispensable."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def server(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Fake
 
 @pytest.mark.parametrize("name", LISTED)
 @pytest.mark.parametrize("behaviour", [respond, hang])
-def test_a_call_goes_on_without_the_private_name(
+def test_a_call_works_without_the_private_name(
     world: World, server: FakeApi, name: str, behaviour: Callable[[Handler], None]
 ) -> None:
     """And a request that may have arrived is still not repeated."""

@@ -149,7 +149,7 @@ def test_a_date_that_names_no_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone:
 
 
 @pytest.mark.parametrize("code", [520, 521, 522, 523, 524, 529])
-def test_failures_of_what_stands_in_front_of_a_server_are_retried(world: World, code: int) -> None:
+def test_gateway_failures_are_retried(world: World, code: int) -> None:
     world.api.will(raw(b"HTTP/1.1 %d \r\nContent-Length: 3\r\n\r\n%d" % (code, code)), text("second"))
     result = world.call("ask", "--retry", "1", "Hi")
     assert (result.status, result.out, len(world.api.requests)) == (0, "second\n", 2)
@@ -213,7 +213,7 @@ def test_stream_options_are_left_out_once_they_were_refused(world: World) -> Non
     "arguments", [["--retry-max-time", "0.3"], ["--max-time", "0.3"], ["--retry-max-time", "0"]], ids=str
 )
 @pytest.mark.parametrize("command", [["ask", "Hi"], ["batch", "-q"]], ids=["ask", "batch"])
-def test_the_limits_hold_for_the_waits_between_attempts(world: World, command: list[str], arguments: list[str]) -> None:
+def test_the_limits_cover_the_waits_between_attempts(world: World, command: list[str], arguments: list[str]) -> None:
     world.api.will(error(500, "busy"))
     result = world.call(*command, "--retry", "5", *arguments, stdin="Hi\n")
     assert result.status in (7, 13)

@@ -1,4 +1,4 @@
-"""A server sees that nobody waits for it any more."""
+"""A server notices that nobody is waiting for it anymore."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_a_batch_loads_its_certificates_once(world: World, tls: FakeApi, tmp_pat
     assert tls.connections == 20
 
 
-def test_a_chat_goes_on_with_the_certificates_that_it_has(world: World, tls: FakeApi, tmp_path: Path) -> None:
+def test_a_chat_continues_with_the_certificates_that_it_loaded(world: World, tls: FakeApi, tmp_path: Path) -> None:
     """Also if they were loaded for the connection that is opened early."""
     bundle = tmp_path / "ca.pem"
 

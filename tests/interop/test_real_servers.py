@@ -1,4 +1,4 @@
-"""llamacli against servers that nobody here wrote: llama.cpp's own, and aimock with its scripted faults."""
+"""llamacli against real servers: llama.cpp's own, and aimock with its scripted faults."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_json_is_the_whole_response_in_one_line",
     ),
     "notes, retries, usage and progress are on stderr": (
-        "test_usage_is_asked_for_only_where_it_is_shown",
+        "test_usage_is_requested_only_if_it_is_shown",
         "test_a_failure_that_may_pass_is_tried_again",
         "test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind",
     ),
@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "a usage error exits 2 and names the flag": ("test_usage_errors_are_one_line_that_names_what_is_wrong",),
     "an error is one line with the program's name, without a traceback": (
         "test_usage_errors_are_one_line_that_names_what_is_wrong",
-        "test_a_fault_is_70_and_tells_how_to_see_more",
+        "test_an_internal_error_is_70_and_says_how_to_see_more",
         "test_a_broken_installation_is_70_and_not_1",
     ),
     "-h and --help work after every command, on stdout, with status 0": (
@@ -51,7 +51,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_short_and_joined_forms_work",
         "test_two_dashes_end_the_flags",
     ),
-    "flags stand anywhere among the operands": ("test_flags_stand_before_between_or_after_operands",),
+    "flags stand anywhere among the operands": ("test_flags_may_precede_separate_or_follow_operands",),
     "- is stdin": (
         "test_prompt_and_stdin_make_one_message",
         "test_a_dash_reads_the_terminal_and_says_so",
@@ -59,17 +59,17 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "prompt, files and stdin come together in one order": (
         "test_prompt_and_stdin_make_one_message",
-        "test_files_stand_between_prompt_and_stdin",
+        "test_files_come_between_prompt_and_stdin",
     ),
     "waiting for a terminal is announced": (
         "test_a_dash_reads_the_terminal_and_says_so",
         "test_a_terminal_is_not_waited_for",
-        "test_nothing_to_ask_on_a_terminal_is_told_at_once",
+        "test_nothing_to_ask_on_a_terminal_is_reported_at_once",
     ),
-    "no prompts if stdin is not a terminal": ("test_no_key_is_asked_for_where_stdin_is_no_terminal",),
+    "no prompts if stdin is not a terminal": ("test_there_is_no_key_prompt_if_stdin_is_not_a_terminal",),
     "NO_COLOR, TERM=dumb and --no-color": (
         "test_colour_is_for_a_terminal_that_takes_it",
-        "test_quiet_and_no_color_count_for_what_is_said_before_they_are_read",
+        "test_quiet_and_no_color_apply_to_earlier_notes_too",
     ),
     "stdout and stderr each decide for themselves": (
         "test_stdout_on_a_terminal_is_escaped_while_a_pipe_is_not",
@@ -86,19 +86,19 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_json_of_a_failure_prints_nothing_on_stdout",
         "test_every_command_of_readme_help_and_man_page_runs",
     ),
-    "-q silences notes, never errors": ("test_quiet_silences_notes_and_no_error",),
+    "-q silences notes, never errors": ("test_quiet_silences_notes_but_not_errors",),
     "flag, environment, .env, user file, default, in this order": (
-        "test_flag_before_environment_before_both_files_before_default",
+        "test_flag_then_environment_then_both_files_then_default",
     ),
     "the XDG folders are used": (
-        "test_xdg_config_home_is_honoured_where_it_is_absolute",
-        "test_the_xdg_folders_are_honoured_where_they_are_absolute",
+        "test_xdg_config_home_is_used_if_it_is_absolute",
+        "test_the_xdg_folders_are_used_if_they_are_absolute",
         "test_the_list_is_kept_for_completions",
     ),
     "files are private or follow the umask, and are whole after kill -9": (
         "test_kill_9_leaves_the_old_file",
         "test_a_private_file_stays_private_whatever_part_was_left",
-        "test_a_key_is_stored_where_nobody_else_reads",
+        "test_the_stored_key_is_readable_only_by_the_user",
         "test_a_session_is_private_and_has_one_message_per_line",
         "test_a_kill_at_any_moment_leaves_a_session_with_every_completed_turn",
     ),
@@ -112,7 +112,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "proxies are used, and netrc never replaces the key": (
         "test_other_hosts_do",
-        "test_loopback_never_goes_through_a_proxy",
+        "test_loopback_never_uses_a_proxy",
         "test_netrc_neither_replaces_nor_adds_a_key",
     ),
     "Ctrl-C is silent, 130, and stops a loop": (
@@ -121,7 +121,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "a reader that leaves is 141, silently": ("test_a_reader_that_leaves_is_141_and_silent",),
     "a full disk is one line and 74": (
-        "test_a_full_disk_is_told",
+        "test_a_full_disk_is_reported",
         "test_an_output_that_cannot_be_written_is_74",
     ),
     "timeouts have defaults and flags, and Retry-After is honored": (
@@ -136,7 +136,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "man page, completions, installation": (
         "test_the_man_page_lints",
         "test_every_flag_of_every_command_is_offered_under_all_its_names",
-        "test_a_staged_installation_runs_and_goes_without_a_trace",
+        "test_a_staged_installation_runs_and_uninstalls_completely",
     ),
     "a misspelled command or flag gets a suggestion": ("test_usage_errors_are_one_line_that_names_what_is_wrong",),
     "whatever takes long says what it is waiting for": (
@@ -154,7 +154,7 @@ def test_every_row_has_its_tests(row: str) -> None:
         assert test in TESTS, f"{test} is gone; name the test that checks this now"
 
 
-def test_there_are_as_many_rows_as_demands() -> None:
+def test_there_is_a_row_for_each_demand() -> None:
     assert len(ROWS) == 38
 
 
@@ -172,20 +172,20 @@ def test_two_dashes_end_the_flags(world: World) -> None:
         ["why", "not", "-t", "0", "--seed=7"],
     ],
 )
-def test_flags_stand_before_between_or_after_operands(world: World, arguments: list[str]) -> None:
+def test_flags_may_precede_separate_or_follow_operands(world: World, arguments: list[str]) -> None:
     result = world.run("ask", *arguments)
     assert (result.status, result.err) == (0, "")
     body = world.api.body
     assert (body["messages"][0]["content"], body["temperature"], body["seed"]) == ("why not", 0, 7)
 
 
-def test_nothing_to_ask_on_a_terminal_is_told_at_once(world: World) -> None:
+def test_nothing_to_ask_on_a_terminal_is_reported_at_once(world: World) -> None:
     with Terminal(world, *PROGRAM, "ask") as terminal:
         assert terminal.wait() == 2
         assert "nothing to ask; give a prompt" in terminal.shown
 
 
-def test_no_key_is_asked_for_where_stdin_is_no_terminal(world: World) -> None:
+def test_there_is_no_key_prompt_if_stdin_is_not_a_terminal(world: World) -> None:
     result = world.run("config", "set-key", stdin="")
     assert (result.status, result.out) == (3, "")
     assert result.err.startswith("llamacli: ")
@@ -193,7 +193,7 @@ def test_no_key_is_asked_for_where_stdin_is_no_terminal(world: World) -> None:
     assert not (world.config / ".env").exists()
 
 
-def test_quiet_silences_notes_and_no_error(world: World) -> None:
+def test_quiet_silences_notes_but_not_errors(world: World) -> None:
     (world.cwd / ".env").write_text("LLAMACLI_KEY_FILE=key\n")
     loud, quiet = (world.run("ask", *flags, "Hi", env={"AIMLAPI_API_KEY": ""}) for flags in ([], ["-q"]))
     assert "a project's .env" in loud.err

@@ -1,4 +1,4 @@
-"""Every dialect of a server meets every command. The rows are in tests/support/dialects.py."""
+"""Every server dialect with every command. The rows are in tests/support/dialects.py."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def check(world: World, row: Dialect, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_every_dialect_meets_every_command(world: World, name: str) -> None:
+def test_every_command_with_every_dialect(world: World, name: str) -> None:
     check(world, DIALECTS[name])
 
 
 @pytest.mark.parametrize("reason", FINISH_REASONS)
-def test_every_finish_reason_meets_every_command(world: World, reason: str) -> None:
+def test_every_command_with_every_finish_reason(world: World, reason: str) -> None:
     check(world, Dialect(sent(*HELLO, delta(finish=reason), DONE), status=FINISH_REASONS[reason]))
 
 
@@ -79,7 +79,7 @@ def test_resume_asks_again_for_what_is_neither_complete_nor_cut(world: World, re
     assert (result.status, len(world.api.requests)) == ((0, 2) if asked_again else (13, 1))
 
 
-def test_an_unknown_finish_reason_is_named_with_v_alone(world: World) -> None:
+def test_only_verbose_names_an_unknown_finish_reason(world: World) -> None:
     world.api.will(sent(*HELLO, delta(finish="pigeon"), DONE))
     assert world.call("ask", "Hi").err == ""
     assert "* unknown finish_reason 'pigeon'; taken as a complete answer\n" in world.call("ask", "-v", "Hi").err

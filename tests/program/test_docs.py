@@ -1,4 +1,4 @@
-"""What is written about the program is true: the README's commands run, its tables are the program's."""
+"""The documentation is true: the README's commands run, and its tables match the program."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def has(tool: str) -> bool:
 
 @pytest.fixture
 def folder(world: World) -> World:
-    """A machine with the files that the README speaks of."""
+    """A machine with the files that the README mentions."""
     for name in ("main.py", "test.py", "notes.txt", "words.txt", "review.txt", "README.md"):
         (world.cwd / name).write_text("some words\nand more\n")
     (world.cwd / "body.json").write_text(json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}))
@@ -167,7 +167,7 @@ def test_every_command_of_readme_help_and_man_page_runs(folder: World, command: 
 
 
 def asked(command: str) -> int:
-    """Returns the number of requests that a command is to send: one a line of its input, if it reads lines."""
+    """Returns the number of requests that a command must send: one per line of its input, if it reads lines."""
     if "seq" in command:
         return 250
     if "sessions last" in command:

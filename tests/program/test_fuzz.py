@@ -109,7 +109,7 @@ def response(dice: random.Random) -> bytes:
 
 
 def inspect(result: Result, what: object) -> None:
-    """Checks what holds for every run of the program."""
+    """Checks what is true of every run of the program."""
     assert result.status in {status.value for status in ExitStatus} - UNEXPECTED, (what, result)
     assert KEY.encode() not in result.stdout + result.stderr, what
     assert b"Traceback" not in result.stderr, (what, result)

@@ -1,4 +1,4 @@
-"""Installation: what make install puts where, what make uninstall leaves, and what a wheel carries."""
+"""Installation: where make install puts files, what make uninstall leaves, and what a wheel contains."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_a_staged_installation_runs_and_goes_without_a_trace(sources: Path, tmp_path: Path) -> None:
+def test_a_staged_installation_runs_and_uninstalls_completely(sources: Path, tmp_path: Path) -> None:
     stage, prefix = tmp_path / "stage", tmp_path / "stage/opt/with blank"
     where = (f"DESTDIR={stage}", "PREFIX=/opt/with blank")
     for _ in range(2):
@@ -93,7 +93,7 @@ def test_what_others_installed_stays(sources: Path, tmp_path: Path) -> None:
     assert left == {"share", "share/man", "share/man/man1", "share/man/man1/other.1", "share/fish", "bin", "bin/mine"}
 
 
-def test_another_installation_is_not_written_over(sources: Path, tmp_path: Path) -> None:
+def test_another_installation_is_not_overwritten(sources: Path, tmp_path: Path) -> None:
     program = tmp_path / "bin/llamacli"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
@@ -105,7 +105,7 @@ def test_another_installation_is_not_written_over(sources: Path, tmp_path: Path)
     assert "is not absolute" in make(sources, "install", "PREFIX=here").stderr
 
 
-def test_a_wheel_carries_man_page_and_completions(sources: Path, tmp_path: Path) -> None:
+def test_a_wheel_contains_man_page_and_completions(sources: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     built = run(*pip, "wheel", "-q", "--no-deps", "-w", str(tmp_path), ".", cwd=sources)
     if "No matching distribution" in built.stderr:

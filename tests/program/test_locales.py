@@ -1,4 +1,4 @@
-"""What is typed, piped or given as an argument or file is what is sent, in any locale, or the status is 2."""
+"""Text that is typed, piped, or given as an argument or file is sent unchanged in any locale, or the status is 2."""
 
 from __future__ import annotations
 

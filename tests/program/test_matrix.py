@@ -1,4 +1,4 @@
-"""Every way to fail meets every command: status, stdout, one line on stderr, time, and nothing left behind.
+"""Every failure with every command: status, stdout, one line on stderr, time, and nothing left behind.
 
 The rows are in tests/support/faults.py. A command is added by a line in COLUMNS.
 """
@@ -77,7 +77,7 @@ def ends_with_a_newline(out: bytes) -> bool:
 
 
 def one_of_many(status: int) -> set[int]:
-    """A failed item is 13; what would meet every item stops the batch with its own status."""
+    """A failed item is 13; an error that would affect every item stops the batch with its own status."""
     return {status} if status in (0, 3, 5, 6) else {13, status} if status in (7, 8) else {13}
 
 
@@ -100,7 +100,7 @@ COLUMNS: dict[str, Column] = {
 
 
 def files(world: World) -> dict[str, bytes]:
-    """Everything that is stored."""
+    """Returns everything that is stored."""
     found = [path for top in (world.home, world.cwd) for path in top.rglob("*") if path.is_file()]
     return {path.name: path.read_bytes() for path in found}
 
@@ -110,7 +110,7 @@ def is_one_line(err: str) -> bool:
 
 
 def check_failure(world: World, result: Result, statuses: set[int]) -> None:
-    """Looks at everything that a failure must keep to."""
+    """Checks all rules that a failure must follow."""
     assert result.status in statuses, (result.err, result.out[:200])
     assert is_one_line(result.err), result.err
     assert "Traceback" not in result.err
@@ -119,7 +119,7 @@ def check_failure(world: World, result: Result, statuses: set[int]) -> None:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Base URLs at which there is no server to talk to."""
+    """Base URLs at which no server answers."""
     folder = tmp_path_factory.mktemp("tls")
     known, unknown = trustme.CA(), trustme.CA()
     known.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -163,7 +163,7 @@ def meet(world: World, fault: Fault, column: Column, places: dict[str, str]) -> 
 
 
 def check_stored(world: World, column: Column, fault: Fault, status: int, before: dict[str, bytes]) -> None:
-    """Sees to it that nothing is left but what -o was told to write, whole or as a part that is named as one."""
+    """Checks that nothing is left but the output of -o, complete or in a file named .part."""
     left = {name: data for name, data in files(world).items() if before.get(name) != data}
     assert files(world).keys() >= before.keys()
     if "-o" not in column.arguments:
@@ -178,7 +178,7 @@ def check_stored(world: World, column: Column, fault: Fault, status: int, before
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_meets_every_command(world: World, places: dict[str, str], name: str, column: str) -> None:
+def test_every_command_with_every_fault(world: World, places: dict[str, str], name: str, column: str) -> None:
     fault, command = FAULTS[name], COLUMNS[column]
     (world.cwd / FILE).write_text("the old answer")
     before = files(world)
@@ -209,7 +209,7 @@ def test_every_fault_meets_every_command(world: World, places: dict[str, str], n
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("code", CODES)
-def test_every_http_error_meets_every_command(world: World, code: int, column: str) -> None:
+def test_every_command_with_every_http_error(world: World, code: int, column: str) -> None:
     command = COLUMNS[column]
     (world.cwd / FILE).write_text("the old answer")
     before = files(world)
@@ -239,7 +239,7 @@ def test_every_http_error_meets_every_command(world: World, code: int, column: s
 
 
 class Cutter:
-    """A server that sends so many bytes of a response, and then FIN or RST."""
+    """A server that sends this many bytes of a response, and then FIN or RST."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
@@ -290,7 +290,7 @@ SWEPT = ("ask", "ask --json", "ask -o", "chat", "raw")
 @pytest.mark.parametrize("end", ["fin", "rst"])
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("column", SWEPT)
-def test_an_answer_cut_at_any_byte_is_never_taken_for_a_whole_one(
+def test_an_answer_cut_at_any_byte_never_passes_for_complete(
     world: World, cutter: Cutter, column: str, framing: str, end: str
 ) -> None:
     command = COLUMNS[column]
@@ -330,7 +330,7 @@ def test_an_answer_cut_at_any_byte_is_never_taken_for_a_whole_one(
 
 
 def check_session(world: World, column: Column, status: int) -> None:
-    """Sees to it that a conversation holds a whole turn or none, and begins anew."""
+    """Checks that a conversation contains a whole turn or none, and starts over."""
     for path in world.home.rglob("*.jsonl"):
         assert status == 0
         assert [json.loads(row)["role"] for row in path.read_text().splitlines()] == ["user", "assistant"]
@@ -359,9 +359,7 @@ def is_whole(out: str, column: str) -> bool:
 
 @pytest.mark.parametrize("end", ["fin", "rst"])
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_row_cut_at_any_byte_is_one_that_resume_asks_for_again(
-    world: World, cutter: Cutter, framing: str, end: str
-) -> None:
+def test_resume_asks_again_for_a_row_cut_at_any_byte(world: World, cutter: Cutter, framing: str, end: str) -> None:
     whole = framed(SWEPT_DOCUMENT, framing, "application/json")
     content = json.loads(b"".join(SWEPT_DOCUMENT))["choices"][0]["message"]["content"]
     cutter.by_reset = end == "rst"

@@ -84,7 +84,7 @@ def printed(text: str) -> str:
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(PIECES, max_size=8), st.booleans(), st.integers(0, 1000))
-def test_nothing_is_lost_and_nothing_broken_looks_whole(
+def test_nothing_is_lost_and_nothing_broken_looks_complete(
     world: World, pieces: list[Piece], is_cut: bool, place: int
 ) -> None:
     stream = b"".join(piece.data + piece.end for piece in pieces)

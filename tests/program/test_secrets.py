@@ -1,4 +1,4 @@
-"""The key goes into one header of a call to the right host, and nowhere else, whatever happens and whoever asks."""
+"""The key goes into one header of a call to the right host, and nowhere else, whatever happens."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
-def test_no_output_file_or_fault_of_any_command_holds_the_key(world: World, call: list[str]) -> None:
+def test_no_output_file_or_error_contains_the_key(world: World, call: list[str]) -> None:
     (world.cwd / "items").write_text("Hi\n")
     for name, behaviour in {**TOLD, "whole": text("ok")}.items():
         (world.cwd / "rows").unlink(missing_ok=True)
@@ -75,7 +75,7 @@ def test_no_output_file_or_fault_of_any_command_holds_the_key(world: World, call
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.place and "100 MB" not in name])
-def test_no_fault_shows_the_key_even_where_all_is_shown(world: World, name: str) -> None:
+def test_no_error_shows_the_key_even_with_verbose(world: World, name: str) -> None:
     fault = FAULTS[name]
     if fault.behaviour:
         world.api.will(fault.behaviour)
@@ -117,7 +117,7 @@ def test_children_see_no_key_that_was_not_theirs(world: World, kept: str) -> Non
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/limits"), reason="there is no /proc here")
-def test_a_crash_leaves_no_core_with_the_key_in_it(world: World) -> None:
+def test_a_crash_leaves_no_core_dump_with_the_key(world: World) -> None:
     world.api.will(hang)
     command = ["bash", "-c", 'ulimit -c unlimited; exec "$@"', "bash", *PROGRAM, "ask", "-I", "Hi"]
     with subprocess.Popen(command, env=world.env, cwd=world.cwd) as running:
@@ -151,7 +151,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("holder", ["environment", "user's .env", "key file", "command"])
 @pytest.mark.parametrize("call", [["ask", "Hi"], ["raw", "{}"], ["models"], ["config", "check"]], ids=" ".join)
-def test_a_strangers_env_does_not_get_at_the_key(world: World, call: list[str], holder: str, name: str) -> None:
+def test_a_strangers_dotenv_cannot_get_the_key(world: World, call: list[str], holder: str, name: str) -> None:
     file = world.home / "key"
     file.write_text(KEY)
     with FakeApi() as proxy:
@@ -188,7 +188,7 @@ def test_no_redirect_is_followed(world: World, call: list[str], code: int) -> No
 
 
 @pytest.mark.parametrize("call", [["ask", "Hi"], ["raw", "{}"], ["models"], ["config", "check"]], ids=" ".join)
-def test_a_proxy_of_https_sees_no_key(world: World, call: list[str]) -> None:
+def test_an_https_proxy_does_not_see_the_key(world: World, call: list[str]) -> None:
     seen: list[str] = []
     with FakeApi() as proxy:
 
@@ -223,7 +223,7 @@ INJECTIONS: dict[str, tuple[list[str], dict[str, str], int]] = {
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
-def test_nothing_smuggles_a_header_in(world: World, name: str) -> None:
+def test_nothing_can_inject_a_header(world: World, name: str) -> None:
     arguments, env, status = INJECTIONS[name]
     result = world.call(*arguments, **env)
     assert (result.status, result.out) == (status, "")
@@ -240,7 +240,7 @@ def test_nothing_smuggles_a_header_in(world: World, name: str) -> None:
     ],
     ids=" ".join,
 )
-def test_an_error_shows_nothing_of_the_keys_file(world: World, arguments: list[str]) -> None:
+def test_errors_do_not_quote_the_key_file(world: World, arguments: list[str]) -> None:
     (world.cwd / "key").write_text(KEY)
     result = world.call(*arguments, "Hi") if arguments[0] == "ask" else world.call(*arguments)
     assert (result.status, result.out) == (2, "")
@@ -252,7 +252,7 @@ def test_an_error_shows_nothing_of_the_keys_file(world: World, arguments: list[s
 
 @pytest.mark.parametrize("password", ["password", "pass/word", "pass@word", "pass:word", "[password"])
 @pytest.mark.parametrize("call", [["ask", "Hi"], ["config", "show"]], ids=" ".join)
-def test_an_error_shows_no_password_of_a_url(world: World, call: list[str], password: str) -> None:
+def test_errors_do_not_show_the_password_of_a_url(world: World, call: list[str], password: str) -> None:
     result = world.call(*call, AIMLAPI_BASE_URL=f"http://user:{password}@127.0.0.1/v1")
     assert result.status == (2 if call[0] == "ask" else 0)
     assert "//...@" in result.err + result.out

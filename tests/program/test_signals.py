@@ -48,7 +48,7 @@ def test_a_signal_leaves_the_part_of_a_file(world: World) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_a_wait_for_the_server_and_for_the_next_try(world: World, number: signal.Signals) -> None:
+def test_a_signal_ends_a_wait_for_the_server_or_the_next_attempt(world: World, number: signal.Signals) -> None:
     busy = error(503, "busy", headers=[("Retry-After", "60")])
     for behaviour, told in [(hang, b""), (busy, b"retry 1 of 1 in 60.0 s\n")]:
         world.api.requests.clear()
@@ -67,7 +67,7 @@ def test_a_signal_ends_a_wait_for_the_server_and_for_the_next_try(world: World, 
 
 @pytest.mark.skipif(not hasattr(LIBC, "tgkill"), reason="no signal can be sent to one thread here")
 @pytest.mark.parametrize("command", ["ask", "raw", "chat"])
-def test_a_signal_that_does_not_wake_the_main_thread_is_heard(world: World, command: str) -> None:
+def test_a_signal_that_does_not_wake_the_main_thread_is_handled(world: World, command: str) -> None:
     # As one is that comes between Python's last look for signals and the wait for the network.
     world.api.will(hang)
     words = [*PROGRAM, command, *(["--endpoint", "/models"] if command == "raw" else ["-I", "Hi"])]
@@ -84,7 +84,9 @@ def test_a_signal_that_does_not_wake_the_main_thread_is_heard(world: World, comm
     assert running.returncode == -signal.SIGTERM
 
 
-def test_a_signal_that_breaks_a_lock_of_pythons_is_no_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_breaks_a_python_lock_is_not_an_internal_error(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(arguments: list[str]) -> None:
         try:
             raise Stopped(signal.SIGINT)
@@ -132,7 +134,7 @@ def test_a_signal_that_comes_where_python_ignores_exceptions_is_not_lost(world: 
 
 
 def _catches_ctrl_c(pid: int) -> bool:
-    """Tells whether a process handles SIGINT: the interpreter does, and llamacli begins by ending that."""
+    """Returns whether a process handles SIGINT: the interpreter does, and llamacli begins by ending that."""
     with open(f"/proc/{pid}/status") as file:
         caught = next(line for line in file if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) & 1 << (signal.SIGINT - 1))
@@ -181,12 +183,12 @@ def test_ctrl_c_in_the_editor_is_ctrl_c(world: World) -> None:
     assert not world.api.requests
 
 
-def test_a_stdin_for_writing_only_is_none(world: World) -> None:
+def test_a_write_only_stdin_is_ignored(world: World) -> None:
     result = world.shell("llamacli ask Hi 0>/dev/null")
     assert (result.status, result.out) == (0, HELLO + "\n")
 
 
-def test_ctrl_c_takes_the_spinner_away(world: World) -> None:
+def test_ctrl_c_clears_the_spinner(world: World) -> None:
     world.api.will(hang)
     with Terminal(world, *PROGRAM, "ask", "-I", "Hi") as terminal:
         terminal.until("waiting for")
@@ -230,7 +232,7 @@ def test_an_output_that_cannot_be_written_is_74(world: World, command: str, wher
     assert result.err.count("\n") == 1
 
 
-def test_nothing_is_sent_where_stdout_is_closed(world: World) -> None:
+def test_nothing_is_sent_if_stdout_is_closed(world: World) -> None:
     world.shell("llamacli ask -I Hi >&-")
     assert not world.api.requests
 
@@ -248,17 +250,17 @@ def test_all_closed_and_a_file_to_write(world: World) -> None:
     assert (world.cwd / "out").read_text() == HELLO + "\n"
 
 
-def test_an_unwritable_stderr_hurts_no_answer(world: World) -> None:
+def test_an_unwritable_stderr_does_not_affect_the_answer(world: World) -> None:
     assert world.shell("llamacli ask -Iuv Hi 2>/dev/full").out == HELLO + "\n"
 
 
-def test_a_removed_working_directory_and_no_home_hurt_no_answer(world: World) -> None:
+def test_an_answer_needs_neither_working_directory_nor_home(world: World) -> None:
     del world.env["HOME"]
     result = world.shell('mkdir gone; cd gone; rmdir "$PWD"; llamacli ask -I Hi')
     assert (result.status, result.out, result.err) == (0, HELLO + "\n", "")
 
 
-def test_a_stdout_that_does_not_block_gets_every_byte(world: World) -> None:
+def test_a_nonblocking_stdout_gets_every_byte(world: World) -> None:
     world.api.will(stream([event(delta("x" * 300_000)), event(delta(finish="stop"))]))
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -1,4 +1,4 @@
-"""What a call imports: nothing that it does not need. Time itself is measured by `make bench`."""
+"""A call imports nothing that it does not need. Time itself is measured by `make bench`."""
 
 import subprocess
 import sys
@@ -27,7 +27,8 @@ CALLING = {
 
 
 def imported(world: World, *arguments: str) -> KeysView[str]:
-    """Returns the names of the modules that are loaded when the program ends, in the order of their loading."""
+    """Returns the names of the modules that are loaded when the program ends, in the order in which they were
+    loaded."""
     script = (
         "import os, sys; from llamacli.main import main\n"
         "try: main(sys.argv[1:])\n"
@@ -59,11 +60,11 @@ def test_ask_imports_what_it_needs_and_no_more(world: World) -> None:
         *(["raw", "--dry-run", "{}"], ["config", "show"], ["help", "exit-codes"], ["--version"], ["-h"], []),
     ],
 )
-def test_what_makes_a_call_is_imported_only_where_one_is_made(world: World, arguments: list[str]) -> None:
+def test_modules_that_make_a_call_are_imported_only_for_a_call(world: World, arguments: list[str]) -> None:
     assert not imported(world, *arguments) & CALLING
 
 
-def test_what_opens_the_connection_is_imported_before_requests(world: World) -> None:
+def test_modules_that_connect_are_imported_before_requests(world: World) -> None:
     modules = list(imported(world, "ask", "Hi"))
     assert modules.index("llamacli.http.connection.preconnect") < modules.index("requests")
     assert modules.index("llamacli.http.connection.tcp") < modules.index("requests")
@@ -76,7 +77,7 @@ def built(name: str, *words: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", app.COMMANDS)
-def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
+def test_each_flag_is_built_if_a_command_line_may_contain_it(name: str) -> None:
     command = app.LlamaCommand(app.command(name), None)
     everything = {form for param in command.params for form in (*param.opts, *param.secondary_opts)}
     for entry in app.command(name).flags:
@@ -89,12 +90,12 @@ def test_each_flag_is_built_where_a_command_line_may_mean_it(name: str) -> None:
             assert form in built(name, "--", form, "more")
 
 
-def test_a_flag_that_no_word_means_is_not_built() -> None:
+def test_a_flag_that_no_word_names_is_not_built() -> None:
     flags = {form for form in built("ask", "why", "-t.5", "--seed=3") if form.startswith("-")}
     assert flags == {"--temperature", "-t", "--seed", "-h", "--help", "--version"}
 
 
-def test_the_format_of_env_files_is_imported_only_if_there_is_one(world: World) -> None:
+def test_the_dotenv_parser_is_imported_only_if_there_is_a_file(world: World) -> None:
     assert "llamacli.config.dotenv" not in imported(world, "ask", "Hi")
     (world.cwd / ".env").write_text("LLAMACLI_TOP_K=3\n")
     modules = imported(world, "ask", "Hi")

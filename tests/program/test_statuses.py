@@ -24,7 +24,7 @@ from tests.support.world import World
 
 
 def check(world: World, status: int, *told: str, out: str | None = None, arguments: list[str] | None = None) -> None:
-    """Asks, and looks at everything that a failure must keep to."""
+    """Asks, and checks all rules that a failure must follow."""
     result = world.call("ask", *(arguments or []), "Hi")
     assert result.status == status, result.err
     if out is not None:
@@ -43,7 +43,7 @@ def test_an_id_names_the_request(world: World) -> None:
     assert world.api.requests[-1].headers["x-client-request-id"] == "my-own"
 
 
-def test_the_error_documents_own_id_is_told_where_no_header_has_one(world: World) -> None:
+def test_the_error_documents_id_is_shown_if_no_header_has_one(world: World) -> None:
     body = b'{"message": "words", "requestId": "req-7"}'
     world.api.will(raw(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
     check(world, 4, "words", " [request id req-7]\n")
@@ -54,7 +54,7 @@ def test_a_key_that_the_server_repeats_is_masked(world: World) -> None:
     check(world, 3, "sk-c...cdef")
 
 
-def test_one_whole_answer_of_two_is_broken(world: World) -> None:
+def test_one_complete_answer_out_of_two_is_broken(world: World) -> None:
     world.api.will(stream([event(delta("a", finish="stop")), event(delta("b", index=1))]))
     check(world, 9, out="", arguments=["-n", "2"])
 
@@ -130,7 +130,7 @@ def test_every_failure_names_the_request(world: World) -> None:
 
 
 @pytest.mark.parametrize("usage", [5, "x", [1], {"prompt_tokens": "x", "completion_tokens": None}])
-def test_usage_of_another_shape_is_no_fault(world: World, usage: Any) -> None:
+def test_usage_of_an_unexpected_shape_is_not_an_error(world: World, usage: Any) -> None:
     for meta in (usage, {"usage": usage}, {"usage": {"usd_spent": "x"}}):
         world.api.will(document({**completion("x"), "usage": usage, "meta": meta}))
         result = world.call("ask", "-u", "Hi")
@@ -143,7 +143,7 @@ def test_content_in_parts_is_text(world: World, arguments: list[str]) -> None:
     assert world.call("ask", *arguments, "Hi").out == "in parts\n"
 
 
-def test_a_cut_answer_with_nothing_in_it_is_10(world: World) -> None:
+def test_an_empty_cut_answer_is_10(world: World) -> None:
     world.api.will(text("", finish="length"))
     check(world, 10, out="")
 
@@ -201,7 +201,7 @@ def test_usage_errors_are_one_line_that_names_what_is_wrong(world: World, argume
 
 @pytest.mark.parametrize("arguments", [[], ["--no-stream"], ["--json"], ["--yes-no"]])
 @pytest.mark.parametrize("reason", ["error", "abort"])
-def test_an_answer_that_the_server_gave_up_is_7(world: World, arguments: list[str], reason: str) -> None:
+def test_an_answer_that_the_server_aborted_is_7(world: World, arguments: list[str], reason: str) -> None:
     whole = completion("Half an ans", finish=reason)
     whole["choices"][0]["error"] = {"code": 502, "message": "upstream died"} if reason == "error" else None
     world.api.will(document(whole))
@@ -230,7 +230,7 @@ ODD: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("arguments", [["ask"], ["ask", "--json"], ["ask", "-x"], ["batch", "-j1"]])
-def test_an_answer_of_no_sound_shape_is_7_or_9_and_never_a_fault_of_ours(
+def test_a_malformed_answer_is_7_or_9_and_never_an_internal_error(
     world: World, name: str, arguments: list[str]
 ) -> None:
     world.api.will(stream([event(ODD[name])]) if "deep" in name else document(ODD[name]))
@@ -239,7 +239,7 @@ def test_an_answer_of_no_sound_shape_is_7_or_9_and_never_a_fault_of_ours(
     assert result.err.count("\n") == 1
 
 
-def test_a_fault_is_70_and_tells_how_to_see_more(world: World) -> None:
+def test_an_internal_error_is_70_and_says_how_to_see_more(world: World) -> None:
     (world.cwd / "broken.py").write_text(
         "import sys, llamacli.main, llamacli.ask.prompt\n"
         "def fail(*args): raise KeyError('oops')\n"
@@ -278,7 +278,7 @@ REACHED = {
     ExitStatus.WITHHELD: test_cut_and_withheld_answers,
     ExitStatus.MISMATCH: "tests/ask/test_validation_loop.py",
     ExitStatus.FAILED: "tests/batch/test_output.py",
-    ExitStatus.INTERNAL: test_a_fault_is_70_and_tells_how_to_see_more,
+    ExitStatus.INTERNAL: test_an_internal_error_is_70_and_says_how_to_see_more,
     ExitStatus.OUTPUT: "tests/stdio/test_output.py",
     ExitStatus.HANGUP: "tests/program/test_signals.py",
     ExitStatus.INTERRUPTED: "tests/program/test_signals.py",

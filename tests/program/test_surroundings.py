@@ -44,7 +44,7 @@ STORING = ("config set-key", "chat")
 
 
 def anything(handler: Handler) -> None:
-    """Lists models to whom asks for them, and answers everybody else."""
+    """Lists models if asked for them, and answers any other request."""
     if handler.asked.path.endswith("/models"):
         handler.reply(200, b'{"data": [{"id": "m"}]}')
     else:
@@ -101,7 +101,7 @@ def test_without_a_home_only_storing_fails(world: World, name: str, home: str) -
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="nothing keeps root from writing")
 @pytest.mark.parametrize("name", COMMANDS)
-def test_in_a_home_that_is_read_only_only_storing_fails(world: World, name: str) -> None:
+def test_in_a_read_only_home_only_storing_fails(world: World, name: str) -> None:
     world.home.chmod(0o500)
     check(run(world, name, POWERLESS), 74 if name in STORING else 0)
     assert not list(world.home.iterdir())
@@ -110,7 +110,7 @@ def test_in_a_home_that_is_read_only_only_storing_fails(world: World, name: str)
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="nothing keeps root from reading")
 @pytest.mark.parametrize("name", COMMANDS)
-def test_settings_that_cannot_be_read_are_passed_over(world: World, name: str) -> None:
+def test_unreadable_settings_are_skipped(world: World, name: str) -> None:
     (world.config / ".env").write_text("LLAMACLI_SEED=5\n")
     (world.config / ".env").chmod(0)
     result = run(world, name, POWERLESS)
@@ -119,7 +119,7 @@ def test_settings_that_cannot_be_read_are_passed_over(world: World, name: str) -
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_working_directory_that_is_gone_hurts_nothing_else(world: World, name: str) -> None:
+def test_a_deleted_working_directory_affects_nothing_else(world: World, name: str) -> None:
     gone = world.cwd / "gone"
     gone.mkdir()
     script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
@@ -205,7 +205,7 @@ def fill(folder: Path) -> None:
             pass
 
 
-def test_an_answer_for_a_full_disk_is_74_and_the_old_one_stands(world: World, full: Path) -> None:
+def test_a_full_disk_is_74_and_keeps_the_old_answer(world: World, full: Path) -> None:
     (full / "out").write_text("old")
     world.api.will(text("word " * 10_000))
     for arguments in (["ask", "-o", str(full / "out"), "Hi"], ["raw", "-o", str(full / "out"), '{"stream": true}']):
@@ -221,7 +221,7 @@ def test_an_answer_for_a_full_disk_is_74_and_the_old_one_stands(world: World, fu
     check(Result(done.returncode, b"", done.stderr), 74)
 
 
-def test_a_full_disk_loses_no_stored_key_and_fails_no_list_of_models(world: World, full: Path) -> None:
+def test_a_full_disk_loses_no_stored_key_and_models_still_works(world: World, full: Path) -> None:
     (full / "llamacli").mkdir()
     (full / "llamacli" / ".env").write_text("AIMLAPI_API_KEY=old\n# kept\n")
     (full / "llamacli" / "models").write_text("old\n")
@@ -248,7 +248,7 @@ def limited(world: World, *arguments: str, **limits: int) -> Result:
 
 
 def starved(world: World, *arguments: str, size: int) -> bool:
-    """Runs the program with so many MB of address space; tells whether it did what it was asked."""
+    """Runs the program with this many MB of address space; returns whether it succeeded."""
     try:
         return ends_as_documented(limited(world, *arguments, **{"as": size << 20}))
     except subprocess.TimeoutExpired:
@@ -257,7 +257,7 @@ def starved(world: World, *arguments: str, size: int) -> bool:
         return False
 
 
-def test_a_limit_on_the_size_of_files_is_74(world: World) -> None:
+def test_the_file_size_limit_is_74(world: World) -> None:
     (world.cwd / "out").write_text("old")
     world.api.will(stream([event(delta("x" * 9000)), *streamed("more")]))
     result = limited(world, "ask", "-o", "out", "Hi", fsize=4096)

@@ -1,4 +1,4 @@
-"""Files: the old one stands until the new one is whole, and nothing that was paid for is lost."""
+"""Files: the old one stays until the new one is complete, and nothing paid for is lost."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def test_a_file_may_be_called_stdout(world: World) -> None:
     assert (world.cwd / "stdout").read_text() == HELLO + "\n"
 
 
-def test_what_is_no_regular_file_is_written_straight(world: World) -> None:
+def test_anything_but_a_regular_file_is_written_directly(world: World) -> None:
     assert world.call("ask", "-o", "/dev/null", "Hi").status == 0
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     os.mkfifo(world.cwd / "fifo")
@@ -100,7 +100,7 @@ def test_what_is_no_regular_file_is_written_straight(world: World) -> None:
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/stderr"])
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
-def test_a_descriptor_is_written_where_it_stands(world: World, path: str) -> None:
+def test_a_descriptor_is_written_at_its_position(world: World, path: str) -> None:
     (world.cwd / "log").write_text("before, and longer than the answer that follows: " + "x" * 99 + "\n")
     before = (world.cwd / "log").read_text()
     redirected = "2>>log" if path == "/dev/stderr" else ">>log"
@@ -123,7 +123,7 @@ def test_a_file_below_dev_is_a_file(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/999999999"])
-def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(world: World, path: str) -> None:
+def test_an_unwritable_file_is_reported_before_anything_is_sent(world: World, path: str) -> None:
     result = world.call("ask", "-o", path, "Hi")
     assert (result.status, result.out) == (74, "")
     assert result.err.startswith(f"llamacli: cannot write {path}: ")
@@ -307,6 +307,6 @@ def test_kill_9_leaves_the_old_file(world: World) -> None:
     assert (world.cwd / "out").read_text() == "old"
 
 
-def test_a_full_disk_is_told(world: World) -> None:
+def test_a_full_disk_is_reported(world: World) -> None:
     result = world.shell("llamacli ask -I Hi >/dev/full")
     assert (result.status, result.err) == (74, "llamacli: cannot write stdout: No space left on device\n")

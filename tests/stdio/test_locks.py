@@ -80,7 +80,7 @@ def test_lines_of_many_processes_stay_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "folder"])
-def test_what_is_written_is_synced_before_it_takes_the_old_ones_place(
+def test_a_file_is_synced_before_it_replaces_the_old_one(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No power failure can be had in a test; the order of the calls can."""

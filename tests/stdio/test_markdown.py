@@ -263,7 +263,7 @@ def test_the_environment_can_ask_for_it_and_a_flag_undo_it(world: World) -> None
             assert ("**two**" not in terminal.shown) == is_rendered
 
 
-def test_colour_is_left_out_where_it_is_not_wanted(world: World) -> None:
+def test_color_can_be_disabled(world: World) -> None:
     answer = "`code` and **bold**\n\n```python\nprint('x')\n```\n"
     colors = re.compile(r"\x1b\[(?:\d+;)*(3[0-8]|4[0-8]|9\d|10\d)[;m]")
     assert colors.search(sent(world, answer))

@@ -172,7 +172,7 @@ def test_several_answers_are_in_the_order_of_their_indices_whatever_is_taken_of_
     assert world.call(*command, stdin="Hi").out == "0\n1\n"
 
 
-def test_a_document_after_chunks_of_other_choices_is_what_counts(world: World) -> None:
+def test_a_document_replaces_chunks_of_other_choices(world: World) -> None:
     two = completion("```\na\n```")
     two["choices"].append({"index": 1, "finish_reason": "stop", "message": {"content": "```\nc\n```"}})
     world.api.will(stream([event(delta("```\nx\n```", index=3)), event(two)]))
@@ -219,7 +219,7 @@ def test_tool_calls_on_a_terminal_stay_json(world: World) -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"a": ', "", "[NaN]", "[" * 100_000, "1e999"])
-def test_arguments_that_are_no_json_stay_text(world: World, arguments: str) -> None:
+def test_arguments_that_are_not_json_stay_text(world: World, arguments: str) -> None:
     broken = {**CALL, "function": {"name": "f", "arguments": arguments}}
     world.api.will(answer(None, finish="tool_calls", tool_calls=[broken]))
     assert json.loads(world.call("ask", "Hi").out)["arguments"] == arguments
@@ -232,7 +232,7 @@ def test_the_older_function_call_is_a_tool_call(world: World) -> None:
 
 @pytest.mark.parametrize("names", [["reasoning_content"], ["reasoning"], ["reasoning", "reasoning_content"]])
 @pytest.mark.parametrize("together", [True, False])
-def test_reasoning_is_shown_on_stderr_where_it_is_wanted(world: World, names: list[str], together: bool) -> None:
+def test_reasoning_is_shown_on_stderr_if_requested(world: World, names: list[str], together: bool) -> None:
     thoughts: list[dict[str, Any]] = [dict.fromkeys(names, piece) for piece in ("Let me ", "think.")]
     chunks = [delta(**{"reasoning_content": "", **thought}) for thought in thoughts]
     events = [*map(event, chunks), event(delta("42")), event(delta(finish="stop"))]
@@ -256,7 +256,7 @@ def test_json_is_the_whole_response_in_one_line(world: World) -> None:
     assert "stream" not in world.api.body
 
 
-def test_no_stream_is_sent_only_where_it_was_said(world: World) -> None:
+def test_stream_false_is_sent_only_if_requested(world: World) -> None:
     world.call("ask", "--json", "--no-stream", "Hi")
     assert world.api.body["stream"] is False
     world.call("ask", "--json", "Hi", LLAMACLI_STREAM="1")
@@ -301,7 +301,7 @@ def test_json_of_a_failure_prints_nothing_on_stdout(world: World) -> None:
 # Usage, quiet, verbose
 
 
-def test_usage_is_asked_for_only_where_it_is_shown(world: World) -> None:
+def test_usage_is_requested_only_if_it_is_shown(world: World) -> None:
     world.call("ask", "Hi")
     assert "stream_options" not in world.api.body
     result = world.call("ask", "-u", "Hi")
@@ -317,12 +317,12 @@ def test_usage_is_asked_for_only_where_it_is_shown(world: World) -> None:
     assert world.call("ask", "-q", "Hi", LLAMACLI_USAGE="1").err.startswith("llamacli: 67 tokens in")
 
 
-def test_usage_says_where_the_server_tells_none(world: World) -> None:
+def test_usage_says_if_the_server_reports_none(world: World) -> None:
     world.api.will(text("x"))
     assert "no token counts" in world.call("ask", "-u", "Hi").err
 
 
-def test_counts_that_are_none_are_not_known(world: World) -> None:
+def test_invalid_counts_are_unknown(world: World) -> None:
     world.api.will(document({**completion(), "usage": {"prompt_tokens": None, "completion_tokens": 3}}))
     assert "? tokens in, 3 out" in world.call("ask", "-u", "Hi").err
 

@@ -50,7 +50,7 @@ def test_text_in_pieces_is_what_it_is_as_a_whole(parts: list[str]) -> None:
     assert shown == whole + ("" if whole.endswith("\n") or not whole else "\n")
 
 
-def test_a_short_key_is_masked_in_its_header_alone(world: World) -> None:
+def test_a_short_key_is_masked_only_in_its_header(world: World) -> None:
     world.api.will(document({"error": {"message": "Bearer none is not one of none"}}, 400))
     result = world.call("ask", "-v", "Hi", AIMLAPI_API_KEY="none")
     assert "> Authorization: Bearer ...\n" in result.err

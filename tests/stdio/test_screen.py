@@ -85,7 +85,7 @@ def test_the_spinner_leaves_reasoning_alone(world: World) -> None:
     assert terminal.shown.endswith("first second\r\n42\r\n")
 
 
-def test_quiet_and_no_color_count_for_what_is_said_before_they_are_read(world: World) -> None:
+def test_quiet_and_no_color_apply_to_earlier_notes_too(world: World) -> None:
     (world.cwd / ".env").write_text("no line of a .env\n")
     assert world.call("ask", "-q", "-t", "9", "Hi").err.count("\n") == 1
     (world.cwd / ".env").unlink()

@@ -30,7 +30,7 @@ def refusing(code: int, said: str) -> Behaviour:
 
 
 def written_calls(arguments: object) -> list[str]:
-    """Returns the texts in which Llama, Hermes and Qwen write a call instead of making it."""
+    """Returns the texts in which Llama, Hermes and Qwen write a call as text."""
     text = json.dumps(arguments)
     call = f'{{"name": "give_answer", "parameters": {text}}}'
     return [

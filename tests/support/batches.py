@@ -30,12 +30,12 @@ def errors(result: Result) -> list[tuple[int, str] | None]:
 
 
 def asked(world: World) -> Counter[str]:
-    """Returns how often the server was asked each prompt."""
+    """Returns how many times the server was asked each prompt."""
     return Counter(request.json["messages"][-1]["content"] for request in list(world.api.requests))
 
 
 class Running(subprocess.Popen[bytes]):
-    """A process that a test that fails does not wait for."""
+    """A process that a failing test does not wait for."""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind:
@@ -50,7 +50,7 @@ def start(world: World, *arguments: str, **more: Any) -> Running:
 
 
 def until(what: Any, seconds: float = 10) -> None:
-    """Waits until something is so."""
+    """Waits until a condition is true."""
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it never came to be"

@@ -1,4 +1,4 @@
-"""A chat at a real terminal, and what became of it."""
+"""A chat at a real terminal, and what it sent and saved."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Chat(Terminal):
         self.after(before, *answers, *([READY] if ready else []))
 
     def after(self, before: int, *expected: str | re.Pattern[str]) -> None:
-        """Waits until all of these have been shown, one after the other."""
+        """Waits until all of these have been shown, in this order."""
         for text in expected:
             pattern = re.compile(re.escape(text)) if isinstance(text, str) else text
             end = time.monotonic() + 30

@@ -1,6 +1,6 @@
-"""The dialects of servers, as a table: what is sent, and what a user gets to see of it.
+"""The dialects of servers, as a table: what is sent, and what a user sees.
 
-Most rows come from bug reports against other clients; none is of a server's own making.
+Most rows come from bug reports against other clients.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STOP = delta(finish="stop")
 
 @dataclass(frozen=True)
 class Dialect:
-    """A response; `status` and `text` are what ask makes of it, `words` what its error line speaks of."""
+    """A response; `status` and `text` are what ask makes of it, `words` what its error line mentions."""
 
     behaviour: Behaviour
     text: str = "hello"

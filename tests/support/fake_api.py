@@ -1,6 +1,6 @@
-"""A stand-in for the API: a real HTTP server on loopback that answers, fails, cuts and drips as it is told.
+"""A stand-in for the API: a real HTTP server on loopback that answers, fails, cuts and drips on request.
 
-It knows no llamacli. Run as a program (`python -m tests.support.fake_api PORT`) it is the
+It knows nothing about llamacli. Run as a program (`python -m tests.support.fake_api PORT`) it is the
 server of `make demo`.
 """
 
@@ -262,7 +262,7 @@ def echo(handler: Handler) -> None:
 
 
 def by_prompt(other: Behaviour = echo, **behaviours: Behaviour) -> Behaviour:
-    """Behaves as the prompt's name says, and otherwise as with any."""
+    """Behaves as the entry for the prompt says, otherwise as the default."""
     return lambda handler: behaviours.get(handler.prompt, other)(handler)
 
 
@@ -316,7 +316,7 @@ def error(status: int, message: str = "", headers: Sequence[tuple[str, str]] = (
 
 
 def raw(data: bytes, then: str = "cut") -> Behaviour:
-    """Sends bytes as they are, in place of any response."""
+    """Sends bytes as they are, in place of a response."""
 
     def behave(handler: Handler) -> None:
         handler.wfile.write(data)
@@ -348,7 +348,7 @@ hang = raw(b"", "hang")
 
 
 def demo(handler: Handler) -> None:
-    """Answers a prompt with what can be said of it without a model."""
+    """Answers a prompt as well as is possible without a model."""
     if handler.asked.method != "POST":
         return error(404, "no such path here")(handler)
     prompt = handler.asked.json["messages"][-1]["content"]

@@ -1,4 +1,4 @@
-"""The ways in which a call can go wrong, as tables: what the server does, and how each command ends that meets it.
+"""The ways in which a call can go wrong, as tables: what the server does, and how each command then ends.
 
 A row says how `ask` ends, and how another command does where that differs. The
 columns are in tests/program/test_matrix.py.
@@ -38,7 +38,7 @@ SO_FAR = event(delta("so far"))
 class Fault:
     """A way to fail.
 
-    `status` is how ask ends, `text` what of the answer has come by then. `others`
+    `status` is how ask ends, `text` how much of the answer has arrived by then. `others`
     holds the statuses of other kinds of command where they differ: raw, models, check.
     """
 
@@ -99,7 +99,7 @@ def endless(head: bytes, block: bytes, most: int = 400 << 20) -> Behaviour:
 
 
 def packed(data: bytes, kept: int | None = None, chunked: bool = False) -> Behaviour:
-    """Sends so many bytes of a gzip-encoded body, inside of HTTP that is whole."""
+    """Sends this many bytes of a gzip-encoded body, in complete HTTP framing."""
 
     def behave(handler: Handler) -> None:
         squeezed = gzip.compress(data)[:kept]
@@ -114,7 +114,7 @@ def packed(data: bytes, kept: int | None = None, chunked: bool = False) -> Behav
 
 @cache
 def bomb() -> bytes:
-    """Returns a few bytes that unpack to more than anybody wants."""
+    """Returns a few bytes that unpack to a huge body."""
     return gzip.compress(b'{"a": "' + b"x" * (80 << 20) + b'"}', 1)
 
 
@@ -132,7 +132,7 @@ def _hollow(behaviour: Behaviour) -> Fault:
 
 
 def _shape(*chunks: object, text: str = "") -> Fault:
-    """Events of a wrong shape, in a stream that HTTP brings whole: raw has nothing against them."""
+    """Events of a wrong shape, in a stream with complete HTTP framing: raw accepts them."""
     return _broken(stream([event(chunk) for chunk in chunks]), text, raw=0)
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for the API that answers thousands of calls a second: one thread, no checks, no faults but 429."""
+"""A stand-in for the API that answers thousands of calls a second: one thread, no checks, no errors but 429."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n
 
 
 class Server(asyncio.Protocol):
-    """Answers each prompt with `re: PROMPT` after a delay; refuses what is more than `allowed` at once."""
+    """Answers each prompt with `re: PROMPT` after a delay; refuses more than `allowed` calls at once."""
 
     in_flight = 0
     refused = 0

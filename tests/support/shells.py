@@ -1,4 +1,4 @@
-"""Real shells to complete in: each is asked what it offers for a line, or given a Tab and asked what came of it."""
+"""Real shells with the completion: what each offers for a line, and what a Tab does."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Shell:
         self._guard()
 
     def _guard(self) -> None:
-        """Makes a PATH on which nothing is found but programs that must not be started."""
+        """Makes a PATH that contains only programs that must not be started."""
         bin = self.folder / "bin"
         bin.mkdir()
         for program in ("python", "python3", "llamacli", "cat", "ls", "sed", "grep"):
@@ -126,14 +126,14 @@ class Shell:
 
     @property
     def started(self) -> str:
-        """The programs that were started, where none should be."""
+        """The programs that were started although none should be."""
         mark = self.folder / MARK
         return mark.read_text() if mark.exists() else ""
 
     def offers(self, *lines: str) -> dict[str, set[str]]:
         """Returns for each line what the shell offers at its end; `times` are the milliseconds that each took.
 
-        fish does not tell them, and zsh only without collecting what it offers, which takes as long again.
+        fish does not report them, and zsh only without collecting what it offers, which takes as long again.
         """
         self.log.write_text("")
         self.lines.write_text("".join(f"{line}\n" for line in lines))

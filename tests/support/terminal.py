@@ -15,7 +15,7 @@ from tests.support.world import World
 
 
 class Terminal:
-    """Runs a program in a session of its own on a pty. `shown` is everything that it has printed, `sent` its bytes."""
+    """Runs a program in its own session on a pty. `shown` is everything that it has printed, `sent` its bytes."""
 
     def __init__(self, world: World, *command: str, **env: str) -> None:
         self.shown = ""
@@ -38,7 +38,7 @@ class Terminal:
         os.close(self.master)
 
     def read(self, seconds: float) -> bool:
-        """Takes in what comes within so many seconds; False where the program has closed the terminal."""
+        """Reads output for this many seconds; False if the program has closed the terminal."""
         if not select.select([self.master], [], [], seconds)[0]:
             return True
         try:

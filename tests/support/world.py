@@ -1,4 +1,4 @@
-"""Two ways to run the program, with one result: as a process, and inside of this one where only the answer counts."""
+"""Two ways to run the program with the same result: as a process, and inside this one if only the answer matters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Result:
 
 @dataclass
 class World:
-    """A home, a working directory and an environment of its own, and the server that it points to."""
+    """A separate home, working directory and environment, and the server that they point to."""
 
     api: FakeApi
     home: Path
@@ -58,7 +58,7 @@ class World:
 
     @property
     def config(self) -> Path:
-        """The config folder, made."""
+        """Creates and returns the config folder."""
         folder = self.home / ".config" / "llamacli"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -111,7 +111,7 @@ class World:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def call(self, *arguments: str, stdin: str | bytes | None = None, **env: str) -> Result:
-        """Runs the program inside of this process: what is tested is no matter of processes."""
+        """Runs the program inside this process, for tests that are not about processes."""
         from llamacli.batch.calls.pool import READER_THREAD
         from llamacli.main import main
 
