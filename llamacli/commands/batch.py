@@ -93,6 +93,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     items = Items(inputs, parsed, source.limit)
     if preview.dry_run or preview.curl:
         return _preview(items, builder, options, env)
+    if network.usage_log:
+        _check_output(_status(network.usage_log), f"{network.usage_log} (--usage-log)", inputs)
     # A stored answer needs no key.
     server = None if reader.cache else endpoint.resolve(options[EndpointOptions], env)
 

@@ -67,7 +67,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     totals: dict[tuple[str, str], Total] = {}
     damaged = 0
     try:
-        with open(path, "rb") as file:
+        with env.input.waiting(f"waiting for {path}"), open(path, "rb") as file:
             for record in _records(file):
                 if record is None:
                     damaged += 1

@@ -258,6 +258,8 @@ def test_an_input_that_is_the_output_is_2(world: World) -> None:
         "llamacli batch -o hard '{}' <l",
         "llamacli batch -o /dev/stdout '{}' l >>l",
         "llamacli batch --input files '{}' soft >>l",
+        "llamacli batch '{}' l --usage-log hard",
+        "LLAMACLI_USAGE_LOG=soft llamacli batch '{}' <l -o m",
     ]
     for script in scripts:
         result = world.shell(script)
