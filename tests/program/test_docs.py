@@ -71,7 +71,11 @@ def folder(world: World) -> World:
 
     def answer(handler: Handler) -> None:
         if handler.asked.path == "/v1/models":
-            return document({"data": [{"id": "llama"}]})(handler)
+            models = [
+                {"id": id, "type": "openai/chat-completions", "info": {"contextLength": 8192}}
+                for id in ("llama", MODEL)
+            ]
+            return document({"data": models})(handler)
         if handler.asked.path == "/v2/billing":
             return document({"current_balance": 1.5})(handler)
         if "greets" in handler.asked.json["messages"][-1].get("content", ""):
