@@ -10,19 +10,18 @@ from llamacli.api.messages import RequestBody
 from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.ask.options import CacheOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
-from llamacli.ask.printer import Printer, usage_line
 from llamacli.cli.shared import OutputFile
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
-from llamacli.http.retry import RetryPolicy
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
+    from llamacli.ask.printer import Printer
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
 
@@ -72,6 +71,8 @@ class Runner:
 
         `connect` is called if there is something to send: a stored answer needs no client.
         """
+        from llamacli.http.retry import RetryPolicy
+
         request, policy = ChatRequest(body), None
         printer = self._printer(request, out)
 
@@ -89,7 +90,9 @@ class Runner:
         printer.finish(answer)
         return self._conclude(answer, out)
 
-    def _printer(self, request: ChatRequest, out: Output) -> Printer:
+    def _printer(self, request: ChatRequest, out: Output) -> "Printer":
+        from llamacli.ask.printer import Printer
+
         is_text = not (self.output_options.json or self.reader.has_format)
         is_live = is_text and self.params.stream is not False and request.choices == 1
         options = self.output_options, self.usage_options
@@ -109,6 +112,8 @@ class Runner:
         if self.reader.cache:
             self.reader.cache.prune()
         if self.usage_options.usage:
+            from llamacli.ask.printer import usage_line
+
             self.stderr.line(usage_line(answer), "2")
         if answer.error and not is_kept:
             raise answer.error

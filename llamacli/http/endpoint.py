@@ -1,7 +1,6 @@
 """Where a call goes and with which key: the base URL, the key's sources, and who may see it."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -198,10 +197,12 @@ def _command_runner(env: Environment) -> Callable[[], str] | None:
 
 def _from_command(command: str, origin: str, env: Environment) -> str:
     """Runs the key command. Its text may contain a secret, and is never shown."""
-    # It must not read a prompt that is piped in.
-    stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
+    import subprocess
+
     from llamacli.stdio.shell import read_output
 
+    # It must not read a prompt that is piped in.
+    stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
     with env.input.waiting("waiting for the key command"):
         status, output = read_output(command, stdin, MAX_KEY_BYTES)
     if status:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
 from llamacli.config.settings import load as load_settings
-from llamacli.http.connection.preconnect import Preconnect
-from llamacli.http.connection.proxy import has_any_proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import DEFAULT_BASE_URL, BaseUrlType, NetworkOptions, certificates
 from llamacli.http.request import is_loopback
@@ -15,6 +13,7 @@ from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
     from llamacli.http.client import Client
+    from llamacli.http.connection.preconnect import Preconnect
 
 
 #: With a shorter connect timeout there is no early connection: importing would use up part of it.
@@ -31,7 +30,7 @@ HARMLESS_FLAGS = {
 DECISIVE_SETTINGS = ("LLAMACLI_CONNECT_TIMEOUT", "LLAMACLI_MAX_TIME", "LLAMACLI_CACHE", "LLAMACLI_OFFLINE")
 
 #: The connection that connect_early has begun, for the first client.
-_early: dict[str, Preconnect | None] = {"connection": None}
+_early: dict[str, "Preconnect | None"] = {"connection": None}
 
 
 def connect_early(words: list[str]) -> None:
@@ -40,18 +39,24 @@ def connect_early(words: list[str]) -> None:
     Only over TLS, which takes two round trips more than sending the request alone.
     Nothing is sent; if the command line turns out to be wrong, the connection is closed.
     """
+    if not HARMLESS_FLAGS.issuperset(word for word in words if word.startswith("-")):
+        return
     if not os.environ.get("AIMLAPI_BASE_URL", DEFAULT_BASE_URL).startswith("https:"):
         return
     settings = load_settings(lambda note: None)
     url = settings.find("AIMLAPI_BASE_URL", untrusted=True) or (DEFAULT_BASE_URL, settings.sources[0])
     names = [name for source in settings.sources for name in source.values if source.values[name]]
     is_clear = (
-        HARMLESS_FLAGS.issuperset(word for word in words if word.startswith("-"))
-        and not any(name in DECISIVE_SETTINGS for name in names)
+        not any(name in DECISIVE_SETTINGS for name in names)
         and any(name in (*KEY_VARIABLES, *KEY_SOURCES) for name in names)
         and not url[1].untrusted
     )
-    if not is_clear or has_any_proxy():
+    if not is_clear:
+        return
+    from llamacli.http.connection.preconnect import Preconnect
+    from llamacli.http.connection.proxy import has_any_proxy
+
+    if has_any_proxy():
         return
     # An invalid URL is reported later. A closed standard descriptor must not become the connection.
     with suppress(ValueError, OSError, RuntimeError):
@@ -63,6 +68,9 @@ def connect_early(words: list[str]) -> None:
 
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
     """Returns a client that is about to send a request. Raises LlamaError (usage) if the CA bundle is missing."""
+    from llamacli.http.connection.preconnect import Preconnect
+    from llamacli.http.connection.proxy import has_any_proxy
+
     bundle = certificates(options)
     if options.usage_log:
         from llamacli.http.usage_log import usage_log

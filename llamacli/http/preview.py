@@ -10,7 +10,6 @@ from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOption
 from llamacli.http.request import Request
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
-from llamacli.stdio.shell import quote
 
 
 def print_previews(requests: Iterable[Request], options: LoadedOptions, path: str | None, env: Environment) -> None:
@@ -40,6 +39,8 @@ def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key:
     printf passes the body, because it is built into the shell: an argument of a program
     is limited to 128 KiB on Linux. The key stays in a variable.
     """
+    from llamacli.stdio.shell import quote
+
     # Without -g, curl expands braces and brackets in a URL.
     words = ["curl", "-sS", "-N", "-g"]
     # With -X HEAD, curl would wait for the body that the headers announce.

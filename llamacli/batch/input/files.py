@@ -1,7 +1,6 @@
 """The inputs of a batch, and files as its items."""
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -83,7 +82,7 @@ class FileList:
         if len(data) > MAX_ITEM_BYTES:
             raise LlamaError(ExitStatus.USAGE, f"{name} is longer than 64 MiB", "split it")
         check_encoding(data, name, path)
-        source = SourceFile(path, hashlib.sha256(data).digest(), data.startswith(BOM), data.endswith(b"\n"))
+        source = SourceFile(path, _digest(data), data.startswith(BOM), data.endswith(b"\n"))
         try:
             return data.removeprefix(BOM).decode("utf-8", "replace" if self._inputs.lossy else "strict"), source
         except UnicodeDecodeError as error:
@@ -114,7 +113,7 @@ def read_unchanged(file: SourceFile) -> bytes | None:
             data = opened.read()
     except OSError:
         return None
-    return data if hashlib.sha256(data).digest() == file.digest else None
+    return data if _digest(data) == file.digest else None
 
 
 def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -> list[ItemSource]:
@@ -122,3 +121,9 @@ def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -
     if format == "files":
         return [FileList(paths, inputs)]
     return [InputFile(path, format, inputs) for path in paths or ["-"]]
+
+
+def _digest(data: bytes) -> bytes:
+    import hashlib
+
+    return hashlib.sha256(data).digest()
