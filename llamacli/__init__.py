@@ -1,4 +1,4 @@
-"""llamacli: a Unix-style command-line client for chat models behind an OpenAI-compatible API."""
+"""llamacli: a Unix-style command-line client for chat models."""
 
 PROGRAM = "llamacli"
 __version__ = "0.1.0"

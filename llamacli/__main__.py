@@ -1,4 +1,4 @@
-"""The program's first lines: Ctrl-C is silent from here on, and a broken installation ends with 70, never with 1."""
+"""The program's first lines: a silent Ctrl-C, and 70 if it cannot start."""
 
 import gc
 import signal

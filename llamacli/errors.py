@@ -1,4 +1,4 @@
-"""The exit statuses, and the one exception that carries an expected failure to one of them."""
+"""The exit statuses, and the exception for expected failures."""
 
 import enum
 

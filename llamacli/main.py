@@ -1,4 +1,4 @@
-"""Runs the program: the one place where errors and signals become exit statuses."""
+"""Runs the program: turns errors and signals into exit statuses."""
 
 import errno
 import os

@@ -1,1 +1,1 @@
-"""The API's JSON, in the API's own terms. Knows nothing about flags, files or sockets."""
+"""The API's JSON in its own terms. Knows no flags, files or sockets."""

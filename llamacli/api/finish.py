@@ -1,4 +1,4 @@
-"""How an answer ended: what servers say in finish_reason, and what that means for a completion."""
+"""How an answer ended: what finish_reason says, and what that means."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The API's JSON as types: messages, choices and completions, and how to read them."""
+"""The API's JSON as types: messages, choices and completions."""
 
 from collections.abc import Callable
 from typing import TypedDict, cast

@@ -1,4 +1,4 @@
-"""Separates the reasoning that some servers leave in the content from the answer."""
+"""Separates the reasoning in the content of an answer from the answer."""
 
 import re
 

@@ -1,4 +1,7 @@
-"""Bytes of a text/event-stream to events: the WHATWG HTML standard, section 9.2, and what servers send besides it."""
+"""Bytes of a text/event-stream to events.
+
+The rules are those of the WHATWG HTML standard, section 9.2, and of servers that deviate from it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Turns a request into an answer: asks, checks the reply, and extracts what was asked for."""
+"""Turns a request into an answer: asks, checks the reply, extracts."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""Stored answers: --cache returns the answer to the same request without asking again."""
+"""Stored answers: --cache returns the answer to the same request."""
 
 import json
 import os

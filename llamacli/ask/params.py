@@ -1,4 +1,7 @@
-"""The table of request parameters: one field is one key of the API, one flag, one environment variable."""
+"""The table of request parameters.
+
+One field is one key of the API, one flag and one environment variable.
+"""
 
 import json
 import re

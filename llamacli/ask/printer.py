@@ -1,4 +1,7 @@
-"""Prints an answer, and the line of --usage: text as it arrives, everything else once it is complete."""
+"""Prints an answer and the line of --usage.
+
+Text is printed as it arrives, everything else once it is complete.
+"""
 
 import os
 from contextlib import AbstractContextManager, nullcontext

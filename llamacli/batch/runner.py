@@ -1,4 +1,4 @@
-"""Runs a batch: items to requests to rows, with shared rate limiting, budget and shutdown."""
+"""Runs a batch, with shared rate limiting, budget and shutdown."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""Reads messages from the terminal: readline, its history, Tab, messages of several lines."""
+"""Reads messages from the terminal: readline, its history, Tab, pastes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The POSIX session of a call, usually a terminal, and the last conversation in it."""
+"""The POSIX session of a call, and the last conversation in it."""
 
 import json
 import os

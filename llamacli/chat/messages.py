@@ -1,4 +1,4 @@
-"""The messages of a conversation: as lines of a file, as a request, as a transcript."""
+"""The messages of a conversation: as lines, as a request, as a transcript."""
 
 import json
 from collections.abc import Callable

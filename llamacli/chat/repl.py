@@ -1,4 +1,4 @@
-"""The interactive chat: reads a message or a command, runs it, and reads the next one."""
+"""The interactive chat: reads messages and commands, and runs them."""
 
 import os
 import signal

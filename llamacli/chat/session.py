@@ -1,4 +1,7 @@
-"""A saved conversation: JSON Lines, one message per line, safe against kill -9 and concurrent writers."""
+"""A saved conversation: JSON Lines, one message per line.
+
+It is safe against kill -9 and concurrent writers.
+"""
 
 import errno
 import os

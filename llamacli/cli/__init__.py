@@ -1,1 +1,1 @@
-"""The command line: tables of flags, and everything that is generated from them."""
+"""The command line: tables of flags, and everything generated from them."""

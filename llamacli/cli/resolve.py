@@ -1,4 +1,7 @@
-"""Loads the options of a call: flag, then environment, then .env files, then default."""
+"""Loads the options of a call.
+
+A value is taken from its flag, then the environment, then .env files, then the default.
+"""
 
 import re
 from collections.abc import Mapping

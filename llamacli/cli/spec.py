@@ -1,4 +1,4 @@
-"""Commands and flags as plain data: for the parser, help, man page and completions."""
+"""Commands and flags as plain data, for parser, help, man and completions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NamedTuple, cast

@@ -1,4 +1,4 @@
-"""Suggestions for mistyped commands and options. Imported only after a mistake."""
+"""Suggestions for mistyped words. Imported only after a mistake."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""Groups of flags: one field is one flag, one environment default, one line of help."""
+"""Groups of flags: one field is one flag with its variable and help."""
 
 import inspect
 from collections.abc import Mapping

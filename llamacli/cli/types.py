@@ -1,4 +1,4 @@
-"""The types of flag values: each parses a text or says what is wrong with it."""
+"""The types of flag values: each parses a text or says what is wrong."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""`llamacli batch`: one question for each line, record or file, in parallel."""
+"""`llamacli batch`: one question for each line, record or file."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""`llamacli completion`: prints or installs the completion script of a shell."""
+"""`llamacli completion`: prints or installs a completion script."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`llamacli config`: shows and changes settings, stores the key, tries the connection."""
+"""`llamacli config`: settings, the key, and a check of the connection."""
 
 import os
 import re

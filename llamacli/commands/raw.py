@@ -1,4 +1,4 @@
-"""`llamacli raw`: a JSON body in, the API's JSON out, nothing changed in between."""
+"""`llamacli raw`: a JSON body in, the API's JSON out."""
 
 import json
 import os

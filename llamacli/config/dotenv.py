@@ -1,4 +1,4 @@
-"""The .env format, read by python-dotenv's parser: returns the values, sets one or removes one."""
+"""The .env format, read by python-dotenv's parser."""
 
 import re
 from collections.abc import Iterable

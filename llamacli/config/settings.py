@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, a project's .env, the user's .env, in that order."""
+"""Where settings come from: the environment and two .env files."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The body of a response as blocks, events or a document, read until it is complete."""
+"""The body of a response as blocks, events or a document."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where a call goes and with which key: the base URL, the key's sources, and who may see it."""
+"""Where a call goes and with which key, and who may see the key."""
 
 import os
 import sys

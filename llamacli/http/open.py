@@ -1,4 +1,4 @@
-"""Opens a client: the connection first, in a thread, while requests is still being imported."""
+"""Opens a client: connects in a thread while requests is being imported."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The flags of a call: server and key, headers, timeouts, certificates, previews."""
+"""The flags of a call: server, key, headers, timeouts, TLS, previews."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Prints the body of a response as it arrives, and detects one that was cut short."""
+"""Prints the body of a response as it arrives, and detects truncation."""
 
 import json
 from collections.abc import Iterator

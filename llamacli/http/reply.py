@@ -1,4 +1,4 @@
-"""Reads the answer in a successful response as it arrives, whatever form it has."""
+"""Reads the answer in a successful response as it arrives, in any form."""
 
 import time
 from collections.abc import Iterator

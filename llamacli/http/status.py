@@ -1,4 +1,4 @@
-"""What each HTTP error status means: the exit status, and what the user can do."""
+"""What each HTTP error status means, and what the user can do."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,7 @@
-"""--usage-log: one JSON line for each request, with what it cost and how it ended; no prompt, answer or key."""
+"""--usage-log: one JSON line for each request.
+
+It says what the request cost and how it ended; it contains no prompt, answer or key.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""The surroundings of one call, created once in main and passed down: settings, stdin and files, stderr."""
+"""The surroundings of one call: settings, stdin and files, stderr.
+
+Created once in main and passed down.
+"""
 
 from llamacli.config import settings
 from llamacli.stdio.input import InputReader

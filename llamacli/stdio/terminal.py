@@ -1,4 +1,4 @@
-"""Changes to the terminal's state, undone before the program stops (Ctrl-Z) or ends."""
+"""Changes to the terminal's state, undone before Ctrl-Z or the end."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Finds fenced code blocks (CommonMark 0.31, section 4.5), wherever CommonMark allows them."""
+"""Finds fenced code blocks (CommonMark 0.31, section 4.5)."""
 
 import re
 from collections.abc import Iterable

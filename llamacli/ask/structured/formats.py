@@ -1,4 +1,4 @@
-"""The formats of a structured answer: one of several choices, yes or no, JSON that satisfies a schema."""
+"""The formats of a structured answer: a choice, yes or no, JSON."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The validation loop: asks by a forced function call, checks the answer, and asks again if it does not fit."""
+"""The validation loop: asks by a forced function call, checks, asks again."""
 
 from collections.abc import Callable, Collection
 from typing import NamedTuple

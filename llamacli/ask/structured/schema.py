@@ -1,4 +1,7 @@
-"""A JSON Schema (draft 2020-12, or the draft that its `$schema` names) and the concise notation for one."""
+"""JSON Schemas and the concise notation for them.
+
+The draft is 2020-12, or the one that `$schema` names.
+"""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How fast a batch may go: the number of parallel calls, and when the next one may start."""
+"""How fast a batch may go: parallel calls, and when the next may start."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The items of a batch: lines, records or files, read as they arrive and never all at once."""
+"""The items of a batch: lines, records or files, read as they arrive."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The file of a batch: it grows by a row at a time, and is put in order when all rows are complete."""
+"""The file of a batch: it grows row by row, and is sorted when complete."""
 
 import errno
 import json

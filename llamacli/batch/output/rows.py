@@ -1,4 +1,4 @@
-"""The rows of a batch, and the printer that keeps them in the order of their items."""
+"""The rows of a batch, and the printer that keeps them in order."""
 
 import re
 import threading

@@ -1,4 +1,7 @@
-"""Generated files: of the repository (`python -m llamacli.cli.docs.generate FOLDER`), and of --install."""
+"""Generated files: those of the repository, and those of --install.
+
+For the repository: `python -m llamacli.cli.docs.generate FOLDER`.
+"""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The short and full help of each command, the topics, and the tables of variables and files."""
+"""The help of commands, the topics, and the tables of variables and files."""
 
 import shutil
 import textwrap

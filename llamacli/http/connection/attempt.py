@@ -1,4 +1,4 @@
-"""One attempt at a call: how far it got, its deadlines, and the thread that enforces them."""
+"""One attempt at a call, its deadlines, and the thread that enforces them."""
 
 import math
 import os

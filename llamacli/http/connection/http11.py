@@ -1,4 +1,4 @@
-"""HTTP/1.1 read strictly: a body that was cut short is never taken for a whole one."""
+"""HTTP/1.1 read strictly: a truncated body never passes for a complete one."""
 
 import re
 import zlib

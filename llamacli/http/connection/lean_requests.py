@@ -1,4 +1,4 @@
-"""Imports requests without the parts that a call does not need, and describes its errors."""
+"""Imports only the parts of requests that are needed; describes its errors."""
 
 import re
 import ssl

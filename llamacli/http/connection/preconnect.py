@@ -1,4 +1,4 @@
-"""A connection that is opened in a thread while the rest of the program is still being imported."""
+"""A connection that a thread opens while the program is still importing."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Which proxy a call uses, by the environment variables that curl and requests read too."""
+"""Which proxy a call uses, by the usual environment variables."""
 
 import os
 import re

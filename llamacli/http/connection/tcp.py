@@ -1,4 +1,4 @@
-"""Opens TCP connections: the name and all of its addresses within one timeout."""
+"""Opens TCP connections: name and addresses within one timeout."""
 
 import queue
 import socket

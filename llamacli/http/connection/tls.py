@@ -1,4 +1,7 @@
-"""TLS contexts that connections share: loading certificates takes longer than a handshake, and a megabyte."""
+"""TLS contexts that connections share.
+
+Loading certificates takes longer than a handshake, and a megabyte.
+"""
 
 import os
 import ssl

@@ -1,4 +1,7 @@
-"""The text of a Markdown block as lines of a terminal: emphasis, code, links, math, and where lines break."""
+"""The text of a Markdown block as lines of a terminal.
+
+It handles emphasis, code, links and math, and breaks lines.
+"""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""Markdown on a terminal while it is being written: finished lines stay, only the last ones are drawn again."""
+"""Markdown on a terminal while it is being written.
+
+Finished lines stay; only the last ones are drawn again.
+"""
 
 import os
 from contextlib import ExitStack, suppress

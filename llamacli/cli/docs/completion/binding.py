@@ -1,4 +1,4 @@
-"""Key bindings that replace the command line with the command that a model suggests for it."""
+"""Key bindings that ask a model for a command line."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The completion for fish: a function that reads the command line, and the tables that it looks into."""
+"""The completion for fish: a function and the tables that it uses."""
 
 from collections.abc import Iterator, Sequence
 

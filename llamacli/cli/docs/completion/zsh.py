@@ -1,4 +1,4 @@
-"""The completion script for zsh: specifications for `_arguments`, found by fpath or sourced."""
+"""The completion for zsh: specifications for `_arguments`."""
 
 from collections.abc import Iterator, Sequence
 
