@@ -22,7 +22,10 @@ MEMORY_RESERVE: list[bytes] = []
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command line and returns its exit status. Raises Stopped after a signal."""
+    """Runs one command line and returns its exit status.
+
+    Raises Stopped after a signal.
+    """
     _keep_standard_descriptors()
     stderr = Stderr()
     # Errors in the command line are reported before its options are loaded.

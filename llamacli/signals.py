@@ -18,7 +18,10 @@ _is_woken = False
 
 
 def catch() -> None:
-    """Makes the signals raise Stopped. A signal that is ignored (nohup, a background job) stays ignored."""
+    """Makes the signals raise Stopped.
+
+    A signal that is ignored (nohup, a background job) stays ignored.
+    """
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)

@@ -41,7 +41,10 @@ class Accumulator:
         self._completion: Completion | None = None
 
     def add(self, chunk: Chunk) -> Increment:
-        """Adds a chunk and returns what it adds. Raises ValueError if it does not have the API's shape."""
+        """Adds a chunk and returns what it adds.
+
+        Raises ValueError if it does not have the API's shape.
+        """
         self._completion = None
         try:
             self._add(chunk)
@@ -134,7 +137,10 @@ class Accumulator:
 
 
 class _PartialChoice:
-    """One choice as it grows. Texts are lists of pieces: joining them for each chunk would be quadratic."""
+    """One choice as it grows.
+
+    Texts are lists of pieces: joining them for each chunk would be quadratic.
+    """
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}

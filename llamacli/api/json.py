@@ -10,7 +10,10 @@ JsonObject = dict[str, Json]
 
 
 def loads(text: str) -> Json:
-    """Reads JSON as a server sends it. Raises ValueError if it is not JSON, or nested too deeply."""
+    """Reads JSON as a server sends it.
+
+    Raises ValueError if it is not JSON, or nested too deeply.
+    """
     try:
         return json.loads(text)
     except RecursionError:

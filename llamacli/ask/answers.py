@@ -99,7 +99,10 @@ class Answer(NamedTuple):
 
 
 class AnswerReader:
-    """Asks for answers in the requested format. Several threads may use it at once."""
+    """Asks for answers in the requested format.
+
+    Several threads may use it at once.
+    """
 
     def __init__(
         self,
@@ -107,7 +110,10 @@ class AnswerReader:
         allow_truncated: bool,
         note: Callable[[str], None],
     ) -> None:
-        """Raises LlamaError (usage) if the options ask for two formats. `note` reports each further request."""
+        """Raises LlamaError (usage) if the options ask for two formats.
+
+        `note` reports each further request.
+        """
         self.cache = _open_cache(options)
         format = options[FormatOptions]
         self.validation = format.validation_loop()
@@ -129,7 +135,10 @@ class AnswerReader:
         return self.validation is not None and self.validation.format.is_json
 
     def build_body(self, body: RequestBody) -> RequestBody:
-        """Returns a body that asks for the format. Raises LlamaError (usage) if it cannot."""
+        """Returns a body that asks for the format.
+
+        Raises LlamaError (usage) if it cannot.
+        """
         return self.validation.build_body(body) if self.validation else body
 
     def read(self, request: ChatRequest, send: Send, is_whole: bool = True) -> Answer:
@@ -239,14 +248,20 @@ class AnswerReader:
 
 
 def _is_unavailable(error: LlamaError) -> bool:
-    """True for an error that another model may not have: 404, 429 or 5xx. A used-up quota affects every model."""
+    """True for an error that another model may not have: 404, 429 or 5xx.
+
+    A used-up quota affects every model.
+    """
     if error.http_status is None or error.status == ExitStatus.CREDITS:
         return False
     return error.http_status in (404, 429) or error.http_status >= 500
 
 
 def _open_cache(options: LoadedOptions) -> "AnswerCache | None":
-    """Returns the cache that the options ask for, None without one. Raises LlamaError (usage)."""
+    """Returns the cache that the options ask for, None without one.
+
+    Raises LlamaError (usage).
+    """
     for group in options:
         if isinstance(group, CacheOptions) and group.is_used:
             from llamacli.ask.cache import AnswerCache

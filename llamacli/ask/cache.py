@@ -28,7 +28,10 @@ MAX_PRUNED_ENTRIES = 1000
 
 
 class CachedReply:
-    """A stored completion in the place of a reply. Raises ValueError if it does not have the API's shape."""
+    """A stored completion in the place of a reply.
+
+    Raises ValueError if it does not have the API's shape.
+    """
 
     headers: Mapping[str, str] = {}
     time_left = float("inf")
@@ -50,7 +53,10 @@ class CachedReply:
 
 
 class AnswerCache:
-    """The answers of one server. Any number of threads and processes may use it at once."""
+    """The answers of one server.
+
+    Any number of threads and processes may use it at once.
+    """
 
     def __init__(self, options: CacheOptions, base_url: str) -> None:
         """Raises LlamaError (usage) if the options contradict each other."""
@@ -92,7 +98,9 @@ class AnswerCache:
         self._has_stored = True
 
     def prune(self) -> None:
-        """Removes old answers if this process has stored one. Checks a limited number, chosen at random in a large
+        """Removes old answers if this process has stored one.
+
+        Checks a limited number, chosen at random in a large
         cache."""
         if not self._has_stored:
             return

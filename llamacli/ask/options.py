@@ -86,7 +86,10 @@ class FormatOptions(Options):
     ] = False
 
     def validation_loop(self) -> "ValidationLoop | None":
-        """Returns the loop that asks for the format, None without one. Raises LlamaError (usage) if there are two."""
+        """Returns the loop that asks for the format, None without one.
+
+        Raises LlamaError (usage) if there are two.
+        """
         formats = [name for name in ("choice", "yes_no", "schema", "extract") if getattr(self, name)]
         if len(formats) > 1:
             names = " and ".join("--" + name.replace("_", "-") for name in formats)

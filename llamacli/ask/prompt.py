@@ -25,7 +25,10 @@ RequestMessage = Mapping[str, object]
 
 
 class TextFile(NamedTuple):
-    """A file of text. As text it is what the model gets: the content, marked with its name."""
+    """A file of text.
+
+    As text it is what the model gets: the content, marked with its name.
+    """
 
     path: str
     text: str
@@ -111,7 +114,10 @@ def question(words: list[str], options: InputOptions, inputs: InputReader) -> Qu
 
 
 def content(options: LoadedOptions, env: Environment) -> Content:
-    """Returns what is asked, "" for nothing, shortened as --overflow says. Raises LlamaError (usage)."""
+    """Returns what is asked, "" for nothing, shortened as --overflow says.
+
+    Raises LlamaError (usage).
+    """
     input = options[InputOptions]
     asked = question(options.operands("prompt"), input, env.input)
     if input.overflow == "fail":
@@ -171,7 +177,10 @@ def join_parts(parts: Iterable[str | Attachment]) -> Content:
 
 
 def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment]:
-    """Returns the files of --file and --files-from, in this order. Raises LlamaError (usage)."""
+    """Returns the files of --file and --files-from, in this order.
+
+    Raises LlamaError (usage).
+    """
     paths = list(options.file or [])
     if options.files_from is not None:
         data = inputs.file_bytes(options.files_from, "--files-from")
@@ -181,7 +190,10 @@ def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment
 
 
 def attachment(path: str, inputs: InputReader) -> Attachment:
-    """Reads a file that goes with a question: a picture or text. Raises LlamaError (usage)."""
+    """Reads a file that goes with a question: a picture or text.
+
+    Raises LlamaError (usage).
+    """
     data = inputs.text_or_picture(path)
     if isinstance(data, str):
         return TextFile(path, data)
@@ -218,7 +230,10 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
 
 
 def system(options: ContextOptions, inputs: InputReader) -> str | None:
-    """Returns the system message, None if there is none. Raises LlamaError (usage)."""
+    """Returns the system message, None if there is none.
+
+    Raises LlamaError (usage).
+    """
     _check_variables(options)
     return options.role.render_role(variables(options.role, options, inputs)) if options.role else options.system
 

@@ -42,7 +42,10 @@ class PromptFile(FileValue):
         self.path, self.settings, self.defaults, self.text, self.line = path, settings, defaults, text, line
 
     def render(self, variables: Mapping[str, str], words: str, stdin: str | None) -> str:
-        """Returns the text with its variables replaced. Raises LlamaError (usage) if one has no value."""
+        """Returns the text with its variables replaced.
+
+        Raises LlamaError (usage) if one has no value.
+        """
         values = {**variables, WORDS: words}
         if stdin is not None:
             values[STDIN] = stdin
@@ -137,7 +140,9 @@ def expand(
 
 
 def find(stored: StoredFile, name: str, flag: str) -> str:
-    """Returns the path of a prompt file or role by its name or path. Raises LlamaError (usage).
+    """Returns the path of a prompt file or role by its name or path.
+
+    Raises LlamaError (usage).
 
     A prompt file may be anywhere; a role is in its folder.
     """
@@ -164,7 +169,10 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
 
 
 def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
-    """Parses a prompt file or role. Raises LlamaError (usage) naming file and line."""
+    """Parses a prompt file or role.
+
+    Raises LlamaError (usage) naming file and line.
+    """
     lines = text.removeprefix("\ufeff").split("\n")
     start = 1 if lines[0].startswith("#!") else 0
     settings: dict[str, Setting] = {}
@@ -205,7 +213,10 @@ def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int
 
 
 def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: FlagsByName, where: str) -> None:
-    """Adds a setting. Raises LlamaError (usage) if no prompt file can set it."""
+    """Adds a setting.
+
+    Raises LlamaError (usage) if no prompt file can set it.
+    """
     field, flag = flags.get(name, ("", None))
     if flag is None or not flag.in_prompt_file:
         raise _unsuitable(name, flags, where)

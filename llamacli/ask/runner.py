@@ -43,11 +43,17 @@ class Runner:
 
     @property
     def in_chunks(self) -> bool:
-        """True if each chunk is printed as a line. Only the flag asks for that, not its environment variable."""
+        """True if each chunk is printed as a line.
+
+        Only the flag asks for that, not its environment variable.
+        """
         return self.output_options.json and self.params.stream is True and self.params.from_flag("stream")
 
     def build_body(self, messages: Sequence[Mapping[str, object]]) -> RequestBody:
-        """Returns the request body for these messages. Raises LlamaError (usage)."""
+        """Returns the request body for these messages.
+
+        Raises LlamaError (usage).
+        """
         body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
         if self.in_chunks and self.reader.validation:
             what = f"--json --stream prints an answer before {self.reader.validation.format.flag} has checked it"
@@ -67,7 +73,9 @@ class Runner:
         return self.params.stream is not False
 
     def run(self, body: RequestBody, connect: "Connect", out: Output) -> Answer:
-        """Sends a body and prints the answer. Raises LlamaError unless it is complete or cut.
+        """Sends a body and prints the answer.
+
+        Raises LlamaError unless it is complete or cut.
 
         `connect` is called if there is something to send: a stored answer needs no client.
         """
@@ -99,7 +107,10 @@ class Runner:
         return Printer(out, self.stderr, options, self.reader, is_live, self.in_chunks)
 
     def _conclude(self, answer: Answer, out: Output) -> Answer:
-        """Commits the output and prints the usage. Raises the answer's error unless something is worth keeping."""
+        """Commits the output and prints the usage.
+
+        Raises the answer's error unless something is worth keeping.
+        """
         choices = answer.completion.get("choices") or []
         if 0 < len(choices) < answer.request.choices:
             self.stderr.note(f"the server sent {len(choices)} of {answer.request.choices} answers: it ignores --n")

@@ -31,7 +31,10 @@ class PartMapper:
     """Replaces the texts of a question with the answers to their parts, until those are short enough."""
 
     def __init__(self, context: Sequence[RequestMessage], options: LoadedOptions, env: Environment) -> None:
-        """Reads the question; `context` is what it starts with. Raises LlamaError (usage)."""
+        """Reads the question; `context` is what it starts with.
+
+        Raises LlamaError (usage).
+        """
         self._context, self._options, self._env = context, options, env
         self._params, self._output = options[Params], options[OutputOptions]
         fields = self._params.body([], stream=None, usage=False)
@@ -54,7 +57,10 @@ class PartMapper:
             yield ChatRequest(self._body(content, reader))
 
     def content(self) -> Content:
-        """Asks the parts, and returns the content of the last request. Raises the LlamaError of the worst part."""
+        """Asks the parts, and returns the content of the last request.
+
+        Raises the LlamaError of the worst part.
+        """
         while self._is_too_long:
             text = join_texts(self._answers())
             if estimate_tokens(text) >= self._length:

@@ -193,7 +193,10 @@ class BatchRunner:
         return body, request_digest(body, self.reader.extracts) if self._sink.needs_keys else None, None
 
     def _work(self, task: BatchTask) -> None:
-        """Asks one item and writes its row. Raises BatchEnded if the batch ends before there is one."""
+        """Asks one item and writes its row.
+
+        Raises BatchEnded if the batch ends before there is one.
+        """
         worker = Worker(self, task.order, task.item.index)
         answer, error = None, task.error
         if not error:
@@ -246,7 +249,10 @@ class BatchRunner:
         self.pool.end()
 
     def _conclude(self, stopped: Stopped | None) -> None:
-        """Prints the summary. Raises the error that the program ends with, if there is one."""
+        """Prints the summary.
+
+        Raises the error that the program ends with, if there is one.
+        """
         left = self._read_count - self._row_count if self._all_read else None
         summary = self.stats.summary(left)
         if stopped:

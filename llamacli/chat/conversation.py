@@ -34,7 +34,10 @@ class Conversation:
         self.total = UsageTotal()
 
     def build_body(self, content: Content, without: object = None) -> RequestBody:
-        """Returns the request of the next turn. `without` is the id of a turn that it replaces."""
+        """Returns the request of the next turn.
+
+        `without` is the id of a turn that it replaces.
+        """
         entries = without_turn(self.session.messages(), without)
         return self._body(self._messages(self._question(content, entries), entries))
 
@@ -122,7 +125,10 @@ class Conversation:
 
 
 def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = None) -> list[SavedMessage]:
-    """Returns a turn as it is saved, nothing if the answer is empty. `turn` is the id of one that continues."""
+    """Returns a turn as it is saved, nothing if the answer is empty.
+
+    `turn` is the id of one that continues.
+    """
     message = to_request_message(answer.message)
     if len(message) == 2 and not message["content"]:
         return []
@@ -135,7 +141,10 @@ def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = N
 
 
 def keep_answer(messages: Sequence[Mapping[str, object]], answer: Answer, keep: int, stderr: Stderr) -> None:
-    """Saves a question and its answer as a new session. Only notes a failure: the answer has been printed."""
+    """Saves a question and its answer as a new session.
+
+    Only notes a failure: the answer has been printed.
+    """
     system = next((dict(message) for message in messages[:1] if message["role"] == "system"), None)
     try:
         if turn := turn_messages([dict(messages[-1])], answer):

@@ -73,7 +73,10 @@ def _is_within(frame: FrameType | None, code: CodeType) -> bool:
 
 
 def _read_line(prompt: str) -> str:
-    """Reads one line. A frame of this function on the stack means that readline owns the terminal."""
+    """Reads one line.
+
+    A frame of this function on the stack means that readline owns the terminal.
+    """
     return stoppable(lambda: input(prompt))
 
 
@@ -213,7 +216,10 @@ class LineEditor:
             terminal.resume()
 
     def _block(self, first: str) -> str:
-        """Returns the lines up to the closing one. Raises Interrupted after Ctrl-C or Ctrl-D."""
+        """Returns the lines up to the closing one.
+
+        Raises Interrupted after Ctrl-C or Ctrl-D.
+        """
         if first.endswith(FENCE):
             return first.removesuffix(FENCE)
         lines = [first] if first else []

@@ -190,7 +190,10 @@ def print_transcript(
     out: Output,
     writer: Callable[[], AbstractContextManager["Output | LiveMarkdown"]] | None = None,
 ) -> None:
-    """Prints each message below its role, separated by blank lines. `writer` renders the texts."""
+    """Prints each message below its role, separated by blank lines.
+
+    `writer` renders the texts.
+    """
     for number, entry in enumerate(entries):
         out.write("\n" if number else "")
         out.write(f"{entry['role']}:\n")

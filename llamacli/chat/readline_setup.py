@@ -49,7 +49,10 @@ LOCALE = _readline_locale_name(CHARSET)
 
 @contextmanager
 def readline_locale() -> Iterator[None]:
-    """Sets LC_ALL, which readline looks up at each call. Child processes get the user's."""
+    """Sets LC_ALL, which readline looks up at each call.
+
+    Child processes get the user's.
+    """
     before = os.environ.get("LC_ALL")
     if LOCALE:
         os.environ["LC_ALL"] = LOCALE
@@ -69,7 +72,10 @@ IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
 def decoded(text: str) -> str:
-    """Returns what was typed, in UTF-8 or else the locale's charset. Raises LlamaError (usage)."""
+    """Returns what was typed, in UTF-8 or else the locale's charset.
+
+    Raises LlamaError (usage).
+    """
     data = text.encode("utf-8", "surrogateescape")
     for charset in ("utf-8", CHARSET):
         with suppress(UnicodeDecodeError):

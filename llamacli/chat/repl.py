@@ -81,7 +81,10 @@ class Repl:
         self.env.stderr.note(f"{session}{model} at {host}; type /help for commands, Ctrl-D to leave")
 
     def _do(self, what: Callable[[], object]) -> bool:
-        """Runs something and reports its errors. Returns False if the user wants to leave."""
+        """Runs something and reports its errors.
+
+        Returns False if the user wants to leave.
+        """
         try:
             return stoppable(lambda: self._goes_on(what))
         except Stopped as stopped:

@@ -20,14 +20,19 @@ from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 
 
 def checked_name(name: str, origin: str) -> str:
-    """Returns the name of a session. Raises LlamaError (usage) if it is not valid."""
+    """Returns the name of a session.
+
+    Raises LlamaError (usage) if it is not valid.
+    """
     if not re.fullmatch(NAME, name):
         raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
     return name
 
 
 class Session:
-    """One conversation. Its file is read again for each turn, since other processes may write to it.
+    """One conversation.
+
+    Its file is read again for each turn, since other processes may write to it.
 
     A session without a name gets one with its first turn. With `is_saved` False,
     nothing is ever written. `warn` is called for each line that cannot be read.
@@ -59,7 +64,10 @@ class Session:
         return [*self._messages, *self._unsaved]
 
     def prepare(self) -> None:
-        """Creates the folder. Raises LlamaError (output) now if a turn could not be saved after it was paid for."""
+        """Creates the folder.
+
+        Raises LlamaError (output) now if a turn could not be saved after it was paid for.
+        """
         if not self.is_saved:
             return
         try:
@@ -162,7 +170,10 @@ class Session:
 
 
 def names() -> list[str]:
-    """Returns the names of all sessions, the most recently used first. Raises LlamaError (usage)."""
+    """Returns the names of all sessions, the most recently used first.
+
+    Raises LlamaError (usage).
+    """
     try:
         stored = SESSIONS.names()
     except (FileNotFoundError, NotADirectoryError):

@@ -34,7 +34,10 @@ class LeaveChat(Exception):
 
 
 class SlashCommand(NamedTuple):
-    """One command. `operand` is what may follow it in the help, "" if nothing may."""
+    """One command.
+
+    `operand` is what may follow it in the help, "" if nothing may.
+    """
 
     operand: str
     help: str
@@ -274,7 +277,10 @@ WORDS = {"exit": "/exit", "quit": "/exit", "?": "/help"}
 
 
 def find_command(name: str) -> SlashCommand:
-    """Returns the command of this name, alias or unique prefix. Raises LlamaError (usage)."""
+    """Returns the command of this name, alias or unique prefix.
+
+    Raises LlamaError (usage).
+    """
     names = {form: command for long, command in COMMANDS.items() for form in (long, *command.aliases)}
     matches = [names[name]] if name in names else [command for form, command in names.items() if form.startswith(name)]
     if len({id(command) for command in matches}) == 1 and name != "/":
@@ -299,7 +305,10 @@ SETTABLE: tuple[type[Options], ...] = (
 
 
 def completions(line: str) -> list[str]:
-    """Returns the lines that complete one that starts with a slash. Raises OSError."""
+    """Returns the lines that complete one that starts with a slash.
+
+    Raises OSError.
+    """
     name, blank, typed = line.partition(" ")
     if not blank:
         return [f"{command} " for command in COMMANDS if command.startswith(name or "/")] if line else []

@@ -51,7 +51,10 @@ def command(name: str) -> CommandSpec:
 
 
 def commands() -> list[CommandSpec]:
-    """Returns all commands in the order of the help. Importing them all takes time."""
+    """Returns all commands in the order of the help.
+
+    Importing them all takes time.
+    """
     return [command(name) for name in COMMANDS]
 
 

@@ -122,7 +122,10 @@ class ParsedCall(NamedTuple):
 
 
 class LoadedOptions:
-    """The options and operands of one call. `options[Params]` is the group of that class."""
+    """The options and operands of one call.
+
+    `options[Params]` is the group of that class.
+    """
 
     def __init__(self, call: ParsedCall, groups: Mapping[type[Options], Options]) -> None:
         self.call, self._groups = call, groups

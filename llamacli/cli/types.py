@@ -10,7 +10,10 @@ from llamacli.config.settings import FALSE_WORDS, TRUE_WORDS
 
 
 class ParamType:
-    """A plain text. The message of a ValueError from `parse` continues a sentence that begins with the text."""
+    """A plain text.
+
+    The message of a ValueError from `parse` continues a sentence that begins with the text.
+    """
 
     #: The placeholder for the value in help and completions.
     metavar = "TEXT"

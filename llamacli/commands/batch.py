@@ -208,7 +208,10 @@ def _is_done(rows: RowOptions) -> Callable[[int | None], bool]:
 
 
 def _preview(items: Items, builder: RequestBuilder, options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Prints the requests instead of sending them. Raises LlamaError if an item has none."""
+    """Prints the requests instead of sending them.
+
+    Raises LlamaError if an item has none.
+    """
     from llamacli.http.preview import print_previews
 
     failed = 0

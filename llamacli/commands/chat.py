@@ -95,7 +95,10 @@ def _interact(conversation: Conversation, content: Content, options: LoadedOptio
 
 
 def _conversation(session: SessionOptions, options: LoadedOptions, env: Environment) -> Conversation:
-    """Returns the conversation that the options name. Raises LlamaError (usage)."""
+    """Returns the conversation that the options name.
+
+    Raises LlamaError (usage).
+    """
     if session.tool_result:
         read = {id: env.input.at_file(text, "--tool-result") for id, text in session.tool_result.items()}
         session = session.replace("tool_result", read, "--tool-result")

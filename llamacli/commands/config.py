@@ -288,7 +288,10 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
 
 
 def _ask_once(client: "Client", request: ChatRequest) -> None:
-    """Sends a request and reads the answer. Raises LlamaError if there is none."""
+    """Sends a request and reads the answer.
+
+    Raises LlamaError if there is none.
+    """
     try:
         with client.chat(request) as reply:
             for _ in reply:

@@ -81,7 +81,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _models(document: object) -> list[JsonObject]:
-    """Returns the models of a list document, sorted by id. Most servers send few of the fields."""
+    """Returns the models of a list document, sorted by id.
+
+    Most servers send few of the fields.
+    """
     # Together sends the bare list, Ollama's own API and Gemini's `models` with names.
     data = document.get("data", document.get("models")) if isinstance(document, dict) else document
     if isinstance(data, list):

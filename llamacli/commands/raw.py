@@ -167,7 +167,10 @@ def _given(body: str, env: Environment) -> bytes:
 
 
 def _checked(data: bytes) -> object:
-    """Returns the bytes parsed as JSON, with numbers kept as text. Raises LlamaError (usage)."""
+    """Returns the bytes parsed as JSON, with numbers kept as text.
+
+    Raises LlamaError (usage).
+    """
     try:
         # Numbers are sent as written, whatever a double or Python's limit on digits allows.
         return json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)

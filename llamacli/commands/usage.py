@@ -46,7 +46,10 @@ OPTIONS = (UsageLogOptions, DisplayOptions)
 
 
 class Total(TypedDict):
-    """What one model did on one day. `usd` is None if no call reported its cost."""
+    """What one model did on one day.
+
+    `usd` is None if no call reported its cost.
+    """
 
     day: str
     model: str

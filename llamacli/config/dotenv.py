@@ -11,7 +11,9 @@ MAX_BLANKS = 1000
 
 
 def values(content: bytes) -> dict[str, str]:
-    """Returns the names and values. Raises ValueError, whose text shows nothing of the content.
+    """Returns the names and values.
+
+    Raises ValueError, whose text shows nothing of the content.
 
     Nothing is interpolated: `${AIMLAPI_API_KEY}` in a stranger's file would fetch the
     real key.
@@ -46,12 +48,18 @@ def with_value(content: bytes, name: str, value: str) -> bytes:
 
 
 def without_value(content: bytes, name: str) -> bytes:
-    """Returns the content without the assignments to `name`. Raises ValueError if it cannot be parsed."""
+    """Returns the content without the assignments to `name`.
+
+    Raises ValueError if it cannot be parsed.
+    """
     return "".join(binding.original.string for binding in _bindings(content) if binding.key != name).encode()
 
 
 def _bindings(content: bytes) -> Iterable[Binding]:
-    """Splits the content into assignments, comments and blank lines. Raises ValueError at a line that is none."""
+    """Splits the content into assignments, comments and blank lines.
+
+    Raises ValueError at a line that is none.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -13,7 +13,9 @@ class Folder:
         self.variable, self.default = variable, default
 
     def path(self) -> Path:
-        """Returns llamacli's folder in it. A relative path in the variable is ignored, as the specification says.
+        """Returns llamacli's folder in it.
+
+        A relative path in the variable is ignored, as the specification says.
 
         Without a home directory, or with a relative one, the path cannot exist: it
         would be in the working directory, which may be a stranger's.

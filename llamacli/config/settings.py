@@ -50,7 +50,10 @@ def is_allowed(variable: str, source: Source, note: Callable[[str], None]) -> bo
 
 
 def load(note: Callable[[str], None]) -> Settings:
-    """Reads the sources. A .env file that cannot be read or parsed is ignored with a note."""
+    """Reads the sources.
+
+    A .env file that cannot be read or parsed is ignored with a note.
+    """
     sources = [Source("the environment", os.environ)]
     project, user = nearest_env(), SETTINGS.path()
     if project and not _is_same(project, user):

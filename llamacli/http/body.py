@@ -52,7 +52,10 @@ if TYPE_CHECKING:
 
 
 class Body:
-    """The body of a 2xx. The accumulator knows when the answer in it is complete."""
+    """The body of a 2xx.
+
+    The accumulator knows when the answer in it is complete.
+    """
 
     def __init__(self, call: "BodyContext", response: requests.Response, accumulator: Accumulator) -> None:
         self._context, self.response, self.headers = call, response, response.headers
@@ -98,7 +101,10 @@ class Body:
         return self._is_done or self.accumulator.is_whole
 
     def blocks(self) -> Iterator[bytes]:
-        """Yields the body's bytes as they arrive, decompressed. Raises LlamaError (broken) if it is cut short."""
+        """Yields the body's bytes as they arrive, decompressed.
+
+        Raises LlamaError (broken) if it is cut short.
+        """
         while True:
             try:
                 block = self.response.raw.read1(BLOCK_BYTES)
@@ -173,7 +179,10 @@ class Body:
                 yield rest
 
     def document(self, blocks: Iterator[bytes]) -> Json:
-        """Reads a JSON document. Raises LlamaError (broken) if it is not one."""
+        """Reads a JSON document.
+
+        Raises LlamaError (broken) if it is not one.
+        """
         try:
             return loads(self._read(blocks))
         except ValueError:

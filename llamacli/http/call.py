@@ -121,7 +121,10 @@ class Call:
                 time.sleep(wait)
 
     def attempt(self) -> requests.Response:
-        """Sends the request once. Raises Retryable, or LlamaError if a retry would not help."""
+        """Sends the request once.
+
+        Raises Retryable, or LlamaError if a retry would not help.
+        """
         try:
             return self._attempt_adapted()
         except BaseException as error:

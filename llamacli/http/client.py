@@ -143,7 +143,10 @@ class Client:
         return self.endpoint.key != refused
 
     def route(self, url: str) -> Proxy:
-        """Returns the proxy for a URL, looked up once. Raises LlamaError (network) if its URL is invalid."""
+        """Returns the proxy for a URL, looked up once.
+
+        Raises LlamaError (network) if its URL is invalid.
+        """
         if url not in self._routes:
             self._routes[url] = Proxy(url, self.stderr)
         return self._routes[url]

@@ -196,7 +196,10 @@ def _command_runner(env: Environment) -> Callable[[], str] | None:
 
 
 def _from_command(command: str, origin: str, env: Environment) -> str:
-    """Runs the key command. Its text may contain a secret, and is never shown."""
+    """Runs the key command.
+
+    Its text may contain a secret, and is never shown.
+    """
     import subprocess
 
     from llamacli.stdio.shell import read_output
@@ -212,7 +215,10 @@ def _from_command(command: str, origin: str, env: Environment) -> str:
 
 
 def validate_key(key: str, origin: str) -> str:
-    """Returns a key without the space around it. Raises LlamaError (key) if it cannot be one, saying why."""
+    """Returns a key without the space around it.
+
+    Raises LlamaError (key) if it cannot be one, saying why.
+    """
     key = key.strip()
     if problem := _problem_of(key):
         raise LlamaError(ExitStatus.KEY, f"the key from {origin} {problem}")

@@ -67,7 +67,10 @@ def connect_early(words: list[str]) -> None:
 
 
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
-    """Returns a client that is about to send a request. Raises LlamaError (usage) if the CA bundle is missing."""
+    """Returns a client that is about to send a request.
+
+    Raises LlamaError (usage) if the CA bundle is missing.
+    """
     from llamacli.http.connection.preconnect import Preconnect
     from llamacli.http.connection.proxy import has_any_proxy
 

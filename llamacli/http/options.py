@@ -159,7 +159,10 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def certificates(options: NetworkOptions) -> str | None:
-    """Returns the path of the certificates to trust, None for certifi's. Raises LlamaError (usage)."""
+    """Returns the path of the certificates to trust, None for certifi's.
+
+    Raises LlamaError (usage).
+    """
     candidates = [(options.origins.get("ca_bundle", ""), options.ca_bundle)]
     candidates += [(name, os.environ.get(name)) for name in CA_VARIABLES]
     for origin, path in candidates:

@@ -13,7 +13,10 @@ from llamacli.stdio.output import Output
 
 
 def print_previews(requests: Iterable[Request], options: LoadedOptions, path: str | None, env: Environment) -> None:
-    """Prints each request on a line of its own, to `path` or stdout. No key is fetched and nothing is sent."""
+    """Prints each request on a line of its own, to `path` or stdout.
+
+    No key is fetched and nothing is sent.
+    """
     server, network, is_curl = options[EndpointOptions], options[NetworkOptions], options[PreviewOptions].curl
     with Output(path) as out:
         if is_curl:

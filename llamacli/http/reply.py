@@ -167,7 +167,10 @@ class Reply(Body):
             raise self.error("the server sent a chunk of an unexpected shape") from None
 
     def _validate(self, chunk: object, is_error: bool) -> JsonObject:
-        """Returns a chunk of an answer. Raises LlamaError if it is an error, or has another shape."""
+        """Returns a chunk of an answer.
+
+        Raises LlamaError if it is an error, or has another shape.
+        """
         if not is_error and isinstance(chunk, dict) and chunk.get("choices") and not chunk.get("error"):
             return chunk
         is_error_text = isinstance(chunk, str) and sse.Event(chunk).is_error_text

@@ -21,7 +21,10 @@ COPY_BYTES = 1 << 20
 
 
 def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
-    """Opens a regular file and returns its descriptor. Raises OSError, for a FIFO or a device too."""
+    """Opens a regular file and returns its descriptor.
+
+    Raises OSError, for a FIFO or a device too.
+    """
     # O_NONBLOCK: opening a FIFO waits for its other end.
     try:
         fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
@@ -93,7 +96,10 @@ class LockedFile:
 
 
 def open_log(path: str | Path, mode: int = 0o600) -> int:
-    """Opens a file for `append_line` and returns its descriptor. Raises OSError."""
+    """Opens a file for `append_line` and returns its descriptor.
+
+    Raises OSError.
+    """
     return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
 
 
@@ -154,7 +160,10 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
 
 
 def _copy(source: int, target: str) -> None:
-    """Copies a file over another one. Truncating it comes last, so that a full disk rarely loses its content."""
+    """Copies a file over another one.
+
+    Truncating it comes last, so that a full disk rarely loses its content.
+    """
     with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
         offset = 0
         while data := os.pread(source, COPY_BYTES, offset):
@@ -295,7 +304,10 @@ def is_direct(path: str) -> bool:
 
 
 def open_writer(path: str) -> Writer:
-    """Opens what a path names. Raises OSError before anything is lost or written."""
+    """Opens what a path names.
+
+    Raises OSError before anything is lost or written.
+    """
     # A symbolic link stays, and the file that it names is replaced.
     target = os.path.realpath(path)
     if os.path.isdir(target) or path.endswith("/"):

@@ -75,12 +75,18 @@ class InputReader:
         return self.decode(self.stdin_blocks(self.max_time), "stdin").rstrip("\n")
 
     def stdin_bytes(self, taker: str) -> bytes:
-        """Returns the bytes of stdin. `taker` names the flag or operand that needs them."""
+        """Returns the bytes of stdin.
+
+        `taker` names the flag or operand that needs them.
+        """
         self.claim_stdin(taker)
         return b"".join(self.stdin_blocks(self.max_time))
 
     def claim_stdin(self, taker: str) -> None:
-        """Records who reads stdin. Raises LlamaError (usage) if something else has read it."""
+        """Records who reads stdin.
+
+        Raises LlamaError (usage) if something else has read it.
+        """
         if self._stdin_taker:
             raise LlamaError(
                 ExitStatus.USAGE, f"stdin was already read for {self._stdin_taker}", f"give {taker} another way"
@@ -106,7 +112,10 @@ class InputReader:
             raise LlamaError(ExitStatus.USAGE, f"cannot read stdin: {error.strerror}") from None
 
     def _wait_for_stdin(self, start: float, max_time: float | None, is_first: bool) -> None:
-        """Waits for bytes or the end of stdin, with a note after two seconds. Raises LlamaError at a time limit."""
+        """Waits for bytes or the end of stdin, with a note after two seconds.
+
+        Raises LlamaError at a time limit.
+        """
         if not is_first and max_time is None:
             return
         limits: list[tuple[float, LlamaError | None]] = []
@@ -135,7 +144,10 @@ class InputReader:
             self.note("another program has already read the start of stdin; reading the rest (in a loop, use -I)")
 
     def file(self, path: str) -> str:
-        """Returns a file's text as it is; `-` is stdin. Raises LlamaError (usage)."""
+        """Returns a file's text as it is; `-` is stdin.
+
+        Raises LlamaError (usage).
+        """
         if is_stdin(path):
             return self.stdin(f"--file {path}")
         return self.decode(self.file_blocks(path), display_path(path), path)
@@ -166,7 +178,10 @@ class InputReader:
             raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", "nothing was sent") from None
 
     def text_or_picture(self, path: str) -> str | tuple[str, bytes]:
-        """Returns a file's text, or the media type and the bytes of a picture. Raises LlamaError (usage)."""
+        """Returns a file's text, or the media type and the bytes of a picture.
+
+        Raises LlamaError (usage).
+        """
         if is_stdin(path):
             self.claim_stdin(f"--file {path}")
         blocks = _with_long_start(self.stdin_blocks(self.max_time) if is_stdin(path) else self.file_blocks(path))
@@ -219,7 +234,10 @@ class InputReader:
         return self.stdin(origin) if is_stdin(path) else self.file(path).rstrip("\n")
 
     def path_of(self, text: str, origin: str) -> str:
-        """Returns the path in `@FILE`. Raises LlamaError (usage) if it is empty."""
+        """Returns the path in `@FILE`.
+
+        Raises LlamaError (usage) if it is empty.
+        """
         if text == "@":
             todo = "use @FILE, or @@ for a literal @"
             raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' needs a file name", todo)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """Where the answer goes. On a terminal, control characters are shown escaped; elsewhere bytes pass verbatim.
+    """Where the answer goes.
+
+    On a terminal, control characters are shown escaped; elsewhere bytes pass verbatim.
 
     `before` is called before each write, `note` with what the user should know, and
     `stdout` is the descriptor to write to without a path. Use it in a `with` and call
@@ -61,7 +63,10 @@ class Output:
         return self
 
     def write(self, text: str) -> None:
-        """Writes text at once. Raises LlamaError (output), or BrokenPipeError if the reader has gone."""
+        """Writes text at once.
+
+        Raises LlamaError (output), or BrokenPipeError if the reader has gone.
+        """
         if text := self._chunks.feed(text):
             self._put(escaped(text) if self.is_terminal else text)
 
@@ -121,7 +126,10 @@ class Output:
             raise _failure(self.name, error) from None
 
     def commit(self) -> None:
-        """Replaces the file: the answer is complete. Raises LlamaError (output)."""
+        """Replaces the file: the answer is complete.
+
+        Raises LlamaError (output).
+        """
         if self._target:
             try:
                 if note := self._target.commit():

@@ -32,7 +32,10 @@ def read_output(command: str, stdin: int | None, max_bytes: int) -> tuple[int, b
 
 
 def run_shell(command: str, stdin: int | None, stdout: int) -> "subprocess.CompletedProcess[bytes]":
-    """Runs a command in the shell. Raises Stopped if Ctrl-C ended it, which was meant for llamacli too."""
+    """Runs a command in the shell.
+
+    Raises Stopped if Ctrl-C ended it, which was meant for llamacli too.
+    """
     done = subprocess.run(["/bin/sh", "-c", command], stdin=stdin, stdout=stdout, check=False)
     if done.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
         raise Stopped(signal.SIGINT)

@@ -14,7 +14,10 @@ PAUSE_SECONDS = 0.2
 
 
 class Stderr:
-    """The only writer to stderr. Notes wait until `configure` says whether they are wanted."""
+    """The only writer to stderr.
+
+    Notes wait until `configure` says whether they are wanted.
+    """
 
     def __init__(self) -> None:
         self.is_terminal = os.isatty(2)
@@ -84,7 +87,9 @@ class Stderr:
         self.write(line + "\n", prefix)
 
     def write(self, text: str, prefix: str = "") -> None:
-        """Writes text, harmless and without secrets. Without a prefix it may be a part of a longer text.
+        """Writes text, harmless and without secrets.
+
+        Without a prefix it may be a part of a longer text.
 
         What the parts have cut in two waits for the next one: a key, a character, CR LF.
         """
@@ -114,7 +119,10 @@ class Stderr:
             self._line_is_open = not text.endswith("\n")
 
     def redacted(self, text: str) -> str:
-        """Returns a text with the keys masked. To be called before a text is cut, which would leave half a key."""
+        """Returns a text with the keys masked.
+
+        To be called before a text is cut, which would leave half a key.
+        """
         for secret, mask in self._secrets.items():
             text = text.replace(secret, mask)
         return text
@@ -176,7 +184,10 @@ class Spinner:
             self.hide()
 
     def hide(self) -> None:
-        """Clears its line until it draws the next one. Call it with the lock, or after the end."""
+        """Clears its line until it draws the next one.
+
+        Call it with the lock, or after the end.
+        """
         if self._is_shown:
             self._is_shown = False
             _try_write("\r\x1b[K")
@@ -211,7 +222,10 @@ def _overlap(text: str, secret: str) -> int:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Writes every byte to a descriptor, even if it is non-blocking. Raises OSError."""
+    """Writes every byte to a descriptor, even if it is non-blocking.
+
+    Raises OSError.
+    """
     left = memoryview(data)
     while left:
         try:

@@ -44,7 +44,10 @@ def changed(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[No
 
 
 def catch_stop() -> None:
-    """Restores the terminal while the program is stopped. A SIGTSTP that is ignored stays ignored."""
+    """Restores the terminal while the program is stopped.
+
+    A SIGTSTP that is ignored stays ignored.
+    """
     if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
         signal.signal(signal.SIGTSTP, lambda number, frame: stop())
     signal.signal(signal.SIGCONT, lambda number, frame: resume())
@@ -58,7 +61,10 @@ def catch_first_stop() -> None:
 
 
 def stop() -> None:
-    """Restores the terminal and stops, as Ctrl-Z does. Returns when the program is continued."""
+    """Restores the terminal and stops, as Ctrl-Z does.
+
+    Returns when the program is continued.
+    """
     for change in reversed(_changes):
         change.leave()
     handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -67,7 +73,10 @@ def stop() -> None:
 
 
 def resume() -> None:
-    """Makes all changes again, since the shell may have undone them. In the background it makes none."""
+    """Makes all changes again, since the shell may have undone them.
+
+    In the background it makes none.
+    """
     if is_foreground():
         for change in _changes:
             change.enter()

@@ -60,7 +60,10 @@ def _is_ending(block: "Token", text: str, is_open: bool) -> bool:
 
 
 def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
-    """Returns the content of the first block of each text. Raises LlamaError (mismatch) if a text has none."""
+    """Returns the content of the first block of each text.
+
+    Raises LlamaError (mismatch) if a text has none.
+    """
     results = [first_block(text, is_complete) for text in texts]
     blocks = [block for block in results if block is not None]
     if len(blocks) < len(results):

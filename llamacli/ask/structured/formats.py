@@ -36,7 +36,10 @@ class FormatMismatch(Exception):
 
 
 class AnswerFormat:
-    """A format of answers. `instruction` asks for it in words, for servers without function calls."""
+    """A format of answers.
+
+    `instruction` asks for it in words, for servers without function calls.
+    """
 
     flag: ClassVar[str]
     #: The answer is a JSON value rather than text.
@@ -53,7 +56,10 @@ class AnswerFormat:
         """Limits the time for checking this thread's next answer."""
 
     def read(self, message: Message) -> object:
-        """Returns the answer in a message, from its call or its text. Raises FormatMismatch."""
+        """Returns the answer in a message, from its call or its text.
+
+        Raises FormatMismatch.
+        """
         if calls := tool_calls(message):
             # No other function was offered, so the name does not matter.
             values = [self._parse_call(call["arguments"]) for call in calls]

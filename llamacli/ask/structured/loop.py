@@ -44,7 +44,10 @@ class ValidationLoop:
         self._tools_refused = False
 
     def build_body(self, body: RequestBody) -> RequestBody:
-        """Returns a body with the forced call added. Raises LlamaError (usage) if it has tools of its own."""
+        """Returns a body with the forced call added.
+
+        Raises LlamaError (usage) if it has tools of its own.
+        """
         for key in RESERVED_KEYS:
             if body.get(key) is not None:
                 what = f"{self.format.flag} cannot be combined with {key}"
@@ -130,7 +133,10 @@ class ValidationLoop:
 
 
 def _complaint(message: Message, reason: str) -> list[Message]:
-    """Returns the messages that ask again. The answer is sent as text: servers differ in how they take calls back."""
+    """Returns the messages that ask again.
+
+    The answer is sent as text: servers differ in how they take calls back.
+    """
     content = message.get("content")
     calls = [encode(call["arguments"]).decode() for call in tool_calls(message)]
     answer = "\n".join(calls) or (content if isinstance(content, str) else "") or "..."

@@ -58,7 +58,10 @@ BUDGET = PatternBudget()
 
 
 def search(pattern: str, text: str) -> bool:
-    """Returns True if the pattern matches anywhere in the text. Raises PatternTimeout."""
+    """Returns True if the pattern matches anywhere in the text.
+
+    Raises PatternTimeout.
+    """
     compiled = compile_pattern(pattern)
     if len(text) <= MAX_SIMPLE_CHARACTERS and _is_simple(pattern):
         return bool(compiled.search(text))
@@ -82,7 +85,9 @@ def _is_simple(pattern: str) -> bool:
 
 @cache
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compiles a pattern of ECMA-262. Raises re.error or OverflowError if Python cannot.
+    """Compiles a pattern of ECMA-262.
+
+    Raises re.error or OverflowError if Python cannot.
 
     Its $ is the very end, while Python's allows a newline after it. Its \\d, \\w and
     \\b are limited to ASCII.

@@ -148,7 +148,9 @@ class Schema:
         self._validator = by_json(validator)(plain, registry=REGISTRY)
 
     def find_error(self, value: object) -> str | None:
-        """Returns what is wrong with a value, None if it is valid. `format` is an annotation, as in the draft.
+        """Returns what is wrong with a value, None if it is valid.
+
+        `format` is an annotation, as in the draft.
 
         Raises LlamaError (mismatch) if a pattern of the schema takes too long.
         """
@@ -169,7 +171,10 @@ class Schema:
 
 
 def parse_schema(text: str) -> Schema:
-    """Parses JSON or the concise notation. Raises ValueError if the text is neither, or not a valid schema."""
+    """Parses JSON or the concise notation.
+
+    Raises ValueError if the text is neither, or not a valid schema.
+    """
     try:
         document = parse_json(text)
     except json.JSONDecodeError as error:

@@ -28,7 +28,10 @@ class _Over:
 
 
 class _Waiter:
-    """A thread that waits for a slot. The lowest order comes first; equal ones come in order of arrival."""
+    """A thread that waits for a slot.
+
+    The lowest order comes first; equal ones come in order of arrival.
+    """
 
     def __init__(self, order: int, number: int) -> None:
         self.rank = order, number
@@ -68,7 +71,10 @@ class WorkerPool(Generic[Task]):
         self.in_flight = 0
 
     def run(self, tasks: Iterator[Task]) -> None:
-        """Runs all tasks. Raises what a task raised, or Stopped, after which `wait` may go on."""
+        """Runs all tasks.
+
+        Raises what a task raised, or Stopped, after which `wait` may go on.
+        """
         self._reader = threading.Thread(target=self._read, args=(tasks,), name=READER_THREAD, daemon=True)
         self._reader.start()
         self.wait()
@@ -198,7 +204,10 @@ class WorkerPool(Generic[Task]):
             waiter.gate.release()
 
     def _keep_time(self) -> None:
-        """Wakes the threads whose time has come. Runs in its own thread, since signals interrupt the main one."""
+        """Wakes the threads whose time has come.
+
+        Runs in its own thread, since signals interrupt the main one.
+        """
         with self._lock:
             while not self.is_ending:
                 left = self._alarm - monotonic()

@@ -160,7 +160,10 @@ class Worker:
         return self._is_rejected_alone
 
     def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:
-        """Returns the slot taken at `started` and slows all calls down. Raises BatchEnded if waiting is hopeless."""
+        """Returns the slot taken at `started` and slows all calls down.
+
+        Raises BatchEnded if waiting is hopeless.
+        """
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
             return
@@ -180,7 +183,10 @@ class Worker:
         return BatchEnded()
 
     def _wait(self, request: ChatRequest, failure: Retryable, failures: int, is_rejection: bool) -> float:
-        """Returns the seconds to wait before this item's next attempt. Raises LlamaError if there is none."""
+        """Returns the seconds to wait before this item's next attempt.
+
+        Raises LlamaError if there is none.
+        """
         options = self._batch.network
         if is_rejection:
             self._policy.retries = max(options.retry, MIN_REJECTED_RETRIES)

@@ -117,7 +117,10 @@ def read_unchanged(file: SourceFile) -> bytes | None:
 
 
 def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -> list[ItemSource]:
-    """Opens the inputs of a batch, stdin without a path. Raises LlamaError (usage)."""
+    """Opens the inputs of a batch, stdin without a path.
+
+    Raises LlamaError (usage).
+    """
     if format == "files":
         return [FileList(paths, inputs)]
     return [InputFile(path, format, inputs) for path in paths or ["-"]]

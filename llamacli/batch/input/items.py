@@ -68,7 +68,10 @@ class ItemSource(Protocol):
         """The number of its items, None if unknown until all are read."""
 
     def check(self, template: Template | None) -> None:
-        """Reads what must be read first. Raises LlamaError (usage) if the template does not fit."""
+        """Reads what must be read first.
+
+        Raises LlamaError (usage) if the template does not fit.
+        """
 
     def paths(self) -> Sequence[str]:
         """Returns the files that are items."""

@@ -52,7 +52,10 @@ def _split(block: bytes) -> list[bytes]:
 
 
 def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_result]:
-    """Opens a file and returns its descriptor and status. Raises LlamaError (usage)."""
+    """Opens a file and returns its descriptor and status.
+
+    Raises LlamaError (usage).
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -22,7 +22,10 @@ class _TooLong(Exception):
 
 
 class InputFile:
-    """A file of lines or records; stdin if the path is `-`. Raises LlamaError (usage) if it cannot be read."""
+    """A file of lines or records; stdin if the path is `-`.
+
+    Raises LlamaError (usage) if it cannot be read.
+    """
 
     total = None
 
@@ -54,7 +57,10 @@ class InputFile:
         check_encoding(block, self.name, "" if self.name == "stdin" else self._path)
 
     def _checked_blocks(self) -> Iterator[bytes]:
-        """Returns the blocks. Raises LlamaError (usage) if the first one shows that this is not text."""
+        """Returns the blocks.
+
+        Raises LlamaError (usage) if the first one shows that this is not text.
+        """
         first = next(self._blocks, b"")
         self._check_encoding(first)
         return chain([first] if first else [], self._blocks)
@@ -224,7 +230,10 @@ class InputFile:
 
 
 class _DecodedLines:
-    """The lines of a CSV or TSV. Bytes that are not UTF-8 become lone surrogates."""
+    """The lines of a CSV or TSV.
+
+    Bytes that are not UTF-8 become lone surrogates.
+    """
 
     def __init__(self, file: InputFile) -> None:
         self._file, self._lines = file, split_lines(file._checked_blocks())

@@ -23,7 +23,10 @@ FILE_TEXT = "\ufffc"
 
 
 class RequestBuilder:
-    """Builds the bodies of items. What they share is read once. Raises LlamaError (usage)."""
+    """Builds the bodies of items. What they share is read once.
+
+    Raises LlamaError (usage).
+    """
 
     def __init__(
         self,
@@ -63,7 +66,10 @@ class RequestBuilder:
         return request_digest(self.build_body(other), self._reader.extracts)
 
     def _build_body(self, item: Item) -> RequestBody:
-        """Returns the body that asks an item. Raises LlamaError (usage) if it cannot be asked."""
+        """Returns the body that asks an item.
+
+        Raises LlamaError (usage) if it cannot be asked.
+        """
         if item.error:
             raise item.error
         record = item.record
@@ -106,7 +112,10 @@ class RequestBuilder:
         return [*self._context, *messages]
 
     def _completed(self, item: Item, record: JsonObject) -> RequestBody:
-        """Returns the body of a record. Flags take precedence over it, and it over the environment."""
+        """Returns the body of a record.
+
+        Flags take precedence over it, and it over the environment.
+        """
         body = record["body"]
         if not isinstance(body, dict):
             raise _item_error(item, "has a body that is not an object")

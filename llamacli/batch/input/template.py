@@ -40,7 +40,10 @@ class Template:
         self.fields = tuple(dict.fromkeys(name for name in self._names if name))
 
     def fill(self, item: str, record: Mapping[str, object]) -> str:
-        """Returns the text with the item and its fields. Raises KeyError for a missing field."""
+        """Returns the text with the item and its fields.
+
+        Raises KeyError for a missing field.
+        """
         values = [item if not name else as_text(record[name]) for name in self._names]
         return self._texts[0] + "".join(map(str.__add__, values, self._texts[1:]))
 

@@ -22,7 +22,10 @@ from llamacli.stdio.stderr import Stderr, write_all
 
 
 class Targets:
-    """The files that the answers are written to. Raises LlamaError (usage) if two of them are one file."""
+    """The files that the answers are written to.
+
+    Raises LlamaError (usage) if two of them are one file.
+    """
 
     def __init__(self, paths: Sequence[str], options: EditOptions, output: str | None) -> None:
         self._suffix = options.in_place or ""
@@ -169,7 +172,10 @@ class FileEditor:
         return row
 
     def _write(self, item: Item, target: str, text: str, overwrites: bool) -> str | None:
-        """Replaces a file; returns the reason if it did not. Raises OSError."""
+        """Replaces a file; returns the reason if it did not.
+
+        Raises OSError.
+        """
         assert item.file
         data = _encode(text)
         if self._is_in_place and item.file.has_bom:

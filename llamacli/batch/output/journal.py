@@ -192,7 +192,10 @@ class Journal:
         self._count += 1
 
     def finish(self, is_complete: bool, item_count: int | None) -> None:
-        """Puts the file in order, atomically, if it is complete. Raises LlamaError (output)."""
+        """Puts the file in order, atomically, if it is complete.
+
+        Raises LlamaError (output).
+        """
         if is_complete:
             with self._lock, self._writing():
                 self._order()

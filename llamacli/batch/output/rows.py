@@ -103,10 +103,16 @@ class Sink(Protocol):
         """Returns the row that an earlier call saved for an item, None if there is none."""
 
     def put(self, order: int, item: Item, row: Row) -> Row:
-        """Takes a new row; returns it as it was saved. Raises LlamaError (output)."""
+        """Takes a new row; returns it as it was saved.
+
+        Raises LlamaError (output).
+        """
 
     def finish(self, is_complete: bool, item_count: int | None) -> None:
-        """Commits the output. `item_count` is the number of items in the whole input, None if unknown."""
+        """Commits the output.
+
+        `item_count` is the number of items in the whole input, None if unknown.
+        """
 
 
 def build_row(
@@ -269,5 +275,8 @@ class RowPrinter:
 
 
 def to_row_error(error: LlamaError, message: str) -> RowError:
-    """Returns an error as a row contains it. `message` is its text without secrets."""
+    """Returns an error as a row contains it.
+
+    `message` is its text without secrets.
+    """
     return {"status": int(error.status), "message": message}

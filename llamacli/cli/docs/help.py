@@ -151,7 +151,10 @@ def topic_title(name: str) -> str:
 
 
 def topic_paragraphs(name: str) -> list[str]:
-    """Returns the paragraphs of a topic below its title. Lines indented by four are to be printed as they are."""
+    """Returns the paragraphs of a topic below its title.
+
+    Lines indented by four are to be printed as they are.
+    """
     return [paragraph for paragraph in _topic_text(name).strip("\n").split("\n\n")[1:] if paragraph]
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter with connections that keep deadlines. Set `attempt` before each call, in its thread."""
+    """requests' adapter with connections that keep deadlines.
+
+    Set `attempt` before each call, in its thread.
+    """
 
     #: Called after each request is sent, before waiting for the response.
     on_sent: Callable[[], None] = staticmethod(lambda: None)

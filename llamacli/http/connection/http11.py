@@ -170,7 +170,10 @@ class Body:
 
 
 class _Unpacker:
-    """Unpacks gzip or deflate. `input` holds the bytes that are still packed."""
+    """Unpacks gzip or deflate.
+
+    `input` holds the bytes that are still packed.
+    """
 
     GZIP_MAGIC = b"\x1f\x8b"
     #: What zlib calls the forms: gzip, deflate with zlib's header, and deflate as some servers send it, without.

@@ -47,7 +47,10 @@ class Future(Generic[Value]):
             callback(self)
 
     def result(self, seconds: float = -1) -> Value:
-        """Waits for the value and returns it. Raises the error, or TimeoutError after this many seconds."""
+        """Waits for the value and returns it.
+
+        Raises the error, or TimeoutError after this many seconds.
+        """
         if not self._is_pending.acquire(timeout=seconds):
             raise TimeoutError
         self._is_pending.release()
@@ -72,7 +75,9 @@ class OpenConnection:
 
 
 class Preconnect:
-    """A connection that a thread is opening, for one request to claim. Close it in any case.
+    """A connection that a thread is opening, for one request to claim.
+
+    Close it in any case.
 
     An error is kept for the request, which raises it as if it had connected itself;
     without a request it is never reported.
@@ -98,7 +103,10 @@ class Preconnect:
         return (parts.hostname, parts.port or (443 if is_tls else 80), is_tls) == (self.host, self.port, self.is_tls)
 
     def secure(self, bundle: str | None) -> None:
-        """Imports what a handshake needs and lets it begin. Without a bundle, requests' own certificates are used."""
+        """Imports what a handshake needs and lets it begin.
+
+        Without a bundle, requests' own certificates are used.
+        """
         import certifi
 
         from llamacli.http.connection import tls
@@ -165,7 +173,10 @@ class Preconnect:
         return server == (self.host, self.port, self.is_tls) and not connection.proxy
 
     def duplicate_fd(self, seconds: float) -> socket.socket:
-        """Returns a duplicate of the socket as soon as that is connected. Raises OSError."""
+        """Returns a duplicate of the socket as soon as that is connected.
+
+        Raises OSError.
+        """
         try:
             return self._duplicate.result(seconds)
         except TimeoutError:

@@ -28,7 +28,10 @@ class Proxy:
     """The proxy for one URL: `host` is None without one, `proxies` is what requests expects."""
 
     def __init__(self, url: str, stderr: Stderr) -> None:
-        """Looks it up. Raises LlamaError (network) if it is malformed, without showing what may be a password."""
+        """Looks it up.
+
+        Raises LlamaError (network) if it is malformed, without showing what may be a password.
+        """
         self.host: str | None = None
         self.proxies: dict[str, str] = {}
         # requests would send even localhost, and the key with it, to a proxy.

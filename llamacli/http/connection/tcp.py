@@ -55,7 +55,9 @@ def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.s
 
 
 def resolve(host: str, port: int, seconds: float) -> list[Address]:
-    """Returns the addresses of a name. Raises OSError, TimeoutError once the time is up.
+    """Returns the addresses of a name.
+
+    Raises OSError, TimeoutError once the time is up.
 
     localhost and all names under it are this machine's own, as in curl (RFC 6761,
     6.3): a name server that says otherwise would be sent the key unencrypted.

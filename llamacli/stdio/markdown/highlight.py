@@ -12,7 +12,10 @@ COLORS["gd"] = "31"
 
 
 class Highlighter:
-    """Colors the lines of one block of code. Without a lexer for the language they stay as they are."""
+    """Colors the lines of one block of code.
+
+    Without a lexer for the language they stay as they are.
+    """
 
     def __init__(self, language: str) -> None:
         self._lexer = _lexer(language)

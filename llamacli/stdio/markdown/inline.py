@@ -13,7 +13,10 @@ BOLD, FAINT, ITALIC, UNDERLINED, STRUCK, CYAN = "1", "2", "3", "4", "9", "36"
 
 
 class Piece(NamedTuple):
-    """Text in one style. `start` is where it stands in the source, -1 if it does not stand there as it is."""
+    """Text in one style.
+
+    `start` is where it stands in the source, -1 if it does not stand there as it is.
+    """
 
     text: str
     style: str
@@ -23,7 +26,10 @@ class Piece(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line for the terminal. `start` is where its text begins in the source, -1 if it cannot be cut there."""
+    """A line for the terminal.
+
+    `start` is where its text begins in the source, -1 if it cannot be cut there.
+    """
 
     text: str
     start: int
@@ -67,7 +73,10 @@ def _is_word(char: str) -> bool:
 
 
 def parse(source: str, color: bool, style: str = "") -> list[Piece]:
-    """Returns the pieces of a text, in their order. No character is left out."""
+    """Returns the pieces of a text, in their order.
+
+    No character is left out.
+    """
     if not SPECIAL.search(source):
         return [Piece(source, style, 0)]
     pieces: list[Piece] = []
