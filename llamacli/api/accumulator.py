@@ -13,7 +13,7 @@ NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
 
 
 class Increment(NamedTuple):
-    """What a chunk adds to the answer: the text of the choice that came first."""
+    """What a chunk adds to the text of the choice that came first."""
 
     chunk: Chunk
     content: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AnyReply(Protocol):
-    """A reply, from a server or the cache: read once by iterating, and then known to its accumulator."""
+    """A reply from a server or the cache, read once by iterating."""
 
     #: Monotonic times: of the request, of the first and of the latest text, and of the latest chunk.
     started: float

@@ -32,7 +32,7 @@ class OutputOptions(Options):
 
 
 class ChoiceList(ParamType):
-    """A single value is a comma-separated list; of several values, each is one choice."""
+    """Choices: one comma-separated list, or one choice in each value."""
 
     metavar = "A,B,C"
 
@@ -152,7 +152,7 @@ class CacheOptions(Options):
 
 
 class MarkdownSwitch(Switch):
-    """A switch that can also be set to `always`, which is for pipes to a pager."""
+    """A switch that can also be `always`, which is for pipes to a pager."""
 
     def parse(self, text: str) -> bool | str:  # type: ignore[override]
         word = text.strip().lower()
@@ -198,7 +198,7 @@ class MessagesType(JsonType):
 
 
 class VariableType(ParamType):
-    """A variable of a prompt file and its value; `@FILE` is read when the variable is used."""
+    """NAME=VALUE of a prompt file; `@FILE` is read when the variable is used."""
 
     metavar = "NAME=VALUE"
     undecoded = True

@@ -88,7 +88,7 @@ plain = partial(Flag, env=True, untrusted=True, in_prompt_file=True)
 
 
 class Params(Options):
-    """The request parameters of POST /chat/completions, in the API's own names and ranges.
+    """The parameters of POST /chat/completions, with the API's names and ranges.
 
     A parameter that is None is not sent. `param` holds the fields of --param, which
     override the others.

@@ -41,7 +41,7 @@ Attachment = TextFile | ContentPart
 
 
 class Question(NamedTuple):
-    """What is asked: the prompt, its files and pictures, and the text of stdin."""
+    """What is asked: the prompt, its files, and the text of stdin."""
 
     #: Returns the prompt, with the text of stdin in it if `is_inline`.
     prompt: Callable[[str], str]

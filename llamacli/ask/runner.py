@@ -31,7 +31,7 @@ Connect = Callable[[], "Client"]
 
 
 class Runner:
-    """Takes turns: made once from the options of a call, used once or, in a conversation, many times."""
+    """Takes turns: one, or in a conversation many, with the same options."""
 
     def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
         """Raises LlamaError (usage) if the options ask for two answer formats."""

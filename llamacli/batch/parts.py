@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class PartMapper:
-    """Replaces the texts of a question with the answers to their parts, until those are short enough."""
+    """Replaces texts with the answers to their parts until they fit."""
 
     def __init__(self, context: Sequence[RequestMessage], options: LoadedOptions, env: Environment) -> None:
         """Reads the question; `context` is what it starts with.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Dialogue:
-    """A conversation with its options and client, and what goes into the next message."""
+    """A conversation with its options, its client and its next message."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from llamacli.stdio.stderr import is_dumb
 
 
 class Repl:
-    """Reads from the terminal and prints answers to stdout, which may be redirected.
+    """Reads from the terminal and prints answers to stdout, redirected or not.
 
     An error does not end it: it is reported, and the conversation stays as it was.
     """

@@ -74,7 +74,7 @@ def _with_negated(long: str, opposite: str) -> str:
 
 
 class CommandSpec:
-    """A command: its help, groups of flags, operands and examples, and the function that runs it."""
+    """A command: its help, flags, operands, examples and run function."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FileValue:
-    """A value that was read from the file that a flag names, before the flags were loaded."""
+    """A value from the file that a flag names, read before the flags."""
 
     path: str
 
@@ -25,7 +25,7 @@ Setting = tuple[Raw, str]
 
 
 class Flag:
-    """One flag: the field that it annotates gives its long name, `--<field-name>`."""
+    """One flag, named after the field that it annotates: `--<field-name>`."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Operand:
 
 
 class Options:
-    """A group of flags: each field is annotated with its `Flag` and has its default.
+    """A group of flags: each field has its `Flag` and its default.
 
     The values are set once, by the constructor. It is not a dataclass, because creating one takes longer than all
     uses of the class.

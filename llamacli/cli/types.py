@@ -66,7 +66,7 @@ class PathType(ParamType):
 
 
 class OptionalValue(ParamType):
-    """A flag that works without a value too: `--flag`, which is the empty text, or `--flag=VALUE`."""
+    """A flag with an optional value: `--flag` (empty text) or `--flag=VALUE`."""
 
 
 class Switch(ParamType):
@@ -82,7 +82,7 @@ class Switch(ParamType):
 
 
 class Number(ParamType):
-    """A finite number within inclusive bounds; an integer if written as one."""
+    """A finite number within inclusive bounds, an int if written as one."""
 
     metavar = "NUMBER"
     noun = "a number"
@@ -123,7 +123,7 @@ class Integer(Number):
 
 
 class Pattern(ParamType):
-    """A text that matches a regular expression, with a description of it for errors."""
+    """A text that matches a regular expression, described in words for errors."""
 
     constraint = ""
 
@@ -170,7 +170,7 @@ class Choice(ParamType):
 
 
 class KeyValue(ParamType):
-    """`KEY=VALUE`, with VALUE parsed as JSON if it is JSON, else a string; repeated, an object."""
+    """`KEY=VALUE`, where VALUE is JSON or else a string; repeated, an object."""
 
     metavar = "KEY=VALUE"
 

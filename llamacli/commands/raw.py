@@ -39,7 +39,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Field(KeyValue):
-    """KEY=VALUE: true, false, null and numbers are read as JSON, anything else is a string."""
+    """KEY=VALUE, where VALUE is a JSON literal or number, or else a string."""
 
     undecoded = True
     completes = "field"

@@ -7,7 +7,7 @@ from llamacli import PROGRAM
 
 
 class Folder:
-    """A base folder of the XDG Base Directory Specification: its variable, and its default below the home directory."""
+    """A base folder of the XDG specification: its variable and its default."""
 
     def __init__(self, variable: str, default: str) -> None:
         self.variable, self.default = variable, default
@@ -45,7 +45,7 @@ FOLDERS = (CONFIG, STATE, CACHE)
 
 
 class StoredFile:
-    """One of llamacli's files, or a folder of files with a suffix; `text` describes it in the help."""
+    """A file, or a folder of files with a suffix; `text` is its help."""
 
     def __init__(self, folder: Folder, name: str, suffix: str, text: str) -> None:
         self.folder, self.name, self.suffix, self.text = folder, name, suffix, text

@@ -18,7 +18,7 @@ MAX_FILE_BYTES = 1 << 16
 
 
 class Source:
-    """One place that settings come from; `untrusted` if somebody else may have written it."""
+    """A source of settings; `untrusted` if somebody else may have written it."""
 
     def __init__(self, name: str, values: Mapping[str, str], untrusted: bool = False) -> None:
         self.name, self.values, self.untrusted = name, values, untrusted

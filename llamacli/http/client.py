@@ -32,7 +32,7 @@ SECRET_HEADER = "(?i)key|token|auth|secret|cookie|passw|credential"
 
 
 class Client:
-    """Sends requests to one endpoint, over connections that are reused and closed with the client.
+    """Sends requests to one endpoint, over connections that it reuses.
 
     Several threads may call at once, each over its own connection; `connections` of
     them are kept. The first request takes the `preconnect` connection, if there is one.

@@ -61,7 +61,7 @@ class Request:
 
 
 class ChatRequest(Request):
-    """A request for an answer: the encoded parameters, and what to expect in return."""
+    """A request for an answer: encoded parameters and what to expect."""
 
     def __init__(self, parameters: JsonObject) -> None:
         super().__init__("POST", CHAT_PATH, encode(parameters), parameters.get("stream") is True)

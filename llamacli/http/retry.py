@@ -43,7 +43,7 @@ class Retryable(Exception):
 
 
 class RetryPolicy:
-    """How many times, for how long and after what waits to retry, within the limits of the options.
+    """How many times, for how long and after what waits to retry.
 
     One policy covers everything that is sent for one question: asking again for a valid
     answer does not restart --max-time and --retry-max-time. `started` is the monotonic

@@ -39,7 +39,7 @@ def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
 
 
 class LockedFile:
-    """A regular file, open for reading and writing, with an exclusive lock until it is closed.
+    """A regular file, open for reading and writing, locked until it is closed.
 
     `is_new` creates the file and fails if it exists. Without `wait`, a file that another
     process has locked raises OSError. A `draft` must belong to this user alone: no link,

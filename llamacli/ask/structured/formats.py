@@ -32,7 +32,7 @@ ARGUMENT_KEYS = ("parameters", "arguments")
 
 
 class FormatMismatch(Exception):
-    """An answer does not have the format; the text says why, to the model and to the user."""
+    """The answer does not fit; the text tells the model and the user why."""
 
 
 class AnswerFormat:

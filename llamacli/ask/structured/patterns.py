@@ -48,7 +48,7 @@ class PatternTimeout(Exception):
 
 
 class PatternBudget(threading.local):
-    """What this thread has left to check an answer: processor time, and the time of --max-time."""
+    """The processor time and --max-time that are left to check an answer."""
 
     seconds = MAX_SECONDS
     deadline = float("inf")

@@ -20,7 +20,7 @@ READER_THREAD = "reader"
 
 
 class BatchEnded(BaseException):
-    """Raised in threads that wait for a slot once the batch starts nothing more."""
+    """Raised in threads that wait for a slot when the batch ends."""
 
 
 class _Over:

@@ -19,7 +19,7 @@ PATH_FIELDS = ("path", "dir", "name", "stem", "ext")
 
 
 class FileList:
-    """Files named by operands, or by names on stdin: separated by NUL if there is one, else by newlines."""
+    """Files named by operands or on stdin, separated by NUL or by newlines."""
 
     def __init__(self, paths: Sequence[str], inputs: InputReader) -> None:
         self._inputs = inputs

@@ -76,7 +76,7 @@ def _parse_pattern(pattern: str) -> Template:
 
 
 class FileEditor:
-    """A sink that writes each complete answer to a file, or prints the difference.
+    """A sink that writes each complete answer to a file, or prints a diff.
 
     The row is saved first, so that a paid answer is never lost: --resume writes a file
     whose row is complete. Its `edit` is a digest of the request without the file's text

@@ -127,7 +127,7 @@ def _with_deadlines(kind: type[HTTPConnection]) -> Any:
 
 
 class DeadlineConnection(HTTPConnection):
-    """A connection that reports its progress to the adapter's Attempt and keeps its deadlines."""
+    """A connection that keeps the deadlines of the adapter's Attempt."""
 
     #: The headers of a request whose body is still to come; b"" before the headers, None outside of a request.
     _head: bytes | None = None

@@ -92,7 +92,7 @@ class Attempt:
 
 
 class TimerThread:
-    """Monotonic timers, one for each owner, in one thread that the first timer starts.
+    """Monotonic timers, one for each owner, in one lazily started thread.
 
     Requests go through a queue, because a signal in the main thread cannot leave it locked. So a timer that is
     canceled at the last moment may still call back.

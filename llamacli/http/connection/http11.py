@@ -31,7 +31,9 @@ def open_response(*args: Any, on_begun: Callable[[], None], **kwargs: Any) -> HT
 
 
 class StrictResponse(HTTPResponse):
-    """http.client's response, which calls `on_begun` at its first byte and reads all chunks that have arrived.
+    """http.client's response, read strictly.
+
+    It calls `on_begun` at its first byte and returns all chunks that have arrived.
 
     http.client takes a connection that closes in the middle of the headers for their
     end, and reads interim responses and trailers without a limit.
@@ -101,7 +103,10 @@ class StrictResponse(HTTPResponse):
 
 
 class _CountingReader(RawIOBase):
-    """A socket's file that counts the bytes it has read, so that a buffer over it knows whether it is empty."""
+    """A socket's file that counts the bytes that it has read.
+
+    So a buffer over it knows whether it is empty.
+    """
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -126,7 +131,7 @@ class _CountingReader(RawIOBase):
 
 
 class Body:
-    """The body of urllib3's response, unpacked as it arrives and checked to be whole.
+    """The body of urllib3's response, unpacked as it arrives and checked.
 
     urllib3 unpacks too, but returns a gzip stream that was cut short as if it were
     complete, and lets a small one grow without a limit.

@@ -68,7 +68,10 @@ class Future(Generic[Value]):
 
 
 class OpenConnection:
-    """A connection that is ready for a request; `is_verified` and `settings` as urllib3 and tls.settings have them."""
+    """A connection that is ready for a request.
+
+    `is_verified` is urllib3's, `settings` are those of `tls.settings`.
+    """
 
     def __init__(self, sock: socket.socket, is_verified: bool, settings: tuple[object, ...] | None) -> None:
         self.sock, self.is_verified, self.settings = sock, is_verified, settings

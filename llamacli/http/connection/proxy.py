@@ -25,7 +25,7 @@ def has_any_proxy() -> bool:
 
 
 class Proxy:
-    """The proxy for one URL: `host` is None without one, `proxies` is what requests expects."""
+    """The proxy for one URL; `host` is None without one, `proxies` is for requests."""
 
     def __init__(self, url: str, stderr: Stderr) -> None:
         """Looks it up.

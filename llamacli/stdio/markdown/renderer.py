@@ -28,7 +28,7 @@ MAX_DEPTH = 20
 
 
 class _Item(NamedTuple):
-    """A list item or, without a mark, a quote: what precedes the text inside it."""
+    """A list item, or a quote if it has no mark."""
 
     mark: str
     #: The column where its text begins, relative to what it is in.

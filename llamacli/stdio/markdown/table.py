@@ -24,7 +24,7 @@ def _cells(row: str) -> list[str]:
 
 
 class Table:
-    """A table, whose rows wait until it ends, or until there are enough to fix the widths of its columns."""
+    """A table whose rows wait until the widths of its columns are fixed."""
 
     def __init__(self, head: str, rule: str, prefix: str, color: bool) -> None:
         self._prefix, self._color = prefix, color
