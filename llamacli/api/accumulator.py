@@ -213,7 +213,10 @@ class _PartialChoice:
         return "".join(self.texts.get(key, ()))
 
     def new_reasoning(self) -> str:
-        """Returns the new reasoning; some servers send the same text under both of its names."""
+        """Returns the new reasoning.
+
+        Some servers send the same text under both of its names.
+        """
         return self.new_text("reasoning_content" if any(self.texts.get("reasoning_content", ())) else "reasoning")
 
     def new_text(self, key: str) -> str:
@@ -245,7 +248,9 @@ def _index(part: JsonObject) -> int:
 
 
 def _find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
-    """Returns the tool call that a delta continues, None if it begins another one.
+    """Returns the tool call that a delta continues, or None.
+
+    It returns None if it begins another one.
 
     Servers leave out indices, ids and names, send them empty, late or again with every
     delta, give each delta an id of its own, or every call the same index. So a new call begins with a name under a

@@ -37,7 +37,9 @@ FINISH_PATTERNS = (
 
 
 def finish_status(reason: object) -> ExitStatus | None:
-    """Returns the exit status that a finish_reason stands for, None if the word is unknown.
+    """Returns the exit status that a finish_reason stands for, or None.
+
+    It returns None if the word is unknown.
 
     `content_filter: RECITATION`, `stop: length` and `FINISH_REASON_SAFETY` are read as their parts.
     """

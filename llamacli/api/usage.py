@@ -23,7 +23,10 @@ def total_usage(completions: Sequence[Completion]) -> Usage:
 
 
 def token_count(usage: Mapping[str, object], key: str) -> int | None:
-    """Returns one count of a `usage` object, None if it is missing or not a count."""
+    """Returns one count of a `usage` object, or None.
+
+    It returns None if it is missing or not a count.
+    """
     count = usage.get(key)
     if isinstance(count, float) and count.is_integer():
         count = int(count)
@@ -47,7 +50,10 @@ def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float |
 
 
 def _parse_usd(value: Json) -> float | None:
-    """Returns a cost, None if it is not one: NaN or a negative number would reset what has been counted."""
+    """Returns a cost, or None.
+
+    It returns None if it is not one: NaN or a negative number would reset what has been counted.
+    """
     try:
         usd = float(value)
     except (TypeError, ValueError, OverflowError):

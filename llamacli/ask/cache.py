@@ -68,7 +68,10 @@ class AnswerCache:
         self._has_stored = False
 
     def find(self, request: ChatRequest) -> CachedReply | None:
-        """Returns the stored answer to a request, None without one that is recent enough and readable."""
+        """Returns the stored answer to a request, or None.
+
+        It returns None without one that is recent enough and readable.
+        """
         if self._refresh:
             return None
         from llamacli.stdio.files import open_regular

@@ -198,7 +198,10 @@ class MessagesType(JsonType):
 
 
 class VariableType(ParamType):
-    """NAME=VALUE of a prompt file; `@FILE` is read when the variable is used."""
+    """NAME=VALUE of a prompt file.
+
+    `@FILE` is read when the variable is used.
+    """
 
     metavar = "NAME=VALUE"
     undecoded = True

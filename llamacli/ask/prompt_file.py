@@ -196,7 +196,10 @@ def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
 
 
 def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int, str | None, str]]:
-    """Yields each line's number from 1, its name and its value; the name of the last line is None."""
+    """Yields each line's number from 1, its name and its value.
+
+    The name of the last line is None.
+    """
     for number, line in enumerate(lines[start:], start + 1):
         if line.rstrip() == "---":
             yield number, None, ""

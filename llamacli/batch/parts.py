@@ -188,7 +188,10 @@ class PartAnswers:
         return None
 
     def put(self, order: int, item: Item, row: Row) -> Row:
-        """Keeps an answer, a cut one too; after any other error no more parts are asked."""
+        """Keeps an answer, a cut one too.
+
+        After any other error no more parts are asked.
+        """
         error, content = row["error"], row["content"]
         if error and error["status"] != ExitStatus.CUT:
             failure = LlamaError(_status(error["status"]), f"{item.location}: {error['message']}")

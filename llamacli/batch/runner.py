@@ -100,7 +100,10 @@ class BatchRunner:
             return self._client
 
     def run(self) -> None:
-        """Asks until there is nothing more to ask, or something ends it; writes whatever has been received."""
+        """Asks until there is nothing more to ask, or something ends it.
+
+        Writes whatever has been received.
+        """
         self.stderr.show_status(Bar(self._state, self.stderr.is_colored)).start()
         stopped = None
         try:
@@ -243,7 +246,10 @@ class BatchRunner:
             self.stop(LlamaError(ExitStatus.FAILED, f"--max-cost {limit:g} USD is spent"))
 
     def stop(self, reason: LlamaError) -> None:
-        """Starts nothing more; the first reason is the one that is reported."""
+        """Starts nothing more.
+
+        The first reason is the one that is reported.
+        """
         with self._lock:
             self._reason = self._reason or reason
         self.pool.end()

@@ -198,7 +198,10 @@ class LineEditor:
                     raise
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Ends the current operation by raising Stopped; after SIGINT the program goes on."""
+        """Ends the current operation by raising Stopped.
+
+        After SIGINT the program continues.
+        """
         if number != signal.SIGINT:
             # The second one ends the program at once.
             signal.signal(number, signal.SIG_DFL)
@@ -246,7 +249,10 @@ class LineEditor:
                 write_atomically(self._history, kept, 0o600, follow=True)
 
     def _next(self, word: str, number: int) -> str | None:
-        """Called by readline for one candidate after the other; each replaces the last word of the line."""
+        """Called by readline for one candidate after the other.
+
+        Each replaces the last word of the line.
+        """
         if number == 0:
             line = from_readline(readline.get_line_buffer()[: readline.get_endidx()])
             start = len(line) - len(from_readline(word))

@@ -30,7 +30,10 @@ def current() -> str:
 
 
 def _started(pid: int) -> str:
-    """Returns when a process started, in the system's own format; "" if it is gone."""
+    """Returns when a process started, in the system's own format.
+
+    Returns "" if it is gone.
+    """
     # proc(5): field 22. The name before it may contain anything.
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()[19].decode()

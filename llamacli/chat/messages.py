@@ -71,13 +71,19 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
 
 
 def turn_of(entry: SavedMessage) -> object:
-    """Returns the id of an entry's turn, None if another program wrote the entry."""
+    """Returns the id of an entry's turn, or None.
+
+    It returns None if another program wrote the entry.
+    """
     meta = entry.get("meta")
     return meta.get("turn") if isinstance(meta, dict) else None
 
 
 def without_turn(entries: list[SavedMessage], turn: object) -> list[SavedMessage]:
-    """Returns the entries without those of one turn; all of them if `turn` is None."""
+    """Returns the entries without those of one turn.
+
+    Returns all of them if `turn` is None.
+    """
     return entries if turn is None else [entry for entry in entries if turn_of(entry) != turn]
 
 
@@ -149,7 +155,10 @@ def decode_lines(data: bytes) -> Lines:
 
 
 def _decode_line(line: bytes) -> SavedMessage | None:
-    """Returns the message of a line, None if it is not one that can be sent."""
+    """Returns the message of a line, or None.
+
+    It returns None if it is not one that can be sent.
+    """
     try:
         entry = parse_json(line.decode())
     except ValueError:

@@ -14,7 +14,10 @@ UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
 
 
 def _terminal_charset() -> str:
-    """Returns the charset that the locale names, generated or not; UTF-8 if that is ASCII or none."""
+    """Returns the charset that the locale names, generated or not.
+
+    Returns UTF-8 if that is ASCII or none.
+    """
     name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
     charset = name.partition(".")[2].partition("@")[0]
     with suppress(locale.Error):

@@ -121,7 +121,9 @@ class Repl:
 
 
 def _take_terminal() -> int:
-    """Puts the terminal on descriptors 0 and 1 for readline; returns a descriptor for the old stdout.
+    """Puts the terminal on descriptors 0 and 1 for readline.
+
+    Returns a descriptor for the old stdout.
 
     Raises LlamaError (usage) if there is no terminal.
     """

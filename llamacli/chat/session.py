@@ -185,7 +185,10 @@ def names() -> list[str]:
 
 
 def last_written(name: str) -> float | None:
-    """Returns when a session was last written, in seconds since the epoch; None if it is not a file."""
+    """Returns when a session was last written, in seconds since the epoch.
+
+    Returns None if it is not a file.
+    """
     with suppress(OSError):
         status = os.stat(SESSIONS.path(name))
         return status.st_mtime if stat.S_ISREG(status.st_mode) else None

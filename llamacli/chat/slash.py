@@ -206,7 +206,10 @@ def _file(talk: Dialogue, operand: str) -> None:
 
 
 def _unquoted(path: str) -> str:
-    """Returns a path without quotes or backslashes around it; one that exists as it is needs none."""
+    """Returns a path without quotes or backslashes around it.
+
+    A path that exists as typed is returned unchanged.
+    """
     import shlex
 
     if not os.path.lexists(os.path.expanduser(path)):

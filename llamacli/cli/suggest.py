@@ -123,7 +123,10 @@ COMMAND_SYNONYMS = {
 
 
 def closest(word: str, words: Iterable[str], similarity: float = SIMILARITY) -> str | None:
-    """Returns the word that is spelled most like another one, None if none is close."""
+    """Returns the word that is spelled most like another one, or None.
+
+    It returns None if none is close.
+    """
     candidates = list(words)
     # In a short word, swapping two letters changes half of it.
     swapped = [candidate for candidate in candidates if sorted(candidate) == sorted(word)]

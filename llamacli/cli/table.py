@@ -86,7 +86,10 @@ class Flag:
 
 
 def long_name(name: str) -> str:
-    """Returns the long name of a field; fields named like Python keywords end with an underscore."""
+    """Returns the long name of a field.
+
+    Fields named like Python keywords end with an underscore.
+    """
     return "--" + name.rstrip("_").replace("_", "-")
 
 

@@ -170,7 +170,10 @@ class Choice(ParamType):
 
 
 class KeyValue(ParamType):
-    """`KEY=VALUE`, where VALUE is JSON or else a string; repeated, an object."""
+    """`KEY=VALUE`, where VALUE is JSON or else a string.
+
+    A repeated flag makes an object.
+    """
 
     metavar = "KEY=VALUE"
 

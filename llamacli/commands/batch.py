@@ -198,7 +198,10 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _is_file(path: str) -> bool:
-    """True for a regular file, which can be sorted; false for a pipe, a device or stdout."""
+    """True for a regular file, which can be sorted.
+
+    False for a pipe, a device or stdout.
+    """
     return path != "-" and not is_direct(path)
 
 

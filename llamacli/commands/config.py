@@ -217,7 +217,10 @@ def _note_precedence(names: Sequence[str], env: Environment) -> None:
 
 
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
-    """Returns the key that a call would carry, masked, and its source; or why there is none."""
+    """Returns the key that a call would carry, masked, and its source.
+
+    Returns the reason if there is none.
+    """
     try:
         found = endpoint.find_allowed_key(server, env)
     except LlamaError as error:

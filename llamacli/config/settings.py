@@ -18,7 +18,10 @@ MAX_FILE_BYTES = 1 << 16
 
 
 class Source:
-    """A source of settings; `untrusted` if somebody else may have written it."""
+    """A source of settings.
+
+    `untrusted` if somebody else may have written it.
+    """
 
     def __init__(self, name: str, values: Mapping[str, str], untrusted: bool = False) -> None:
         self.name, self.values, self.untrusted = name, values, untrusted
@@ -43,7 +46,10 @@ class Settings:
 
 
 def is_allowed(variable: str, source: Source, note: Callable[[str], None]) -> bool:
-    """True if a source is trusted; notes that a variable from another one is ignored."""
+    """True if a source is trusted.
+
+    Notes that a variable from another one is ignored.
+    """
     if source.untrusted:
         note(f"ignoring {variable} from {source}: a project's .env cannot set it")
     return not source.untrusted

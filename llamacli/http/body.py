@@ -80,7 +80,10 @@ class Body:
         return bool(re.match(SSE_START, start)) or (kind == "text/event-stream" and start[:1] not in (b"{", b"[", b"<"))
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
-        """Reads until it is clear what the body is; returns that much, and all blocks of the body."""
+        """Reads until it is clear what the body is.
+
+        Returns that much, and all blocks of the body.
+        """
         blocks = self.blocks()
         head, size, start = [], 0, b""
         for block in blocks:

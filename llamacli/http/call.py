@@ -86,7 +86,9 @@ class Call:
         self.proxy = client.route(self.url)
 
     def send(self) -> requests.Response:
-        """Returns a 2xx response; a spinner runs until there is something to show.
+        """Returns a 2xx response.
+
+        A spinner runs until there is something to show.
 
         Raises LlamaError if there is none, after as many retries as the options allow.
         """
@@ -105,7 +107,10 @@ class Call:
             self.client.usage_log.add_call(self, self.client.endpoint.host, error, reply)
 
     def clear_status(self) -> None:
-        """Stops the spinner if this call started one; a batch's progress bar is left alone."""
+        """Stops the spinner if this call started one.
+
+        A batch's progress bar is left alone.
+        """
         if self._has_spinner:
             self.stderr.clear_status()
 

@@ -108,11 +108,17 @@ class Client:
         no_retry: Collection[int] = (),
         request_id: str | None = None,
     ) -> Call:
-        """Returns a call that has not been sent yet; without `request_id` it gets a new id."""
+        """Returns a call that has not been sent yet.
+
+        Without `request_id` it gets a new id.
+        """
         return Call(self, request, policy or RetryPolicy(self.options), no_retry, request_id)
 
     def prepare(self, request: Request, url: str, request_id: str) -> requests.PreparedRequest:
-        """Returns a request that is ready to send; what it shares with others is prepared once."""
+        """Returns a request that is ready to send.
+
+        What it shares with others is prepared once.
+        """
         headers = request.headers(request_id, self.options.header or ())
         shared_key = *request.shared_key, self.endpoint.key
         if shared_key not in self._prepared:
@@ -136,7 +142,10 @@ class Client:
         return prepared
 
     def renew_key(self, refused: str | None) -> bool:
-        """Runs the key command again after a key was refused; returns True if there is a new one."""
+        """Runs the key command again after a key was refused.
+
+        Returns True if there is a new one.
+        """
         with self._key_lock:
             if self.endpoint.fetch_key and self.endpoint.key == refused:
                 self.endpoint.key = self.endpoint.fetch_key()

@@ -76,7 +76,9 @@ def announce(options: EndpointOptions, env: Environment) -> None:
 
 
 def find_allowed_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
-    """Returns the key that may go to the server and its origin, None if there is none or it may not.
+    """Returns the key that may go to the server and its origin, or None.
+
+    It returns None if there is none or it may not.
 
     Raises LlamaError.
     """
@@ -93,7 +95,10 @@ def _why_none(options: EndpointOptions, env: Environment) -> str:
 
 
 def untrusted_key_source(options: EndpointOptions, env: Environment) -> Source | None:
-    """Returns the project's .env whose own key a call would carry, None if it would not."""
+    """Returns the project's .env whose own key a call would carry, or None.
+
+    It returns None if it would not.
+    """
     origin = _origin(options, env.settings)
     has_key = origin is not None and origin.untrusted and any(origin.values.get(name) for name in KEY_VARIABLES)
     return origin if has_key and not options.no_key else None
@@ -161,7 +166,10 @@ def _has_key_of_user(settings: Settings) -> bool:
 
 
 def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:
-    """Yields a source's keys and their origins; each is read only when it is asked for."""
+    """Yields a source's keys and their origins.
+
+    Each is read only when it is asked for.
+    """
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"

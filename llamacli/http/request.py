@@ -47,7 +47,10 @@ class Request:
         return self.method, self.path, bool(self.body)
 
     def headers(self, request_id: str | None, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-        """Returns the headers except Authorization; the extra ones replace llamacli's own."""
+        """Returns the headers except Authorization.
+
+        The extra ones replace llamacli's own.
+        """
         headers = {"content-type": ("Content-Type", "application/json")} if self.body else {}
         if request_id:
             headers["x-client-request-id"] = "X-Client-Request-Id", request_id
@@ -71,7 +74,10 @@ class ChatRequest(Request):
         self.choices = n if isinstance(n, int) else 1
 
     def replace(self, **parameters: object) -> "ChatRequest":
-        """Returns the request with other parameters; a value of None removes one."""
+        """Returns the request with other parameters.
+
+        A value of None removes one.
+        """
         removed = {key for key, value in parameters.items() if value is None}
         merged = {**self.parameters, **parameters}
         return ChatRequest({key: value for key, value in merged.items() if key not in removed})

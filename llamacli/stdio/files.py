@@ -257,13 +257,19 @@ class AtomicWriter:
             os.fchmod(self.fd, mode)
 
     def begin(self) -> None:
-        """Drops what an earlier call left in the part; called before each write."""
+        """Drops what an earlier call left in the part.
+
+        Called before each write.
+        """
         if not self._has_begun:
             self._has_begun = True
             os.ftruncate(self.fd, 0)
 
     def commit(self) -> str | None:
-        """Puts the part in the place of the file; returns a note if that had to be written in place."""
+        """Puts the part in the place of the file.
+
+        Returns a note if that had to be written in place.
+        """
         self.begin()
         if self._status:
             _keep_owner(self.fd, self._status)
@@ -272,7 +278,10 @@ class AtomicWriter:
         return f"{self.path} was written in place, not replaced: {error.strerror}" if error else None
 
     def close(self) -> str | None:
-        """Closes the file; returns the name of the part if something was left in it."""
+        """Closes the file.
+
+        Returns the name of the part if something was left in it.
+        """
         is_empty = not self._is_done and os.fstat(self.fd).st_size == 0
         if is_empty:
             os.unlink(self._draft.path)

@@ -225,7 +225,10 @@ class InputReader:
             self.draft = None
 
     def at_file(self, text: str, origin: str) -> str:
-        """Reads `@FILE` and `@-`, without trailing newlines; `@@` stands for a leading @."""
+        """Reads `@FILE` and `@-`, without trailing newlines.
+
+        `@@` stands for a leading @.
+        """
         if not text.startswith("@"):
             return self.argument(text, origin)
         if text.startswith("@@"):
@@ -358,7 +361,10 @@ def display_path(path: str) -> str:
 
 
 def _with_long_start(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yields the blocks; the first one is long enough to recognize a picture or an encoding."""
+    """Yields the blocks.
+
+    The first one is long enough to recognize a picture or an encoding.
+    """
     start = b""
     for block in blocks:
         start += block

@@ -83,7 +83,10 @@ class Output:
         self._put(dump(value, indent, self.is_terminal) + terminator)
 
     def json_text(self, text: str) -> None:
-        """Writes JSON text; on a terminal, control characters become JSON escapes."""
+        """Writes JSON text.
+
+        On a terminal, control characters become JSON escapes.
+        """
         if text:
             self._put(_harmless(text) if self.is_terminal else text)
 

@@ -132,7 +132,10 @@ class Stderr:
         return self.show_status(Spinner(one_line(what)))
 
     def show_status(self, spinner: "Spinner") -> "Spinner":
-        """Takes over a spinner, to be started; it stays hidden if nobody would see it."""
+        """Takes over a spinner, to be started.
+
+        It stays hidden if nobody would see it.
+        """
         if not self.is_terminal or is_dumb() or self.is_quiet:
             spinner.what = ""
         self.spinner = spinner
@@ -147,7 +150,9 @@ class Stderr:
 
 
 class Spinner:
-    """A line on the terminal while nothing arrives; it appears after half a second.
+    """A line on the terminal while nothing arrives.
+
+    It appears after half a second.
 
     In the background it draws nothing, and before the program stops (Ctrl-Z) it goes.
     """

@@ -116,7 +116,9 @@ def _terminal() -> int:
 
 @contextmanager
 def unechoed(fd: int) -> Iterator[None]:
-    """Keeps typed text in the terminal's queue, unechoed and whole; Ctrl-C and Ctrl-Z still work.
+    """Keeps typed text in the terminal's queue, unechoed and whole.
+
+    Ctrl-C and Ctrl-Z still work.
 
     In canonical mode the terminal drops what exceeds 4096 bytes in a line.
     """

@@ -107,7 +107,10 @@ _helper: "subprocess.Popen[str] | None" = None
 
 
 def _ask_helper(query: list[object]) -> tuple[bool, float] | None:
-    """Returns what the helper found and the time it took, None if it ran out of time."""
+    """Returns what the helper found and the time it took, or None.
+
+    It returns None if it ran out of time.
+    """
     global _helper
     result = None
     if _helper is None:

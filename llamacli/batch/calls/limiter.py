@@ -93,7 +93,10 @@ class Limiter:
         return self.successes > 0 and self._in_trouble_since is None
 
     def should_continue(self, then: float, now: float) -> bool:
-        """Records a failure; returns False if the batch should stop, rather than wait until `then`."""
+        """Records a failure.
+
+        Returns False if the batch should stop, rather than wait until `then`.
+        """
         if self._in_trouble_since is None:
             self._in_trouble_since = now
         return then - self._in_trouble_since <= self._give_up_after

@@ -80,7 +80,10 @@ class WorkerPool(Generic[Task]):
         self.wait()
 
     def stops_reading(self) -> bool:
-        """True once no more tasks are read; call it only while the pool is ending."""
+        """True once no more tasks are read.
+
+        Call it only while the pool is ending.
+        """
         if self._reader:
             self._reader.join(1)
         return not (self._reader and self._reader.is_alive())
@@ -226,7 +229,10 @@ class WorkerPool(Generic[Task]):
             self._grant()
 
     def throttled(self, started: float, retry_after: float | None) -> bool:
-        """Gives back a slot that came at `started`, after a 429 or 503; False if the batch should stop."""
+        """Gives back a slot that came at `started`, after a 429 or 503.
+
+        Returns False if the batch should stop.
+        """
         with self._lock:
             self.in_flight -= 1
             is_worthwhile = self.limiter.throttled(self.in_flight, started, monotonic(), retry_after)

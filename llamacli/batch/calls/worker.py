@@ -143,7 +143,10 @@ class Worker:
         self.request_id = headers.get("x-inference-id") or headers.get("x-request-id") or self.request_id
 
     def _is_own_problem(self, failure: Retryable) -> bool:
-        """Records a 429 or 503; true if it is this item's own, since the server serves the others meanwhile."""
+        """Records a 429 or 503.
+
+        Returns True if it is this item's own, since the server serves the others meanwhile.
+        """
         if self._is_rejected_alone:
             return True
         pool = self._batch.pool

@@ -92,7 +92,10 @@ class FileList:
 
 
 def split_path(path: str) -> dict[str, str]:
-    """Returns the parts of a path; `ext` is without its dot, `dir` is `.` for a bare name."""
+    """Returns the parts of a path.
+
+    `ext` is without its dot, `dir` is `.` for a bare name.
+    """
     name = os.path.basename(path)
     stem, ext = os.path.splitext(name)
     return {"path": path, "dir": os.path.dirname(path) or ".", "name": name, "stem": stem, "ext": ext[1:]}
@@ -107,7 +110,10 @@ def open_regular(path: str) -> BinaryIO:
 
 
 def read_unchanged(file: SourceFile) -> bytes | None:
-    """Returns the content of a file, None if it has changed or disappeared since it was read."""
+    """Returns the content of a file, or None.
+
+    It returns None if it has changed or disappeared since it was read.
+    """
     try:
         with open_regular(file.path) as opened:
             data = opened.read()

@@ -112,7 +112,10 @@ class Items:
 
     @property
     def share(self) -> float | None:
-        """How much of the input has been read, from 0 to 1; None if unknown."""
+        """How much of the input has been read, from 0 to 1.
+
+        It is None if unknown.
+        """
         sizes = [source.size for source in self._sources]
         if None in sizes or self._limit is not None:
             return None

@@ -14,7 +14,9 @@ MAX_ITEM_BYTES = 64 << 20
 
 
 def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Splits blocks into lines, which keep their LF; the last one may have none.
+    """Splits blocks into lines, which keep their LF.
+
+    The last one may have none.
 
     A line of more than MAX_ITEM_BYTES is cut after one byte more than that.
     """
@@ -71,7 +73,10 @@ def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_
 
 
 def read_blocks(path: str, fd: int) -> Iterator[bytes]:
-    """Yields the bytes of an open file; with a negative descriptor the file is opened now."""
+    """Yields the bytes of an open file.
+
+    With a negative descriptor the file is opened now.
+    """
     fd = open_input(path, hint="")[0] if fd < 0 else fd
     try:
         while block := os.read(fd, BLOCK_BYTES):

@@ -151,7 +151,10 @@ class FileEditor:
             self._rows.finish(is_complete, item_count)
 
     def _apply(self, order: int, item: Item, row: Row, overwrites: bool) -> Row:
-        """Writes an answer or prints its difference; returns the row, with an error if that failed."""
+        """Writes an answer or prints its difference.
+
+        Returns the row, with an error if that failed.
+        """
         assert item.file
         text = self._text(item, row)
         if text is None:

@@ -123,11 +123,17 @@ class Journal:
         batch.clear()
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
-        """Returns the row that answers an item's request, and keeps it; None if there is none."""
+        """Returns the row that answers an item's request, and keeps it.
+
+        Returns None if there is none.
+        """
         return self._reuse("key", item, key)
 
     def reuse_edit(self, item: Item, edit: str) -> Row | None:
-        """Returns the row of a file that was edited before, and keeps it; None if there is none."""
+        """Returns the row of a file that was edited before, and keeps it.
+
+        Returns None if there is none.
+        """
         return self._reuse("edit", item, edit)
 
     def _reuse(self, column: str, item: Item, value: str) -> Row | None:
@@ -290,7 +296,10 @@ def _is_torn(line: bytes) -> bool:
 
 
 def _read_row(line: bytes) -> SavedRow | None:
-    """Returns the parts of a row that matter, None if the line is not a row."""
+    """Returns the parts of a row that matter, or None.
+
+    It returns None if the line is not a row.
+    """
     try:
         row: Json = json.loads(line)
         error = row["error"]

@@ -100,7 +100,10 @@ class Sink(Protocol):
         """The number of saved rows that match no item, and the file that they were moved to."""
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
-        """Returns the row that an earlier call saved for an item, None if there is none."""
+        """Returns the row that an earlier call saved for an item, or None.
+
+        It returns None if there is none.
+        """
 
     def put(self, order: int, item: Item, row: Row) -> Row:
         """Takes a new row; returns it as it was saved.
@@ -165,7 +168,10 @@ def json_line(row: Row) -> str:
 
 
 def plain_text(row: Row, terminator: str, is_json: bool) -> str:
-    """Returns a row's answers and tool calls, each with its terminator; only a terminator if the item failed."""
+    """Returns a row's answers and tool calls, each with its terminator.
+
+    Returns only a terminator if the item failed.
+    """
     if row["error"]:
         return terminator
     if is_json:
@@ -213,7 +219,10 @@ class OrderedPrinter:
                 self._write("".join(ready))
 
     def finish(self, is_complete: bool, padding: str = "", item_count: int = 0) -> None:
-        """Prints what still waits for items that were not asked; `padding` stands for each of those."""
+        """Prints what still waits for items that were not asked.
+
+        `padding` stands for each of those.
+        """
         # A worker may be blocked in a write to a reader that does not read.
         if self._lock.acquire(timeout=1):
             try:

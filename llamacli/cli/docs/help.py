@@ -123,7 +123,10 @@ def columns() -> int:
 
 
 def filled(text: str, indent: str = "") -> str:
-    """Returns a wrapped paragraph; `indent` precedes all lines but the first."""
+    """Returns a wrapped paragraph.
+
+    `indent` precedes all lines but the first.
+    """
     return textwrap.fill(text, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
@@ -138,7 +141,10 @@ def _row(flag: FlagSpec, text: str) -> str:
 
 
 def _beside(label: str, text: str, left: int) -> str:
-    """Returns a label and its text in two columns; a label that is too long has a line of its own."""
+    """Returns a label and its text in two columns.
+
+    A label that is too long has a line of its own.
+    """
     lines = textwrap.wrap(text, columns() - left, break_on_hyphens=False)
     if len(label) > left - 2:
         return "\n".join([label, *(" " * left + line for line in lines)])

@@ -122,7 +122,10 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 @cache
 def _with_deadlines(kind: type[HTTPConnection]) -> Any:
-    """Returns a class of connections with deadlines; cached, since making a class is slow."""
+    """Returns a class of connections with deadlines.
+
+    It is cached, since making a class is slow.
+    """
     return type("DeadlineConnection", (DeadlineConnection, kind), {})
 
 

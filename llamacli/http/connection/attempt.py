@@ -50,7 +50,10 @@ class Attempt:
         self.ready()
 
     def ready(self) -> None:
-        """Ends the connect timeout; from now on only the limit of the whole attempt applies."""
+        """Ends the connect timeout.
+
+        From now on only the limit of the whole attempt applies.
+        """
         self.connected = True
         self._cut_after(math.inf)
 
@@ -105,7 +108,10 @@ class TimerThread:
         self._is_running = allocate_lock()
 
     def start(self, owner: object, seconds: float, callback: Callable[[], None]) -> None:
-        """Calls `callback`, which must not block, after this many seconds; replaces the owner's former timer."""
+        """Calls `callback`, which must not block, after this many seconds.
+
+        Replaces the owner's former timer.
+        """
         self._orders.put((owner, time.monotonic() + seconds, callback))
         if self._is_running.acquire(blocking=False):
             try:

@@ -209,7 +209,10 @@ class _Unpacker:
         return b""
 
     def _begins_member(self) -> bool:
-        """Begins the next member of a gzip file, if there is one; ignores padding, as gzip does."""
+        """Begins the next member of a gzip file, if there is one.
+
+        Ignores padding, as gzip does.
+        """
         self._may_hold_more = False
         if not self._is_gzip or not self.GZIP_MAGIC.startswith(self.input[:2]):
             self.input = b""

@@ -188,7 +188,9 @@ class Preconnect:
             raise TimeoutError(f"no connection within {seconds:g} s") from None
 
     def claim(self, connection: "HTTPConnection") -> OpenConnection | None:
-        """Returns the connection once it is ready for a request, None if it has died or has other settings.
+        """Returns the connection once it is ready for a request, or None.
+
+        It returns None if it has died or has other settings.
 
         Raises any other error of the handshake.
         """

@@ -15,7 +15,10 @@ NETLOC = r"(?:(?P<user>[!-~]*)@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?
 
 
 def has_any_proxy() -> bool:
-    """True if the environment names a proxy for any URL; cheap, since it asks nothing of requests."""
+    """True if the environment names a proxy for any URL.
+
+    It is cheap, since it does not use requests.
+    """
     if sys.platform == "darwin":
         from urllib.request import getproxies
 
@@ -25,7 +28,10 @@ def has_any_proxy() -> bool:
 
 
 class Proxy:
-    """The proxy for one URL; `host` is None without one, `proxies` is for requests."""
+    """The proxy for one URL.
+
+    `host` is None without one, `proxies` is for requests.
+    """
 
     def __init__(self, url: str, stderr: Stderr) -> None:
         """Looks it up.

@@ -50,7 +50,10 @@ def trusting(bundle: str) -> Context | None:
 
 
 def configure_like_urllib3(context: Context) -> bool:
-    """Gives a context the settings of urllib3's own; returns whether that was possible."""
+    """Gives a context the settings of urllib3's own.
+
+    Returns whether that was possible.
+    """
     try:
         from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
     except ImportError:
@@ -69,7 +72,10 @@ def use(context: Context, connection: Any) -> None:
 
 
 def settings(connection: object) -> tuple[object, ...] | None:
-    """Returns everything that affects a connection's handshake, None if this urllib3 names it differently."""
+    """Returns everything that affects a connection's handshake, or None.
+
+    It returns None if this urllib3 names it differently.
+    """
     try:
         return tuple(
             getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS)
@@ -104,7 +110,10 @@ class ContextCache:
 
 
 def _shared_trust(connection: object) -> tuple[object, ...] | None:
-    """Returns the certificates that a connection trusts, None if its handshake is special or unknown."""
+    """Returns the certificates that a connection trusts, or None.
+
+    It returns None if its handshake is special or unknown.
+    """
     if getattr(connection, "cert_reqs", None) not in ("CERT_REQUIRED", ssl.CERT_REQUIRED) or not settings(connection):
         return None
     if any(getattr(connection, name) is not None for name in OTHER_TRUST_SETTINGS):

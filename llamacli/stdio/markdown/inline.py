@@ -157,7 +157,10 @@ PAIRS = (("[", "]"), ("](", ")"), ("\\(", "\\)"), ("\\[", "\\]"))
 
 
 def open_at(source: str) -> int:
-    """Returns where unclosed markup begins, such as emphasis; the length of the text if there is none."""
+    """Returns where unclosed markup begins, such as emphasis.
+
+    Returns the length of the text if there is none.
+    """
     if not SPECIAL.search(source):
         return len(source)
     places = [source.rfind(opening) for opening, closing in PAIRS if source.rfind(opening) > source.rfind(closing)]
@@ -180,7 +183,10 @@ def styled(text: str, style: str) -> str:
 
 
 def wrap(pieces: list[Piece], columns: int) -> list[Line]:
-    """Breaks pieces into lines of at most this many columns; a longer word is split."""
+    """Breaks pieces into lines of at most this many columns.
+
+    A longer word is split.
+    """
     wrapper = _Wrapper(columns)
     for piece in pieces:
         wrapper.add(piece)

@@ -126,7 +126,10 @@ class Renderer:
             self._table.resize(columns, rows)
 
     def split(self, line: str) -> tuple[list[str], str]:
-        """Takes in the beginning of a line that has become long; returns finished lines, and what is left of it."""
+        """Takes in the beginning of a line that has become long.
+
+        Returns finished lines, and what is left of it.
+        """
         limit = LONG_CHARS if line.lstrip(" >")[:1] in ("|", "#") else self.columns
         place = line.rfind(" ")
         if len(line) <= limit or self._fence or self._table or place < limit // 2:
@@ -179,7 +182,10 @@ class Renderer:
         return out
 
     def _add_text(self, text: str, joint: str = "\n") -> list[str]:
-        """Adds to the paragraph; returns the lines of it that cannot change any more."""
+        """Adds to the paragraph.
+
+        Returns the lines of it that cannot change any more.
+        """
         self._text = f"{self._text}{joint}{text}" if self._text else text
         if self._is_preview or len(self._text) < 2 * self.columns or self._rows is None:
             return []
@@ -333,7 +339,10 @@ def _indent(line: str) -> int:
 
 
 def _without_indent(line: str, columns: int) -> str:
-    """Removes this many columns from the start of a line; a tab after them stays a tab."""
+    """Removes this many columns from the start of a line.
+
+    A tab after them stays a tab.
+    """
     spaces = min(len(line) - len(line.lstrip(" ")), columns)
     if spaces == columns or not line[spaces:].startswith("\t"):
         return line[spaces:]

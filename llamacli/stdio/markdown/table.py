@@ -71,7 +71,10 @@ class Table:
         return [*self._drawn[0], rule, *(line for row in self._drawn[1:] for line in row)]
 
     def resize(self, columns: int, rows: int | None) -> None:
-        """Adopts the size of the terminal; without a number of rows nothing is finished early."""
+        """Adopts the size of the terminal.
+
+        Without a number of rows nothing is finished early.
+        """
         self._columns, self._limit = columns, None if rows is None else min(rows, MAX_LINES) - 3
         if not self._is_frozen:
             self._measure()

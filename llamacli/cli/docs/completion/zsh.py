@@ -93,7 +93,10 @@ def _operands(commands: Sequence[CommandSpec]) -> Iterator[str]:
 
 
 def _specs(entry: FlagSpec) -> Iterator[str]:
-    """Yields a specification for each name of a flag; it excludes the other names."""
+    """Yields a specification for each name of a flag.
+
+    It excludes the other names.
+    """
     before = "*" if entry.flag.multiple else f"({' '.join(entry.names)})" if len(entry.names) > 1 else ""
     for text, form in ((text, form) for text, forms in entry.descriptions.items() for form in forms):
         takes = ("=" if form.startswith("--") else "+") if entry.takes_value else ""
@@ -109,7 +112,10 @@ def _place(place: Operand, number: int) -> str:
 
 
 def _action(kind: ParamType) -> str:
-    """Returns the zsh action for a value; a leading blank keeps zsh from adding arguments."""
+    """Returns the zsh action for a value.
+
+    A leading blank keeps zsh from adding arguments.
+    """
     words = " ".join(kind.values)
     what = completion_kind(kind)
     if what == "text":
