@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from llamacli import signals
+from llamacli import shadowing_hint, signals
 from llamacli.cli import app, resolve
 from llamacli.cli.spec import LoadedOptions, ParsedCall
 from llamacli.errors import ExitStatus, LlamaError, Stopped
@@ -66,6 +66,8 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
     what, hint = f"internal error: {type(error).__name__}: {error}", "please report it"
+    if isinstance(error, (ImportError, AttributeError)):
+        hint = shadowing_hint() or hint
     if _is_out_of_resources(error):
         what, hint = f"out of memory, processes or file descriptors: {str(error) or 'no memory'}", "see 'ulimit -a'"
     stderr.error(LlamaError(ExitStatus.INTERNAL, what, f"LLAMACLI_DEBUG=1 shows the traceback; {hint}"))

@@ -4,6 +4,7 @@ One field is one key of the API, one flag and one environment variable.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -27,6 +28,8 @@ class JsonType(AtFile):
         try:
             return parse_json(text)
         except json.JSONDecodeError as error:
+            if os.path.isfile(text):
+                raise ValueError(f"is a file; write @{text} to read it") from None
             raise ValueError(json_fault(error)) from None
 
 

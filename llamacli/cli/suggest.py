@@ -19,14 +19,23 @@ OPTION_SYNONYMS = {
     "--api-key": _NO_KEY_FLAG,
     "--key": _NO_KEY_FLAG,
     "--token": _NO_KEY_FLAG,
+    "--auth": _NO_KEY_FLAG,
+    "--api-token": _NO_KEY_FLAG,
+    "--bearer": _NO_KEY_FLAG,
+    "--password": _NO_KEY_FLAG,
     "--url": "--base-url",
     "--api-base": "--base-url",
     "--api-url": "--base-url",
     "--host": "--base-url",
+    "--server": "--base-url",
+    "--base": "--base-url",
     "--code": "--extract",
     "--md": "--markdown",
+    "--no-md": "output is plain text unless --markdown is set",
+    "--plain-text": "output is plain text unless --markdown is set",
     "--raw": "output is plain text unless --markdown is set",
     "--format": "--markdown, --json or --schema",
+    "--output-format": "--markdown, --json or --schema",
     "--chat": f"'{PROGRAM} chat -S NAME' continues a conversation",
     "--repl": f"'{PROGRAM} chat' is interactive",
     "--conversation": "--session",
@@ -58,12 +67,16 @@ OPTION_SYNONYMS = {
     "--message": _PROMPT,
     "--template": "--role",
     "--attachment": "--file",
+    "--attach": "--file",
+    "--images": "--file",
+    "--context": "--file",
     "--image": "--file",
     "--fragment": "--file",
     "--input-file": "--file",
     "--out": "--output",
     "--output-file": "--output",
-    "--log": "--usage",
+    "--log": "--usage-log",
+    "--log-file": "--usage-log",
     "--silent": "--quiet",
     "--debug": "--verbose",
     "--list-models": f"'{PROGRAM} models' lists the models",
@@ -75,6 +88,13 @@ OPTION_SYNONYMS = {
     "--config": f"'{PROGRAM} config show' prints the settings",
     "--shell": f"'{PROGRAM} ask -x' prints only the code",
     "--data": f"'{PROGRAM} raw' sends a JSON body",
+    "-d": f"'{PROGRAM} raw' sends a JSON body",
+    "--user-agent": "--header",
+    "--cache-ttl": "--cache",
+    "--execute": f"'{PROGRAM} ask -x' prints only the code",
+    "--role-file": "--prompt-file",
+    "--num-ctx": "-p num_ctx=N",
+    "--repeat-penalty": "--repetition-penalty",
     "--request": "--method",
     "--proxy": "set HTTPS_PROXY instead",
     "--cacert": "--ca-bundle",
@@ -158,7 +178,8 @@ def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -
     if owners := _owners(name, commands):
         return f"{name} belongs to {_listed(owners)}"
     known = [option for flag in command.flags for option in flag.names]
-    synonym = OPTION_SYNONYMS.get(name) or OPTION_SYNONYMS.get(name.replace("_", "-"), "")
+    synonyms = {_letters(option): text for option, text in OPTION_SYNONYMS.items()}
+    synonym = OPTION_SYNONYMS.get(name) or synonyms.get(_letters(name), "")
     if " " in synonym and not synonym.startswith("-"):
         return synonym
     if synonym:
@@ -170,6 +191,11 @@ def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -
         if close:
             return f"did you mean {_listed(close, 'or')}?"
     return f"a prompt that begins with a dash goes after --: {PROGRAM} {command.name} -- {name} ..."
+
+
+def _letters(option: str) -> str:
+    """Returns a long option without what people leave out or write in other ways: --api_key is --apikey."""
+    return "--" + option.lower().replace("-", "").replace("_", "") if option.startswith("--") else option
 
 
 def _owners(option: str, commands: list[CommandSpec]) -> list[str]:

@@ -16,6 +16,7 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import CHAT_PATH, Request
 from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import display_path
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ def _given(body: str, env: Environment) -> bytes:
     elif body.startswith("@"):
         origin = env.input.path_of(body, "BODY")
         data = env.input.file_bytes(origin, "BODY")
+    elif body.lstrip()[:1] not in ("{", "[") and os.path.isfile(body):
+        raise LlamaError(ExitStatus.USAGE, f"BODY: '{display_path(body)}' is a file", f"write @{body} to read it")
     else:
         data, origin = os.fsencode(body), "BODY"
     env.input.text(data, origin)

@@ -45,6 +45,9 @@ def test_a_command_of_another_tool_gets_its_advice(world: World, name: str) -> N
         (["ask", "--temprature", "1"], "did you mean --temperature?"),
         (["ask", "--max_tokens", "1"], "did you mean --max-tokens?"),
         (["ask", "--presence", "1"], "did you mean --presence-penalty?"),
+        (["ask", "--apikey", "x"], "keys are never flags"),
+        (["ask", "--API_KEY", "x"], "keys are never flags"),
+        (["ask", "--maxretries", "3"], "did you mean --retry?"),
         (["ask", "--frobnicate"], "a prompt that begins with a dash goes after --: llamacli ask -- --frobnicate ..."),
         (["ask", "-5", "+", "3"], "a prompt that begins with a dash goes after --: llamacli ask -- -5 ..."),
         (["-m", "gpt", "ask", "Hi"], "put options after it: llamacli COMMAND -m"),
@@ -82,8 +85,17 @@ def test_an_output_file_with_the_name_of_a_parameter_is_refused(world: World, na
     assert world.call("ask", "-o", name, "Hi").status == 0
 
 
-def test_a_schema_that_is_a_file_is_pointed_out(world: World) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["ask", "--schema", "person.json", "Hi"], "--schema"),
+        (["ask", "--tools", "person.json", "Hi"], "--tools"),
+        (["ask", "--messages", "person.json", "Hi"], "--messages"),
+        (["raw", "person.json"], "BODY"),
+    ],
+)
+def test_json_that_is_a_file_is_pointed_out(world: World, arguments: list[str], name: str) -> None:
     (world.cwd / "person.json").write_text('{"type": "object"}')
-    result = world.call("ask", "--schema", "person.json", "Hi")
-    assert result.status == 2
-    assert result.err == "llamacli: --schema: 'person.json' is a file; write @person.json to read it\n"
+    result = world.call(*arguments)
+    assert (result.status, world.api.requests) == (2, [])
+    assert result.err == f"llamacli: {name}: 'person.json' is a file; write @person.json to read it\n"
