@@ -35,7 +35,8 @@ Rows = list[tuple[str, str]]
 
 
 def _within(folder: Folder) -> str:
-    return " and ".join(f"{PROGRAM}/{place.name}" for place in STORED_FILES if place.folder is folder)
+    *first, last = (f"{PROGRAM}/{place.name}" for place in STORED_FILES if place.folder is folder)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 #: The variables that hold a key, or say where it is.
@@ -48,7 +49,7 @@ KEYS = {
 OTHER_VARIABLES = {
     "LLAMACLI_DEBUG": "Show the traceback of an internal error.",
     "REQUESTS_CA_BUNDLE": "CA certificates to trust; also CURL_CA_BUNDLE and SSL_CERT_FILE.",
-    "HTTPS_PROXY": "Proxy for all hosts but this one; also HTTP_PROXY, ALL_PROXY, NO_PROXY.",
+    "HTTPS_PROXY": "Proxy for all hosts except this machine; also HTTP_PROXY, ALL_PROXY, NO_PROXY.",
     "NO_COLOR": "Use no color; TERM=dumb has the same effect.",
     "VISUAL": "Editor for --edit; else EDITOR, else vi.",
     **{folder.variable: f"Base folder of {_within(folder)} (default ~/{folder.default})." for folder in FOLDERS},
