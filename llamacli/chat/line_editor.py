@@ -227,11 +227,12 @@ class LineEditor:
             return first.removesuffix(FENCE)
         lines = [first] if first else []
         try:
-            while not lines or lines[-1].strip() != FENCE:
+            while not _ends_block(lines):
                 lines += self._line(". ").split("\n")
         except (EOFError, Interrupted):
             raise Interrupted(was_empty=False) from None
-        return "\n".join(lines[:-1])
+        last = lines[-1].rstrip().removesuffix(FENCE)
+        return "\n".join([*lines[:-1], last] if last.strip() else lines[:-1])
 
     def _load(self) -> None:
         if not self._history:
@@ -276,3 +277,11 @@ def _write(sequence: bytes) -> None:
 def _insert(text: str) -> None:
     readline.insert_text(text)
     readline.redisplay()
+
+
+def _ends_block(lines: list[str]) -> bool:
+    """True if the last line closes the block: with marks alone, or at its end, unless they close a Python docstring."""
+    if not lines or lines[-1].strip() == FENCE:
+        return bool(lines)
+    is_quoted = sum(line.count(FENCE) for line in lines[:-1]) % 2 == 1
+    return lines[-1].rstrip().endswith(FENCE) and lines[-1].count(FENCE) == 1 and not is_quoted

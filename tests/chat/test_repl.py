@@ -50,6 +50,25 @@ def test_a_whole_conversation(world: World) -> None:
     assert names(world) == ["kept"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['"""one', "two", 'three"""'], "one\ntwo\nthree"),
+        (['"""', 'def f():', '    """Docs', '    end."""', '    """Docs."""', '"""'],
+         'def f():\n    """Docs\n    end."""\n    """Docs."""'),
+    ],
+)  # fmt: skip
+def test_a_block_ends_at_the_marks_after_its_last_word(world: World, lines: list[str], message: str) -> None:
+    with Chat(world) as chat:
+        chat.until("type /help for commands")
+        world.api.will(text("The answer."))
+        for line in lines[:-1]:
+            chat.say(f"{line}\r")
+        chat.say(f"{lines[-1]}\r", "The answer.")
+        assert said(world)[-1] == ("user", message)
+        chat.leave()
+
+
 def test_only_answers_go_to_a_redirected_stdout(world: World) -> None:
     world.api.will(text("An answer."))
     command = f"{' '.join(CHAT)} --no-save >answers"
