@@ -63,13 +63,18 @@ class Event(NamedTuple):
         return len(self.data) < 20 and self.data.strip(" \t[](){}<>\"'").lower() == "done"
 
     @property
-    def is_whole(self) -> bool:
-        """True if the data visibly ends: it is JSON, an error or the mark of the end."""
+    def is_json(self) -> bool:
+        """True if the data is a whole JSON text."""
         try:
             loads(self.data)
         except ValueError:
-            return self.is_done or self.is_error_text
+            return False
         return True
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the data visibly ends: it is JSON, an error or the mark of the end."""
+        return self.is_json or self.is_done or self.is_error_text
 
 
 class EventTooLong(ValueError):
@@ -86,14 +91,14 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        #: Other text outside of any field: an error page of a gateway, for example.
+        #: Other text outside of any field, before [DONE]: an error page of a gateway, for example.
         self.stray = ""
         #: The end of the stream has cut off an event.
         self.is_truncated = False
         #: The pieces of a line that has not ended: joining them at each block would be quadratic.
         self._rest: list[bytes] = []
         self._rest_size = 0
-        self._skip_lf = False
+        self._skip_lf = self._is_done = False
         self._first = True
         self._name = ""
         self._data: list[str] = []
@@ -162,7 +167,8 @@ class Decoder:
         elif line.rstrip()[-1:] in ("}", "]"):
             self._bare_attempts += 1
             event = Event("\n".join(self._bare))
-            if event.is_whole:
+            # Not is_whole: the beginning of {"error": {...}} reads like an error too.
+            if event.is_json or event.is_done:
                 self._clear_bare()
                 self._dispatch(events)
                 events.append(event)
@@ -175,6 +181,8 @@ class Decoder:
         self._bare, self._bare_size, self._bare_attempts = [], 0, 0
 
     def _take_stray(self, text: str) -> None:
+        if self._is_done:
+            return
         self.stray = f"{self.stray} {text.strip()}".strip()[:MAX_STRAY_CHARS]
 
     def _dispatch(self, events: list[Event]) -> None:
@@ -182,6 +190,7 @@ class Decoder:
             self._drop_bare()
         if self._data:
             events.extend(_separate(Event("\n".join(self._data), self._name)))
+            self._is_done = self._is_done or events[-1].is_done
         self._data, self._size = [], 0
 
     def _grow(self, size: int) -> None:

@@ -268,8 +268,8 @@ class Call:
         self.latest_attempt.finishing(ERROR_BODY_SECONDS)
         body = bytearray()
         with suppress(*FAILURES):
-            while len(body) < MAX_ERROR_BODY_BYTES and (block := response.raw.read1(BLOCK_BYTES)):
-                body += block
+            while (left := MAX_ERROR_BODY_BYTES - len(body)) and (block := response.raw.read1(BLOCK_BYTES)):
+                body += block[:left]
         return bytes(body)
 
     @property
