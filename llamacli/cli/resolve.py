@@ -77,7 +77,7 @@ def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: M
     if variable and (setting := env.settings.find(variable, flag.untrusted)):
         text, source = setting
         if source.untrusted and flag.costly:
-            env.stderr.note(f"{source} sets {long_name(name)} to {text}")
+            env.stderr.announce(f"{source} sets {long_name(name)} to {text}")
         return split_values(text) if flag.multiple else text, f"{variable} in {source}"
     return None
 

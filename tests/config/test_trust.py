@@ -177,7 +177,7 @@ def test_a_projects_key_that_replaces_the_users_own_is_announced(bare: World) ->
 def test_settings_that_multiply_the_cost_are_announced(world: World) -> None:
     project(world, "LLAMACLI_N=5", "LLAMACLI_MAX_TOKENS=9000")
     (world.config / ".env").write_text("LLAMACLI_N=2\n")
-    result = world.call("ask", "--dry-run", "Hi")
+    result = world.call("ask", "-q", "--dry-run", "Hi")
     assert sorted(result.err.splitlines()) == [
         f"llamacli: {world.cwd / '.env'} sets --max-tokens to 9000",
         f"llamacli: {world.cwd / '.env'} sets --n to 5",
