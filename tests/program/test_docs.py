@@ -43,6 +43,7 @@ def folder(world: World) -> World:
     (world.cwd / "person.json").write_text('{"type": "object", "properties": {"name": {"type": "string"}}}')
     (world.cwd / "weather.json").write_text('{"sky": "clear"}')
     (world.cwd / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (world.cwd / "names.txt").write_text("main.py\ntest.py\n")
     (world.cwd / "docs").mkdir()
     for name in ("intro.md", "usage.md"):
         (world.cwd / "docs" / name).write_text("some words\n")

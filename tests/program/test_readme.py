@@ -41,6 +41,12 @@ def test_the_prompt_file_is_a_program(folder: World) -> None:
     assert folder.api.body["temperature"] == 0
 
 
+def test_the_loop_that_runs_tools_is_the_one_of_the_help_topic() -> None:
+    (loop,) = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    topic = (ROOT / "llamacli" / "cli" / "docs" / "topics" / "chat.txt").read_text()
+    assert "".join(f"    {line}\n" for line in loop.splitlines()) in topic
+
+
 def test_the_picture_shows_what_the_commands_print() -> None:
     def texts(svg: str) -> str:
         return html.unescape(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))
