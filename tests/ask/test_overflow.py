@@ -179,6 +179,16 @@ def test_map_asks_again_until_the_answers_fit(world: World) -> None:
     assert len([prompt for prompt in library.prompts if "\n\nanswer" in prompt]) > 1
 
 
+def test_map_keeps_answers_that_are_no_shorter_than_the_parts(world: World) -> None:
+    def parrot(handler: Handler) -> None:
+        answer("all of it" if handler.prompt.count("a long answer") > 500 else "a long answer " * 300)(handler)
+
+    world.api.will(parrot)
+    result = world.call("ask", "--overflow", "map", "--max-input", "1000", "Sum up:", stdin=LINES)
+    assert (result.status, result.out) == (0, "all of it\n")
+    assert "the answers to the parts are as long as the parts" in result.err
+
+
 @pytest.mark.parametrize(
     ("special", "arguments", "status", "out"),
     [
