@@ -74,9 +74,10 @@ class Accumulator:
                 self._top_level[name] = value
 
     def _use_document(self, chunk: Chunk, parts: list[JsonObject]) -> list[int] | None:
-        """Makes a whole completion the answer and returns the keys of its choices; None if it is not one.
+        """Makes a completion the answer and returns its choices' keys.
 
-        If several arrive, each adds to the one before: a stream of messages in place of deltas.
+        Returns None if the document is not a whole completion. If several arrive, each
+        adds to the one before: a stream of messages in place of deltas.
         """
         if not any("delta" not in part and part.get("message") for part in parts):
             return None
@@ -90,7 +91,7 @@ class Accumulator:
         return self._document_keys
 
     def choices(self, is_printed: bool) -> list[tuple[Choice, str]]:
-        """Returns each choice with the text that is still to be printed, in the order of the indices.
+        """Returns each choice with its text not printed yet, by index.
 
         If the increments were printed (`is_printed`), the choice that came first leads, and none of its text is left.
         """
@@ -107,12 +108,12 @@ class Accumulator:
 
     @property
     def error(self) -> object:
-        """The error that the server reports in a choice, None if there is none."""
+        """The error that the server reports in a choice, else None."""
         return next((choice.error for choice in self._choices.values() if choice.error), None)
 
     @property
     def growth(self) -> int:
-        """Returns how many pieces of text, reasoning and tool calls have arrived."""
+        """How many pieces of text, reasoning and calls have come."""
         return sum(choice.growth for choice in self._choices.values())
 
     @property
@@ -121,7 +122,7 @@ class Accumulator:
         return len(self._finished_keys) >= max(self.expected, len(self._choices))
 
     def completion(self) -> Completion:
-        """Returns the completion so far, with every field that the server sent."""
+        """Returns the completion so far, with every field received."""
         if self._completion is None:
             self._completion = self._build()
         return self._completion
@@ -290,7 +291,10 @@ def _is_complete(call: JsonObject) -> bool:
 
 
 def _add_to_call(call: JsonObject, part: JsonObject) -> None:
-    """Adds a delta to a tool call: what is empty or repeated changes nothing."""
+    """Adds a delta to a tool call.
+
+    Empty and repeated fields change nothing.
+    """
     function = part.get("function") or {}
     known = call["function"] = call.get("function") or {}
     name, known_name = function.get("name"), known.get("name")
@@ -307,7 +311,10 @@ def _add_to_call(call: JsonObject, part: JsonObject) -> None:
 
 
 def _merge(whole: JsonObject, part: JsonObject) -> None:
-    """Adds a delta to what came before: arguments and lists grow, objects merge, the rest is replaced."""
+    """Adds a delta to the fields so far.
+
+    Arguments and lists grow, objects merge, everything else is replaced.
+    """
     for key, value in part.items():
         known = whole.get(key)
         if isinstance(known, dict) and isinstance(value, dict):

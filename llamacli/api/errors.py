@@ -63,7 +63,7 @@ PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
 
 
 def is_context_length_error(words: str) -> bool:
-    """True if a server's refusal says that the messages are too long for the model."""
+    """True if a refusal says that the messages are too long for the model."""
     return bool(re.search(CONTEXT_LENGTH_WORDS, words, re.IGNORECASE | re.DOTALL))
 
 
@@ -73,12 +73,15 @@ def is_out_of_quota(words: str) -> bool:
 
 
 def is_wrong_path(words: str) -> bool:
-    """True if the words of an error say that there is nothing under the URL."""
+    """True if an error's text says that nothing exists at the URL."""
     return bool(re.search(WRONG_PATH_WORDS, words, re.IGNORECASE))
 
 
 def reports_error(chunk: object) -> bool:
-    """True if a document in place of an answer, or in a stream, is an error."""
+    """True if a document is an error.
+
+    It may stand in place of an answer, or be part of a stream.
+    """
     if not isinstance(chunk, dict):
         return False
     if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
@@ -100,7 +103,10 @@ def reports_error(chunk: object) -> bool:
 
 
 def error_message(document: object) -> str:
-    """Returns the server's own words in an error document, the document itself if it has none."""
+    """Returns the server's own words in an error document.
+
+    Returns the document itself if it has none.
+    """
     words = words_in(document)
     if words or document in (None, "", [], {}):
         return words
@@ -153,7 +159,10 @@ def _words_in_text(text: str, depth: int) -> str:
 
 
 def error_in(body: bytes) -> str:
-    """Returns the server's own words in the body of an HTTP error: JSON, HTML, text or nothing."""
+    """Returns the server's own words in the body of an HTTP error.
+
+    The body may be JSON, HTML, text or empty.
+    """
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         title = _html_title(text)
@@ -173,7 +182,10 @@ def _html_title(page: str) -> str:
 
 
 def retry_delay_in(body: bytes) -> float | None:
-    """Returns the seconds that an error document asks to wait, as Gemini's retryDelay or in words."""
+    """Returns the seconds that an error document asks to wait.
+
+    The document states them as Gemini's retryDelay or in words.
+    """
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace")
     for match in re.finditer(RETRY_DELAY, text, re.IGNORECASE):
         minutes, number, unit = match.groups()

@@ -62,7 +62,7 @@ def finish_status(reason: object) -> ExitStatus | None:
 
 
 def is_worse(reason: object, than: object) -> bool:
-    """True if a finish_reason says that the answer is not complete and another one does not."""
+    """True if only the first of two finish_reasons means incomplete."""
     return finish_status(reason) not in (OK, None) and finish_status(than) in (OK, None)
 
 

@@ -26,9 +26,10 @@ def loads(text: str) -> Json:
 
 
 def parse_json(text: str) -> object:
-    """Reads strict JSON (RFC 8259): no NaN, no Infinity, and no number that a double cannot hold.
+    """Parses strict JSON (RFC 8259).
 
-    Raises json.JSONDecodeError if the text is not JSON, ValueError if a number is too big.
+    NaN, Infinity and numbers that a double cannot hold are not allowed. Raises
+    json.JSONDecodeError if the text is not JSON, ValueError if a number is too big.
     """
 
     def finite(literal: str) -> float:

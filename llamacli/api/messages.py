@@ -63,10 +63,11 @@ RequestBody = dict[str, object]
 
 
 def tool_calls(message: Message) -> list[ToolCall]:
-    """Returns a message's tool calls as {id, name, arguments}, arguments parsed if they are JSON.
+    """Returns a message's tool calls as {id, name, arguments}.
 
-    A call of another type than `function` has its name and input in an object that
-    bears the type's name. A call with neither object is left out.
+    Arguments are parsed if they are JSON. A call of another type than `function` has
+    its name and input in an object that bears the type's name. A call with neither
+    object is left out.
     """
     old = message.get("function_call")
     calls = list(message.get("tool_calls") or ()) + ([{"id": None, "function": old}] if old else [])
@@ -113,7 +114,7 @@ def _arguments(text: object) -> object:
 
 
 def sorted_choices(completion: Completion | None) -> list[Choice]:
-    """Returns the choices in the order of their indices, the content of each as one text."""
+    """Returns the choices by index, the content of each as one text."""
     ordered: list[Choice] = []
     for choice in sorted((completion or {}).get("choices") or [], key=choice_index):
         message: Message = choice.get("message") or {}
@@ -143,12 +144,15 @@ TEXT_PART_TYPES = ("text", "output_text", None)
 
 
 def joined_text(parts: list[JsonObject]) -> str:
-    """Returns the answer in the API's other form of content, an array of parts."""
+    """Returns the text of an answer that is an array of parts."""
     return "".join(part.get("text") or "" for part in parts if part.get("type") in TEXT_PART_TYPES)
 
 
 def joined_reasoning(value: object, depth: int = 4) -> str:
-    """Returns the text of reasoning parts in an array of parts, whichever key holds it."""
+    """Returns the text of the reasoning parts in an array of parts.
+
+    Each part may hold it under any key.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, list) and depth:

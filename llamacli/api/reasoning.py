@@ -34,7 +34,7 @@ class ThinkingSplitter:
         return bool(self._end_tag)
 
     def feed(self, text: str) -> tuple[str, str]:
-        """Returns what the next piece adds to the reasoning and to the answer."""
+        """Returns what a piece adds to the reasoning and the answer."""
         reasoning, answer = self._feed(text)
         self.has_answer = self.has_answer or bool(answer)
         return reasoning, answer
@@ -96,7 +96,7 @@ def split_thinking(text: str, is_whole: bool) -> tuple[str, str]:
 
 
 def without_thinking(completion: Completion, is_whole: bool) -> tuple[Completion, str]:
-    """Returns a completion whose contents hold no reasoning, and what was taken out of them.
+    """Returns a completion without reasoning, and that reasoning.
 
     Each message has its own reasoning in `reasoning_content` instead.
     """

@@ -54,12 +54,12 @@ class Event(NamedTuple):
 
     @property
     def is_ping(self) -> bool:
-        """True if the event has no content, and only shows that the server is alive."""
+        """True if the event is empty and only shows a live server."""
         return len(self.data) < 9 and self.data.strip() in ("", "null", "[]", "{}", '""')
 
     @property
     def is_done(self) -> bool:
-        """True if the event marks the end of the stream: [DONE], or another spelling of it."""
+        """True if the event marks the end: [DONE] or a variant."""
         return len(self.data) < 20 and self.data.strip(" \t[](){}<>\"'").lower() == "done"
 
     @property
@@ -73,7 +73,10 @@ class Event(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """True if the data visibly ends: it is JSON, an error or the mark of the end."""
+        """True if the data is visibly complete.
+
+        It is then JSON, an error or the mark of the end.
+        """
         return self.is_json or self.is_done or self.is_error_text
 
 
@@ -127,7 +130,7 @@ class Decoder:
         return events
 
     def finish(self) -> list[Event]:
-        """Returns the events that the end of the stream ends, if they are visibly whole."""
+        """Returns the events left at the stream's end, if complete."""
         is_cut = bool(self._rest)
         events = self.feed(b"\n\n")
         whole = [event for event in events if event.is_whole]
@@ -224,7 +227,10 @@ class Decoder:
 
 
 def _separate(event: Event) -> list[Event]:
-    """Returns the events of a server that ends each with one newline in place of two."""
+    """Returns events that one newline ends instead of two.
+
+    Some servers separate them like this.
+    """
     if "\n" not in event.data or event.is_whole:
         return [event]
     events = [Event(line, event.name) for line in event.data.split("\n") if line.strip()]

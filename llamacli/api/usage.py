@@ -14,7 +14,10 @@ MAX_TOKENS = 10**12
 
 
 def total_usage(completions: Sequence[Completion]) -> Usage:
-    """Returns the token counts that the server reported: of several completions the sums, {} if there are none."""
+    """Returns the token counts that the server reported.
+
+    Counts of several completions are added up. Returns {} if there are none.
+    """
     reported = [usage for completion in completions if isinstance(usage := completion.get("usage"), dict)]
     if len(reported) < 2:
         return reported[0] if reported else {}
@@ -36,13 +39,16 @@ def token_count(usage: Mapping[str, object], key: str) -> int | None:
 
 
 def token_counts(usage: object) -> tuple[int, int]:
-    """Returns the tokens in and out of a `usage` object, 0 for what is missing."""
+    """Returns the tokens in and out of a `usage` object, 0 if missing."""
     counts = usage if isinstance(usage, dict) else {}
     return token_count(counts, "prompt_tokens") or 0, token_count(counts, "completion_tokens") or 0
 
 
 def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float | None:
-    """Returns the USD spent, from the last chunk's meta.usage or a document's header; None if neither reports it."""
+    """Returns the USD spent, or None if the server does not report it.
+
+    The cost is in the last chunk's meta.usage or in a document's header.
+    """
     meta: object = completion.get("meta")
     usage = meta.get("usage") if isinstance(meta, dict) else None
     values = (usage.get("usd_spent") if isinstance(usage, dict) else None, headers.get("x-aimlapi-usd-spent"))

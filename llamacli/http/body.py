@@ -69,7 +69,10 @@ class Body:
 
     @property
     def is_close_delimited(self) -> bool:
-        """True if the body ends when the connection closes, so that truncation cannot be detected."""
+        """True if the body ends when the connection closes.
+
+        Truncation cannot be detected then.
+        """
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
         has_body = self.response.status_code != 204 and self._context.request.method != "HEAD"
         return has_body and not is_framed
@@ -123,7 +126,7 @@ class Body:
             self._limit_silence()
 
     def _limit_silence(self) -> None:
-        """Once the answer is complete, waits for more only as long as more keeps coming."""
+        """Once the answer is complete, waits only while more data comes."""
         self._growth = self.accumulator.growth
         activity, self._activity = self._activity, self._growth + self._other_events
         # A finish_reason without any text before it does not end an answer.
@@ -172,7 +175,7 @@ class Body:
             raise self.error(f"the stream ended before the answer did{words}")
 
     def _up_to_done(self, events: list[sse.Event]) -> Iterator[list[sse.Event]]:
-        """Yields the events before [DONE], notes it, and yields those after it."""
+        """Yields all events except [DONE], and notes that it came."""
         place = next((place for place, event in enumerate(events) if event.is_done), len(events))
         if place:
             yield events[:place]

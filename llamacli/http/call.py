@@ -102,7 +102,10 @@ class Call:
             raise
 
     def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
-        """Appends the call to the usage log, if there is one: `error` ended it."""
+        """Appends the call to the usage log, if there is one.
+
+        `error` is the error that ended the call.
+        """
         if self.client.usage_log:
             self.client.usage_log.add_call(self, self.client.endpoint.host, error, reply)
 
@@ -152,14 +155,17 @@ class Call:
                     raise
 
     def _renew_key(self, error: LlamaError, key: str | None) -> bool:
-        """Runs the key command again after a 401, once: it may print keys that expire."""
+        """Runs the key command again after a 401, but only once.
+
+        It may print keys that expire.
+        """
         if error.http_status != 401 or self._has_renewed_key or not self.client.renew_key(key):
             return False
         self._has_renewed_key = True
         return True
 
     def _adapt_stream_options(self) -> bool:
-        """Stops asking for token counts if the server has just refused that."""
+        """Stops requesting token counts if the server just refused them."""
         if not isinstance(self.request, ChatRequest) or "stream_options" not in self.request.parameters:
             return False
         response, body = self.error_response or (None, b"")
@@ -208,7 +214,7 @@ class Call:
             self.latest_attempt.close()
 
     def connection_error(self, error: BaseException) -> Exception:
-        """Returns the error of a request whose response is missing or incomplete."""
+        """Returns the error for a missing or incomplete response."""
         attempt, limit = self.latest_attempt, self.options.max_time
         attempt.close()
         if attempt.was_cut and limit and self.policy.time_left <= 0:
@@ -238,7 +244,10 @@ class Call:
         return self.error(ExitStatus.BROKEN, f"the answer stopped: {reason}", "try again")
 
     def _read_error(self, response: requests.Response) -> Exception:
-        """Returns the error of a response that is not a 2xx, with the server's own words."""
+        """Returns the error for a response that is not a 2xx.
+
+        The error includes the server's own words.
+        """
         from llamacli.api.errors import error_in, request_id_in
         from llamacli.http import retry, status
 
@@ -279,7 +288,10 @@ class Call:
     def error(
         self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
     ) -> LlamaError:
-        """Returns an error with the ids of the request, to search the provider's logs for."""
+        """Returns an error with the request's ids.
+
+        The ids can be searched for in the provider's logs.
+        """
         self._reached_server = self._reached_server or self.latest_attempt.connected
         ids = ""
         if self._reached_server:

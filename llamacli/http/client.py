@@ -86,7 +86,7 @@ class Client:
         self.adapter.on_sent = act
 
     def chat(self, request: ChatRequest, policy: RetryPolicy | None = None, no_retry: Collection[int] = ()) -> Reply:
-        """Sends a request and returns the reply, whose body has not been read yet.
+        """Sends a request and returns the reply, its body still unread.
 
         `policy` holds the limits of the question that the request belongs to, if it is
         one of several; `no_retry` the HTTP statuses after which not to retry. Raises

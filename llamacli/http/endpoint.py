@@ -69,7 +69,10 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
 
 
 def announce(options: EndpointOptions, env: Environment) -> None:
-    """Says on stderr what a project's .env decides about the call, even with --quiet: it may be a stranger's."""
+    """Reports on stderr what a project's .env decides.
+
+    The report appears even with --quiet, because the file may be a stranger's.
+    """
     origin = _origin(options, env.settings)
     if origin and origin.untrusted:
         env.stderr.announce(f"calling {options.base_url}, as set in {origin}")
@@ -115,7 +118,10 @@ def would_send_key(options: EndpointOptions, env: Environment) -> bool:
 
 
 def is_unencrypted(options: EndpointOptions) -> bool:
-    """True if a key would go over plain http to another machine without --allow-http."""
+    """True if a key would go to another machine over plain http.
+
+    Always False with --allow-http.
+    """
     return options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url)
 
 
@@ -129,7 +135,10 @@ def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
 
 
 def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] | None:
-    """Returns the key for a server that a project's .env sets: the one in that same file, or none."""
+    """Returns the key for a server that a project's .env sets.
+
+    Only a key in that same file is used.
+    """
     for variable in KEY_VARIABLES:
         if (key := source.values.get(variable)) and not options.no_key:
             return validate_key(key, f"{variable} in {source}"), f"{variable} in {source}"
@@ -144,9 +153,10 @@ def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] 
 
 
 def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
-    """Returns the user's key and its origin from the first source that has one, None without any.
+    """Returns the user's key and its origin, or None without any.
 
-    Raises LlamaError (key) if that one cannot be read.
+    The first source that has a key is used. Raises LlamaError (key) if that one cannot
+    be read.
     """
     if options.no_key:
         return None
@@ -190,7 +200,10 @@ def _from_file(path: str, origin: str, env: Environment) -> str:
 
 
 def _command_runner(env: Environment) -> Callable[[], str] | None:
-    """Returns a function that runs the user's key command again and returns the new key."""
+    """Returns a function that runs the user's key command again.
+
+    The function returns the new key.
+    """
     for source in env.settings.sources:
         if (command := source.values.get(KEY_COMMAND)) and not source.untrusted:
 

@@ -34,10 +34,11 @@ _early: dict[str, "Preconnect | None"] = {"connection": None}
 
 
 def connect_early(words: list[str]) -> None:
-    """Starts connecting for `ask` before its command line is parsed, if it is clear which server it will call.
+    """Connects for `ask` before its command line is parsed.
 
-    Only over TLS, which takes two round trips more than sending the request alone.
-    Nothing is sent; if the command line turns out to be wrong, the connection is closed.
+    It does so only if it is clear which server the call will use. Only over TLS, which
+    takes two round trips more than sending the request alone. Nothing is sent; if the
+    command line turns out to be wrong, the connection is closed.
     """
     if not HARMLESS_FLAGS.issuperset(word for word in words if word.startswith("-")):
         return

@@ -148,7 +148,10 @@ class NetworkOptions(Options):
     ] = None
 
     def after(self, seconds: float) -> "NetworkOptions":
-        """Returns the options for the rest of a call, `seconds` after its start."""
+        """Returns the options for what is left of a call.
+
+        The call started `seconds` ago.
+        """
         if self.max_time is None or not seconds:
             return self
         return self.replace("max_time", max(self.max_time - seconds, 0.001), self.origins["max_time"])

@@ -10,11 +10,12 @@ from llamacli.stdio.output import Output
 
 
 def copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> None:
-    """Prints a body: a stream `as_received`, or the data of each event as a line.
+    """Prints a body.
 
-    A model's answer may be a stream under any Content-Type. Raises LlamaError (broken)
-    if the body is visibly truncated: by HTTP's framing, by JSON that does not end, or
-    by a stream that ends before its answer.
+    A stream is printed `as_received`, or else the data of each event as a line. A
+    model's answer may be a stream under any Content-Type. Raises LlamaError (broken) if
+    the body is visibly truncated: by HTTP's framing, by JSON that does not end, or by a
+    stream that ends before its answer.
     """
     start, blocks = reply.sniff()
     kind = reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()

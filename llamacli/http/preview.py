@@ -37,7 +37,7 @@ def print_previews(requests: Iterable[Request], options: LoadedOptions, path: st
 
 
 def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key: bool) -> str:
-    """Returns a command for a POSIX shell that puts the same bytes on the wire.
+    """Returns a POSIX shell command that sends exactly the same bytes.
 
     printf passes the body, because it is built into the shell: an argument of a program
     is limited to 128 KiB on Linux. The key stays in a variable.

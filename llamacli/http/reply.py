@@ -78,7 +78,7 @@ class Reply(Body):
         return self._call.error(error.status, error.message, error.hint)
 
     def __iter__(self) -> Iterator[list[Increment]]:
-        """Yields what each chunk adds, those that arrived together in one list.
+        """Yields what each chunk adds, as lists of what came together.
 
         A whole completion is a single chunk. The first bytes decide what a body is:
         servers send streams unasked, documents in place of streams, and either under
@@ -125,7 +125,10 @@ class Reply(Body):
             yield increments
 
     def _chunks(self, event: sse.Event) -> Iterator[JsonObject]:
-        """Yields the chunks in an event: usually one, none if it is a keep-alive."""
+        """Yields the chunks in an event, none for a keep-alive.
+
+        Usually there is one.
+        """
         if (not event.data and not event.is_error) or event.name in PING_NAMES:
             return
         try:

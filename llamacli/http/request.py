@@ -8,7 +8,10 @@ from llamacli.api.json import JsonObject, encode
 
 
 def join_url(base_url: str, path: str) -> str:
-    """Returns the URL of a path under a base URL, or of one below the host's root if it begins with //."""
+    """Returns the URL of a path under a base URL.
+
+    A path that begins with // is below the host's root.
+    """
     if path.startswith("//"):
         parts = urlsplit(base_url)
         return f"{parts.scheme}://{parts.netloc}{path[1:]}"
@@ -25,7 +28,10 @@ def is_loopback(url: str) -> bool:
 
 
 def is_localhost(host: str) -> bool:
-    """True for localhost and the names under it, which connections never look up (RFC 6761, 6.3)."""
+    """True for localhost and the names under it.
+
+    Connections never look these up (RFC 6761, 6.3).
+    """
     return f".{host.lower()}".rstrip(".").endswith(".localhost")
 
 
@@ -43,7 +49,10 @@ class Request:
 
     @property
     def shared_key(self) -> tuple[object, ...]:
-        """What requests share if they differ only in their bodies' bytes and their ids."""
+        """What similar requests share.
+
+        Similar requests differ only in their bodies' bytes and their ids.
+        """
         return self.method, self.path, bool(self.body)
 
     def headers(self, request_id: str | None, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:

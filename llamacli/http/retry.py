@@ -69,9 +69,10 @@ class RetryPolicy:
         self._started += seconds
 
     def wait_seconds(self, failure: Retryable, failures: int) -> float:
-        """Returns how long to wait before the next attempt, after this many earlier failures.
+        """Returns the seconds to wait before the next attempt.
 
-        Raises the failure's LlamaError if no attempt is left.
+        `failures` counts the earlier attempts, all of which failed. Raises the failure's LlamaError if no
+        attempt is left.
         """
         if failures >= self._retries_after(failure):
             raise failure.error

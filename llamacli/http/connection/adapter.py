@@ -70,14 +70,17 @@ class Adapter(requests.adapters.HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
         cert: Any = None,
     ) -> Any:
-        """Returns urllib3's pool for a request, looked up once for similar requests."""
+        """Returns urllib3's pool, looked up once for similar requests."""
         key = request.url, verify, *(proxies or {}).items(), cert
         if key not in self._pools:
             self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
         return self._pools[key]
 
     def request_url(self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None) -> str:
-        """Returns the URL as the server or proxy expects it, built once for similar requests."""
+        """Returns the URL as the server or proxy expects it.
+
+        It is built once for similar requests.
+        """
         key = request.url, *(proxies or {}).items()
         if key not in self._urls:
             self._urls[key] = super().request_url(request, proxies)
@@ -93,14 +96,21 @@ class Adapter(requests.adapters.HTTPAdapter):
             raise
 
     def close(self) -> None:
-        """Closes all connections. urllib3 leaves that to the end of its pools, which these connections keep alive."""
+        """Closes all connections.
+
+        urllib3 closes them when its pools end, but these connections keep the pools
+        alive.
+        """
         for pool in self._pools.values():
             pool.close()
         self._pools.clear()
         super().close()
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Returns a response whose `raw` is a Body, without the cookies and encoding that nobody uses."""
+        """Returns a response whose `raw` is a Body.
+
+        It omits the cookies and the encoding, which are never used.
+        """
         response = requests.Response()
         response.status_code, response.headers, response.raw = resp.status, resp.headers, Body(resp)
         return response
@@ -164,7 +174,7 @@ class DeadlineConnection(HTTPConnection):
         return self._translating(lambda: tcp.connect(host, port, seconds, self.socket_options))
 
     def _translating(self, connect: Callable[[], socket.socket]) -> socket.socket:
-        """Connects, and raises urllib3's exceptions in place of the system's."""
+        """Connects, and replaces system exceptions with urllib3's."""
         try:
             return connect()
         except socket.gaierror as error:
@@ -194,7 +204,10 @@ class DeadlineConnection(HTTPConnection):
         self._head = b""
 
     def send(self, data: Any) -> None:
-        """Sends the headers along with the beginning of the body: one packet and one wait instead of two."""
+        """Sends the headers along with the beginning of the body.
+
+        This takes one packet and one wait instead of two.
+        """
         head, self._head = self._head, None
         if head == b"" and isinstance(data, bytes):
             self._head = data
@@ -212,7 +225,10 @@ class DeadlineConnection(HTTPConnection):
         self.sock.settimeout(self._adapter.attempt.read_timeout)
 
     def _use_preconnect(self) -> bool:
-        """Takes over the connection that was opened early, if it leads to this server and still works."""
+        """Takes over the connection that was opened early.
+
+        It must lead to this server and still work.
+        """
         preconnect, self._adapter.preconnect = self._adapter.preconnect, None
         if not preconnect:
             return False

@@ -11,10 +11,11 @@ from queue import Empty, SimpleQueue
 
 
 class Attempt:
-    """How far one attempt got, which decides whether it may be repeated and the exit status.
+    """How far one attempt got.
 
-    Times are in seconds: for connecting (name, addresses, proxy and TLS together), for
-    the server's longest silence, and for the whole attempt, which may be infinite.
+    This decides whether it may be repeated and what the exit status is. Times are in
+    seconds: for connecting (name, addresses, proxy and TLS together), for the server's
+    longest silence, and for the whole attempt, which may be infinite.
     """
 
     def __init__(self, connect_timeout: float, read_timeout: float, limit: float) -> None:
@@ -34,7 +35,10 @@ class Attempt:
         self._has_timer = False
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
-        """Watches a socket that must finish its handshakes within this many seconds."""
+        """Watches a socket that must connect within `seconds`.
+
+        The time includes all handshakes.
+        """
         # TLS takes over the socket's descriptor.
         self._duplicate = sock.dup()
         self._cut_after(seconds)
@@ -58,7 +62,7 @@ class Attempt:
         self._cut_after(math.inf)
 
     def finishing(self, seconds: float) -> None:
-        """Cuts the attempt after this many seconds, or earlier if its limit says so."""
+        """Cuts the attempt after `seconds`, or earlier at its own limit."""
         self._cut_after(seconds)
 
     def _cut_after(self, seconds: float) -> None:

@@ -23,7 +23,10 @@ ACCEPT_ENCODING = "gzip, deflate"
 
 
 def open_response(*args: Any, on_begun: Callable[[], None], **kwargs: Any) -> HTTPResponse:
-    """Returns a StrictResponse, or http.client's own if some later Python lacks what that relies on."""
+    """Returns a StrictResponse, or http.client's own as a fallback.
+
+    The fallback is for later Python versions that lack what StrictResponse relies on.
+    """
     try:
         return StrictResponse(*args, on_begun=on_begun, **kwargs)
     except AttributeError:
@@ -53,7 +56,10 @@ class StrictResponse(HTTPResponse):
             raise IncompleteRead(b"")
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Reads the status line of the response, past any `103 Early Hints` (RFC 9110, 15.2)."""
+        """Reads the response's status line.
+
+        It skips any `103 Early Hints` (RFC 9110, 15.2).
+        """
         for _ in range(MAX_INTERIM_RESPONSES):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             # After 101 the connection speaks another protocol.
@@ -78,9 +84,10 @@ class StrictResponse(HTTPResponse):
         return size
 
     def read1(self, n: int = -1) -> bytes:
-        """Reads at most n bytes and waits only for the first, but returns all chunks that have arrived whole.
+        """Reads up to n bytes, and waits only for the first.
 
-        http.client returns them one by one, and each would be a write to stdout.
+        It returns all chunks that have arrived whole. http.client returns them one by
+        one, and each would be a write to stdout.
         """
         data = super().read1(n)
         if not data or not self.chunked or n < 0:
@@ -146,7 +153,7 @@ class Body:
         self._unpacker = _Unpacker(coding) if is_packed else None
 
     def read1(self, size: int, decode_content: bool = True) -> bytes:
-        """Returns at most `size` bytes as soon as there are any, b"" at the end.
+        """Returns up to `size` bytes as soon as any come, b"" at the end.
 
         Raises zlib.error if a compressed body is broken or incomplete, DecodeError if
         its coding is not one that was asked for, and whatever urllib3 raises.
@@ -193,7 +200,10 @@ class _Unpacker:
         self.input = b""
 
     def unpack(self, size: int) -> bytes:
-        """Returns at most `size` bytes of the content, b"" if that takes more input."""
+        """Returns up to `size` bytes of the content.
+
+        Returns b"" if that takes more input.
+        """
         if not self._zlib and len(self.input) >= 2:
             # RFC 1950, 2.2: method 8, and a checksum of the header.
             has_header = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0

@@ -30,14 +30,20 @@ FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, Unicod
 
 
 def is_permanent(error: BaseException, cause: BaseException) -> bool:
-    """True if connecting would fail again in the same way: a bad URL, a missing SOCKS library, most TLS errors."""
+    """True if connecting would fail again in the same way.
+
+    Causes are a bad URL, a missing SOCKS library and most TLS errors.
+    """
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
         return True
     return isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Returns the operating system's or TLS's own error from inside requests' and urllib3's."""
+    """Returns the system's or TLS's error from inside a wrapping one.
+
+    requests and urllib3 wrap it.
+    """
     seen = set()
     while id(error) not in seen:
         seen.add(id(error))

@@ -20,7 +20,10 @@ Value = TypeVar("Value")
 
 
 class Future(Generic[Value]):
-    """The value or error of another thread. concurrent.futures has one too, but takes a millisecond to import."""
+    """The value or error of another thread.
+
+    concurrent.futures has a Future too, but it takes a millisecond to import.
+    """
 
     _value: Value
     error: BaseException | None = None
@@ -59,7 +62,7 @@ class Future(Generic[Value]):
         return self._value
 
     def when_done(self, callback: "Callable[[Future[Value]], None]") -> None:
-        """Calls back with this future once it is done, at once if it already is."""
+        """Calls back once this future is done, maybe at once."""
         with self._callbacks_lock:
             if self._callbacks is not None:
                 self._callbacks.append(callback)
@@ -139,7 +142,10 @@ class Preconnect:
             self._opened.set_error(error)
 
     def _shake_hands(self, sock: socket.socket) -> OpenConnection:
-        """Lets urllib3 do the handshake, so that it is the same as for any other connection."""
+        """Lets urllib3 do the handshake.
+
+        It is then the same as for any other connection.
+        """
         self._is_imported.result()
         context = self._context.result()
         from urllib3.connection import HTTPSConnection
@@ -168,7 +174,10 @@ class Preconnect:
         return OpenConnection(connection.sock, connection.is_verified, settings)
 
     def matches(self, connection: "HTTPConnection") -> bool:
-        """True if a connection leads to the same server by the same scheme, and through no proxy."""
+        """True if a connection leads directly to the same server.
+
+        It must use the same scheme and no proxy.
+        """
         from urllib3.connection import HTTPSConnection
 
         host = getattr(connection, "_dns_host", connection.host).lower()
@@ -220,10 +229,10 @@ class Preconnect:
 
 
 def _is_idle(sock: socket.socket) -> bool:
-    """True if the server waits for the request: neither an end nor data can be read.
+    """True if the server waits for the request.
 
-    Reading also removes the session tickets of TLS 1.3 (RFC 8446, 4.6.1), which
-    urllib3 would take for an end.
+    Neither an end nor data can be read then. Reading also removes the session tickets
+    of TLS 1.3 (RFC 8446, 4.6.1), which urllib3 would take for an end.
     """
     from ssl import SSLWantReadError
 

@@ -14,7 +14,10 @@ Address = tuple[int, int, int, str, Any]
 
 
 class Socket(socket.socket):
-    """A socket that makes no system call if its timeout does not change: urllib3 sets it three times a request."""
+    """A socket that makes no system call if its timeout is unchanged.
+
+    urllib3 sets the timeout three times per request.
+    """
 
     def settimeout(self, value: float | None) -> None:
         if value != self.gettimeout():
@@ -22,7 +25,7 @@ class Socket(socket.socket):
 
 
 def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.socket:
-    """Connects to the first address that answers, all within this many seconds.
+    """Connects to the first address that answers within these seconds.
 
     Each address has its share of the time, so that a dead one (often IPv6) leaves some
     for the next. Raises OSError, TimeoutError once the time is up.

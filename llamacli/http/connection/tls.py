@@ -40,7 +40,10 @@ class Context(ssl.SSLContext):
 
 
 def trusting(bundle: str) -> Context | None:
-    """Returns a context that trusts a bundle, None if that cannot be loaded, which urllib3 will report."""
+    """Returns a context that trusts a bundle.
+
+    Returns None if the bundle cannot be loaded: urllib3 will report that.
+    """
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
@@ -67,7 +70,10 @@ def configure_like_urllib3(context: Context) -> bool:
 
 
 def use(context: Context, connection: Any) -> None:
-    """Makes a connection of urllib3's use a context instead of loading the certificates again."""
+    """Makes urllib3's connections use a context.
+
+    They would otherwise load the certificates again.
+    """
     connection.ssl_context, connection.ca_certs, connection.ca_cert_dir = context, None, None
 
 
@@ -92,7 +98,10 @@ class ContextCache:
         self._contexts: dict[tuple[object, ...], Context] = {}
 
     def apply(self, connection: Any) -> None:
-        """Makes a connection use the shared context, if it goes over TLS and has no settings of its own."""
+        """Makes a connection use the shared context.
+
+        It must use TLS and have no settings of its own.
+        """
         if (trust := _shared_trust(connection)) is None:
             return
         with self._lock:
