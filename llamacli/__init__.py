@@ -7,7 +7,7 @@ RELEASED = "2026-11-23"
 
 
 def shadowing_hint() -> str:
-    """Names a file that Python has imported in place of one of its own modules."""
+    """Returns a hint if a file shadows one of Python's own modules."""
     import os
     import sys
 

@@ -85,12 +85,12 @@ class Answer(NamedTuple):
 
     @property
     def usage(self) -> Usage:
-        """The token counts that the server reported, of all replies together."""
+        """The token counts that the server reported for all replies."""
         return total_usage([reply.accumulator.completion() for reply in self.replies])
 
     @property
     def cost(self) -> float | None:
-        """USD spent on all replies together, None if the server did not report any."""
+        """USD spent on all replies, None if the server reports none."""
         if self.is_cached:
             return 0.0
         costs = [reported_cost(reply.accumulator.completion(), reply.headers) for reply in self.replies]
@@ -126,7 +126,10 @@ class AnswerReader:
 
     @property
     def has_format(self) -> bool:
-        """True if the answer is made from the content, rather than being the content."""
+        """True if the answer is made from the content.
+
+        Otherwise it is the content itself.
+        """
         return self.validation is not None or self.extracts
 
     @property
@@ -165,7 +168,7 @@ class AnswerReader:
         return answer._replace(is_fallback=request is not first)
 
     def skip_model(self, request: ChatRequest) -> None:
-        """Asks the next model at once from now on, instead of the one of a request."""
+        """Skips a request's model from now on and asks the next one."""
         self._unavailable_models.add(request.parameters.get("model"))
 
     def find_cached(self, request: ChatRequest, is_whole: bool = True) -> Answer | None:
@@ -200,7 +203,10 @@ class AnswerReader:
         return answer
 
     def _is_complete(self, answer: Answer) -> bool:
-        """True if an answer may be stored: nothing is wrong with it, whatever --allow-truncated says."""
+        """True if an answer may be stored because nothing is wrong.
+
+        --allow-truncated does not affect this.
+        """
         choices = answer.completion.get("choices") or []
         has_all = len(choices) >= answer.request.choices
         return answer.error is None and has_all and find_problem(answer.completion) is None

@@ -86,7 +86,10 @@ class AnswerCache:
         return None
 
     def require(self) -> None:
-        """Raises LlamaError (network) with --offline: no usable answer is stored."""
+        """Raises LlamaError (network) with --offline.
+
+        No usable answer is stored in that case.
+        """
         if self._offline:
             raise LlamaError(ExitStatus.NETWORK, "no stored answer to this request", "ask without --offline")
 

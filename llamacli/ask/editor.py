@@ -12,9 +12,10 @@ from llamacli.stdio.shell import run_shell
 
 
 def edit_prompt(prompt: str, inputs: InputReader) -> str:
-    """Returns the prompt that the user writes, on the terminal even if stdin and stdout are pipes.
+    """Returns the prompt that the user writes in an editor.
 
-    It stays in a file, the draft, until InputReader.drop_draft.
+    The editor uses the terminal even if stdin and stdout are pipes. It stays in a file,
+    the draft, until InputReader.drop_draft.
     """
     import shlex
     import tempfile

@@ -1,4 +1,4 @@
-"""Long inputs: estimates their length, keeps a part of them, or splits them into parts.
+"""Handles long inputs: estimates their length, cuts or splits them.
 
 Positions count characters in the texts of a question, put end to end.
 """
@@ -62,7 +62,10 @@ def estimate_tokens(text: str) -> int:
 
 
 def context_length(model: str) -> int | None:
-    """Returns the context length of a model in tokens, as `models` listed it last, None if it did not."""
+    """Returns the context length of a model in tokens, or None.
+
+    `models` cached it when it last listed the model. None means that it did not.
+    """
     with suppress(OSError, ValueError), open(CONTEXT_LENGTHS.path(), encoding="utf-8") as file:
         for line in file:
             name, _, length = line.rstrip("\n").rpartition("\t")
@@ -72,7 +75,10 @@ def context_length(model: str) -> int | None:
 
 
 def default_limit(context: int | None, max_tokens: int | None, other_texts: Sequence[str]) -> int:
-    """Returns how many tokens of text fit into a context beside the other texts of a request and the answer."""
+    """Returns how many tokens of text fit into a context.
+
+    The other texts of a request and the answer need space too.
+    """
     if context is None:
         return DEFAULT_LIMIT_TOKENS
     answer = max_tokens if max_tokens is not None else context // ANSWER_SHARE
@@ -81,9 +87,10 @@ def default_limit(context: int | None, max_tokens: int | None, other_texts: Sequ
 
 
 def keep(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], str]:
-    """Returns what is kept of the texts, and a note that says what was left out, "" for nothing.
+    """Returns what is kept of the texts, and a note on what is left out.
 
-    `side` is head, tail or middle. The cuts are at ends of lines, unless one line is too long.
+    The note is "" if nothing is left out. `side` is head, tail or middle. The cuts are
+    at ends of lines, unless one line is too long.
     """
     total = estimate_tokens("".join(texts))
     if total <= limit:
@@ -156,7 +163,10 @@ def split(texts: Sequence[str], limit: int) -> Iterator[list[str | None]]:
 
 
 def _part_end(text: str, start: int, budget: int, is_first: bool) -> int:
-    """Returns where a piece of a text ends: `start` if nothing fits and the part is not empty."""
+    """Returns where a piece of a text ends.
+
+    Returns `start` if nothing fits and the part is not empty.
+    """
     end = _fit(text, start, budget) if budget > 0 else start
     if end == len(text):
         return end

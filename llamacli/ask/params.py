@@ -91,10 +91,10 @@ plain = partial(Flag, env=True, untrusted=True, in_prompt_file=True)
 
 
 class Params(Options):
-    """The parameters of POST /chat/completions, with the API's names and ranges.
+    """The parameters of POST /chat/completions.
 
-    A parameter that is None is not sent. `param` holds the fields of --param, which
-    override the others.
+    They have the API's names and ranges. A parameter that is None is not sent. `param`
+    holds the fields of --param, which override the others.
     """
 
     title = "Request"

@@ -46,7 +46,10 @@ class Printer:
         self.renders = self._is_text and self._usage_options.applies_to(out)
 
     def show(self, reply: AnyReply) -> None:
-        """Reads a reply and prints it, unless it is to be printed as JSON or in a format."""
+        """Reads a reply and prints it.
+
+        An answer to be printed as JSON or in a format is left to `finish`.
+        """
         with self._writer() if self.is_live else nullcontext(self._out) as page:
             try:
                 for increments in reply:
@@ -71,7 +74,7 @@ class Printer:
             page.write(text)
 
     def finish(self, answer: Answer) -> None:
-        """Prints an answer that could not be printed before it was complete."""
+        """Prints an answer that had to be complete first."""
         if self._options.json:
             completion = answer.replies[-1].accumulator.completion()
             if completion.get("choices") and not self._in_chunks:
@@ -85,7 +88,10 @@ class Printer:
                     self._out.end(self._terminator)
 
     def _print_rest(self, reply: AnyReply) -> None:
-        """Prints the contents that have not been printed yet, and the tool calls, one line each."""
+        """Prints the contents not printed yet, and the tool calls.
+
+        Each tool call is one line.
+        """
         splitter = self._splitter if self.is_live else None
         for choice, rest in reply.accumulator.choices(is_printed=self.is_live):
             calls = tool_calls(choice.get("message") or {})
@@ -106,7 +112,10 @@ class Printer:
                 self._out.end(self._terminator)
 
     def _writer(self) -> AbstractContextManager["LiveMarkdown | Output"]:
-        """Returns what text is written to: a page that renders it, or the output itself."""
+        """Returns what text is written to.
+
+        This is a page that renders it, or the output itself.
+        """
         return markdown_writer(self._out, self._stderr) if self.renders else nullcontext(self._out)
 
     def _write_reasoning(self, text: str, page: "LiveMarkdown | Output | None" = None) -> None:

@@ -71,13 +71,16 @@ class Question(NamedTuple):
         return join_parts([self.prompt(stdin or ""), *parts, "" if self.is_inline else stdin or ""])
 
     def with_text(self, text: str) -> "Question":
-        """Returns the question with one text in place of all files and stdin."""
+        """Returns the question with one text for all files and stdin."""
         pictures = [part for part in self.attachments if not isinstance(part, TextFile)]
         return self._replace(attachments=pictures, stdin=text)
 
 
 def context_messages(options: ContextOptions, inputs: InputReader) -> list[RequestMessage]:
-    """Returns what every question of the call starts with: the system message and those of --messages."""
+    """Returns the messages that every question of the call starts with.
+
+    These are the system message and those of --messages.
+    """
     text = system(options, inputs)
     return [*([{"role": "system", "content": text}] if text else []), *(options.messages or [])]
 
@@ -134,7 +137,10 @@ def content(options: LoadedOptions, env: Environment) -> Content:
 
 
 def max_input_tokens(asked: Question, options: LoadedOptions) -> int:
-    """Returns how many tokens the texts of a question may have: --max-input, else what the context leaves."""
+    """Returns how many tokens the texts of a question may have.
+
+    This is --max-input, or else what the context leaves.
+    """
     input, params = options[InputOptions], options[Params]
     if input.max_input is not None:
         return input.max_input
@@ -164,7 +170,10 @@ def require_content(content: Content) -> Content:
 
 
 def join_parts(parts: Iterable[str | Attachment]) -> Content:
-    """Joins texts and pictures to what one message says: one text if there are no pictures, "" if it is blank."""
+    """Joins texts and pictures to the content of one message.
+
+    Returns one text if there are no pictures, "" if it is blank.
+    """
     joined: list[str | ContentPart] = []
     for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, (str, TextFile))):
         if not is_text:
@@ -204,9 +213,9 @@ def attachment(path: str, inputs: InputReader) -> Attachment:
 
 
 def check_words(options: LoadedOptions) -> None:
-    """Raises LlamaError (usage) if the prompt starts with a file: the shell may have expanded `-f *.py`.
+    """Raises LlamaError (usage) if the prompt starts with a file.
 
-    After `--` every word belongs to the prompt.
+    The shell may have expanded `-f *.py`. After `--` every word belongs to the prompt.
     """
     words, has_files = options.operands("prompt"), options[InputOptions].from_flag("file")
     if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
@@ -239,13 +248,19 @@ def system(options: ContextOptions, inputs: InputReader) -> str | None:
 
 
 def variables(file: "PromptFile", options: ContextOptions, inputs: InputReader) -> dict[str, str]:
-    """Returns the variables that a prompt file or role uses, with the content of their files."""
+    """Returns the variables that a prompt file or role uses.
+
+    Values that name files are replaced by the files' content.
+    """
     texts = {**file.defaults, **(options.var or {})}
     return {name: inputs.at_file(texts[name], f"variable {name}") for name in file.variables & texts.keys()}
 
 
 def _check_variables(options: ContextOptions) -> None:
-    """Raises LlamaError (usage) for a variable that neither the prompt file nor the role uses."""
+    """Raises LlamaError (usage) for an unused variable.
+
+    Neither the prompt file nor the role uses it.
+    """
     files = [file for file in (options.prompt_file, options.role) if file]
     known = sorted(set().union(*(file.variables for file in files)))
     for name in options.var or {}:

@@ -52,7 +52,10 @@ class PromptFile(FileValue):
         return self._replace(values, lambda text: text, self._missing)
 
     def template(self, variables: Mapping[str, str]) -> str:
-        """Returns the template of a batch: {stdin} is the item, and what is not a variable is a field of it."""
+        """Returns the template of a batch.
+
+        {stdin} is the item, and a name that is not a variable is a field of it.
+        """
         return self._replace(
             variables,
             lambda text: re.sub(r"[{}]", r"\g<0>\g<0>", text),
@@ -89,7 +92,10 @@ class PromptFile(FileValue):
         raise LlamaError(ExitStatus.USAGE, f"{where}: variable '{name}' has no value", f"set it with -V {name}=VALUE")
 
     def render_role(self, values: Mapping[str, str]) -> str:
-        """Returns the text of a role, in which every brace that does not belong to a known variable is literal."""
+        """Returns the text of a role with its variables replaced.
+
+        Every brace that does not belong to a known variable is literal.
+        """
         return re.sub(r"\{([A-Za-z0-9_-]+)\}", lambda match: values.get(match[1], match[0]), self.text)
 
     @property
@@ -250,7 +256,10 @@ def _unsuitable(name: str, flags: FlagsByName, where: str) -> LlamaError:
 
 
 def _relative(value: str, path: str) -> str:
-    """Returns a path, or `@FILE`, relative to the prompt file in place of the working directory."""
+    """Returns a path, or `@FILE`, relative to the prompt file.
+
+    It would otherwise be relative to the working directory.
+    """
     if value.startswith("@@") or value == "@-":
         return value
     sign, name = ("@", value[1:]) if value.startswith("@") else ("", value)

@@ -34,7 +34,7 @@ class Runner:
     """Takes turns: one, or in a conversation many, with the same options."""
 
     def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
-        """Raises LlamaError (usage) if the options ask for two answer formats."""
+        """Raises LlamaError (usage) if two answer formats are given."""
         self.params, self.output_options = options[Params], options[OutputOptions]
         self.usage_options, self.stderr = options[UsageOptions], stderr
         #: Requests token counts even if they are not shown.
@@ -132,7 +132,10 @@ class Runner:
 
 
 def _is_too_long(error: LlamaError) -> bool:
-    """Returns True if a server refused a request for its length, and the error does not yet say what helps."""
+    """Returns True if a server refused a request for its length.
+
+    Returns False if the error already says what helps.
+    """
     if error.status != ExitStatus.REFUSED or "--keep-turns" in error.hint:
         return False
     from llamacli.api.errors import is_context_length_error
@@ -156,10 +159,10 @@ def send_or_preview(
     env: Environment,
     server: Callable[[], endpoint.Endpoint] | None = None,
 ) -> ExitStatus:
-    """Takes a turn over a new connection, or prints its request with --dry-run or --curl.
+    """Takes a turn over a new connection, or prints its request.
 
-    `server` returns the endpoint if the call has used it before. Raises LlamaError if the
-    answer is not complete.
+    It prints the request with --dry-run or --curl. `server` returns the endpoint if the
+    call has used it before. Raises LlamaError if the answer is not complete.
     """
     if options[PreviewOptions].is_used:
         return print_requests([ChatRequest(body)], options, env)
@@ -194,7 +197,10 @@ def send_or_preview(
 
 
 def _check_output(path: str | None) -> None:
-    """Raises LlamaError (usage) for `-o temperature 0.5`, which sets a parameter in other tools."""
+    """Raises LlamaError (usage) for `-o temperature 0.5`.
+
+    In other tools, that sets a parameter.
+    """
     if path and path.replace("-", "_") in Params.flags() and not os.path.lexists(path):
         what = f"-o {path} names the output file, not the parameter"
         hint = f"use --{path.replace('_', '-')} VALUE; to write a file of that name: -o ./{path}"

@@ -50,7 +50,10 @@ class PartMapper:
         self._cost = 0.0
 
     def requests(self) -> Iterator[ChatRequest]:
-        """Yields the requests for the parts, or the only one if the question is short enough."""
+        """Yields the requests for the parts.
+
+        A question that is short enough has only one.
+        """
         contents = self._contents() if self._is_too_long else iter([require_content(self._asked.content())])
         reader = self._reader()
         for content in contents:
@@ -72,7 +75,10 @@ class PartMapper:
         return self._asked.content()
 
     def check(self) -> None:
-        """Raises LlamaError (cut) if an answer to a part was cut and --allow-truncated is not set."""
+        """Raises LlamaError (cut) if an answer to a part was cut.
+
+        It does not with --allow-truncated.
+        """
         if self._was_cut:
             what = "the answer to a part is cut at the token limit"
             raise LlamaError(ExitStatus.CUT, what, "raise --max-tokens, or pass --allow-truncated")

@@ -122,7 +122,10 @@ class BatchRunner:
         self._conclude(stopped)
 
     def _finish_in_flight(self, number: int) -> None:
-        """Starts nothing more and waits for the calls in flight, which may have been paid for. Raises Stopped."""
+        """Starts nothing more and waits for the calls in flight.
+
+        They may have been paid for. Raises Stopped.
+        """
         signals.catch()
         self.pool.end()
         is_interrupt = number == signal.SIGINT
@@ -145,7 +148,10 @@ class BatchRunner:
             self.reader.cache.prune()
 
     def _count_items(self) -> int:
-        """Returns the number of items: of the whole input if that can be read at once, else of what was read."""
+        """Returns the number of items.
+
+        Counts the whole input if that can be read at once, else what was read.
+        """
         end = time.monotonic() + COUNTING_SECONDS
         if not self._all_read and not self._has_read_error and self._items.is_finite and self.pool.stops_reading():
             with suppress(LlamaError):
@@ -223,7 +229,10 @@ class BatchRunner:
             self.stop(LlamaError(ExitStatus.FAILED, what, "stopped by --fail-fast"))
 
     def _row_fields(self, answer: Answer) -> Row:
-        """Returns the fields of a row that do not come from the completion as it is."""
+        """Returns the fields of a row that are not in the completion.
+
+        Fields that are taken from the completion unchanged are not included.
+        """
         fields: Row = {"usage": answer.usage or None}
         if self.reader.has_format:
             values = answer.values or [None]
@@ -233,7 +242,10 @@ class BatchRunner:
         return fields
 
     def add_cost(self, usd: float | None) -> None:
-        """Records what an answer cost, None if the server reports no cost, and ends the batch at --max-cost."""
+        """Records the cost of an answer, and ends the batch at --max-cost.
+
+        The cost is None if the server reports none.
+        """
         limit = self.limits.max_cost
         with self._lock:
             self.stats.add_cost(usd)
@@ -298,7 +310,10 @@ class BatchRunner:
 
 
 def _raise_descriptor_limit(jobs: int) -> None:
-    """Raises the limit of open files, 256 on some systems, if the connections need more."""
+    """Raises the limit of open files if the connections need more.
+
+    Some systems limit them to 256.
+    """
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -44,10 +44,11 @@ def first_block(text: str, is_complete: bool = True) -> str | None:
 
 
 def _is_ending(block: "Token", text: str, is_open: bool) -> bool:
-    """True if a fence without an info string may end a block that was opened after text on its line.
+    """True if a fence without an info string may end a block.
 
-    CommonMark has no block that is opened like `Sure: ```python`, but models write it.
-    A closed block is doubted only if an earlier line looks exactly like that.
+    The block was opened after text on its line. CommonMark has no block that is opened
+    like `Sure: ```python`, but models write it. A closed block is doubted only if an
+    earlier line looks exactly like that.
     """
     assert block.map
     mark = block.markup[0]
@@ -74,7 +75,10 @@ def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
 
 
 def unfenced(text: str) -> str | None:
-    """Returns the content of a text that is a single fenced code block, None if it is not."""
+    """Returns the content of a text that is a single fenced code block.
+
+    Returns None if the text is anything else.
+    """
     first, *inside = text.split("\n")
     opening = FENCE.fullmatch(first.strip())
     if not opening or not inside or (opening[1][0] == "`" and "`" in opening[2]):

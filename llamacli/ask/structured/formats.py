@@ -49,7 +49,7 @@ class AnswerFormat:
 
     @property
     def function(self) -> JsonObject:
-        """The function whose arguments are the answer, as the API describes one."""
+        """The function whose arguments are the answer, for the API."""
         return {"name": FUNCTION, "description": "Give the answer to the user.", "parameters": self.parameters}
 
     def limit_time(self, seconds: float) -> None:
@@ -103,7 +103,10 @@ class AnswerFormat:
 
 
 def _written_call(text: str) -> object:
-    """Returns the arguments of a function call that a model wrote down instead of making it, None without one."""
+    """Returns the arguments of a call that a model wrote as text.
+
+    Returns None without one.
+    """
     start = CALL_START.match(text)
     if start:
         text = text[start.end() :]
@@ -230,7 +233,7 @@ class SchemaFormat(AnswerFormat):
         raise first_mismatch or FormatMismatch("it is not JSON")
 
     def _validated(self, value: object) -> object:
-        """Returns a value as it will be printed, once it satisfies the schema."""
+        """Returns a value as it will be printed, after validating it."""
         try:
             # A server's document may hold what JSON does not allow: NaN, or half of a surrogate pair.
             json.dumps(value, allow_nan=False)
@@ -245,7 +248,10 @@ class SchemaFormat(AnswerFormat):
 
 
 def layers(text: str) -> Iterator[str]:
-    """Yields a text, and then what is left as spaces, a code fence, quotes and a final period are stripped off."""
+    """Yields a text, then what is left after stripping it.
+
+    Spaces, a code fence, quotes and a final period are stripped one after another.
+    """
     for _ in range(MAX_LAYERS):
         yield text
         inner = _inner(text)

@@ -1,7 +1,8 @@
-"""JSON Schema keywords with JSON's numbers and patterns, where jsonschema uses Python's.
+"""JSON Schema keywords with JSON's numbers and patterns.
 
-Numbers are decimal, so that 0.07 is a multiple of 0.01 (Validation, 6.2.1). Patterns
-are those of ECMA-262 (Core, 6.4), as far as Python's engine allows.
+jsonschema uses Python's. Numbers are decimal, so that 0.07 is a multiple of 0.01
+(Validation, 6.2.1). Patterns are those of ECMA-262 (Core, 6.4), as far as Python's
+engine allows.
 """
 
 from collections.abc import Iterator

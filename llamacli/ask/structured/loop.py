@@ -102,7 +102,10 @@ class ValidationLoop:
     def _ask(
         self, request: ChatRequest, in_words: bool, ask: Ask, note: Callable[[str], None]
     ) -> tuple[Completion, bool]:
-        """Sends a request, and once more in plain words if the server refuses tools; returns True if it did."""
+        """Sends a request, and once more in words if tools are refused.
+
+        Returns the completion, and True if it was asked for in words.
+        """
         refusal: int | None = None
         if not in_words:
             try:
@@ -119,7 +122,10 @@ class ValidationLoop:
         return completion, True
 
     def _in_words(self, request: ChatRequest) -> ChatRequest:
-        """Returns a request without the forced call that asks for the format at the end of the last message."""
+        """Returns a request without the forced call.
+
+        Words at the end of its last message ask for the format instead.
+        """
         *before, last = request.parameters["messages"]
         content = last.get("content")
         if last.get("role") != "user":

@@ -1,8 +1,9 @@
-"""Regular expressions of a JSON Schema: read as ECMA-262 and searched for in bounded time.
+"""Searches for a JSON Schema's regular expressions in bounded time.
 
-Python's engine backtracks, holds the GIL and handles no signal while it works, so a
-pattern like ^(a+)+$ could stop the whole program. All but the simplest patterns are
-therefore searched for in a helper process, which a timer ends.
+The expressions are read as ECMA-262. Python's engine backtracks, holds the GIL and
+handles no signal while it works, so a pattern like ^(a+)+$ could stop the whole
+program. All but the simplest patterns are therefore searched for in a helper process,
+which a timer ends.
 """
 
 import atexit
@@ -78,7 +79,10 @@ def search(pattern: str, text: str) -> bool:
 
 @cache
 def _is_simple(pattern: str) -> bool:
-    """Returns True if a pattern has one quantifier at most, and takes quadratic time at worst."""
+    """Returns True if a pattern has at most one quantifier.
+
+    Searching for it takes quadratic time at worst.
+    """
     pieces = list(SIMPLE_PIECE.finditer(pattern))
     return sum(len(piece[0]) for piece in pieces) == len(pattern) and sum(bool(piece[1]) for piece in pieces) < 2
 

@@ -92,7 +92,10 @@ def _is_bracketed(text: str) -> bool:
 
 
 def _array(items: str, name: str) -> JsonObject:
-    """Returns the schema of a list of a type, or of records if the items are fields."""
+    """Returns the schema of a list.
+
+    The items have a type, or are records if they are fields.
+    """
     items = items.strip()
     is_type = items in CONCISE_TYPES or _is_bracketed(items) or VALUES.fullmatch(items)
     has_fields = name == LIST_NAME or re.search(r"[\s,:?]", items)
@@ -120,7 +123,10 @@ class Schema:
     """A valid schema."""
 
     def __init__(self, document: JsonObject) -> None:
-        """Raises ValueError, saying where, if the document is not a schema or refers to anything outside of it."""
+        """Raises ValueError, saying where, for an invalid schema.
+
+        A document that refers to anything outside of it is invalid too.
+        """
         # Imported only if there is a schema: jsonschema takes as long as requests.
         from jsonschema import Draft202012Validator
         from jsonschema.exceptions import SchemaError
@@ -187,9 +193,10 @@ def parse_schema(text: str) -> Schema:
 
 
 def nested(document: JsonObject, name: str) -> JsonObject:
-    """Returns the schema of an object with one property of this schema, its references adjusted to the new place.
+    """Returns the schema of an object with one property, of this schema.
 
-    Function parameters are always an object, while an answer may be an array or a number.
+    References are adjusted to the new place. Function parameters are always an object,
+    while an answer may be an array or a number.
     """
     inner = _moved(document, f"#/properties/{name}")
     return {"type": "object", "properties": {name: inner}, "required": [name], "additionalProperties": False}

@@ -38,7 +38,10 @@ class Limiter:
         self.successes = self.rejections = 0
 
     def ready_at(self, in_flight: int, now: float) -> float:
-        """Returns when the next call may start: `now` or later, infinity if another one must end first."""
+        """Returns when the next call may start.
+
+        This is `now` or later, infinity if another call must end first.
+        """
         if in_flight >= int(self.limit):
             return math.inf
         return max(now, self._next_start, self._paused_until)
@@ -60,10 +63,11 @@ class Limiter:
                 self._probe_rounds, self._probe_step = max(self._probe_rounds / 2, 1), self._probe_step * 2
 
     def throttled(self, in_flight: int, started: float, now: float, retry_after: float | None) -> bool:
-        """Slows down for a 429 or 503 to a call that began at `started`, with `in_flight` others still out.
+        """Slows down after a 429 or 503.
 
-        `retry_after` is what the server asks for. Returns False if the batch should stop: nothing has succeeded for
-        too long, or would until then.
+        The call began at `started`, with `in_flight` others still out. `retry_after` is
+        what the server asks for. Returns False if the batch should stop: nothing has
+        succeeded for too long, or would until then.
         """
         self.rejections += 1
         # One rejection of a wave is enough to halve.

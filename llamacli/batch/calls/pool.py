@@ -89,7 +89,10 @@ class WorkerPool(Generic[Task]):
         return not (self._reader and self._reader.is_alive())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until everything that has begun is done; false after `timeout` seconds. Raises what a task raised."""
+        """Waits for all that has begun; False after `timeout` seconds.
+
+        Raises what a task raised.
+        """
         # A signal interrupts this thread anywhere: it must not hold or change anything that is shared.
         end = None if timeout is None else monotonic() + timeout
         while True:
@@ -103,7 +106,10 @@ class WorkerPool(Generic[Task]):
                 raise event
 
     def end(self) -> None:
-        """Starts nothing more: calls in flight finish, waiting ones are dropped."""
+        """Starts nothing more.
+
+        Calls in flight finish, and waiting ones are dropped.
+        """
         with self._lock:
             self._ending.set()
             waiting, self._waiting = self._waiting, []
@@ -175,7 +181,11 @@ class WorkerPool(Generic[Task]):
             self._events.put(_Over)
 
     def acquire(self, order: int) -> float:
-        """Waits for a slot, lowest order first, and returns when it came (monotonic seconds). Raises BatchEnded."""
+        """Waits for a slot, and returns when it came.
+
+        The lowest order comes first. The time is in monotonic seconds. Raises
+        BatchEnded.
+        """
         with self._lock:
             if self.is_ending:
                 raise BatchEnded
@@ -188,7 +198,10 @@ class WorkerPool(Generic[Task]):
         return monotonic()
 
     def _grant(self) -> None:
-        """Gives slots to the threads that may start now, and sets the alarm for the first that may start later."""
+        """Gives slots to the threads that may start now.
+
+        It also sets the alarm for the first thread that may start later.
+        """
         now = monotonic()
         while self._waiting:
             ready_at = self.limiter.ready_at(self.in_flight, now)

@@ -76,10 +76,10 @@ class Worker:
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
     def send(self, request: ChatRequest, no_retry: Collection[int] = ()) -> "Reply":
-        """Sends a request, retries temporary failures, and returns the reply, read to its end.
+        """Sends a request and returns the reply, read to its end.
 
-        HTTP statuses in `no_retry` are not retried. Raises LlamaError if there is no
-        answer, BatchEnded if the batch ends first.
+        Temporary failures are retried. HTTP statuses in `no_retry` are not retried.
+        Raises LlamaError if there is no answer, BatchEnded if the batch ends first.
         """
         request_id = self._request_id()
         failures = 0
@@ -178,7 +178,10 @@ class Worker:
         raise self._give_up(request, failure.error.add_hint(hint))
 
     def _give_up(self, request: ChatRequest, error: LlamaError) -> BaseException:
-        """Ends the batch, or only the use of this model if there is another one; returns what to raise."""
+        """Ends the batch or the use of a model; returns what to raise.
+
+        Only the model is dropped if there is another one.
+        """
         if self._batch.reader.has_fallback(request):
             self._batch.reader.skip_model(request)
             return error

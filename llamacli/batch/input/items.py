@@ -51,7 +51,10 @@ class Item:
 
     @property
     def id(self) -> object:
-        """The record's `custom_id` (of OpenAI's batch format), else its `id`, else None."""
+        """The record's `custom_id`, else its `id`, else None.
+
+        OpenAI's batch format has `custom_id`.
+        """
         record = self.record or {}
         return record.get("custom_id", record.get("id"))
 
@@ -107,7 +110,10 @@ class Items:
 
     @property
     def is_finite(self) -> bool:
-        """True if the rest can be read at once: all of it is in regular files."""
+        """True if the rest can be read at once.
+
+        All of it must be in regular files.
+        """
         return all(source.size is not None for source in self._sources)
 
     @property

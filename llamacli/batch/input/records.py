@@ -102,7 +102,10 @@ class InputFile:
         yield from read(start)
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
-        """Yields the lines that are not blank with their numbers from 1, without line end and BOM."""
+        """Yields the non-blank lines with their numbers from 1.
+
+        Line ends and a BOM are removed.
+        """
         for number, line in enumerate(split_lines(self._checked_blocks()), 1):
             self.read_size += len(line)
             line = line.removesuffix(b"\n").removesuffix(b"\r")
@@ -168,7 +171,10 @@ class InputFile:
             yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
 
     def _split_rows(self) -> Iterator[tuple[int, list[str] | LlamaError]]:
-        """Yields the header and then the records, each with the number of its first line."""
+        """Yields the header, then the records.
+
+        Each has the number of its first line.
+        """
         lines = _DecodedLines(self)
         rows = self._split_csv(lines) if self.format == "csv" else self._split_tsv(lines)
         for number, row in rows:
@@ -204,7 +210,10 @@ class InputFile:
                 yield first, row
 
     def _split_tsv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
-        """Yields rows as IANA's text/tab-separated-values has them: a line is a record, quotes are text."""
+        """Yields rows as IANA's text/tab-separated-values defines them.
+
+        Each line is a record, and quotes are text.
+        """
         while True:
             lines.record_size = 0
             try:
@@ -259,7 +268,10 @@ def format_of(path: str) -> str:
 
 
 def _unquoted(cell: str) -> str:
-    """Returns a TSV field as it is, without the quotes that Excel puts around some."""
+    """Returns a TSV field without the quotes that Excel may add.
+
+    It is otherwise unchanged.
+    """
     inner = cell[1:-1]
     if len(cell) < 2 or cell[0] != '"' or cell[-1] != '"' or '"' in inner.replace('""', ""):
         return cell

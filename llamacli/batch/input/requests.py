@@ -61,7 +61,10 @@ class RequestBuilder:
             raise LlamaError(error.status, f"{item.location}: {error.message}", hint) from None
 
     def edit_digest(self, item: Item) -> str:
-        """Returns the digest of the request for a file, whatever text is in it."""
+        """Returns the digest of the request for a file.
+
+        It does not depend on the file's text.
+        """
         other = Item(item.index, item.location, item.value, FILE_TEXT, item.record)
         return request_digest(self.build_body(other), self._reader.extracts)
 
@@ -101,7 +104,10 @@ class RequestBuilder:
         return [*self._context, {"role": "user", "content": content}]
 
     def _messages(self, item: Item, messages: object) -> list[RequestMessage]:
-        """Returns the messages of a record after the system message, with the files in the last one."""
+        """Returns the messages of a record after the system message.
+
+        The files are in the last one.
+        """
         if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
             raise _item_error(item, "has messages that are not an array of objects")
         if self._files:
@@ -130,9 +136,10 @@ class RequestBuilder:
 
 
 def request_digest(body: RequestBody, extracts: bool) -> str:
-    """Returns the key of a request's row: the same whether or not the answer is streamed.
+    """Returns the key of a request's row.
 
-    It includes --extract, which is not part of the body but changes the row.
+    The key is the same whether or not the answer is streamed. It includes --extract,
+    which is not part of the body but changes the row.
     """
     import hashlib
 

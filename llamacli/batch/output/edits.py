@@ -55,7 +55,7 @@ class Targets:
             raise LlamaError(ExitStatus.USAGE, what, "choose another suffix; nothing was sent")
 
     def target(self, path: str) -> str:
-        """Returns the file that the answer to a file is written to, symbolic links resolved."""
+        """Returns the file to write an answer to, links resolved."""
         if self._pattern:
             path = self._pattern.fill("", split_path(path))
         return os.path.realpath(path)
@@ -219,7 +219,10 @@ class FileEditor:
         return None
 
     def _text(self, item: Item, row: Row) -> str | None:
-        """Returns the text that an answer stands for, with the final newline of its file; None if it has none."""
+        """Returns the text of an answer, or None if it has none.
+
+        It ends with the final newline of its file.
+        """
         content = dump(row["content"]) if self._is_json else row["content"]
         if not isinstance(content, str) or not item.file:
             return None

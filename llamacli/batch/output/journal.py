@@ -57,10 +57,11 @@ class Journal:
         ignored_statuses: Collection[int],
         keeps_orphans: bool = False,
     ) -> None:
-        """`is_done` returns True if a row with this error status, None for no error, is kept.
+        """Prepares the file.
 
-        Errors with one of the `ignored_statuses` are removed. With `keeps_orphans`,
-        rows that match no item stay at the end of the file.
+        `is_done` returns True if a row with this error status, None for no error, is
+        kept. Errors with one of the `ignored_statuses` are removed. With
+        `keeps_orphans`, rows that match no item stay at the end of the file.
         """
         self._name, self._path, self._is_ordered = path, os.path.realpath(path), is_ordered
         self._keeps_orphans = keeps_orphans
@@ -84,7 +85,7 @@ class Journal:
             self._load(is_done, ignored_statuses)
 
     def _load(self, is_done: Callable[[int | None], bool], ignored_statuses: Collection[int]) -> None:
-        """Reads the saved rows, and removes a last line that was never finished."""
+        """Reads the saved rows, and removes an unfinished last line."""
         batch: list[tuple[str | None, str | None, int, bool, int, int]] = []
         end = 0
         for number, offset, line in self._lines():
@@ -213,7 +214,7 @@ class Journal:
 
     @property
     def _orphan_size(self) -> tuple[int, int]:
-        """The number of saved answers that match no item, and their size in bytes."""
+        """Count and size in bytes of the answers that match no item."""
         query = "select count(*), coalesce(sum(size), 0) from saved where has_answer"
         count, size = self._rows.execute(query).fetchone()
         return count, size
@@ -243,7 +244,10 @@ class Journal:
         writer.close()
 
     def _save_orphans(self) -> None:
-        """Appends the answers that match no item to FILE.old, unless an earlier call has done that."""
+        """Appends the answers that match no item to FILE.old.
+
+        It does nothing if an earlier call has done that.
+        """
         count, size = self._orphan_size
         if not count:
             return
@@ -269,7 +273,7 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Turns errors of the system and of SQLite into the error of this file."""
+        """Turns errors of the system and SQLite into this file's error."""
         import sqlite3
 
         try:
@@ -286,10 +290,10 @@ def _changed() -> OSError:
 
 
 def _is_torn(line: bytes) -> bool:
-    """True if a file's last line may be what a kill or a crash has left of a row.
+    """True if a file's last line may be an unfinished row.
 
-    A row is written together with its newline. After a crash some file systems leave
-    NULs in place of what was not written.
+    A kill or a crash may have left it. A row is written together with its newline.
+    After a crash some file systems leave NULs in place of what was not written.
     """
     written = line.rstrip(b"\0")
     return not line.endswith(b"\n") and (written.startswith(START) or START.startswith(written))

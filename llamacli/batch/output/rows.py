@@ -90,14 +90,17 @@ class Sink(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """True if so much output waits for an earlier item that reading must pause."""
+        """True if reading must pause for lack of space.
+
+        Too much output waits for an earlier item.
+        """
 
     @property
     def needs_keys(self) -> bool: ...
 
     @property
     def orphans(self) -> tuple[int, str]:
-        """The number of saved rows that match no item, and the file that they were moved to."""
+        """Count of saved rows that match no item, and their new file."""
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
         """Returns the row that an earlier call saved for an item, or None.
@@ -162,7 +165,10 @@ def build_row(
 
 
 def json_line(row: Row) -> str:
-    """Returns a row as one line of JSON, even for readers that take U+2028 and the like as line breaks."""
+    """Returns a row as one line of JSON.
+
+    It is one line even for readers that take U+2028 and the like as line breaks.
+    """
     text = dump(row)
     return (text if text.isascii() else re.sub(LINE_BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
@@ -202,7 +208,10 @@ class OrderedPrinter:
         return self._size > MAX_WAITING_CHARACTERS
 
     def put(self, order: int, text: str) -> None:
-        """Prints the text of item number `order`, and those that have waited for it."""
+        """Prints the text of item number `order`.
+
+        Then it prints those that have waited for it.
+        """
         with self._lock:
             if not self._is_ordered:
                 self._write(text)
@@ -259,7 +268,10 @@ class RowPrinter:
     orphans = 0, ""
 
     def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
-        """With a terminator only the answers are printed, as JSON if `is_json`; without one, rows of JSON."""
+        """Prepares to print rows of JSON, or answers with a terminator.
+
+        With a terminator, only the answers are printed: as JSON if `is_json`.
+        """
         self._is_json, self._terminator = is_json, terminator
         self._printer = OrderedPrinter(out, stderr, is_ordered, terminator is None)
 
