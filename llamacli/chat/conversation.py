@@ -42,7 +42,11 @@ class Conversation:
         return self._body(self._messages(self._question(content, entries), entries))
 
     def _question(self, content: Content, entries: list[SavedMessage]) -> list[SavedMessage]:
-        """Returns the messages that ask: the results of tools, then the user's message. Raises LlamaError (usage)."""
+        """Returns the messages that ask.
+
+        These are the results of tools, then the user's message. Raises LlamaError
+        (usage).
+        """
         results = self.options.tool_result
         messages: list[SavedMessage] = tool_messages(entries, results) if results else []
         return [*messages, {"role": "user", "content": content}] if content or not messages else messages
@@ -94,7 +98,7 @@ class Conversation:
         return answer
 
     def last_turn(self) -> list[SavedMessage]:
-        """Returns the entries of the last turn: those from the user's last message on."""
+        """Returns the last turn's entries, from the user's last message."""
         entries = self.session.messages()
         starts = _starts(entries)
         return entries[starts[-1] :] if starts else []
@@ -105,7 +109,10 @@ class Conversation:
         return None if self.system is None or self.system == current else {"role": "system", "content": self.system}
 
     def _limited(self, entries: list[SavedMessage], is_open: bool) -> list[SavedMessage]:
-        """Leaves out the turns beyond --keep-turns, but never an open one, whose tool calls are being answered."""
+        """Leaves out the turns beyond --keep-turns.
+
+        An open turn, whose tool calls are being answered, is never left out.
+        """
         starts, count = _starts(entries), self.options.keep_turns
         if count is None or len(starts) <= count:
             return entries
@@ -114,7 +121,7 @@ class Conversation:
         return entries[: starts[0]] + (entries[starts[-count] :] if count else [])
 
     def _explain(self, error: LlamaError, messages: Sequence[Mapping[str, object]]) -> LlamaError:
-        """Adds the length of the conversation if that is why the server refused it."""
+        """Adds the conversation's length to an error that it caused."""
         if error.status != ExitStatus.REFUSED or len(messages) < 3 or not is_context_length_error(error.message):
             return error
         turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)

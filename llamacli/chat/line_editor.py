@@ -155,7 +155,10 @@ class LineEditor:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Keeps what is typed or pasted meanwhile for the next message, as readline would read it."""
+        """Keeps what is typed or pasted meanwhile for the next message.
+
+        The next message has it as readline would read it.
+        """
         with terminal.unechoed(0):
             if not self._marks_pastes:
                 yield
@@ -164,7 +167,10 @@ class LineEditor:
                 yield
 
     def _pasted_lines(self, prompt: str) -> str:
-        """Returns a line, or several if they arrive at once and the terminal does not mark pastes."""
+        """Returns a line, or several that arrive at once.
+
+        Several are joined only if the terminal does not mark pastes.
+        """
         text = self._line(prompt)
         if self._marks_pastes or text.startswith("/") or text.strip() == FENCE:
             return text
@@ -210,7 +216,10 @@ class LineEditor:
         raise Stopped(number)
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
-        """Has readline restore the terminal before the program stops, and draw its line after it."""
+        """Has readline restore the terminal before a stop.
+
+        It draws its line again afterward.
+        """
         if _is_within(frame, _read_line.__code__):
             raise Stopped(number)
         if number == signal.SIGTSTP:
@@ -280,7 +289,10 @@ def _insert(text: str) -> None:
 
 
 def _ends_block(lines: list[str]) -> bool:
-    """True if the last line closes the block: with marks alone, or at its end, unless they close a Python docstring."""
+    """True if the last line closes the block.
+
+    It does so with marks alone, or at its end unless they close a Python docstring.
+    """
     if not lines or lines[-1].strip() == FENCE:
         return bool(lines)
     is_quoted = sum(line.count(FENCE) for line in lines[:-1]) % 2 == 1

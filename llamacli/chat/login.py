@@ -47,7 +47,7 @@ def _started(pid: int) -> str:
 
 
 def latest() -> str | None:
-    """Returns the name of the last conversation in this login session, None if there is none."""
+    """Returns the last conversation's name in this login session, or None."""
     here = current()
     latest_name, latest_time = None, 0.0
     for name in session.names() if here else []:
@@ -60,9 +60,10 @@ def latest() -> str | None:
 
 
 def _last_used(name: str, login: str) -> float:
-    """Returns when a login session last added to a conversation, in seconds since the epoch; 0 for never.
+    """Returns when a login session last added to a conversation.
 
-    Other login sessions may have added to it later, and a line may be incomplete.
+    The time is in seconds since the epoch, 0 for never. Other login sessions may have
+    added to it later, and a line may be incomplete.
     """
     try:
         data = SESSIONS.path(name).read_bytes()

@@ -35,7 +35,10 @@ def to_request(entries: list[SavedMessage]) -> list[Message]:
 
 
 def text(entry: SavedMessage) -> str:
-    """Returns a message as text: its content, then its tool calls, one per line."""
+    """Returns a message as text.
+
+    The content comes first, then the tool calls, one per line.
+    """
     content = entry.get("content")
     if isinstance(content, list):
         content = "\n".join("[picture]" if "image_url" in part else str(part.get("text", "")) for part in content)
@@ -44,10 +47,11 @@ def text(entry: SavedMessage) -> str:
 
 
 def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[SavedMessage]:
-    """Returns the messages that answer the tool calls of the last turn, in the order of the calls.
+    """Returns the messages that answer the tool calls of the last turn.
 
-    A result belongs to the call with its id, or else to the only call of a tool with
-    its name. Raises LlamaError (usage) unless each call has one result.
+    They have the order of the calls. A result belongs to the call with its id, or else
+    to the only call of a tool with its name. Raises LlamaError (usage) unless each call
+    has one result.
     """
     calls = tool_calls(cast("Message", entries[-1])) if entries and entries[-1].get("tool_calls") else []
     if not calls:
@@ -174,9 +178,10 @@ def _is_too_deep(value: object, levels: int = MAX_DEPTH) -> bool:
 
 
 def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
-    """Returns the messages without the half of a turn whose other half cannot be read.
+    """Returns the messages without incomplete turns.
 
-    Messages that another program wrote belong to no turn and stay.
+    One half of such a turn cannot be read. Messages that another program wrote belong
+    to no turn and stay.
     """
     roles: dict[str, set[str]] = {}
     for entry in entries:
@@ -190,7 +195,10 @@ def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
 
 
 def is_complete(roles: set[str]) -> bool:
-    """True if a turn with these roles has a question, or results of tools, and an answer."""
+    """True if a turn with these roles has a question and an answer.
+
+    Results of tools can take the place of the question.
+    """
     return "assistant" in roles and len(roles) > 1
 
 

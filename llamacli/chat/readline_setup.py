@@ -32,10 +32,10 @@ def _terminal_charset() -> str:
 
 
 def _readline_locale_name(charset: str) -> str:
-    """Switches to a locale in which readline loses no byte and returns its name, "" if it is the user's.
+    """Switches to a locale in which readline loses no byte.
 
-    readline drops bytes that its locale does not know. In "C", set up for it, it takes
-    each byte for a character.
+    Returns its name, "" if it is the user's. readline drops bytes that its locale does
+    not know. In "C", set up for it, it takes each byte for a character.
     """
     for name in UTF8_LOCALES if charset == "utf-8" else ():
         with suppress(locale.Error):
@@ -88,7 +88,10 @@ def decoded(text: str) -> str:
 
 
 def to_readline(text: str) -> str:
-    """Returns what Python's readline, which encodes by the C library's locale, turns into the right bytes."""
+    """Returns text that Python's readline turns into the right bytes.
+
+    readline encodes it by the C library's locale.
+    """
     try:
         data = text.encode(CHARSET)
     except UnicodeEncodeError:
@@ -97,7 +100,10 @@ def to_readline(text: str) -> str:
 
 
 def from_readline(text: str) -> str:
-    """Returns the text whose bytes readline has decoded by the C library's locale."""
+    """Returns the text whose bytes readline decoded.
+
+    readline decodes them by the C library's locale.
+    """
     return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode(CHARSET, "replace")
 
 

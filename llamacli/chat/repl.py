@@ -37,7 +37,10 @@ class Repl:
         self.dialogue = Dialogue(conversation, endpoint, options, env, _take_terminal())
 
     def run(self, first: Content) -> ExitStatus:
-        """Takes the first turn if there is one, then those that are typed, until Ctrl-D."""
+        """Takes the first turn, then those that are typed, until Ctrl-D.
+
+        There may be no first turn.
+        """
         session = self.dialogue.conversation.session
         if session.is_saved:
             self._do(session.prepare)

@@ -55,7 +55,7 @@ class Session:
         return SESSIONS.path(self.name or "")
 
     def messages(self) -> list[SavedMessage]:
-        """Returns all complete turns, after the system message if there is one.
+        """Returns all complete turns, after any system message.
 
         Raises LlamaError (usage) if the file cannot be read.
         """
@@ -200,7 +200,10 @@ TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
 
 
 def prune(keep: int) -> None:
-    """Removes the oldest sessions that the user did not name, except the newest `keep`."""
+    """Removes the oldest sessions, except the newest `keep`.
+
+    Sessions that the user named are never removed.
+    """
     with suppress(OSError, LlamaError):
         for name in [name for name in names() if TIME_NAME.fullmatch(name)][keep:]:
             os.unlink(SESSIONS.path(name))

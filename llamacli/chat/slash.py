@@ -52,7 +52,10 @@ def _help(talk: Dialogue, operand: str) -> None:
 
 
 def help_rows() -> list[tuple[str, str]]:
-    """Returns each command as the help shows it, with its aliases, and what it does."""
+    """Returns each command as the help shows it, and what it does.
+
+    The command includes its aliases.
+    """
     return [
         (f"{', '.join((name, *command.aliases))} {command.operand}".rstrip(), command.help)
         for name, command in COMMANDS.items()
@@ -173,7 +176,10 @@ def _find_flag(talk: Dialogue, name: str) -> tuple[Options, str, bool]:
 
 
 def _not_settable(name: str, wanted: str) -> LlamaError:
-    """Returns the error for a flag that only the command line takes, that has its own command, or is unknown."""
+    """Returns the error for a flag that /set cannot change.
+
+    The flag is unknown, has its own command, or works only on the command line.
+    """
     from llamacli.cli.app import command
 
     if any(wanted in flag.names for flag in command("chat").flags):
@@ -184,7 +190,10 @@ def _not_settable(name: str, wanted: str) -> LlamaError:
 
 
 def _settable(group: type[Options]) -> Iterator[tuple[str, str]]:
-    """Yields the long name and the field of each flag that can be changed between two turns."""
+    """Yields the long name and the field of each flag that /set changes.
+
+    Such a flag can be changed between two turns.
+    """
     for field in group.flags():
         if field not in ("session", "continue_", "interactive", "save", "keep", "tool_result"):
             yield long_name(field), field
@@ -250,7 +259,10 @@ def _flags(typed: str) -> list[str]:
 
 
 def _paths(typed: str) -> list[str]:
-    """Returns the files and folders that complete a path, which may contain blanks and start with ~ or a quote."""
+    """Returns the files and folders that complete a path.
+
+    The path may contain blanks and start with ~ or a quote.
+    """
     quote = typed[:1] if typed[:1] in ("'", '"') else ""
     folder, slash, _ = typed[len(quote) :].rpartition("/")
     folder += slash

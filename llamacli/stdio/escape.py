@@ -8,12 +8,18 @@ DANGEROUS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\
 
 
 def escaped(text: str) -> str:
-    """Replaces each dangerous character with an escape: \\x1b, \\r, \\u202e."""
+    """Replaces each dangerous character with an escape.
+
+    Examples: \\x1b, \\r, \\u202e.
+    """
     return re.sub(DANGEROUS, lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def width(text: str) -> int:
-    """Returns the columns that a text takes on a terminal (Unicode Standard Annex 11, combining marks take none)."""
+    """Returns the columns that a text takes on a terminal.
+
+    Unicode Standard Annex 11 defines the width; combining marks take none.
+    """
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -41,9 +47,10 @@ def masked(secret: str) -> str:
 
 
 class ChunkJoiner:
-    """Joins what chunks of text have cut in two: the halves of a character outside the BMP and CR LF.
+    """Joins what chunks of text have cut in two.
 
-    With `joins_line_ends` CR LF becomes a newline.
+    These are CR LF and the halves of a character outside the BMP. With
+    `joins_line_ends` CR LF becomes a newline.
     """
 
     def __init__(self, *, joins_line_ends: bool) -> None:
@@ -51,7 +58,10 @@ class ChunkJoiner:
         self._rest = ""
 
     def feed(self, text: str) -> str:
-        """Returns the text so far, without an end whose meaning depends on what follows."""
+        """Returns the text so far, without an undecided end.
+
+        The meaning of that end depends on what follows.
+        """
         text, self._rest = self._rest + text, ""
         if text and ("\ud800" <= text[-1] <= "\udbff" or (self._joins_line_ends and text[-1] == "\r")):
             text, self._rest = text[:-1], text[-1]

@@ -81,7 +81,10 @@ class LockedFile:
             return file.read()
 
     def append(self, data: bytes, end: int) -> None:
-        """Writes after the first `end` bytes and syncs: all of the data or nothing. Raises OSError."""
+        """Writes after the first `end` bytes and syncs.
+
+        It writes all of the data or nothing. Raises OSError.
+        """
         os.ftruncate(self.fd, end)
         if end and os.pread(self.fd, 1, end - 1) != b"\n":
             data = b"\n" + data
@@ -104,7 +107,10 @@ def open_log(path: str | Path, mode: int = 0o600) -> int:
 
 
 def append_line(fd: int, line: bytes) -> None:
-    """Appends a line in one write, so that the lines of several processes never mix. Raises OSError."""
+    """Appends a line in one write.
+
+    The lines of several processes therefore never mix. Raises OSError.
+    """
     if os.write(fd, line) < len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -126,7 +132,10 @@ def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
 
 
 def _keep_owner(fd: int, status: os.stat_result) -> None:
-    """Gives a draft the owner and the group of the file that it replaces, as far as possible."""
+    """Gives a draft the owner and group of the file that it replaces.
+
+    It does so as far as possible.
+    """
     for owner in (status.st_uid, -1):
         with suppress(OSError):
             os.fchown(fd, owner, status.st_gid)
@@ -173,10 +182,11 @@ def _copy(source: int, target: str) -> None:
 
 
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
-    """Replaces a file with one of this content and mode, through a symbolic link if `follow`.
+    """Replaces a file with one of this content and mode.
 
-    Returns False if the file could only be written in place: a bind mount, say.
-    Raises OSError, also if the path is that of a device or a FIFO.
+    `follow` follows a symbolic link. Returns False if the file could only be
+    written in place: a bind mount, say. Raises OSError, also if the path is that of a
+    device or a FIFO.
     """
     target = os.path.realpath(path) if follow else str(path)
     if os.path.lexists(target) and not os.path.islink(target) and not os.path.isfile(target):
@@ -209,7 +219,10 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
 
 
 class DirectWriter:
-    """A target that is not a regular file: a FIFO, a device, a terminal, a descriptor. It is written directly."""
+    """A target that is not a regular file, written directly.
+
+    It is a FIFO, a device, a terminal or a descriptor.
+    """
 
     def __init__(self, path: str) -> None:
         number = descriptor(path)
@@ -299,7 +312,10 @@ Writer = DirectWriter | AtomicWriter
 
 
 def descriptor(path: str) -> int | None:
-    """Returns the number of llamacli's own descriptor that a path names, None if it names none."""
+    """Returns the number of llamacli's own descriptor behind a path.
+
+    Returns None if the path names none.
+    """
     if path in STANDARD_STREAMS:
         return STANDARD_STREAMS.index(path)
     match = re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d{{1,9}})", path)
@@ -307,7 +323,10 @@ def descriptor(path: str) -> int | None:
 
 
 def is_direct(path: str) -> bool:
-    """Returns True if a path must be written directly: a descriptor, a device or a FIFO."""
+    """Returns True if a path must be written directly.
+
+    Such a path names a descriptor, a device or a FIFO.
+    """
     is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     return is_other or descriptor(path) is not None
 

@@ -62,15 +62,24 @@ class InputReader:
 
     @property
     def is_stdin_used(self) -> bool:
-        """True if an option has read stdin (`--system @-`), so the prompt cannot."""
+        """True if an option has read stdin, so the prompt cannot.
+
+        `--system @-` is an example.
+        """
         return bool(self._stdin_taker)
 
     def stdin_is_piped(self) -> bool:
-        """True if stdin is not a terminal and is readable (nohup opens one that is not)."""
+        """True if stdin is not a terminal and is readable.
+
+        nohup opens one that is not readable.
+        """
         return not os.isatty(0) and fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
     def stdin(self, taker: str) -> str:
-        """Returns stdin without trailing newlines, like `$(...)` in a shell."""
+        """Returns stdin without trailing newlines.
+
+        `$(...)` in a shell does the same.
+        """
         self.claim_stdin(taker)
         return self.decode(self.stdin_blocks(self.max_time), "stdin").rstrip("\n")
 
@@ -138,7 +147,10 @@ class InputReader:
             self.note(f"waiting for text on stdin{hint}")
 
     def note_shared_stdin(self) -> None:
-        """Notes that another program has read the first part of stdin, as `while read` in a shell does."""
+        """Notes that another program has read the start of stdin.
+
+        `while read` in a shell does so.
+        """
         status = os.fstat(0)
         if stat.S_ISREG(status.st_mode) and 0 < os.lseek(0, 0, os.SEEK_CUR) < status.st_size:
             self.note("another program has already read the start of stdin; reading the rest (in a loop, use -I)")
@@ -153,7 +165,10 @@ class InputReader:
         return self.decode(self.file_blocks(path), display_path(path), path)
 
     def file_bytes(self, path: str, taker: str) -> bytes:
-        """Returns a file's bytes; `-` is stdin, and `taker` names what needs it. Raises LlamaError (usage)."""
+        """Returns a file's bytes; `-` is stdin.
+
+        `taker` names what needs it. Raises LlamaError (usage).
+        """
         return self.stdin_bytes(taker) if is_stdin(path) else b"".join(self.file_blocks(path))
 
     def file_blocks(self, path: str) -> Iterator[bytes]:
@@ -247,7 +262,10 @@ class InputReader:
         return text[1:]
 
     def argument(self, text: str, origin: str) -> str:
-        """Returns an argument or environment value decoded as UTF-8, whatever the locale."""
+        """Returns an argument or environment value as UTF-8 text.
+
+        The locale does not affect the decoding.
+        """
         try:
             return text if text.isascii() else self.text(os.fsencode(text), origin)
         except UnicodeEncodeError:
@@ -296,7 +314,10 @@ class InputReader:
 
 
 def check_encoding(block: bytes, origin: str, path: str = "") -> None:
-    """Raises LlamaError (usage) if the first block of a text starts like UTF-16 or UTF-32, or holds NUL bytes."""
+    """Raises LlamaError (usage) if a text is not UTF-8.
+
+    Its first block starts like UTF-16 or UTF-32, or holds NUL bytes.
+    """
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if block.startswith(mark)), "")
     if not encoding and b"\0" in block:
         encoding = _guess_encoding(block[:1024])
@@ -310,7 +331,10 @@ def check_encoding(block: bytes, origin: str, path: str = "") -> None:
 
 
 def _guess_encoding(start: bytes) -> str:
-    """Returns the encoding of text in the Latin alphabet without a byte order mark, "" for anything else."""
+    """Returns the encoding of Latin text without a byte order mark.
+
+    Returns "" for anything else.
+    """
     for name, width, position in (("UTF-32LE", 4, 0), ("UTF-32BE", 4, 3), ("UTF-16LE", 2, 0), ("UTF-16BE", 2, 1)):
         units = len(start) // width
         used = start[position : units * width : width]
@@ -332,14 +356,20 @@ def _picture_hint(start: bytes, origin: str) -> str:
 
 
 def picture_type(start: bytes) -> str:
-    """Returns the media type of a PNG, JPEG, WebP or GIF by its first bytes, "" for anything else."""
+    """Returns the media type of a picture by its first bytes.
+
+    PNG, JPEG, WebP and GIF are known. Returns "" for anything else.
+    """
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "image/webp"
     return next((name for mark, name in PICTURE_MARKS.items() if start.startswith(mark)), "")
 
 
 def is_stdin(path: str) -> bool:
-    """True for `-` and for any path that names descriptor 0, such as /dev/stdin or a link to it."""
+    """True for `-` and for any path that names descriptor 0.
+
+    Examples are /dev/stdin and a link to it.
+    """
     if path == "-":
         return True
     # Most paths are not links at all, and cost one call.

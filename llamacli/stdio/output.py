@@ -71,14 +71,20 @@ class Output:
             self._put(escaped(text) if self.is_terminal else text)
 
     def end(self, terminator: str = "\n") -> None:
-        """Ends an answer with a newline, unless it has one, or with a NUL byte."""
+        """Ends an answer with a newline or a NUL byte.
+
+        No newline is added to an answer that ends with one.
+        """
         if rest := self._chunks.flush():
             self._put(escaped(rest) if self.is_terminal else rest)
         if terminator == "\0" or self._last not in "\n\0":
             self._put(terminator)
 
     def document(self, value: object, *, line: bool = False, terminator: str = "\n") -> None:
-        """Writes a JSON value: indented on a terminal, else or with `line` on one line."""
+        """Writes a JSON value.
+
+        It is indented on a terminal, unless `line` asks for a single line.
+        """
         indent = 2 if self.is_terminal and not line else None
         self._put(dump(value, indent, self.is_terminal) + terminator)
 
@@ -159,7 +165,10 @@ def _failure(name: str, error: OSError) -> LlamaError:
 
 
 def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
-    """Returns a value as JSON text that is valid even if the value contains NaN or half a character."""
+    """Returns a value as JSON text that is always valid.
+
+    It is valid even if the value contains NaN or half a character.
+    """
     try:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
@@ -168,7 +177,10 @@ def dump(value: object, indent: int | None = None, for_terminal: bool = False) -
 
 
 def _sound(text: str) -> str:
-    """Returns a text that UTF-8 can encode: surrogate pairs are joined, a lone surrogate becomes U+FFFD."""
+    """Returns a text that UTF-8 can encode.
+
+    Surrogate pairs are joined, and a lone surrogate becomes U+FFFD.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -177,12 +189,18 @@ def _sound(text: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Replaces control characters with JSON escapes, so that the text stays JSON."""
+    """Replaces control characters with JSON escapes.
+
+    The text stays JSON.
+    """
     return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _finite(value: object) -> object:
-    """Replaces what JSON cannot express, as jq does: infinity with the largest double, NaN with null."""
+    """Replaces what JSON cannot express, as jq does.
+
+    Infinity becomes the largest double, and NaN becomes null.
+    """
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):

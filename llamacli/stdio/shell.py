@@ -7,15 +7,18 @@ from llamacli.errors import Stopped
 
 
 def quote(text: str) -> str:
-    """Quotes a word for a POSIX shell, with single quotes, inside which nothing is special."""
+    """Quotes a word for a POSIX shell.
+
+    Inside the single quotes nothing is special.
+    """
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def read_output(command: str, stdin: int | None, max_bytes: int) -> tuple[int, bytes]:
-    """Runs a command in the shell and returns its exit status and the first bytes of its stdout.
+    """Runs a command in the shell and returns its status and output.
 
-    A command that prints more is stopped. Raises Stopped if Ctrl-C ended it, which was
-    meant for llamacli too.
+    The output is the first bytes of its stdout. A command that prints more is stopped.
+    Raises Stopped if Ctrl-C ended it, which was meant for llamacli too.
     """
     with subprocess.Popen(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE) as process:
         try:

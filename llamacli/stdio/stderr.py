@@ -35,7 +35,10 @@ class Stderr:
         self._rest = ""
 
     def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
-        """Sets what the user wants to see, and shows or drops the notes so far."""
+        """Sets what the user wants to see.
+
+        The notes so far are shown or dropped.
+        """
         self.is_configured, self.is_quiet, self.is_verbose = True, quiet, verbose
         self.wants_color = color
         self.is_colored = self._takes_color and color
@@ -64,7 +67,10 @@ class Stderr:
             self.flush()
 
     def announce(self, text: str) -> None:
-        """Writes what the user must see even with --quiet: what somebody else's file decides about a call."""
+        """Writes what the user must see even with --quiet.
+
+        This is what somebody else's file decides about a call.
+        """
         self.flush()
         self.line(text, "2")
 
@@ -79,7 +85,10 @@ class Stderr:
         self.line(error.text, "1;31", error.request_id)
 
     def line(self, text: str, style: str, request_id: str = "") -> None:
-        """Writes `llamacli: text [request id]` as one line, the name in an SGR style if colors are on."""
+        """Writes `llamacli: text [request id]` as one line.
+
+        The name has an SGR style if colors are on.
+        """
         prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
         line = one_line(self.redacted(text))
         if request_id:
@@ -128,7 +137,10 @@ class Stderr:
         return text
 
     def waiting(self, what: str) -> "Spinner":
-        """Returns a spinner, to be started, that shows what the program waits for."""
+        """Returns a spinner that shows what the program waits for.
+
+        The caller starts it.
+        """
         return self.show_status(Spinner(one_line(what)))
 
     def show_status(self, spinner: "Spinner") -> "Spinner":
@@ -142,7 +154,7 @@ class Stderr:
         return spinner
 
     def clear_status(self) -> None:
-        """Ends the spinner and a line of reasoning, before the answer is written."""
+        """Ends the spinner and a line of reasoning before an answer."""
         self.spinner.stop()
         self._put(self._chunks.flush() + self._take_rest())
         if self._line_is_open:
@@ -198,7 +210,10 @@ class Spinner:
             _try_write("\r\x1b[K")
 
     def _pause(self) -> None:
-        """Clears its line before the program stops, and keeps it clear until then."""
+        """Clears its line before the program stops.
+
+        The line stays clear until then.
+        """
         with self.lock:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             self.hide()
@@ -217,7 +232,10 @@ class Spinner:
                     self._is_shown = True
 
     def line(self, frame: int, seconds: float, columns: int) -> str:
-        """Returns the line after this many frames and seconds, no wider than the columns."""
+        """Returns the line after this many frames and seconds.
+
+        It is no wider than the columns.
+        """
         return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
 
 

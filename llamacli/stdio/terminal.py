@@ -32,7 +32,11 @@ _changes: list[_Change] = []
 
 @contextmanager
 def changed(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
-    """Calls `enter` now and after each continuation, `leave` at the end and before each stop."""
+    """Calls `enter` and `leave` around this context and each stop.
+
+    `enter` is called now and after each continuation, `leave` at the end and before
+    each stop.
+    """
     change = _Change(enter, leave)
     _changes.append(change)
     try:
@@ -54,7 +58,10 @@ def catch_stop() -> None:
 
 
 def catch_first_stop() -> None:
-    """Does the same unless SIGTSTP is handled already, or this thread cannot do it."""
+    """Does the same as catch_stop unless SIGTSTP is handled already.
+
+    It does nothing either if this thread cannot do it.
+    """
     if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
         with suppress(ValueError):
             catch_stop()
@@ -83,7 +90,10 @@ def resume() -> None:
 
 
 def may_draw(fd: int) -> bool:
-    """True unless this process is a background job of the terminal on `fd`, where it would draw over a prompt."""
+    """True unless this process is a background job of the terminal on `fd`.
+
+    A background job would draw over a prompt.
+    """
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -92,7 +102,10 @@ def may_draw(fd: int) -> bool:
 
 
 def wait_for_foreground(fd: int) -> None:
-    """Stops while this process is a background job, as reading the terminal would."""
+    """Stops while this process is a background job.
+
+    Reading the terminal would do the same.
+    """
     # OSError: it is not this session's terminal, so there is no background.
     with suppress(OSError):
         # A process that nobody can continue is not stopped by the signal.
@@ -103,7 +116,10 @@ def wait_for_foreground(fd: int) -> None:
 
 
 def is_foreground(fd: int | None = None) -> bool:
-    """True if this process may draw on its terminal: it is not a background job."""
+    """True if this process may draw on its terminal.
+
+    A background job may not.
+    """
     try:
         return os.tcgetpgrp(_terminal() if fd is None else fd) == os.getpgrp()
     except OSError:

@@ -124,7 +124,10 @@ def _pieces(match: re.Match[str], color: bool, style: str) -> list[Piece]:
 
 
 def _emphasized(pieces: list[Piece], delimiters: list[_Delimiter]) -> list[Piece]:
-    """Gives each piece between an opening and a closing delimiter its style, and removes the delimiters."""
+    """Styles each piece between an opening and a closing delimiter.
+
+    The delimiters are removed.
+    """
     styles: list[list[str]] = [[] for _ in pieces]
     openers: list[_Delimiter] = []
     for closer in delimiters:
@@ -276,7 +279,7 @@ class _Wrapper:
 
 
 def fit(text: str, columns: int) -> str:
-    """Returns as much of the beginning of a text as fits into this many columns."""
+    """Returns as much of a text's start as fits into these columns."""
     if text.isascii():
         return text[: max(columns, 0)]
     used = 0
@@ -288,7 +291,10 @@ def fit(text: str, columns: int) -> str:
 
 
 def _drawn(line: list[tuple[str, str]]) -> str:
-    """Returns the text of a line with its styles, adjacent texts of one style together."""
+    """Returns the text of a line with its styles.
+
+    Adjacent texts of one style are joined.
+    """
     parts: list[str] = []
     style = ""
     for text, its_style in line:

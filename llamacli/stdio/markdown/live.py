@@ -68,7 +68,10 @@ class LiveMarkdown:
             self._show(lines, self._sized().preview(self._line) if self._out.is_terminal else [])
 
     def hide(self) -> None:
-        """Removes what may be drawn again, so that something else can be printed in its place."""
+        """Removes what may be drawn again.
+
+        Something else can then be printed in its place.
+        """
         self._show([], [])
 
     def _taken(self, text: str) -> list[str]:
@@ -106,7 +109,10 @@ class LiveMarkdown:
         self._stops += 1
 
     def _show(self, lines: list[str], region: list[str]) -> None:
-        """Draws lines that stay and, under them, lines that may be drawn again, in place of those that could be."""
+        """Draws lines that stay, then lines that may be drawn again.
+
+        They replace the lines that could be drawn again so far.
+        """
         stops = self._stops
         region = region[-max(self._size[1] - 1, 1) :] if terminal.may_draw(self._out.fd) else []
         new = lines + region

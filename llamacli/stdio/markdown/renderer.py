@@ -1,8 +1,9 @@
-"""Markdown as lines for a terminal, line by line: what is finished is returned at once and never changes.
+"""Renders Markdown as lines for a terminal, line by line.
 
-Only the last paragraph, heading or table can still change, and it is kept short, so that
-the cost of a text grows with its length and no faster. Code stands at the left margin
-exactly as it was written, to be copied.
+Finished lines are returned at once and never change. Only the last paragraph, heading
+or table can still change, and it is kept short, so that the cost of a text grows with
+its length and no faster. Code stands at the left margin exactly as it was written, to
+be copied.
 """
 
 import copy
@@ -65,7 +66,7 @@ class Renderer:
         self._goes_on = False
 
     def feed(self, line: str) -> list[str]:
-        """Takes in a line of the source and returns the lines that it finishes."""
+        """Takes a line of the source and returns the finished lines."""
         if self._goes_on:
             self._goes_on = False
             return self._add_text(line, " ")
@@ -108,7 +109,10 @@ class Renderer:
         return out + self._begin(self._opened(rest))
 
     def preview(self, line: str) -> list[str]:
-        """Returns the lines that may still change, as they would be if the text ended with this line."""
+        """Returns the lines that may still change.
+
+        They are as they would be if the text ended with this line.
+        """
         last = copy.copy(self)
         last._items, last._is_preview, last._highlighter = self._items[:], True, None
         if self._table:
@@ -254,7 +258,10 @@ class Renderer:
     # Lists and quotes
 
     def _inside(self, line: str) -> tuple[int, str]:
-        """Returns how many of the open items and quotes a line is inside, and the rest of the line."""
+        """Returns how many open items and quotes a line is inside.
+
+        The rest of the line is returned too.
+        """
         if not self._items:
             return 0, line
         rest = line
@@ -274,7 +281,10 @@ class Renderer:
         return len(self._items), rest
 
     def _opened(self, rest: str) -> str:
-        """Opens the items and quotes that a line begins, and returns the rest of the line."""
+        """Opens the items and quotes that a line begins.
+
+        Returns the rest of the line.
+        """
         while len(self._items) < MAX_DEPTH:
             if match := QUOTE.match(rest):
                 self._items.append(_Item("", 0, styled("▌", FAINT) + " "))
@@ -291,7 +301,10 @@ class Renderer:
         return rest
 
     def _take_prefix(self) -> tuple[str, str]:
-        """Returns what the first line and the others begin with, and uses up the marks of items."""
+        """Returns the prefixes of the first line and the other lines.
+
+        The marks of items are used up.
+        """
         first = rest = ""
         for item in reversed(self._items):
             # On a narrow terminal the text matters more.
@@ -323,12 +336,15 @@ class Renderer:
         return bool(SETEXT.fullmatch(rest)) or self._is_table(rest)
 
     def _is_table(self, rule: str) -> bool:
-        """Returns True if the last line of the paragraph is the head of a table with this rule under it."""
+        """Returns True if this rule makes the last line a table head.
+
+        The last line is that of the paragraph, above the rule.
+        """
         return is_table((self._text or "").rpartition("\n")[2], rule)
 
 
 def _begins_block(rest: str) -> bool:
-    """Returns True if a line begins a block even in the middle of a paragraph."""
+    """Returns True if a line can interrupt a paragraph with a block."""
     patterns = (FENCE.match, QUOTE.match, ITEM.match, MATH.match, HEADING.fullmatch)
     return any(match(rest) for match in patterns) or bool(RULE.fullmatch(rest) and not SETEXT.fullmatch(rest))
 
