@@ -51,7 +51,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
-    """Loads the options of a call, with the settings of its prompt file or role. Raises LlamaError (usage)."""
+    """Loads the options of a call.
+
+    Includes the settings of its prompt file or role. Raises LlamaError (usage).
+    """
     if "prompt_file" not in call.flags and "role" not in call.flags:
         return resolve.load(call, env)
     from llamacli.ask.options import QUESTION_OPTIONS
@@ -75,7 +78,10 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
 
 
 def _is_out_of_resources(error: BaseException | None) -> bool:
-    """Returns True if the system ran out of a resource, even as the cause of another error."""
+    """Returns True if the system ran out of a resource.
+
+    The error's causes are checked too.
+    """
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
         is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -109,14 +115,17 @@ def run() -> NoReturn:
 
 
 def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
-    """Exits after an exception that `main` did not catch, for example for lack of memory."""
+    """Exits after an exception that `main` did not catch.
+
+    It may come from a lack of memory, for example.
+    """
     if isinstance(error, Stopped):
         signals.die(error.number)
     os._exit(report_internal_error(error, Stderr()))
 
 
 def _keep_standard_descriptors() -> None:
-    """Opens closed standard descriptors (`>&-`) in a way that makes writes fail.
+    """Opens closed standard descriptors (`>&-`) so that writes fail.
 
     Otherwise the next file or socket would get the number, and output meant for
     stdout would go there.

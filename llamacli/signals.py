@@ -31,7 +31,7 @@ def catch() -> None:
 
 
 def _wake_up() -> None:
-    """Starts a thread that interrupts the main thread again soon after each signal.
+    """Starts a thread that repeats each signal to the main thread.
 
     A signal that arrives between Python's check and a blocking call is otherwise
     handled only when the call returns, which may be never.
@@ -56,7 +56,10 @@ def _wake(read_end: int, thread: int) -> None:
 
 
 def _stop_later(ignored: "sys.UnraisableHookArgs") -> None:
-    """Sends a signal again if Python ignored its exception, as in a callback of the import system."""
+    """Sends a signal again if Python ignored its exception.
+
+    Python does so in a callback of the import system, for example.
+    """
     if not isinstance(ignored.exc_value, Stopped):
         sys.__unraisablehook__(ignored)
         return
@@ -91,7 +94,10 @@ def behind(error: BaseException | None) -> Stopped | None:
 
 
 def die(number: int) -> NoReturn:
-    """Ends the process by the signal itself: an exit status of 130 would not stop a shell loop."""
+    """Ends the process by the signal itself.
+
+    An exit status of 130 would not stop a shell loop.
+    """
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)

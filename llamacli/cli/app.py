@@ -86,7 +86,10 @@ class LlamaCommand(TyperCommand):
     """A command; calling it returns the parsed command line."""
 
     def __init__(self, spec: CommandSpec, words: Sequence[str] | None) -> None:
-        """Builds the flags that `words` may contain: building all of them would take a twentieth of an ask."""
+        """Builds the flags that `words` may contain.
+
+        Building all of them would take a twentieth of the time of an ask.
+        """
         self.spec = spec
         names = None if words is None else _possible_names(words)
         flags = [flag for group in spec.groups for flag in flag_specs(group)]
@@ -197,14 +200,20 @@ def _option(flag: FlagSpec) -> TyperOption:
 
 
 def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]:
-    """Returns the words with an `=` after each flag whose value is optional and missing."""
+    """Returns the words, with `=` after a flag whose value is missing.
+
+    This applies to flags whose value is optional.
+    """
     names = {name for flag in flags if isinstance(flag.flag.type, OptionalValue) for name in flag.names}
     end = words.index("--") if "--" in words else len(words)
     return [f"{word}=" if word in names else word for word in words[:end]] + words[end:]
 
 
 def _possible_names(words: Sequence[str]) -> set[str]:
-    """Returns the names of flags that a command line may contain, and more: `-qt.5` is -q, -t, -. and -5."""
+    """Returns the names of flags that a command line may contain.
+
+    They may include other names: `-qt.5` is -q, -t, -. and -5.
+    """
     names: set[str] = set()
     for word in words:
         if word.startswith("--"):

@@ -33,7 +33,10 @@ class FlagSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names of the flag, the short one first: `-u`, `--usage`, `--no-usage`."""
+        """All names of the flag, the short one first.
+
+        Example: `-u`, `--usage`, `--no-usage`.
+        """
         return tuple(sorted(self.flag.names(self.field), key=lambda name: name.startswith("--")))
 
     @property
@@ -43,7 +46,10 @@ class FlagSpec:
 
     @property
     def label(self) -> str:
-        """The names and the value as help shows them: `-u, --[no-]usage`, `    --top-p NUMBER`."""
+        """The names and the value as help shows them.
+
+        Examples: `-u, --[no-]usage` and `    --top-p NUMBER`.
+        """
         longs = [part for part in self.flag.param_decls(self.field) if part.startswith("--")]
         longs = [_with_negated(*part.split("/")) if "/" in part else part for part in longs]
         short = f"{self.flag.short}, " if self.flag.short else "    "
@@ -58,7 +64,10 @@ class FlagSpec:
 
     @property
     def descriptions(self) -> dict[str, tuple[str, ...]]:
-        """What a shell says about the names: the help of the flag, and that of its negation."""
+        """What a shell says about the names.
+
+        This is the help of the flag, and that of its negation.
+        """
         opposite = self.flag.negated(self.field)
         positive = {self.flag.help: tuple(name for name in self.names if name != opposite)}
         return positive | ({f"Do the opposite of {self.long}.": (opposite,)} if opposite else {})
@@ -145,7 +154,10 @@ class LoadedOptions:
         return list(self.call.operands[name])
 
     def replace(self, group: Options) -> "LoadedOptions":
-        """Returns a copy with another group in place of the one of the same class."""
+        """Returns a copy with another group of the same class.
+
+        The new group replaces the old one.
+        """
         return LoadedOptions(self.call, {**self._groups, type(group): group})
 
 

@@ -194,7 +194,10 @@ def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -
 
 
 def _letters(option: str) -> str:
-    """Returns a long option without what people leave out or write in other ways: --api_key is --apikey."""
+    """Returns a long option in a form that ignores spelling variants.
+
+    It lacks what people leave out or write in other ways: --api_key is --apikey.
+    """
     return "--" + option.lower().replace("-", "").replace("_", "") if option.startswith("--") else option
 
 

@@ -63,17 +63,26 @@ class Flag:
         self.common = common
 
     def variable(self, name: str) -> str | None:
-        """Returns the environment variable with the default of field `name`, None if it has none."""
+        """Returns the environment variable of a field, or None.
+
+        The variable holds the default of field `name`.
+        """
         if isinstance(self.env, str):
             return self.env
         return f"LLAMACLI_{name.upper()}" if self.env else None
 
     def names(self, name: str) -> list[str]:
-        """Returns all names of the flag of field `name`: `--usage`, `--no-usage`, `-u`."""
+        """Returns all names of a field's flag.
+
+        Example: `--usage`, `--no-usage`, `-u`.
+        """
         return [form for part in self.param_decls(name) for form in part.split("/")]
 
     def negated(self, name: str) -> str:
-        """Returns the flag that sets field `name` to false, "" if it needs none."""
+        """Returns the flag that sets a field to false.
+
+        Returns "" if field `name` needs none.
+        """
         if not (isinstance(self.type, Switch) and self.env):
             return ""
         long = long_name(name)
@@ -111,7 +120,10 @@ class Operand:
 
     @property
     def metavar(self) -> str:
-        """The operand as the usage line shows it: `NAME`, `[NAME]`, `[NAME]...`."""
+        """The operand as the usage line shows it.
+
+        Examples: `NAME`, `[NAME]`, `[NAME]...`.
+        """
         name = self.type.metavar if self.required else f"[{self.type.metavar}]"
         return name + ("..." if self.multiple else "")
 

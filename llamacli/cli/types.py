@@ -66,7 +66,10 @@ class PathType(ParamType):
 
 
 class OptionalValue(ParamType):
-    """A flag with an optional value: `--flag` (empty text) or `--flag=VALUE`."""
+    """A flag with an optional value.
+
+    It is given as `--flag` (empty text) or `--flag=VALUE`.
+    """
 
 
 class Switch(ParamType):
@@ -123,7 +126,10 @@ class Integer(Number):
 
 
 class Pattern(ParamType):
-    """A text that matches a regular expression, described in words for errors."""
+    """A text that matches a regular expression.
+
+    Errors describe it in words.
+    """
 
     constraint = ""
 

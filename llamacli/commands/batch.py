@@ -164,7 +164,10 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
 
 
 def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
-    """Raises LlamaError (usage) if --write, --in-place or --diff do not fit the other flags."""
+    """Raises LlamaError (usage) if edit flags do not fit the others.
+
+    The edit flags are --write, --in-place and --diff.
+    """
     if not edits.is_used:
         return
     flag = "--write" if edits.write is not None else "--in-place" if edits.in_place is not None else "--diff"
@@ -181,7 +184,10 @@ def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, param
 
 
 def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[ItemSource]) -> None:
-    """Raises LlamaError (usage) if an input is the output: it would grow as it is read, and never end."""
+    """Raises LlamaError (usage) if an input is the output.
+
+    The file would grow as it is read, and never end.
+    """
     if output is None or not stat.S_ISREG(output.st_mode):
         return
     for source in inputs:
@@ -206,7 +212,10 @@ def _is_file(path: str) -> bool:
 
 
 def _is_done(rows: RowOptions) -> Callable[[int | None], bool]:
-    """Returns a function: is a row with this error status (None for no error) kept?"""
+    """Returns a function that says whether to keep a row.
+
+    It takes the row's error status, None for no error.
+    """
     return lambda status: status is None or not (rows.retry_failed or status in RESUMABLE_STATUSES)
 
 

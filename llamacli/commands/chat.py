@@ -53,7 +53,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def continue_last(options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Takes one turn in the last conversation of this login session: `ask --continue`."""
+    """Takes one turn in this login session's last conversation.
+
+    This is `ask --continue`.
+    """
     follow_up = options[FollowUpOptions]
     values = {"continue_": True, "save": follow_up.save, "keep": follow_up.keep}
     session = SessionOptions(values, follow_up.origins)
@@ -73,7 +76,10 @@ def _take_turn(conversation: Conversation, content: Content, options: LoadedOpti
 
 
 def help_rows() -> list[tuple[str, str]]:
-    """Returns the commands of an interactive chat, for `help chat` and the man page."""
+    """Returns the commands of an interactive chat.
+
+    `help chat` and the man page show them.
+    """
     from llamacli.chat import slash
 
     return slash.help_rows()

@@ -143,7 +143,10 @@ def _note_unknown_names(env: Environment) -> None:
 
 
 def _setting_name(name: str) -> str:
-    """Returns the variable of a setting: `model`, `--model` and LLAMACLI_MODEL are one. Raises LlamaError (usage)."""
+    """Returns the variable of a setting.
+
+    `model`, `--model` and LLAMACLI_MODEL are one. Raises LlamaError (usage).
+    """
     if name in KEY_VARIABLES or name in ("key", "api-key"):
         raise LlamaError(ExitStatus.USAGE, f"'config set' takes no {name}", KEY_HINT)
     flags = _flags()

@@ -100,7 +100,10 @@ def _models(document: object) -> list[JsonObject]:
 
 
 def _with_id(model: object) -> object:
-    """Returns a model of a list with its id, which some servers call name or model."""
+    """Returns a model of a list with its id.
+
+    Some servers call the id name or model.
+    """
     if not isinstance(model, dict) or "id" in model:
         return model
     name = model.get("model") or model.get("name")
@@ -131,7 +134,10 @@ def _row(model: JsonObject) -> list[object]:
 
 
 def _remember(lengths: Mapping[str, object]) -> None:
-    """Caches the ids for the shells' completions, and the context lengths for --overflow. Errors are ignored."""
+    """Caches the ids and context lengths of models.
+
+    Shells complete the ids, and --overflow uses the lengths. Errors are ignored.
+    """
     # A shell would split any other id into words, or a terminal would obey it.
     ids = [id for id in lengths if id and id.isprintable() and " " not in id]
     rows = [f"{id}\t{lengths[id]}" for id in ids if isinstance(lengths[id], int)]

@@ -132,7 +132,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
-    """Returns the bytes to send (None for no body), and whether they request a stream."""
+    """Returns the bytes to send, and True if they request a stream.
+
+    The bytes are None if there is no body.
+    """
     if body is None and not given.field:
         if given.method == "GET" or (given.endpoint and not given.method):
             return None, False
@@ -215,7 +218,10 @@ def _value(text: str, key: str, env: Environment) -> object:
 
 
 def _print(out: Output, include: bool, response: "requests.Response", body: bytes) -> None:
-    """Prints status and headers if requested, and a body that has already been read."""
+    """Prints a body that has been read.
+
+    Prints status and headers first if requested.
+    """
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
         lines = [f"HTTP/{version} {response.status_code} {response.raw.reason or ''}".rstrip()]

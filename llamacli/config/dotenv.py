@@ -22,9 +22,10 @@ def values(content: bytes) -> dict[str, str]:
 
 
 def with_value(content: bytes, name: str, value: str) -> bytes:
-    """Returns the content with `name` set to a value, and every other line and comment unchanged.
+    """Returns the content with `name` set to a value.
 
-    Raises ValueError if the value could not be read back.
+    Every other line and comment is unchanged. Raises ValueError if the value could not
+    be read back.
     """
     # A value that begins with a quote, for example, would be read as a quoted one.
     is_plain = re.fullmatch(r"[\w.:/+=@%-]+", value)
@@ -75,7 +76,10 @@ def _bindings(content: bytes) -> Iterable[Binding]:
 
 
 def _assignment(name: str) -> re.Pattern[str]:
-    """Returns a pattern for a whole assignment: what comes before the name, a value in any form, a comment."""
+    """Returns a pattern for a whole assignment.
+
+    It matches what comes before the name, a value in any form, and a comment.
+    """
     quoted = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
     return re.compile(
         rf"""(?P<before>\s*(?:export\s+)?)(?:'{name}'|{name})[^\S\n]*

@@ -51,7 +51,7 @@ class StoredFile:
         self.folder, self.name, self.suffix, self.text = folder, name, suffix, text
 
     def path(self, name: str | None = None) -> Path:
-        """Returns the path of the file or folder, or of a file in the folder."""
+        """Returns the path of the file or folder, or of a file in it."""
         path = self.folder.path() / self.name
         return path if name is None else path / f"{name}{self.suffix}"
 

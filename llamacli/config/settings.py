@@ -37,8 +37,10 @@ class Settings:
         self.sources, self.note = sources, note
 
     def find(self, variable: str, untrusted: bool) -> tuple[str, Source] | None:
-        """Returns the first value of a variable and its source; a value from an untrusted source only if that is
-        allowed."""
+        """Returns the first value of a variable and its source.
+
+        A value from an untrusted source is returned only if that is allowed.
+        """
         for source in self.sources:
             if (text := source.values.get(variable)) and (untrusted or is_allowed(variable, source, self.note)):
                 return text, source
@@ -70,7 +72,10 @@ def load(note: Callable[[str], None]) -> Settings:
 
 
 def nearest_env() -> Path | None:
-    """Returns the nearest .env from the working directory upwards, not above the git root or the home directory."""
+    """Returns the nearest .env from the working directory upward.
+
+    The search does not go above the git root or the home directory.
+    """
     try:
         here = Path.cwd()
     except OSError:
@@ -103,9 +108,10 @@ def _read(path: Path, note: Callable[[str], None], untrusted: bool) -> list[Sour
 
 
 def read_file(path: Path, by_user: bool = False) -> bytes:
-    """Returns the content of a .env file, which must belong to the user if `by_user` says so.
+    """Returns the content of a .env file.
 
-    Raises OSError, or ValueError if it is not a regular file or too long.
+    The file must belong to the user if `by_user` says so. Raises OSError, or ValueError
+    if it is not a regular file or too long.
     """
     # Without waiting for somebody to write into a FIFO.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:

@@ -43,7 +43,7 @@ FILES = {"bash": f"{PROGRAM}.bash", "zsh": f"_{PROGRAM}", "fish": f"{PROGRAM}.fi
 
 
 def files() -> dict[str, str]:
-    """Returns the content of each file by its path from the repository's top."""
+    """Returns each file's content by its path in the repository."""
     commands = app.commands()
     scripts = {f"completions/{FILES[name]}": make(commands) for name, make in SCRIPTS.items()}
     return {

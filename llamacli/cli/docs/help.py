@@ -97,7 +97,10 @@ def short_help(command: CommandSpec) -> str:
 
 
 def command_help(command: CommandSpec) -> str:
-    """Returns the full help: usage, description, common options, other options by group, examples."""
+    """Returns the full help of a command.
+
+    It has usage, description, common options, other options by group, and examples.
+    """
     blocks = [_usage(command), filled(command.summary), filled(command.description)]
     groups: dict[str, list[str]] = {}
     for flag in command.flags:
@@ -119,7 +122,10 @@ def command_help(command: CommandSpec) -> str:
 
 
 def columns() -> int:
-    """Returns the width of help: that of the terminal within readable bounds."""
+    """Returns the width of help.
+
+    This is the terminal's width within readable bounds.
+    """
     return max(36, min(shutil.get_terminal_size().columns, 100))
 
 
@@ -166,7 +172,10 @@ def topic_paragraphs(name: str) -> list[str]:
 
 
 def topic_rows(name: str, commands: Sequence[CommandSpec], where: Callable[[Folder], str]) -> Rows:
-    """Returns the table at the end of a topic: statuses, variables, files, or the commands of an interactive chat."""
+    """Returns the table at the end of a topic.
+
+    It lists statuses, variables, files, or the commands of an interactive chat.
+    """
     if name == "exit-codes":
         return [(str(status.value), status.meaning) for status in ExitStatus]
     if name == "environment":
@@ -199,7 +208,10 @@ def environment_rows(groups: Sequence[type[Options]]) -> Rows:
 
 
 def variables(groups: Sequence[type[Options]]) -> dict[str, FlagSpec]:
-    """Returns the flags that have a default in the environment, by its name."""
+    """Returns the flags with a default in the environment.
+
+    The keys are the names of the variables.
+    """
     flags = [flag for group in groups for flag in flag_specs(group)]
     return {name: flag for flag in flags if (name := flag.flag.variable(flag.field))}
 

@@ -13,12 +13,18 @@ LISTINGS = {"model": MODELS, "role": ROLES, "prompt": PROMPTS, "session": SESSIO
 
 
 def completion_kind(kind: ParamType) -> str:
-    """Returns what a shell offers besides the fixed words: "@" is a file after @, "text" nothing."""
+    """Returns what a shell offers besides the fixed words.
+
+    "@" is a file after @, and "text" is nothing.
+    """
     return "@" if kind.at_file else kind.completes or "text"
 
 
 def value(entry: FlagSpec) -> str:
-    """Returns the kind of a flag's value and its fixed words, "" if it takes none."""
+    """Returns the kind of a flag's value and its fixed words.
+
+    Returns "" if the flag takes no value.
+    """
     kind = entry.flag.type
     return " ".join([completion_kind(kind), *kind.values]) if entry.takes_value else ""
 
@@ -35,5 +41,8 @@ def quoted(text: str) -> str:
 
 
 def folder_expression(folder: Folder) -> str:
-    """Returns the default folder in the double quotes of bash or zsh, also with `set -u`."""
+    """Returns the default folder for double quotes in bash or zsh.
+
+    It works with `set -u` too.
+    """
     return f"${{HOME-}}/{folder.default}"

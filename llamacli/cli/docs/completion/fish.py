@@ -139,7 +139,10 @@ def script(commands: Sequence[CommandSpec]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quotes a word for fish, where a backslash means something in single quotes too."""
+    """Quotes a word for fish.
+
+    In fish, a backslash means something in single quotes too.
+    """
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
