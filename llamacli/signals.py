@@ -31,7 +31,7 @@ def catch() -> None:
 
 
 def _wake_up() -> None:
-    """Starts a thread that repeats each signal to the main thread.
+    """Starts a thread that wakes the main thread after each signal.
 
     A signal that arrives between Python's check and a blocking call is otherwise
     handled only when the call returns, which may be never.

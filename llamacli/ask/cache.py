@@ -88,7 +88,7 @@ class AnswerCache:
     def require(self) -> None:
         """Raises LlamaError (network) with --offline.
 
-        No usable answer is stored in that case.
+        The caller found no usable stored answer.
         """
         if self._offline:
             raise LlamaError(ExitStatus.NETWORK, "no stored answer to this request", "ask without --offline")

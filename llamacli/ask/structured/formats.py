@@ -105,7 +105,7 @@ class AnswerFormat:
 def _written_call(text: str) -> object:
     """Returns the arguments of a call that a model wrote as text.
 
-    Returns None without one.
+    Returns None if there is none.
     """
     start = CALL_START.match(text)
     if start:

@@ -90,7 +90,7 @@ class Sink(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """True if reading must pause for lack of space.
+        """True if reading the input must pause.
 
         Too much output waits for an earlier item.
         """

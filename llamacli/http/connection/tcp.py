@@ -25,7 +25,7 @@ class Socket(socket.socket):
 
 
 def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.socket:
-    """Connects to the first address that answers within these seconds.
+    """Connects to the first address that answers within `seconds`.
 
     Each address has its share of the time, so that a dead one (often IPv6) leaves some
     for the next. Raises OSError, TimeoutError once the time is up.

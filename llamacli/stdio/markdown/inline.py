@@ -279,7 +279,7 @@ class _Wrapper:
 
 
 def fit(text: str, columns: int) -> str:
-    """Returns as much of a text's start as fits into these columns."""
+    """Returns as much of a text's start as fits into `columns`."""
     if text.isascii():
         return text[: max(columns, 0)]
     used = 0
