@@ -178,7 +178,8 @@ class UsageTotal:
 
     def __str__(self) -> str:
         cost = "" if self.cost is None else f", ${self.cost:.6f}"
-        return f"{self.turns} turn{'' if self.turns == 1 else 's'} here: {self.tokens_in} tokens in, {self.tokens_out} out{cost}"
+        turns = "1 turn" if self.turns == 1 else f"{self.turns} turns"
+        return f"{turns} here: {self.tokens_in} tokens in, {self.tokens_out} out{cost}"
 
 
 def _starts(entries: Sequence[Mapping[str, object]]) -> list[int]:

@@ -209,15 +209,18 @@ def test_anything_else_in_its_place_is_a_miss_too(world: World) -> None:
 SAMPLE = {
     name: FAULTS[name]
     for number, name in enumerate(FAULTS)
-    if number % 5 == 0 and "100 MB" not in name and "bomb" not in name
+    if number % 5 == 0
+    and "100 MB" not in name
+    and "bomb" not in name
+    and FAULTS[name].behaviour
+    and not FAULTS[name].place
 }
 
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_nothing_but_a_complete_answer_is_stored(world: World, name: str) -> None:
     fault: Fault = SAMPLE[name]
-    if fault.behaviour is None or fault.place:
-        pytest.skip("no server answers")
+    assert fault.behaviour
     world.api.will(fault.behaviour)
     result = world.call("ask", "--cache", "inf", "Hi", **fault.env)
     assert len(stored(world)) == (1 if result.status == 0 else 0)
