@@ -2,7 +2,7 @@
 # A short look at an installed program: smoke.sh PATH-TO-LLAMACLI
 set -eu
 program=$(realpath "$1")
-repository=$(cd "$(dirname "$0")/.." && pwd)
+repository=$(cd "$(dirname "$0")/../.." && pwd)
 
 check() {
     if ! printf '%s\n' "$2" | grep -q "$3"; then
@@ -15,11 +15,16 @@ address=$(mktemp)
 PYTHONPATH=$repository python3 -m tests.support.fake_api >"$address" &
 server=$!
 trap 'kill "$server"; rm -f "$address"' EXIT
-until [ -s "$address" ]; do sleep 0.1; done
+tries=0
+until [ -s "$address" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 100 ] || { echo "smoke: the stand-in server did not start" >&2; exit 1; }
+    sleep 0.1
+done
 AIMLAPI_BASE_URL=$(cat "$address")
 export AIMLAPI_BASE_URL
 
-# Not where the sources lie, so that nothing but what was installed is found.
+# Away from the sources, so that only what was installed is found.
 cd /
 check version "$("$program" --version)" '^llamacli [0-9]'
 check help "$("$program" ask --help)" '^Examples:'
