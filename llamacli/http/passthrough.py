@@ -24,7 +24,7 @@ def copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> 
         _copy_events(reply, blocks, out, as_received)
     elif is_json:
         # Of all bodies without events, only JSON shows where it ends.
-        _copy_document(reply, blocks, out)
+        _copy_document(reply, blocks, out, is_answer)
     else:
         for block in blocks:
             out.verbatim(block)
@@ -32,7 +32,7 @@ def copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> 
             raise reply.error("the connection was closed before the body")
 
 
-def _copy_document(reply: Reply, blocks: Iterator[bytes], out: Output) -> None:
+def _copy_document(reply: Reply, blocks: Iterator[bytes], out: Output, is_answer: bool) -> None:
     pieces: list[bytes] = []
     size, end = 0, b""
     for block in blocks:
@@ -42,9 +42,14 @@ def _copy_document(reply: Reply, blocks: Iterator[bytes], out: Output) -> None:
         # Of a longer document only the last byte is checked, so that memory stays bounded.
         if size <= MAX_BODY_BYTES:
             pieces.append(block)
-    is_whole = _is_json(b"".join(pieces)) if size <= MAX_BODY_BYTES else end[-1:] in b"}]"
+    document = b"".join(pieces)
+    is_whole = _is_json(document) if size <= MAX_BODY_BYTES else end[-1:] in b"}]"
     if not is_whole:
         raise reply.malformed()
+    if is_answer and size <= MAX_BODY_BYTES:
+        # For the usage log, which names the model and the tokens of each answer.
+        with suppress(ValueError, RecursionError):
+            reply.accumulator.add(json.loads(document))
 
 
 def _copy_events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received: bool) -> None:

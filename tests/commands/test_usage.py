@@ -30,6 +30,8 @@ CALLS: dict[str, tuple[Any, list[str], int, dict[str, Any]]] = {
     "chat": (text("reply-text"), ["chat", "--no-save", "Hi"], 0, {"finish_reason": "stop"}),
     "batch": (answer("reply-text"), ["batch", "Hi"], 0, {"finish_reason": "stop"}),
     "raw": (document({}), ["raw", '{"model": "m"}'], 0, {"http_status": 200, "model": "m"}),
+    "a raw answer": (answer("reply-text"), ["raw", '{"model": "m"}'], 0, {"finish_reason": "stop", "prompt_tokens": 67, "completion_tokens": 46}),
+    "a raw stream": (text("reply-text", usage=True), ["raw", '{"stream": true}'], 0, {"finish_reason": "stop", "prompt_tokens": 67, "usd": 0.000123}),
     "models": (document({"data": []}), ["models"], 0, {"http_status": 200}),
     "config": (text("reply-text"), ["config", "check"], 0, {"http_status": 200}),
     "a refusal": (error(400, "no"), ["ask", "Hi"], 4, {"http_status": 400, "finish_reason": None, "usd": None}),
