@@ -19,6 +19,7 @@ from llamacli.stdio.stderr import Stderr
 
 #: Memory reserved for reporting a MemoryError.
 MEMORY_RESERVE: list[bytes] = []
+OUT_OF_MEMORY = b"llamacli: out of memory; see 'ulimit -a'\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -121,7 +122,13 @@ def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> 
     """
     if isinstance(error, Stopped):
         signals.die(error.number)
-    os._exit(report_internal_error(error, Stderr()))
+    try:
+        report_internal_error(error, Stderr())
+    except BaseException:
+        # Not even memory for the message: this one is made already.
+        os.write(2, OUT_OF_MEMORY)
+    finally:
+        os._exit(ExitStatus.INTERNAL)
 
 
 def _keep_standard_descriptors() -> None:

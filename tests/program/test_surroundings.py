@@ -270,7 +270,11 @@ def ends_as_documented(result: Result) -> bool:
     if b"Fatal Python error" in result.stderr or b"error while loading shared libraries" in result.stderr:
         # Python itself did not start.
         return False
-    if result.status in (-signal.SIGSEGV, -signal.SIGABRT) or (result.status, result.stderr) == (1, b""):
+    is_hook_lost = result.status == 1 and result.stderr in (
+        b"",
+        b"Error in sys.excepthook:\n\nOriginal exception was:\n",
+    )
+    if result.status in (-signal.SIGSEGV, -signal.SIGABRT) or is_hook_lost:
         # Python found no memory for a function call of its own, not even to say so.
         assert result.stdout == b"", result
         return False
