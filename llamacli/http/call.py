@@ -101,6 +101,11 @@ class Call:
             self.record(error)
             raise
 
+    @property
+    def is_logged(self) -> bool:
+        """True if there is a usage log."""
+        return self.client.usage_log is not None
+
     def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
         """Appends the call to the usage log, if there is one.
 

@@ -46,7 +46,7 @@ def _copy_document(reply: Reply, blocks: Iterator[bytes], out: Output, is_answer
     is_whole = _is_json(document) if size <= MAX_BODY_BYTES else end[-1:] in b"}]"
     if not is_whole:
         raise reply.malformed()
-    if is_answer and size <= MAX_BODY_BYTES:
+    if is_answer and reply.is_logged and size <= MAX_BODY_BYTES:
         # For the usage log, which names the model and the tokens of each answer.
         with suppress(ValueError, RecursionError):
             reply.accumulator.add(json.loads(document))

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         policy: RetryPolicy
         stderr: Stderr
 
+        @property
+        def is_logged(self) -> bool: ...
+
         def clear_status(self) -> None: ...
 
         def record(self, error: BaseException | None, reply: "Reply | None" = None) -> None: ...
@@ -67,6 +70,11 @@ class Reply(Body):
             self._call.stderr.verbose(f"* answer complete after {time.monotonic() - self.started:.3f} s")
             if reason := unknown_reason(self.accumulator.completion()):
                 self._call.stderr.verbose(f"* unknown finish_reason '{reason}'; taken as a complete answer")
+
+    @property
+    def is_logged(self) -> bool:
+        """True if the usage log gets a line about this reply."""
+        return self._call.is_logged
 
     @property
     def time_left(self) -> float:

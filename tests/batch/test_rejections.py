@@ -193,7 +193,7 @@ def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
 
 
 def test_a_busy_server_fails_nobody(world: World) -> None:
-    """A third of the calls are rejected, whoever they are for."""
+    """A third of the calls are rejected, whatever they ask."""
     draw = random.Random(5)
 
     def behave(handler: Handler) -> None:
