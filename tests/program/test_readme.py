@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 
 import pytest
 
@@ -54,6 +55,18 @@ def test_the_picture_shows_what_the_commands_print() -> None:
     committed = (ROOT / ".github" / "demo.svg").read_text()
     assert texts(committed) == texts(picture.draw()), "the picture is stale: run `make picture` and commit it"
     assert "@font-face" not in committed
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["zsh -fc 'noglob llamacli ask why is the sky blue?'", "fish -c \"llamacli ask 'why is the sky blue?'\""],
+)
+def test_a_question_mark_reaches_the_model_as_the_readme_says(folder: World, script: str) -> None:
+    shell = script.partition(" ")[0]
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    assert folder.shell(script).status == 0
+    assert folder.api.prompt == "why is the sky blue?"
 
 
 def test_it_is_short_and_begins_with_a_question() -> None:
