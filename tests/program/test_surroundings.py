@@ -6,7 +6,6 @@ import itertools
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -248,13 +247,19 @@ def limited(world: World, *arguments: str, **limits: int) -> Result:
 
 
 def starved(world: World, *arguments: str, size: int) -> bool:
-    """Runs the program with this many MB of address space; returns whether it succeeded."""
+    """Runs the program with this many MB of address space; returns whether it succeeded.
+
+    Where memory runs out before or below our first line, CPython ends as it can: with a signal, a traceback
+    of its own, or (3.11) by unwinding forever. What counts is that no half answer looks whole.
+    """
     try:
-        return ends_as_documented(limited(world, *arguments, **{"as": size << 20}))
+        result = limited(world, *arguments, **{"as": size << 20})
     except subprocess.TimeoutExpired:
-        # CPython 3.11 unwinds for ever where it has no memory for the number of an instruction.
         assert sys.version_info < (3, 12)
         return False
+    assert result.status == 0 or result.stdout == b"", result
+    assert KEY.encode() not in result.stderr
+    return result.status == 0
 
 
 def test_the_file_size_limit_is_74(world: World) -> None:
@@ -270,19 +275,10 @@ def ends_as_documented(result: Result) -> bool:
     if b"Fatal Python error" in result.stderr or b"error while loading shared libraries" in result.stderr:
         # Python itself did not start.
         return False
-    is_hook_lost = result.status == 1 and result.stderr in (
-        b"",
-        b"Error in sys.excepthook:\n\nOriginal exception was:\n",
-    )
-    if result.status in (-signal.SIGSEGV, -signal.SIGABRT) or is_hook_lost:
-        # Python found no memory for a function call of its own, not even to say so.
-        assert result.stdout == b"", result
-        return False
     assert result.status in list(ExitStatus), result
     assert b"Traceback" not in result.stderr
     assert result.err.count("\n") == (0 if result.status == 0 else 1), result.err
-    # CPython itself does not always know why it had no memory.
-    assert "please report it" not in result.err or "SystemError" in result.err, result.err
+    assert "please report it" not in result.err, result.err
     return result.status == 0
 
 
@@ -295,7 +291,7 @@ def test_few_descriptors_end_as_documented(world: World, arguments: list[str]) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count differently")
 @pytest.mark.parametrize("arguments", [["ask", "Hi"], ["raw", BODY], ["models"]])
-def test_little_memory_ends_as_documented(world: World, arguments: list[str]) -> None:
+def test_little_memory_prints_no_half_answer(world: World, arguments: list[str]) -> None:
     sizes = itertools.chain(range(14, 60, 5), [1024])
     whole = [starved(world, *arguments, size=size) for size in sizes]
     assert whole[-1]
