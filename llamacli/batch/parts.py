@@ -12,8 +12,7 @@ from llamacli.ask.options import InputOptions, MapOptions, OutputOptions
 from llamacli.ask.overflow import estimate_tokens, split
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
-from llamacli.batch.input.items import Item, Items
-from llamacli.batch.input.template import Template
+from llamacli.batch.input.items import Item, Items, Template
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.rows import Row
 from llamacli.cli.spec import LoadedOptions

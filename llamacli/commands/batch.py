@@ -9,11 +9,9 @@ from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import variables
-from llamacli.batch.input.files import open_inputs
-from llamacli.batch.input.items import Items, ItemSource
-from llamacli.batch.input.records import format_of
+from llamacli.batch.input.items import Items, ItemSource, Template
+from llamacli.batch.input.records import format_of, open_inputs
 from llamacli.batch.input.requests import RequestBuilder
-from llamacli.batch.input.template import Template
 from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPrinter, Sink
 from llamacli.cli.shared import DecodingOptions, DisplayOptions

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.batch.input import lines, records
-from llamacli.batch.input.items import Item, Items
+from llamacli.batch.input import files, records
+from llamacli.batch.input.items import Item, Items, Template
 from llamacli.batch.input.records import InputFile
-from llamacli.batch.input.template import Template
 from llamacli.stdio.input import InputReader
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import echo
@@ -99,7 +98,7 @@ def read(path: Path, format: str) -> list[Item]:
 
 @pytest.mark.parametrize("format", ["lines", "jsonl", "csv", "tsv"])
 def test_a_line_or_record_has_a_maximum_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
-    for module in (records, lines):
+    for module in (records, files):
         monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
     long = "y" * 150_000
     texts = {
@@ -118,7 +117,7 @@ def test_a_line_or_record_has_a_maximum_size(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_quote_that_is_never_closed_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (records, lines):
+    for module in (records, files):
         monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
     (tmp_path / "in").write_text('a,b\n1,2\n5,"x' + "\nx,y" * 60_000 + "\n6,7\n")
     found = read(tmp_path / "in", "csv")
@@ -127,9 +126,9 @@ def test_a_quote_that_is_never_closed_is_one_error(tmp_path: Path, monkeypatch: 
 
 
 def test_a_long_line_takes_no_more_memory_than_its_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_ITEM_BYTES", 1000)
+    monkeypatch.setattr(files, "MAX_ITEM_BYTES", 1000)
     blocks = chain((b"x" * 100 for _ in range(10_000)), [b"\nend\n"])
-    assert [len(line) for line in lines.split_lines(blocks)] == [1001, 4]
+    assert [len(line) for line in files.split_lines(blocks)] == [1001, 4]
 
 
 def test_openais_ids_stay_with_their_rows(world: World) -> None:

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamacli.batch.input.items import Items
-from llamacli.batch.input.lines import split_lines
+from llamacli.batch.input.files import split_lines
+from llamacli.batch.input.items import Items, Template
 from llamacli.batch.input.records import InputFile
-from llamacli.batch.input.template import Template
 from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import LlamaError
 from llamacli.stdio.input import InputReader

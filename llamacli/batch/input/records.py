@@ -9,9 +9,8 @@ from contextlib import nullcontext
 from itertools import chain
 
 from llamacli.api.json import JsonObject, json_fault, parse_json
-from llamacli.batch.input.items import BOM, LOSSY_HINT, Item
-from llamacli.batch.input.lines import MAX_ITEM_BYTES, open_input, read_blocks, split_lines
-from llamacli.batch.input.template import Template
+from llamacli.batch.input.files import MAX_ITEM_BYTES, FileList, open_input, read_blocks, split_lines
+from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, Template
 from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import InputReader, check_encoding, display_path, is_stdin
@@ -260,6 +259,16 @@ class _DecodedLines:
         if self.record_size > MAX_ITEM_BYTES:
             raise _TooLong
         return (line.removeprefix(BOM) if self.number == 1 else line).decode("utf-8", self._errors)
+
+
+def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -> list[ItemSource]:
+    """Opens the inputs of a batch, stdin without a path.
+
+    Raises LlamaError (usage).
+    """
+    if format == "files":
+        return [FileList(paths, inputs)]
+    return [InputFile(path, format, inputs) for path in paths or ["-"]]
 
 
 def format_of(path: str) -> str:

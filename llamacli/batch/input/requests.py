@@ -8,8 +8,7 @@ from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import ContextOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import RequestMessage, attachments, context_messages, join_parts
-from llamacli.batch.input.items import Item
-from llamacli.batch.input.template import Template
+from llamacli.batch.input.items import Item, Template
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import CHAT_PATH
 from llamacli.stdio.input import InputReader

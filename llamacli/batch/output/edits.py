@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llamacli.batch.input.files import PATH_FIELDS, read_unchanged, split_path
-from llamacli.batch.input.items import BOM, Item
-from llamacli.batch.input.template import Template
+from llamacli.batch.input.items import BOM, Item, Template
 from llamacli.batch.options import EditOptions
 from llamacli.batch.output.journal import Journal
 from llamacli.batch.output.rows import OrderedPrinter, Row
