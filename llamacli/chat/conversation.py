@@ -9,10 +9,9 @@ from llamacli.api.messages import Content, Message, RequestBody, to_request_mess
 from llamacli.api.usage import token_counts
 from llamacli.ask.answers import Answer
 from llamacli.ask.runner import Connect, Runner
-from llamacli.chat import login
 from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_of, with_system, without_turn
 from llamacli.chat.options import SessionOptions
-from llamacli.chat.session import Session, prune
+from llamacli.chat.session import Session, current_login, prune, timestamp
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
@@ -139,7 +138,7 @@ def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = N
     message = to_request_message(answer.message)
     if len(message) == 2 and not message["content"]:
         return []
-    meta = {"turn": turn or uuid4().hex[:12], "time": login.now(), "login": login.current()}
+    meta = {"turn": turn or uuid4().hex[:12], "time": timestamp(), "login": current_login()}
     reported = {"model": answer.model, "usage": answer.usage}
     return [
         *({**entry, "meta": meta} for entry in question),

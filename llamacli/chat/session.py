@@ -1,15 +1,17 @@
-"""A saved conversation: JSON Lines, one message per line.
+"""Saved conversations, and which is the last one of this login session.
 
-It is safe against kill -9 and concurrent writers.
+Each is a file of JSON Lines, safe against kill -9 and concurrent writers.
 """
 
 import errno
+import json
 import os
 import re
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
@@ -234,3 +236,73 @@ def _append(file: LockedFile, data: bytes, end: int) -> None:
             # An empty file is not a session.
             os.unlink(file.path)
         raise
+
+
+#: The format of the time in `meta`.
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+
+
+def timestamp() -> str:
+    """Returns the current time in the format of `meta`."""
+    return time.strftime(TIME_FORMAT)
+
+
+def current_login() -> str:
+    """Returns an id of this login session, "" if it cannot be determined.
+
+    It is the POSIX session id with the start time of the session's leader, since ids
+    are reused. The id 0 stands for a leader outside this container.
+    """
+    leader = os.getsid(0)
+    started = _started(leader) if leader else ""
+    return f"{leader}-{started}" if started else ""
+
+
+def _started(pid: int) -> str:
+    """Returns when a process started, in the system's own format.
+
+    Returns "" if it is gone.
+    """
+    # proc(5): field 22. The name before it may contain anything.
+    with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[19].decode()
+    if os.path.isdir("/proc/self"):
+        return ""
+    import subprocess
+
+    with suppress(OSError):
+        command = ["ps", "-o", "lstart=", "-p", str(pid)]
+        done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, check=False)
+        return "".join(char for char in done.stdout.decode("ascii", "replace") if char.isalnum())
+    return ""
+
+
+def latest_name() -> str | None:
+    """Returns the last conversation's name in this login session, or None."""
+    login = current_login()
+    latest, latest_time = None, 0.0
+    for name in names() if login else []:
+        # All that follow are older.
+        if latest and latest_time >= (last_written(name) or 0):
+            break
+        if (used := _last_used(name, login)) > latest_time:
+            latest, latest_time = name, used
+    return latest
+
+
+def _last_used(name: str, login: str) -> float:
+    """Returns when a login session last added to a conversation.
+
+    The time is in seconds since the epoch, 0 for never. Other login sessions may have
+    added to it later, and a line may be incomplete.
+    """
+    try:
+        data = SESSIONS.path(name).read_bytes()
+    except OSError:
+        return 0.0
+    for line in reversed(data.splitlines() if login.encode() in data else []):
+        with suppress(ValueError, LookupError, TypeError, RecursionError):
+            meta = json.loads(line)["meta"]
+            if meta["login"] == login:
+                return datetime.strptime(meta["time"], TIME_FORMAT).timestamp()
+    return 0.0

@@ -9,7 +9,7 @@ from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
 from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import FollowUpOptions, SessionOptions
-from llamacli.chat.session import Session
+from llamacli.chat.session import Session, current_login, latest_name, names
 from llamacli.cli.shared import OutputFile
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
@@ -117,14 +117,11 @@ def _conversation(session: SessionOptions, options: LoadedOptions, env: Environm
 def _session(options: SessionOptions, env: Environment) -> Session:
     name = options.session
     if options.continue_:
-        from llamacli.chat import login
-        from llamacli.chat.session import names
-
         if name is not None:
             raise LlamaError(ExitStatus.USAGE, "--session and --continue cannot be combined", "drop one of them")
-        name = login.latest()
+        name = latest_name()
         if name is None:
-            what = NO_LAST if login.current() else NO_LOGIN
+            what = NO_LAST if current_login() else NO_LOGIN
             latest = next(iter(names()), None)
             hint = f"the latest session is {latest}: llamacli chat -S {latest}" if latest else "ask without -c first"
             raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from llamacli.ask.options import MarkdownOptions
 from llamacli.ask.printer import markdown_writer
-from llamacli.chat import login, session
+from llamacli.chat import session
 from llamacli.chat.messages import SavedMessage, print_transcript, text, to_request
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.shared import DisplayOptions
@@ -98,7 +98,7 @@ def _show(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 
 
 def _last(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
-    name = words[0] if words else login.latest() or next(iter(session.names()), None)
+    name = words[0] if words else session.latest_name() or next(iter(session.names()), None)
     if name is None:
         raise LlamaError(ExitStatus.USAGE, "no sessions have been saved", "ask something first")
     answers = [message for message in _messages(name, env) if message["role"] == "assistant"]
