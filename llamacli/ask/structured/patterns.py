@@ -1,4 +1,4 @@
-"""Searches for a JSON Schema's regular expressions in bounded time.
+"""A JSON Schema's regular expressions, searched for in bounded time.
 
 The expressions are read as ECMA-262. Python's engine backtracks, holds the GIL and
 handles no signal while it works, so a pattern like ^(a+)+$ could stop the whole
@@ -13,7 +13,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from functools import cache
+from typing import Any
+
+from llamacli.api.json import JsonObject
 
 #: Processor time for checking one answer against all patterns of a schema.
 MAX_SECONDS = 2.0
@@ -143,3 +147,47 @@ def _end_helper() -> None:
     if helper:
         helper.kill()
         helper.communicate()
+
+
+def by_json(validator: Any) -> Any:
+    """Returns a subclass of a jsonschema validator with JSON's own rules.
+
+    jsonschema uses Python's. Numbers are decimal, so that 0.07 is a multiple of 0.01
+    (Validation, 6.2.1). Patterns are those of ECMA-262 (Core, 6.4), as far as Python's
+    engine allows.
+    """
+    # Only with a schema: jsonschema takes as long as requests.
+    from fractions import Fraction
+
+    from jsonschema import validators
+    from jsonschema.exceptions import ValidationError
+
+    def multiple_of(self: Any, divisor: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if self.is_type(instance, "number") and Fraction(repr(instance)) % Fraction(repr(divisor)):
+            yield ValidationError(f"{instance!r} is not a multiple of {divisor}")
+
+    def pattern(self: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not search(pattern, instance):
+            yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+    def pattern_properties(self: Any, schemas: JsonObject, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        for pattern, inner in schemas.items() if isinstance(instance, dict) else ():
+            for key, value in instance.items():
+                if search(pattern, key):
+                    yield from self.descend(value, inner, path=key, schema_path=pattern)
+
+    def additional_properties(self: Any, rule: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if not isinstance(instance, dict):
+            return
+        patterns = schema.get("patternProperties", ())
+        rest = {key: value for key, value in instance.items() if not any(search(name, key) for name in patterns)}
+        plain = {key: value for key, value in schema.items() if key != "patternProperties"}
+        yield from validator.VALIDATORS["additionalProperties"](self, rule, rest, plain)
+
+    keywords = {
+        "additionalProperties": additional_properties,
+        "multipleOf": multiple_of,
+        "pattern": pattern,
+        "patternProperties": pattern_properties,
+    }
+    return validators.extend(validator, keywords)  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from llamacli.api.json import Json, JsonObject, json_fault, parse_json
-from llamacli.ask.structured.patterns import BUDGET, MAX_SECONDS, PatternTimeout, compile_pattern
+from llamacli.ask.structured.patterns import BUDGET, MAX_SECONDS, PatternTimeout, by_json, compile_pattern
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.escape import one_line
 
@@ -132,8 +132,6 @@ class Schema:
         from jsonschema.exceptions import SchemaError
         from jsonschema.validators import validator_for
         from jsonschema_specifications import REGISTRY
-
-        from llamacli.ask.structured.keywords import by_json
 
         has_draft = isinstance(document.get("$schema"), str)
         validator = validator_for(document, default=Draft202012Validator) if has_draft else Draft202012Validator
