@@ -152,7 +152,7 @@ def max_input_tokens(asked: Question, options: LoadedOptions) -> int:
 
 
 def _edit(prompt: str, inputs: InputReader) -> str:
-    from llamacli.ask.editor import edit_prompt
+    from llamacli.stdio.shell import edit_prompt
 
     return edit_prompt(prompt, inputs)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from llamacli.ask.editor import edit_prompt
 from llamacli.ask.prompt import Attachment, join_parts
 from llamacli.ask.runner import Runner
 from llamacli.chat.conversation import Conversation
@@ -18,6 +17,7 @@ from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.environment import Environment
 from llamacli.stdio.output import Output
+from llamacli.stdio.shell import edit_prompt
 
 if TYPE_CHECKING:
     from llamacli.http.client import Client

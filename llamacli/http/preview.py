@@ -9,6 +9,7 @@ from llamacli.http import endpoint, request
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions, certificates
 from llamacli.http.request import Request
 from llamacli.stdio.environment import Environment
+from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.output import Output
 
 
@@ -42,24 +43,22 @@ def curl_command(outgoing: Request, url: str, network: NetworkOptions, with_key:
     printf passes the body, because it is built into the shell: an argument of a program
     is limited to 128 KiB on Linux. The key stays in a variable.
     """
-    from llamacli.stdio.shell import quote
-
     # Without -g, curl expands braces and brackets in a URL.
     words = ["curl", "-sS", "-N", "-g"]
     # With -X HEAD, curl would wait for the body that the headers announce.
     is_head = outgoing.method == "HEAD" and not outgoing.body
-    words += [*(["--head"] if is_head else ["-X", outgoing.method]), quote(url)]
+    words += [*(["--head"] if is_head else ["-X", outgoing.method]), shell_quoted(url)]
     if request.is_loopback(url):
         words += ["--noproxy", "'*'"]
     if bundle := certificates(network):
-        words += ["--capath" if os.path.isdir(bundle) else "--cacert", quote(bundle)]
+        words += ["--capath" if os.path.isdir(bundle) else "--cacert", shell_quoted(bundle)]
     headers = outgoing.headers(network.request_id, network.header or ())
     for name, value in headers.items():
-        words += ["-H", quote(f"{name}: {value}" if value else f"{name};")]
+        words += ["-H", shell_quoted(f"{name}: {value}" if value else f"{name};")]
     if with_key:
         words += ["-H", f'"Authorization: Bearer ${KEY_VARIABLES[0]}"']
     if outgoing.body:
-        return f"printf %s {quote(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
+        return f"printf %s {shell_quoted(outgoing.body.decode())} | {' '.join(words)} --data-binary @-"
     if outgoing.method not in ("GET", "HEAD"):
         # curl would send a Content-Type for an empty body.
         untyped = "content-type" not in map(str.lower, headers)

@@ -1,4 +1,4 @@
-"""Text that is safe to show on a terminal."""
+"""Text that is safe to show on a terminal, or to use in a shell."""
 
 import re
 
@@ -44,6 +44,14 @@ def _readable(text: str) -> str:
 def masked(secret: str) -> str:
     """Returns a key masked as abcd...wxyz, or as dots if it is short."""
     return f"{secret[:4]}...{secret[-4:]}" if len(secret) >= 12 else "..."
+
+
+def shell_quoted(text: str) -> str:
+    """Quotes a word for a POSIX shell.
+
+    Inside the single quotes nothing is special.
+    """
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 class ChunkJoiner:

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.escape import shell_quoted
 
 #: Seconds without a byte after which a note says what the program is waiting for.
 WAITING_NOTE_SECONDS = 2.0
@@ -324,9 +325,7 @@ def check_encoding(block: bytes, origin: str, path: str = "") -> None:
         if not encoding:
             raise _binary_error(origin, block, block.index(b"\0"))
     if encoding:
-        from llamacli.stdio.shell import quote
-
-        todo = f"convert it first: iconv -f {encoding} -t UTF-8 {quote(path) if path else ''}".rstrip()
+        todo = f"convert it first: iconv -f {encoding} -t UTF-8 {shell_quoted(path) if path else ''}".rstrip()
         raise LlamaError(ExitStatus.USAGE, f"{origin} is {encoding}, not UTF-8", todo)
 
 

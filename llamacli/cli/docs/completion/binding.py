@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.cli.types import ParamType
-from llamacli.stdio.shell import quote
+from llamacli.stdio.escape import shell_quoted
 
 
 class Key(NamedTuple):
@@ -73,7 +73,7 @@ bind KEYS __llamacli_suggest
 def script(shell: str, keys: list[Key]) -> str:
     """Returns the lines for a shell's start-up file."""
     instruction = f"Reply with one {shell} command line that does what is described, in a code block, without comments."
-    ask = f"command {PROGRAM} ask -q -x -I -s {quote(instruction)}"
+    ask = f"command {PROGRAM} ask -q -x -I -s {shell_quoted(instruction)}"
     sequence = "".join(_key(shell, key) for key in keys)
     head = (
         "# Replaces the command line with a command that does what it describes. Nothing runs until you press Enter.\n"
