@@ -1,12 +1,14 @@
 """`llamacli completion`: prints or installs a completion script."""
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+from llamacli import PROGRAM
 from llamacli.cli import app
-from llamacli.cli.docs.completion import binding
-from llamacli.cli.docs.generate import SCRIPTS, install
+from llamacli.cli.docs.completions import SHELLS, filled, script
+from llamacli.cli.docs.generate import install
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.suggest import did_you_mean
@@ -15,6 +17,7 @@ from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import CONFIG, DATA
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.environment import Environment
+from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """
@@ -30,8 +33,33 @@ EXAMPLES = (
     "llamacli completion bash --key 'ctrl-x l' >>~/.bashrc",
     "llamacli completion fish >~/.config/fish/completions/llamacli.fish",
 )
-SHELLS = tuple(SCRIPTS)
+#: How each shell writes the modifiers.
+MODIFIERS = {
+    "bash": {"ctrl": r"\C-", "alt": r"\e", "": ""},
+    "zsh": {"ctrl": "^", "alt": "^[", "": ""},
+    "fish": {"ctrl": r"\c", "alt": r"\e", "": ""},
+}
 OPERANDS = (Operand("shell", ParamType(values=SHELLS)),)
+
+
+class Key(NamedTuple):
+    """One key of a sequence: `modifier` is ctrl, alt or nothing."""
+
+    modifier: str
+    character: str
+
+
+class KeySequence(ParamType):
+    """Keys separated by spaces: `ctrl-x l`, `alt-l`."""
+
+    metavar = "KEYSEQ"
+
+    def parse(self, text: str) -> list[Key]:
+        matches = [re.fullmatch(r"(?:(ctrl|alt)-)?([a-z0-9])", word) for word in text.lower().split()]
+        keys = [Key(match[1] or "", match[2]) for match in matches if match]
+        if not keys or len(keys) < len(matches) or not keys[0].modifier:
+            raise ValueError("is not a key like ctrl-g, alt-l or 'ctrl-x l'")
+        return keys
 
 
 class CompletionOptions(Options):
@@ -41,9 +69,9 @@ class CompletionOptions(Options):
 
     install: Annotated[bool, Flag(Switch(), "Write the script to where the shell finds it.", common=True)] = False
     key: Annotated[
-        list[binding.Key] | None,
+        list[Key] | None,
         Flag(
-            binding.KeySequence(),
+            KeySequence(),
             "Print a key binding that suggests commands.",
             common=True,
             example="llamacli completion zsh --key alt-l",
@@ -67,14 +95,14 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         raise LlamaError(ExitStatus.USAGE, "--install and --key cannot be combined", hint)
     with Output(None) as out:
         if keys:
-            out.verbatim(binding.script(shell, keys).encode())
+            out.verbatim(_binding(shell, keys).encode())
             return ExitStatus.OK
-        script = SCRIPTS[shell](app.commands()).encode()
+        data = script(shell, app.commands()).encode()
         if not to_install:
-            out.verbatim(script)
+            out.verbatim(data)
             return ExitStatus.OK
         path = _path(shell)
-        install(path, script)
+        install(path, data)
         out.write(f"{path}\n")
         if shell == "zsh":
             env.stderr.note(f"add this to ~/.zshrc before compinit: fpath=({path.parent} $fpath)")
@@ -89,3 +117,16 @@ def _path(shell: str) -> Path:
         "zsh": data / "zsh" / "site-functions" / "_llamacli",
         "fish": config / "fish" / "completions" / "llamacli.fish",
     }[shell]
+
+
+def _binding(shell: str, keys: list[Key]) -> str:
+    """Returns the lines for a shell's start-up file."""
+    instruction = f"Reply with one {shell} command line that does what is described, in a code block, without comments."
+    ask = f"command {PROGRAM} ask -q -x -I -s {shell_quoted(instruction)}"
+    sequence = "".join(_key(shell, key) for key in keys)
+    return filled(f"binding.{shell}", {"ASK": ask, "KEYS": sequence})
+
+
+def _key(shell: str, key: Key) -> str:
+    is_upper = shell == "zsh" and key.modifier == "ctrl"
+    return MODIFIERS[shell][key.modifier] + (key.character.upper() if is_upper else key.character)

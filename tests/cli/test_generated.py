@@ -30,7 +30,7 @@ def test_a_committed_file_is_what_the_program_makes(path: str) -> None:
     assert (ROOT / path).read_text() == FILES[path], f"{path} is stale: run `make completions` and commit it"
 
 
-@pytest.mark.parametrize("name", generate.SCRIPTS)
+@pytest.mark.parametrize("name", generate.FILES)
 def test_the_command_prints_the_same_bytes(world: World, name: str) -> None:
     odd = {"COLUMNS": "40", "HOME": "/nonexistent", "LLAMACLI_MODEL": "other", "LC_ALL": "C", "SHELL": "/bin/other"}
     path = f"completions/{generate.FILES[name]}"

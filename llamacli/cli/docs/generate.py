@@ -4,48 +4,22 @@ For the repository: `python -m llamacli.cli.docs.generate FOLDER`.
 """
 
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from llamacli import PROGRAM
 from llamacli.cli import app
-from llamacli.cli.docs import help, man
-from llamacli.cli.spec import CommandSpec
+from llamacli.cli.docs import completions, help, man
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import write_atomically
 
-
-def bash(commands: Sequence[CommandSpec]) -> str:
-    """Returns the script for bash."""
-    from llamacli.cli.docs.completion.bash import script
-
-    return script(commands)
-
-
-def zsh(commands: Sequence[CommandSpec]) -> str:
-    """Returns the script for zsh."""
-    from llamacli.cli.docs.completion.zsh import script
-
-    return script(commands)
-
-
-def fish(commands: Sequence[CommandSpec]) -> str:
-    """Returns the script for fish."""
-    from llamacli.cli.docs.completion.fish import script
-
-    return script(commands)
-
-
-#: What makes the script of each shell, and where it is kept in the repository.
-SCRIPTS: dict[str, Callable[[Sequence[CommandSpec]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
-
+#: The names of the completion scripts in the repository.
 FILES = {"bash": f"{PROGRAM}.bash", "zsh": f"_{PROGRAM}", "fish": f"{PROGRAM}.fish"}
 
 
 def files() -> dict[str, str]:
     """Returns each file's content by its path in the repository."""
     commands = app.commands()
-    scripts = {f"completions/{FILES[name]}": make(commands) for name, make in SCRIPTS.items()}
+    scripts = {f"completions/{name}": completions.script(shell, commands) for shell, name in FILES.items()}
     return {
         **scripts,
         f"completions/{PROGRAM}.1": man.page(commands),
