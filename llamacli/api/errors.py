@@ -37,6 +37,13 @@ RETRY_DELAY = (
 MILLISECONDS = ("ms", "msec", "msecond", "mseconds")
 
 
+#: How servers say that they do not offer the model.
+UNKNOWN_MODEL_WORDS = (
+    r"model_not_found|(unknown|invalid|no such|unsupported|unrecognized) model"
+    r"|\bmodel\b.{0,120}(not (be )?(found|exist|supported|available|offered|loaded)|unknown|invalid|unavailable)"
+)
+
+
 #: How servers say that the URL is not one of theirs.
 WRONG_PATH_WORDS = (
     r"unexpected endpoint|unknown (endpoint|path|route|url)|no (such )?(route|endpoint)|cannot (post|get) /"
@@ -70,6 +77,11 @@ def is_context_length_error(words: str) -> bool:
 def is_out_of_quota(words: str) -> bool:
     """True if the words of a 429 say that waiting will not help."""
     return bool(re.search(OUT_OF_QUOTA_WORDS, words, re.IGNORECASE))
+
+
+def is_unknown_model(words: str) -> bool:
+    """True if a refusal says that the server does not offer the model."""
+    return bool(re.search(UNKNOWN_MODEL_WORDS, words, re.IGNORECASE))
 
 
 def is_wrong_path(words: str) -> bool:
@@ -155,7 +167,13 @@ def _words_in_text(text: str, depth: int) -> str:
             return words_in(loads(text), depth - 1) or text
         except ValueError:
             pass
-    return text
+    return _without_period(text)
+
+
+def _without_period(text: str) -> str:
+    """Returns a text without its final period: more words follow it."""
+    text = text.rstrip()
+    return text[:-1] if text.endswith(".") and not text.endswith("..") else text
 
 
 def error_in(body: bytes) -> str:
@@ -170,7 +188,7 @@ def error_in(body: bytes) -> str:
     try:
         return error_message(loads(text))
     except ValueError:
-        return text
+        return _without_period(text)
 
 
 def _html_title(page: str) -> str:

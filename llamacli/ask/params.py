@@ -69,6 +69,15 @@ class StopType(ParamType):
         return values
 
 
+class ParamFieldType(KeyValue):
+    def parse(self, text: str) -> tuple[str, object]:
+        try:
+            return super().parse(text)
+        except ValueError as error:
+            # In other tools, -p is the flag for the prompt.
+            raise ValueError(f"{error}; the prompt itself needs no flag") from None
+
+
 class LogitBiasType(KeyValue):
     metavar = "ID=BIAS"
     range = "-100 to 100"
@@ -178,7 +187,7 @@ class Params(Options):
     param: Annotated[
         JsonObject | None,
         parameter(
-            KeyValue(),
+            ParamFieldType(),
             "Set any request field, unchecked; VALUE is JSON or text.",
             "-p",
             multiple=True,

@@ -108,6 +108,7 @@ class LlamaCommand(TyperCommand):
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         ctx.obj = "--" in args
+        _check_dashes(args, self.spec.flags)
         return super().parse_args(ctx, _with_empty_values(args, self.spec.flags))
 
     def invoke(self, ctx: "Context") -> ParsedCall:
@@ -134,7 +135,7 @@ class LlamaGroup(TyperGroup):
         if built is None:
             from llamacli.cli.suggest import unknown_command
 
-            raise unknown_command(args[0], COMMANDS)
+            raise unknown_command(args, COMMANDS)
         return args[0], built, args[1:]
 
     def invoke(self, ctx: "Context") -> ParsedCall:
@@ -207,6 +208,25 @@ def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]
     names = {name for flag in flags if isinstance(flag.flag.type, OptionalValue) for name in flag.names}
     end = words.index("--") if "--" in words else len(words)
     return [f"{word}=" if word in names else word for word in words[:end]] + words[end:]
+
+
+def _check_dashes(words: list[str], flags: Sequence[FlagSpec]) -> None:
+    """Raises LlamaError for -max-tokens, which would be read as `-m ax-tokens`."""
+    previous = ""
+    for word in words:
+        if word == "--":
+            return
+        if len(word) > 3 and word[0] == "-" != word[1]:
+            long = "-" + word.partition("=")[0]
+            if any(long in flag.names for flag in flags) and not _takes_next_word(previous, flags):
+                from llamacli.cli.suggest import single_dash
+
+                raise single_dash(word.partition("=")[0])
+        previous = word
+
+
+def _takes_next_word(word: str, flags: Sequence[FlagSpec]) -> bool:
+    return any(word in flag.names and flag.takes_value for flag in flags)
 
 
 def _possible_names(words: Sequence[str]) -> set[str]:

@@ -1,8 +1,9 @@
 """Suggestions for mistyped words. Imported only after a mistake."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from shlex import quote
+from shlex import join
 
 from llamacli import PROGRAM
 from llamacli.cli.spec import CommandSpec
@@ -14,6 +15,7 @@ SIMILARITY = 0.8
 NAME_SIMILARITY = 0.6
 _NO_KEY_FLAG = f"keys are never flags; store yours with '{PROGRAM} config set-key', or use --key-file FILE"
 _PROMPT = "the prompt needs no option: write it as it is"
+_CERTIFICATES = "certificates are always checked; name your own with --ca-bundle FILE"
 #: Options of other tools (llm, aichat, mods, sgpt, curl): ours that does the same, or how to do it.
 OPTION_SYNONYMS = {
     "--api-key": _NO_KEY_FLAG,
@@ -65,7 +67,8 @@ OPTION_SYNONYMS = {
     "--instructions": "--system",
     "--prompt": _PROMPT,
     "--message": _PROMPT,
-    "--template": "--role",
+    "--template": "--prompt-file",
+    "-a": "--file",
     "--attachment": "--file",
     "--attach": "--file",
     "--images": "--file",
@@ -98,8 +101,19 @@ OPTION_SYNONYMS = {
     "--request": "--method",
     "--proxy": "set HTTPS_PROXY instead",
     "--cacert": "--ca-bundle",
-    "--insecure": "--ca-bundle",
-    "-k": "--ca-bundle",
+    "--insecure": _CERTIFICATES,
+    "-k": _CERTIFICATES,
+    "--resume": "--continue",
+    "--print": f"'{PROGRAM} ask' prints the answer and exits",
+    "--no-log": "--no-save",
+    "--extract-last": "--extract",
+    "--schema-multi": "for a list of records: --schema '[name, age int]'",
+    "--http-proxy": "set HTTPS_PROXY instead",
+    "--editor": "--edit",
+    "--show-last": f"'{PROGRAM} sessions last' prints the last answer",
+    "--list-sessions": f"'{PROGRAM} sessions' lists the conversations",
+    "--delete": f"'{PROGRAM} sessions rm NAME' removes a conversation",
+    "--info": f"'{PROGRAM} config show' prints the settings",
     "--workers": "--jobs",
     "--concurrency": "--jobs",
     "--parallel": "--jobs",
@@ -117,7 +131,7 @@ COMMAND_SYNONYMS = {
     "logs": "sessions",
     "history": "sessions",
     "conversations": "sessions",
-    "last": "sessions",
+    "last": "sessions last",
     "prompt": "ask",
     "query": "ask",
     "run": "ask",
@@ -125,10 +139,9 @@ COMMAND_SYNONYMS = {
     "complete": "ask",
     "repl": "chat",
     "interactive": "chat",
-    "templates": "help",
-    "roles": "help files",
-    "prompts": "help",
-    "set": "config",
+    "templates": "help prompts",
+    "roles": "help prompts",
+    "set": "config set",
     "settings": "config",
     "init": "config set-key",
     "setup": "config set-key",
@@ -139,6 +152,58 @@ COMMAND_SYNONYMS = {
     "api": "raw",
     "env": "help environment",
     "completions": "completion",
+}
+#: Words that name an action elsewhere, with the actions of ours that do the same.
+ACTION_SYNONYMS = {
+    "get": ("show",),
+    "print": ("show",),
+    "view": ("show",),
+    "cat": ("show",),
+    "list": ("show",),
+    "ls": ("list", "show"),
+    "all": ("list",),
+    "edit": ("set",),
+    "add": ("set",),
+    "delete": ("rm", "unset"),
+    "del": ("rm", "unset"),
+    "remove": ("rm", "unset"),
+    "rm": ("unset",),
+    "clear": ("rm", "unset"),
+    "search": ("grep",),
+    "find": ("grep",),
+    "login": ("set-key",),
+    "test": ("check",),
+}
+#: What people look up, with the topic that is about it.
+TOPIC_SYNONYMS = {
+    "overflow": "long-input",
+    "schema": "structured",
+    "json": "structured",
+    "choice": "structured",
+    "extract": "structured",
+    "yes-no": "structured",
+    "stdin": "input",
+    "pictures": "input",
+    "images": "input",
+    "errors": "exit-codes",
+    "status": "exit-codes",
+    "statuses": "exit-codes",
+    "variables": "environment",
+    "settings": "environment",
+    "env": "environment",
+    "roles": "prompts",
+    "templates": "prompts",
+    "auth": "keys",
+    "trust": "keys",
+    "timeouts": "retries",
+    "network": "retries",
+    "fallback": "retries",
+    "openai": "servers",
+    "ollama": "servers",
+    "cost": "usage-log",
+    "log": "usage-log",
+    "tools": "chat",
+    "thinking": "reasoning",
 }
 
 
@@ -155,18 +220,45 @@ def closest(word: str, words: Iterable[str], similarity: float = SIMILARITY) -> 
 
 def did_you_mean(word: str, words: Iterable[str], otherwise: str, similarity: float = NAME_SIMILARITY) -> str:
     """Returns the hint for a mistyped name, `otherwise` if none is close."""
-    close = closest(word, words, similarity)
+    candidates = list(words)
+    begun = [candidate for candidate in candidates if len(word) > 2 and candidate.startswith(word)]
+    close = begun[0] if len(begun) == 1 else closest(word, candidates, similarity)
     return f"did you mean '{close}'?" if close else otherwise
 
 
-def unknown_command(name: str, commands: Iterable[str]) -> LlamaError:
-    """Returns the error for a word in place of a command."""
+def unknown_action(word: str, actions: Sequence[str]) -> str:
+    """Returns the hint for a word that is not an action of the command."""
+    instead = [action for action in ACTION_SYNONYMS.get(word, ()) if action in actions]
+    return f"did you mean '{instead[0]}'?" if instead else did_you_mean(word, actions, f"expected {listed(actions)}")
+
+
+def unknown_topic(word: str, commands: Iterable[str], topics: Iterable[str]) -> str:
+    """Returns the hint for a word that is neither a command nor a topic."""
+    commands, topics = list(commands), list(topics)
+    if word in TOPIC_SYNONYMS:
+        return f"did you mean '{TOPIC_SYNONYMS[word]}'?"
+    more = [topic for topic in topics if topic not in commands]
+    everything = f"expected a command ({listed(commands)}) or a topic ({listed(more)})"
+    return did_you_mean(word, [*commands, *more], everything)
+
+
+def unknown_command(words: Sequence[str], commands: Iterable[str]) -> LlamaError:
+    """Returns the error for a word in place of a command; `words` is the command line."""
+    name = words[0]
     instead = COMMAND_SYNONYMS.get(name) or closest(name, commands)
     hint = f"did you mean '{PROGRAM} {instead}'?" if instead else ""
     if instead not in ("ask", "--version"):
-        hint = " ".join(filter(None, (hint, f"To ask the model: {PROGRAM} ask {quote(name)}")))
+        # Any further word may be a key, so they are repeated only if they read like a question.
+        is_question = not instead and all(re.fullmatch("[a-zA-Z]{1,15}[?!.,]?", word) for word in words)
+        question = join(words) if is_question else join(words[:1]) + (" ..." if words[1:] else "")
+        hint = " ".join(filter(None, (hint, f"To ask the model: {PROGRAM} ask {question}")))
         hint = hint if instead else hint[0].lower() + hint[1:]
     return LlamaError(ExitStatus.USAGE, f"unknown command '{name}'", hint)
+
+
+def single_dash(word: str) -> LlamaError:
+    """Returns the error for a long option with one dash, as in -max-tokens."""
+    return LlamaError(ExitStatus.USAGE, f"unknown option {word}", f"did you mean -{word}?")
 
 
 def unknown_option(name: str, command: CommandSpec, commands: Iterable[CommandSpec]) -> LlamaError:
@@ -175,22 +267,24 @@ def unknown_option(name: str, command: CommandSpec, commands: Iterable[CommandSp
 
 
 def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -> str:
-    if owners := _owners(name, commands):
-        return f"{name} belongs to {_listed(owners)}"
     known = [option for flag in command.flags for option in flag.names]
     synonyms = {_letters(option): text for option, text in OPTION_SYNONYMS.items()}
     synonym = OPTION_SYNONYMS.get(name) or synonyms.get(_letters(name), "")
     if " " in synonym and not synonym.startswith("-"):
         return synonym
+    # Another command may use the name for something else, as `completion` does with --key.
+    if synonym not in known and (owners := _owners(name, commands)):
+        return f"{name} belongs to {listed(owners, 'and')}"
     if synonym:
         owners = [] if synonym in known else _owners(synonym, commands)
-        return f"{synonym} of {_listed(owners)} does that" if owners else f"did you mean {synonym}?"
+        return f"{synonym} of {listed(owners, 'and')} does that" if owners else f"did you mean {synonym}?"
     if name.startswith("--"):
         close = [option for option in known if option.startswith(name.replace("_", "-"))][:3]
         close = close or list(filter(None, [closest(name, known)]))
         if close:
-            return f"did you mean {_listed(close, 'or')}?"
-    return f"a prompt that begins with a dash goes after --: {PROGRAM} {command.name} -- {name} ..."
+            return f"did you mean {listed(close)}?"
+    advice = f"a prompt that begins with a dash goes after --: {PROGRAM} {command.name} -- {name} ..."
+    return f"see '{PROGRAM} {command.name} --help'; {advice}" if name.startswith("--") else advice
 
 
 def _letters(option: str) -> str:
@@ -205,5 +299,6 @@ def _owners(option: str, commands: list[CommandSpec]) -> list[str]:
     return [command.name for command in commands if any(option in flag.names for flag in command.flags)]
 
 
-def _listed(words: list[str], conjunction: str = "and") -> str:
+def listed(words: Sequence[str], conjunction: str = "or") -> str:
+    """Returns the words as a sentence lists them: `a, b or c`."""
     return f" {conjunction} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -116,6 +116,7 @@ class Seconds(Number):
     """A duration in seconds; its range is too wide to be worth showing."""
 
     metavar = "SECONDS"
+    noun = "a number of seconds"
     constraint = ""
 
 

@@ -11,7 +11,7 @@ from llamacli.cli.docs.completions import SHELLS, filled, script
 from llamacli.cli.docs.generate import install
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.suggest import did_you_mean
+from llamacli.cli.suggest import did_you_mean, listed
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import CONFIG, DATA
@@ -23,9 +23,9 @@ from llamacli.stdio.output import Output
 DESCRIPTION = """
 Without SHELL, prints the script for $SHELL. It is static: pressing Tab never starts
 Python. It completes commands, flags, values, files, roles, prompts, sessions and the models
-that `llamacli models` has listed. --install writes it to the folder where the shell looks,
-which pipx and uv do not do. --key prints a key binding instead: it replaces the
-command line with the command that a model suggests for it, but does not run it.
+that `llamacli models` has listed. --install writes it to the folder where the shell looks;
+do this after an installation with pip, pipx or uv. --key prints a key binding instead: it
+replaces the command line with the command that a model suggests for it, but does not run it.
 """
 EXAMPLES = (
     'eval "$(llamacli completion bash)"',
@@ -88,7 +88,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     shell = env.input.argument(name, "the shell")
     if shell not in SHELLS:
         what = f"no completion for '{shell}'" if shell else "no shell given, and SHELL is not set"
-        raise LlamaError(ExitStatus.USAGE, what, did_you_mean(shell, SHELLS, f"expected {', '.join(SHELLS)}"))
+        raise LlamaError(ExitStatus.USAGE, what, did_you_mean(shell, SHELLS, f"expected {listed(SHELLS)}"))
     keys, to_install = options[CompletionOptions].key, options[CompletionOptions].install
     if keys and to_install:
         hint = "append the output of --key to the shell's start-up file"

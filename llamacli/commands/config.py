@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
+from llamacli import PROGRAM
 from llamacli.api.json import encode
 from llamacli.ask.options import UsageOptions
 from llamacli.ask.params import Params
@@ -15,7 +16,7 @@ from llamacli.cli.docs.help import KEYS, OTHER_VARIABLES, variables
 from llamacli.cli.resolve import load_group, parse_value, split_values
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups
-from llamacli.cli.suggest import did_you_mean
+from llamacli.cli.suggest import did_you_mean, unknown_action
 from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config import dotenv
@@ -55,9 +56,11 @@ OPERANDS = (
     Operand("name", ParamType("NAME")),
     Operand("value", ParamType("VALUE"), multiple=True),
 )
-KEY_HINT = "set-key reads the key from a hidden prompt or stdin, because an argument would show in ps"
+#: An argument would show in ps.
+KEY_HINT = f"{PROGRAM} config set-key reads the key from a hidden prompt or stdin"
 #: An invalid setting is still shown, and does not prevent storing a key.
 IS_LENIENT = True
+_SEE_ENVIRONMENT = f"see '{PROGRAM} help environment'"
 
 
 class ConfigOptions(Options):
@@ -78,7 +81,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if action not in ACTIONS:
         # Never repeat what may be a key.
         what = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
-        raise LlamaError(ExitStatus.USAGE, what, did_you_mean(action, ACTIONS, f"expected {', '.join(ACTIONS)}"))
+        is_setting = action.replace("_", "-") in _settings_by_flag()
+        instead = f"did you mean 'config set {action} VALUE'?" if is_setting else unknown_action(action, ACTIONS)
+        raise LlamaError(ExitStatus.USAGE, what, instead)
     if options[ConfigOptions].all and action != "show":
         raise LlamaError(ExitStatus.USAGE, "--all is for 'config show'")
     if action in ("show", "set-key", "check") and name:
@@ -87,7 +92,11 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if action == "unset" and (not name or values):
         raise LlamaError(ExitStatus.USAGE, "'config unset' needs one NAME", "'llamacli config' lists what is set")
     if action == "set" and (not name or not values):
-        raise LlamaError(ExitStatus.USAGE, "'config set' needs a NAME and a VALUE", "example: config set model NAME")
+        raise LlamaError(
+            ExitStatus.USAGE,
+            "'config set' needs a NAME and a VALUE",
+            f"example: {PROGRAM} config set model gpt-4o-mini",
+        )
     with Output(None, before=env.stderr.clear_status) as out:
         if action == "set-key":
             _set_key(out, env)
@@ -109,6 +118,11 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 def _flags() -> dict[str, FlagSpec]:
     """Returns the flags that have an environment variable, by its name."""
     return variables(all_groups(app.commands()))
+
+
+def _settings_by_flag() -> dict[str, str]:
+    """Returns the variable of each flag that has one, by the flag without its dashes."""
+    return {option.lstrip("-"): variable for variable, flag in _flags().items() for option in flag.names}
 
 
 def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
@@ -138,7 +152,8 @@ def _note_unknown_names(env: Environment) -> None:
     for source in env.settings.sources:
         for name in source.values:
             if name.startswith("LLAMACLI_") and name not in known:
-                advice = did_you_mean(name, known, "see 'llamacli help environment'")
+                same = [other for other in known if other.partition("_")[2] == name.partition("_")[2]]
+                advice = f"did you mean '{same[0]}'?" if same else did_you_mean(name, known, _SEE_ENVIRONMENT)
                 env.stderr.note(f"{name} in {source} is not a setting; {advice}")
 
 
@@ -148,9 +163,9 @@ def _setting_name(name: str) -> str:
     `model`, `--model` and LLAMACLI_MODEL are one. Raises LlamaError (usage).
     """
     if name in KEY_VARIABLES or name in ("key", "api-key"):
-        raise LlamaError(ExitStatus.USAGE, f"'config set' takes no {name}", KEY_HINT)
+        raise LlamaError(ExitStatus.USAGE, "'config set' cannot store the key", KEY_HINT)
     flags = _flags()
-    by_flag = {option.lstrip("-"): variable for variable, flag in flags.items() for option in flag.names}
+    by_flag = _settings_by_flag()
     if name in flags or name in KEY_SOURCES:
         return name
     if name in OTHER_VARIABLES:
@@ -158,9 +173,7 @@ def _setting_name(name: str) -> str:
     variable = by_flag.get(name.lstrip("-").replace("_", "-").lower())
     if variable is None:
         known = [*flags, *by_flag] if name.isupper() else list(by_flag)
-        raise LlamaError(
-            ExitStatus.USAGE, f"unknown setting '{name}'", did_you_mean(name, known, "see 'llamacli help environment'")
-        )
+        raise LlamaError(ExitStatus.USAGE, f"unknown setting '{name}'", did_you_mean(name, known, _SEE_ENVIRONMENT))
     return variable
 
 

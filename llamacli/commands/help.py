@@ -49,10 +49,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     elif wanted in help.TOPICS:
         text = help.topic(wanted, app.commands())
     else:
-        from llamacli.cli.suggest import did_you_mean
+        from llamacli.cli.suggest import unknown_topic
 
-        known = [*COMMANDS, *help.TOPICS]
-        hint = did_you_mean(wanted, known, f"expected one of {', '.join(known)}")
+        hint = unknown_topic(wanted, COMMANDS, help.TOPICS)
         raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", hint)
     with Output(None) as out:
         out.write(text)

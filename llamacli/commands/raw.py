@@ -70,7 +70,7 @@ class RawOptions(Options):
     endpoint: Annotated[
         str | None,
         Flag(
-            Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, odd characters as %XX"),
+            Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, percent-encoded"),
             "Path under the base URL, or //PATH from the root.",
             common=True,
             example="llamacli raw --endpoint //v2/billing",
@@ -79,7 +79,7 @@ class RawOptions(Options):
     method: Annotated[
         str | None,
         Flag(
-            Pattern("METHOD", r"[A-Z]{1,20}", "a method in capitals", values=METHODS),
+            Pattern("METHOD", r"[A-Z]{1,20}", "a method in capital letters", values=METHODS),
             "HTTP method (default POST; GET without a body).",
             "-X",
             common=True,

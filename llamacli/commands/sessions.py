@@ -66,7 +66,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     name = env.input.argument(options.operand("action") or "list", "the action")
     action = ACTIONS.get(name)
     if action is None:
-        raise LlamaError(ExitStatus.USAGE, f"unknown action '{name}'", f"expected {', '.join(ACTIONS)}")
+        from llamacli.cli.suggest import unknown_action
+
+        raise LlamaError(ExitStatus.USAGE, f"unknown action '{name}'", unknown_action(name, tuple(ACTIONS)))
     words = [env.input.argument(word, "NAME") for word in options.operands("names")]
     options_of = {"json": "show", "older_than": "rm"}
     for field in options[SessionsOptions].origins:

@@ -65,7 +65,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     path = env.input.argument(options.operand("file") or "", "FILE")
     setting = env.settings.find(VARIABLE, False)
     if not path and not setting:
-        raise LlamaError(ExitStatus.USAGE, "no usage log", f"name a FILE or set {VARIABLE}")
+        raise LlamaError(
+            ExitStatus.USAGE, "no usage log", "name a FILE, or start a log with: llamacli config set usage-log FILE"
+        )
     path = path or setting[0]  # type: ignore[index]
     totals: dict[tuple[str, str], Total] = {}
     damaged = 0
@@ -85,7 +87,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         else:
             table.print_table(list(_rows(rows, out.is_terminal)), out, COLUMNS, right=(2, 3, 4, 5, 6))
     if damaged:
-        env.stderr.note(f"{path}: skipped {damaged} line{'s' if damaged > 1 else ''} that are not records of a call")
+        skipped = f"{damaged} lines that are not records" if damaged > 1 else "1 line that is not a record"
+        env.stderr.note(f"{path}: skipped {skipped} of a call")
     return ExitStatus.OK
 
 

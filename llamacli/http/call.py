@@ -266,12 +266,13 @@ class Call:
         # The code of an error says more than its words.
         quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
         wait = retry.retry_after(headers, body)
-        exit_status, todo = status.meaning(code, quoted, self.url, self._is_chat)
+        exit_status, todo = status.meaning(code, quoted, self.url, self._is_chat, self.request.has_pictures)
         if exit_status == ExitStatus.CREDITS and code == 429 and wait is not None:
             # Gemini calls its rate limits a quota too, but says when to come back.
             exit_status, todo = status.STATUS_MEANINGS[429]
-        if code == 401 and not self.client.endpoint.key:
-            todo = self.client.endpoint.key_origin
+        if code == 401:
+            origin = self.client.endpoint.key_origin
+            todo = f"check the key from {origin}" if self.client.endpoint.key else origin
         server_id = headers.get("x-inference-id") or headers.get("x-request-id") or request_id_in(body)
         failure = self.error(exit_status, what, todo, server_id, code)
         if code not in status.RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:

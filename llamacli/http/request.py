@@ -48,6 +48,11 @@ class Request:
         self.method, self.path, self.body, self.stream = method, path, body, stream
 
     @property
+    def has_pictures(self) -> bool:
+        """True if a message is known to contain a picture."""
+        return False
+
+    @property
     def shared_key(self) -> tuple[object, ...]:
         """What similar requests share.
 
@@ -81,6 +86,10 @@ class ChatRequest(Request):
         n = parameters.get("n")
         #: The number of choices that were asked for.
         self.choices = n if isinstance(n, int) else 1
+
+    @property
+    def has_pictures(self) -> bool:
+        return b'"image_url"' in (self.body or b"")
 
     def replace(self, **parameters: object) -> "ChatRequest":
         """Returns the request with other parameters.

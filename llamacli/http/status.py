@@ -2,7 +2,8 @@
 
 from urllib.parse import urlsplit
 
-from llamacli.api.errors import is_context_length_error, is_out_of_quota, is_wrong_path
+from llamacli import PROGRAM
+from llamacli.api.errors import is_context_length_error, is_out_of_quota, is_unknown_model, is_wrong_path
 from llamacli.errors import ExitStatus
 
 #: Statuses after which to retry: the request timed out, came too early or too often, or the server failed.
@@ -11,6 +12,8 @@ RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522
 
 
 CHECK_BASE_URL = "check --base-url (it usually ends in /v1)"
+CHECK_MODEL = f"check the model; '{PROGRAM} models' lists what the server offers"
+CHECK_PICTURES = "check that the model accepts pictures; -m chooses another"
 
 
 #: The statuses with a meaning of their own.
@@ -27,10 +30,11 @@ STATUS_MEANINGS = {
 }
 
 
-def meaning(code: int, words: str, url: str, is_chat: bool) -> tuple[ExitStatus, str]:
+def meaning(code: int, words: str, url: str, is_chat: bool, has_pictures: bool = False) -> tuple[ExitStatus, str]:
     """Returns the exit status and a hint for a response that is not a 2xx.
 
-    `words` is the server's message, `url` the one that was called.
+    `words` is the server's message, `url` the one that was called. A request with
+    pictures is refused by models that read only text, in any words.
     """
     if code >= 500:
         return ExitStatus.SERVER, "try again later"
@@ -42,9 +46,14 @@ def meaning(code: int, words: str, url: str, is_chat: bool) -> tuple[ExitStatus,
     if code in (404, 405) or words.startswith("an HTML page") or is_wrong_path(words):
         hint = path_hint(url)
         if code == 404 and is_chat and hint == CHECK_BASE_URL:
-            hint = f"check --model and {hint.removeprefix('check ')}"
+            hint = f"check the model and {hint.removeprefix('check ')}"
+            hint = CHECK_PICTURES if has_pictures else CHECK_MODEL if is_unknown_model(words) else hint
     elif status == ExitStatus.REFUSED and is_chat and is_context_length_error(words):
         hint = "send less text"
+    elif has_pictures and code in (400, 415, 422):
+        hint = CHECK_PICTURES
+    elif is_chat and code in (400, 422) and is_unknown_model(words):
+        hint = CHECK_MODEL
     return status, hint
 
 

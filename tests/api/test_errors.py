@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
-from llamacli.api.errors import error_in, is_context_length_error, is_out_of_quota, reports_error, retry_delay_in
-from llamacli.http.status import path_hint
+from llamacli.api.errors import (
+    error_in,
+    is_context_length_error,
+    is_out_of_quota,
+    is_unknown_model,
+    reports_error,
+    retry_delay_in,
+)
+from llamacli.http.status import CHECK_MODEL, meaning, path_hint
 
 BODIES: list[tuple[Any, str]] = [
     ({"error_code": 17, "error_msg": "daily limit reached"}, "daily limit reached"),
@@ -24,6 +31,8 @@ BODIES: list[tuple[Any, str]] = [
     ({"code": 5}, '{"code":5}'),
     ([{"error": {"message": "in a list"}}], "in a list"),
     ("quoted", "quoted"),
+    ({"error": {"message": "No access to it.", "detail": "Ask us. "}}, "No access to it, Ask us"),
+    ({"error": "wait..."}, "wait..."),
     ({}, ""),
     ([], ""),
     (None, ""),
@@ -138,6 +147,23 @@ def test_an_empty_account_and_a_rate_limit_are_told_apart(words: str, expected: 
 )
 def test_the_words_of_an_error_say_when_to_retry(words: str, seconds: float | None) -> None:
     assert retry_delay_in(words.encode()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("The model `x` does not exist or you do not have access to it", True),
+        ("model 'x' not found, try pulling it first", True),
+        ("Unknown model: x", True),
+        ("model_not_found", True),
+        ("Cannot POST /v1/chat", False),
+        ("This model does not support tools", False),
+    ],
+)
+def test_the_words_of_an_error_say_that_there_is_no_such_model(words: str, expected: bool) -> None:
+    assert is_unknown_model(words) == expected
+    assert (meaning(404, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
+    assert (meaning(400, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
 
 
 def test_a_context_that_is_too_long_is_known() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_api import MODEL
+from tests.support.fake_api import MODEL, error
 from tests.support.world import World
 
 
@@ -174,6 +174,24 @@ def test_a_picture_can_come_from_stdin_and_go_into_a_batch_and_a_session(world: 
     assert world.call("chat", "-S", "s", "And?").status == 0
     assert world.api.body["messages"][0]["content"][1] == picture("image/png", PNG)
     assert "Look" in world.call("sessions", "show", "s").out
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "This model does not support image input."),
+        (422, "messages.0.content: Input should be a valid string"),
+        (404, "No endpoints found that support image input"),
+    ],
+)
+def test_a_refused_picture_is_4_and_names_the_likely_cause(world: World, status: int, words: str) -> None:
+    (world.cwd / "a.png").write_bytes(PNG)
+    world.api.will(error(status, words))
+    for command in (["ask"], ["chat", "-S", "x"], ["batch", "-"]):
+        result = world.call(*command, "-f", "a.png", stdin="What is it?\n")
+        assert result.status == (13 if "batch" in command else 4)
+        assert f"{words.rstrip('.')}; check that the model accepts pictures; -m chooses another" in result.err
+    assert "pictures" not in world.call("ask", 'Is "image_url" a key?').err
 
 
 @pytest.mark.parametrize("names", ["a\nb c\n", "a\0b c\0", "a\n\nb c"])

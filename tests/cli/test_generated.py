@@ -50,7 +50,7 @@ def test_an_unknown_shell_is_2_and_the_known_ones_are_named(
 ) -> None:
     result = world.run("completion", *arguments, env=env)
     assert (result.status, result.out) == (2, "")
-    assert re.fullmatch(r"llamacli: .*(tcsh|SHELL).*; expected bash, zsh, fish\n", result.err)
+    assert re.fullmatch(r"llamacli: .*(tcsh|SHELL).*; expected bash, zsh or fish\n", result.err)
 
 
 #: What a newcomer adds to the table of request parameters: a number, and fixed words.

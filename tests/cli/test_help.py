@@ -131,7 +131,10 @@ def test_help_on_an_unknown_topic_is_2(world: World) -> None:
     result = world.call("help", "exit-code")
     assert (result.status, result.out) == (2, "")
     assert result.err == "llamacli: no help on 'exit-code'; did you mean 'exit-codes'?\n"
-    assert "expected one of ask, chat, raw" in world.call("help", "nothing-like-it").err
+    everything = world.call("help", "nothing-like-it").err
+    assert "expected a command (ask, chat, raw" in everything
+    words = re.findall(r"[\w-]+", everything.partition("expected")[2])
+    assert all(words.count(name) == 1 for name in {*app.COMMANDS, *help.TOPICS})
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["ask", "--version"], ["man", "--version"]])

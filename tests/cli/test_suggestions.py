@@ -16,10 +16,43 @@ def test_an_option_of_another_tool_gets_its_advice(world: World, name: str) -> N
     result = world.call("ask", name, "x", "Hi")
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith(f"llamacli: unknown option {name}; ")
-    assert (f"{name} belongs to" if name in NAMES else advice) in result.err
+    assert advice in result.err
     assert not world.api.requests
     for word in advice.replace(",", "").split():
         assert not word.startswith("--") or word in NAMES, f"{advice!r} names no option"
+
+
+@pytest.mark.parametrize("topic", suggest.TOPIC_SYNONYMS)
+def test_another_word_for_a_topic_gets_its_name(world: World, topic: str) -> None:
+    assert topic not in (*app.COMMANDS, *help.TOPICS), f"{topic} has help now; remove its row"
+    instead = suggest.TOPIC_SYNONYMS[topic]
+    assert instead in help.TOPICS
+    assert world.call("help", topic).err == f"llamacli: no help on '{topic}'; did you mean '{instead}'?\n"
+
+
+@pytest.mark.parametrize("name", ["config", "sessions"])
+@pytest.mark.parametrize("word", suggest.ACTION_SYNONYMS)
+def test_another_word_for_an_action_gets_its_name(world: World, name: str, word: str) -> None:
+    actions = app.command(name).operands[0].type.values
+    instead = [action for action in suggest.ACTION_SYNONYMS[word] if action in actions]
+    if word not in actions and instead:
+        assert world.call(name, word).err == f"llamacli: unknown action '{word}'; did you mean '{instead[0]}'?\n"
+    assert {action for words in suggest.ACTION_SYNONYMS.values() for action in words} <= {
+        action for command in ("config", "sessions") for action in app.command(command).operands[0].type.values
+    }
+
+
+@pytest.mark.parametrize("flag", ["-max-tokens", "-model", "-temperature=0", "-json", "-file"])
+def test_a_long_option_with_one_dash_is_2(world: World, flag: str) -> None:
+    name = flag.partition("=")[0]
+    result = world.call("ask", flag, "5", "Hi")
+    assert (result.status, result.err) == (2, f"llamacli: unknown option {name}; did you mean -{name}?\n")
+    assert not world.api.requests
+
+
+def test_a_value_or_an_operand_may_look_like_an_option_with_one_dash(world: World) -> None:
+    assert world.call("ask", "--stop", "-file", "--", "-model", "Hi").status == 0
+    assert (world.api.body["stop"], world.api.prompt) == (["-file"], "-model Hi")
 
 
 @pytest.mark.parametrize("name", suggest.COMMAND_SYNONYMS)
@@ -48,14 +81,29 @@ def test_a_command_of_another_tool_gets_its_advice(world: World, name: str) -> N
         (["ask", "--apikey", "x"], "keys are never flags"),
         (["ask", "--API_KEY", "x"], "keys are never flags"),
         (["ask", "--maxretries", "3"], "did you mean --retry?"),
-        (["ask", "--frobnicate"], "a prompt that begins with a dash goes after --: llamacli ask -- --frobnicate ..."),
+        (
+            ["ask", "--frobnicate"],
+            "see 'llamacli ask --help'; a prompt that begins with a dash goes after --: llamacli ask -- --frobnicate",
+        ),
         (["ask", "-5", "+", "3"], "a prompt that begins with a dash goes after --: llamacli ask -- -5 ..."),
         (["-m", "gpt", "ask", "Hi"], "put options after it: llamacli COMMAND -m"),
         (["ask", "-m"], "-m needs a value"),
         (["man", "x"], "too many arguments for man; see: llamacli help man"),
         (["modles"], "did you mean 'llamacli models'? To ask the model: llamacli ask modles"),
         (["why is it?"], "unknown command 'why is it?'; to ask the model: llamacli ask 'why is it?'"),
+        (["why", "is", "the", "sky", "blue?"], "to ask the model: llamacli ask why is the sky 'blue?'"),
+        (["whoami", "sk-0123456789abcdef"], "to ask the model: llamacli ask whoami ...\n"),
+        (["setkey", "sk-0123456789abcdef"], "llamacli ask setkey ...\n"),
         (["help", "sesions"], "did you mean 'sessions'?"),
+        (["help", "long"], "did you mean 'long-input'?"),
+        (["help", "exit"], "did you mean 'exit-codes'?"),
+        (["config", "model", "gpt-4o"], "did you mean 'config set model VALUE'?"),
+        (["config", "max_tokens", "9"], "did you mean 'config set max_tokens VALUE'?"),
+        (["config", "sohw"], "did you mean 'show'?"),
+        (["sessions", "zzz"], "expected list, show, last, grep or rm"),
+        (["completion", "powershell"], "expected bash, zsh or fish"),
+        (["sessions", "-a"], "-a belongs to models and config"),
+        (["models", "-P", "x"], "-P belongs to ask, chat and batch"),
     ],
 )
 def test_similar_words_are_suggested(world: World, arguments: list[str], advice: str) -> None:

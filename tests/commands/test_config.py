@@ -246,11 +246,12 @@ def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> Non
 @pytest.mark.parametrize(
     ("behaviour", "arguments", "status", "told"),
     [
-        (error(401, "no"), [], 3, "check the key"),
+        (error(401, "no"), [], 3, "check the key from AIMLAPI_API_KEY in the environment ["),
         (error(403, "You've run out of credits"), [], 5, "top up the account"),
         (error(404, "Cannot POST /chat/completions"), ["ROOT"], 4, "the base URL has no /v1: try --base-url"),
         (document(b"<html><title>Hi</title>"), ["ROOT"], 9, "the base URL has no /v1"),
-        (error(404, "no such model"), [], 4, "check --model"),
+        (error(404, "no such model"), [], 4, "check the model; 'llamacli models' lists what the server offers"),
+        (error(404, "no such thing"), [], 4, "check the model and --base-url (it usually ends in /v1)"),
         (error(400, "bad thing"), ["ROOT"], 4, "correct the request"),
         (document({"choices": []}), [], 9, "an answer with nothing in it"),
         (document({}), [], 9, "an answer with nothing in it"),

@@ -114,10 +114,11 @@ def test_a_setting_that_does_not_apply_is_noted(world: World) -> None:
 @pytest.mark.parametrize("action", ["show", "check"])
 def test_a_name_that_is_not_a_setting_is_noted(world: World, action: str) -> None:
     (world.config / ".env").write_text("LLAMACLI_TIMOUT=3\nOTHER=1\n")
-    result = world.call("config", action, LLAMACLI_MODLE="x", LLAMACLI_DEBUG="1")
+    result = world.call("config", action, LLAMACLI_MODLE="x", LLAMACLI_BASE_URL="x", LLAMACLI_DEBUG="1")
     assert result.status == 0
     assert result.err.splitlines() == [
         "llamacli: LLAMACLI_MODLE in the environment is not a setting; did you mean 'LLAMACLI_MODEL'?",
+        "llamacli: LLAMACLI_BASE_URL in the environment is not a setting; did you mean 'AIMLAPI_BASE_URL'?",
         f"llamacli: LLAMACLI_TIMOUT in {world.config / '.env'} is not a setting; did you mean 'LLAMACLI_TIMEOUT'?",
     ]
 

@@ -53,7 +53,7 @@ def test_a_session_feeds_raw(world: World) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["shaw"], "unknown action 'shaw'; expected list, show, last, grep, rm"),
+        (["shaw"], "unknown action 'shaw'; did you mean 'show'?"),
         (["show"], "usage: llamacli sessions show NAME"),
         (["show", "x", "y"], "usage: llamacli sessions show NAME"),
         (["rm"], "usage: llamacli sessions rm NAME... | --older-than AGE"),

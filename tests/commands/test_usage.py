@@ -151,7 +151,8 @@ def test_the_log_is_summed_up_by_day_and_model(world: World) -> None:
 
 def test_without_a_log_the_command_says_how_to_get_one(world: World) -> None:
     result = world.call("usage")
-    assert (result.status, result.err) == (2, "llamacli: no usage log; name a FILE or set LLAMACLI_USAGE_LOG\n")
+    assert result.status == 2
+    assert result.err.endswith("name a FILE, or start a log with: llamacli config set usage-log FILE\n")
     assert world.call("usage", "missing").status == 2
     (world.cwd / "empty").touch()
     assert world.call("usage", "empty").out == ""

@@ -39,7 +39,7 @@ def check(world: World, status: int, *told: str, out: str | None = None, argumen
 
 def test_an_id_names_the_request(world: World) -> None:
     world.api.will(error(404, "no such model"))
-    check(world, 4, "check --model", " [request id inf-1]\n", arguments=["--request-id", "my-own"])
+    check(world, 4, "check the model", " [request id inf-1]\n", arguments=["--request-id", "my-own"])
     assert world.api.requests[-1].headers["x-client-request-id"] == "my-own"
 
 
@@ -157,22 +157,25 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
     (["ask", "--max-tokens"], "--max-tokens needs a value"),
     (["ask", "--json=1", "Hi"], "--json"),
     (["aks", "Hi"], "unknown command 'aks'; did you mean 'llamacli ask'?\n"),
-    (["what", "is"], "unknown command 'what'; to ask the model: llamacli ask what"),
+    (["what", "is"], "unknown command 'what'; to ask the model: llamacli ask what is"),
     (["-q", "ask", "Hi"], "option -q before the command; put options after it"),
     (["models", "a", "b"], "too many arguments for models; see: llamacli help models"),
     (["config", "set-key", "sk-0123"], "set-key reads the key from a hidden prompt or stdin"),
-    (["config", "sk-0123456789abcdef"], "unknown action; expected show, set, unset, set-key, check"),
-    (["why", "is"], "unknown command 'why'; to ask the model: llamacli ask why"),
+    (["config", "sk-0123456789abcdef"], "unknown action; expected show, set, unset, set-key or check"),
+    (["why", "is"], "unknown command 'why'; to ask the model: llamacli ask why is"),
     (["--nonsense"], "--nonsense"),
     (["-x", "ask"], "-x"),
     (["ask", "--request-id", "a b", "Hi"], "--request-id: 'a b' is invalid: expected 1 to 128"),
-    (["ask", "--timeout", "0", "Hi"], "--timeout: '0' is out of range: expected a number from 0.001 to 1000000"),
+    (
+        ["ask", "--timeout", "0", "Hi"],
+        "--timeout: '0' is out of range: expected a number of seconds from 0.001 to 1000000",
+    ),
     (["ask", "--timeout", "1e10", "Hi"], "--timeout: '1e10' is out of range"),
     (["ask", "--max-time", "1e300", "Hi"], "--max-time: '1e300' is out of range"),
     (["ask", "--max-tokens", "9" * 401, "Hi"], "--max-tokens: '999"),
     (["ask", "-p", "x=" + "9" * 5000, "Hi"], "contains a number too big to send"),
     (["ask", "--temp", "1", "Hi"], "unknown option --temp; did you mean --temperature?"),
-    (["ask", "--bogus", "Hi"], "unknown option --bogus; a prompt that begins with a dash goes after --"),
+    (["ask", "--bogus", "Hi"], "unknown option --bogus; see 'llamacli ask --help'; a prompt"),
     (["ask", "--retry", "-1", "Hi"], "--retry: '-1' is out of range"),
     (["ask", "--base-url", "example.com", "Hi"], "--base-url: 'example.com' is not an http:// or https:// URL"),
     (["ask", "--base-url", "ftp://x", "Hi"], "--base-url"),
