@@ -4,8 +4,9 @@ Text is printed as it arrives, everything else once it is complete.
 """
 
 import os
+import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from llamacli.api.messages import tool_calls
 from llamacli.api.reasoning import ThinkingSplitter, split_thinking, without_thinking
@@ -132,20 +133,37 @@ def markdown_writer(out: Output, stderr: Stderr) -> "LiveMarkdown":
     return LiveMarkdown(out, color=stderr.wants_color and not os.environ.get("NO_COLOR"))
 
 
-def usage_line(answer: Answer) -> str:
+NO_COUNTS = "the server reported no token counts"
+
+
+class EarlierCalls(NamedTuple):
+    """What the calls before the last one took, as --overflow map makes many."""
+
+    tokens_in: int
+    tokens_out: int
+    #: USD, None if the server reports no cost.
+    cost: float | None
+    #: When the first one began, by the monotonic clock.
+    started: float
+
+
+def usage_line(answer: Answer, earlier: EarlierCalls | None = None) -> str:
     """Returns what an answer took, of all its requests together.
 
     The rate counts the tokens after the first over the time after the first; without a
-    stream, all tokens over the total time.
+    stream, all tokens over the total time. It is left out if there were earlier calls.
     """
     usage, cost = answer.usage, answer.cost
     tokens_in, tokens_out = (token_count(usage, f"{name}_tokens") for name in ("prompt", "completion"))
+    if earlier:
+        return _total_line(earlier, tokens_in or 0, tokens_out or 0, cost)
     counts = ["?" if count is None else count for count in (tokens_in, tokens_out)]
-    parts = [f"{counts[0]} tokens in, {counts[1]} out" if usage else "the server reported no token counts"]
+    parts = [f"{counts[0]} tokens in, {counts[1]} out" if usage else NO_COUNTS]
     if answer.is_fallback:
         parts.insert(0, f"answered by {answer.model}")
     if answer.is_cached:
-        return ", ".join(["cached", *parts])
+        # The call that stored the answer may not have asked for token counts.
+        return ", ".join(["cached", *parts]) if usage else "cached"
     if cost is not None:
         parts.append(f"${cost:.6f}")
     first, last = answer.replies[0], answer.replies[-1]
@@ -158,3 +176,12 @@ def usage_line(answer: Answer) -> str:
         is_stream = len(answer.replies) == 1 and writing > 0
         parts.append(f"{(tokens_out - 1) / writing if is_stream else tokens_out / total:.1f} tokens/s")
     return ", ".join(parts)
+
+
+def _total_line(earlier: EarlierCalls, tokens_in: int, tokens_out: int, cost: float | None) -> str:
+    tokens_in, tokens_out = earlier.tokens_in + tokens_in, earlier.tokens_out + tokens_out
+    parts = [f"{tokens_in} tokens in, {tokens_out} out" if tokens_in or tokens_out else NO_COUNTS]
+    costs = [usd for usd in (earlier.cost, cost) if usd is not None]
+    if costs:
+        parts.append(f"${sum(costs):.6f}")
+    return ", ".join([*parts, f"total {time.monotonic() - earlier.started:.2f} s"])

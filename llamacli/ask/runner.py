@@ -21,7 +21,7 @@ from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
-    from llamacli.ask.printer import Printer
+    from llamacli.ask.printer import EarlierCalls, Printer
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
 
@@ -40,6 +40,8 @@ class Runner:
         #: Requests token counts even if they are not shown.
         self.requests_usage = options[NetworkOptions].usage_log is not None
         self.reader = AnswerReader(options, self.output_options.allow_truncated, stderr.note)
+        #: What the usage line adds to the last call.
+        self.earlier_calls: EarlierCalls | None = None
 
     @property
     def in_chunks(self) -> bool:
@@ -125,7 +127,7 @@ class Runner:
         if self.usage_options.usage:
             from llamacli.ask.printer import usage_line
 
-            self.stderr.line(usage_line(answer), "2")
+            self.stderr.line(usage_line(answer, self.earlier_calls), "2")
         if answer.error and not is_kept:
             raise answer.error
         return answer

@@ -11,9 +11,11 @@ from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import InputOptions, MapOptions, OutputOptions
 from llamacli.ask.overflow import estimate_tokens, split
 from llamacli.ask.params import Params
+from llamacli.ask.printer import EarlierCalls
 from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
 from llamacli.batch.input.items import Item, Items, Template
 from llamacli.batch.options import LimitOptions
+from llamacli.batch.output.progress import Stats
 from llamacli.batch.output.rows import Row
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
@@ -45,8 +47,8 @@ class PartMapper:
         self.server = cache(lambda: endpoint.resolve(options[EndpointOptions], env))
         self._asked = question(options.operands("prompt"), options[InputOptions], env.input)
         self._was_cut = False
-        #: What the answers have cost in USD.
-        self._cost = 0.0
+        #: What asking about the parts took, None if the text was short enough.
+        self.calls: EarlierCalls | None = None
 
     def requests(self) -> Iterator[ChatRequest]:
         """Yields the requests for the parts.
@@ -134,12 +136,19 @@ class PartMapper:
             if len(answers.texts) < parts.count or not parts.is_read:
                 raise error
         self._was_cut = self._was_cut or answers.was_cut
-        self._cost += runner.stats.cost or 0
+        self._add_calls(runner.stats)
         return [answers.texts[index] for index in sorted(answers.texts)]
+
+    def _add_calls(self, stats: Stats) -> None:
+        before = self.calls or EarlierCalls(0, 0, None, stats.started)
+        costs = [usd for usd in (before.cost, stats.cost) if usd is not None]
+        tokens_in, tokens_out = before.tokens_in + stats.tokens_in, before.tokens_out + stats.tokens_out
+        self.calls = EarlierCalls(tokens_in, tokens_out, sum(costs) if costs else None, before.started)
 
     def _limits(self) -> LimitOptions:
         pool = self._options[MapOptions]
-        budget = None if pool.max_cost is None else max(0.0, pool.max_cost - self._cost)
+        spent = (self.calls and self.calls.cost) or 0.0
+        budget = None if pool.max_cost is None else max(0.0, pool.max_cost - spent)
         return LimitOptions({"jobs": pool.jobs, "rpm": pool.rpm, "max_cost": budget}, pool.origins)
 
 

@@ -50,6 +50,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if options[PreviewOptions].is_used:
             return print_requests(mapper.requests(), options, env)
     content = mapper.content() if mapper else prompt.content(options, env)
+    runner.earlier_calls = mapper.calls if mapper else None
     messages = [*context, {"role": "user", "content": prompt.require_content(content)}]
     body = runner.build_body(messages)
     is_kept = os.isatty(1) if follow_up.save is None else follow_up.save

@@ -87,6 +87,8 @@ def test_neither_network_nor_key_nor_requests_is_needed(world: World) -> None:
 def test_usage_says_cached(world: World) -> None:
     world.call("ask", "--cache", "1d", "-u", "Hi")
     assert world.call("ask", "--cache", "1d", "-u", "Hi").err == "llamacli: cached, 67 tokens in, 46 out\n"
+    world.call("ask", "--cache", "1d", "Ho")
+    assert world.call("ask", "--cache", "1d", "-u", "Ho").err == "llamacli: cached\n"
 
 
 def test_json_and_chunks_come_from_the_stored_document(world: World) -> None:

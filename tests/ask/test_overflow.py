@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llamacli.ask.overflow import estimate_tokens, keep, split
-from tests.support.fake_api import MODEL, Handler, answer, document, error
+from tests.support.fake_api import MODEL, Handler, answer, document, error, respond
 from tests.support.world import World
 
 LINES = "".join(f"this is line number {number}\n" for number in range(1, 1001))
@@ -177,6 +177,25 @@ def test_map_asks_again_until_the_answers_fit(world: World) -> None:
     result = world.call("ask", "--overflow", "map", "--max-input", "60", "Sum up:", stdin=LINES)
     assert (result.status, result.out) == (0, "final\n")
     assert len([prompt for prompt in library.prompts if "\n\nanswer" in prompt]) > 1
+
+
+@pytest.mark.parametrize(("limit", "rounds"), [("3000", 1), ("60", 2), ("1000000", 0)])
+def test_usage_sums_the_parts_and_the_last_call(world: World, limit: str, rounds: int) -> None:
+    library = Library()
+    world.api.will(library)
+    result = world.call("ask", "-u", "-q", "--overflow", "map", "--max-input", limit, "Sum up:", stdin=LINES)
+    calls = len(library.prompts)
+    assert (result.status, calls > 1) == (0, rounds > 0)
+    assert result.err.startswith(f"llamacli: {67 * calls} tokens in, {46 * calls} out, total ")
+
+
+def test_usage_adds_up_the_cost_of_the_parts(world: World) -> None:
+    world.api.will(respond)
+    arguments = ["--overflow", "map", "--max-input", "3000", "Sum up:"]
+    result = world.call("ask", "-u", "-q", *arguments, stdin=LINES)
+    calls = len(world.api.requests)
+    assert calls > 1
+    assert f" out, ${0.000123 * calls:.6f}, total " in result.err
 
 
 def test_map_keeps_answers_that_are_no_shorter_than_the_parts(world: World) -> None:

@@ -91,7 +91,7 @@ class Stats:
         self.started = time.monotonic()
         #: Failed items that --resume would ask again.
         self.resumable = 0
-        self.answered = self.failed = self.reused = self.retries = self._tokens_in = self._tokens_out = 0
+        self.answered = self.failed = self.reused = self.retries = self.tokens_in = self.tokens_out = 0
         #: USD, None if the server reports no cost.
         self.cost: float | None = None
         #: How often each reason occurred, and the first message with it.
@@ -120,8 +120,8 @@ class Stats:
             self.answered += 1
         self.retries += max(row["attempts"] - 1, 0)
         tokens_in, tokens_out = token_counts(row["usage"])
-        self._tokens_in += tokens_in
-        self._tokens_out += tokens_out
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
 
     def _add_error(self, row: Row, message: str) -> None:
         # Without the ids and the item's own file and line.
@@ -160,8 +160,8 @@ class Stats:
         parts.append(f"{seconds:.1f} s")
         if self.answered:
             parts.append(f"{self.answered / max(seconds, 0.001):.1f}/s")
-        if self._tokens_in or self._tokens_out:
-            parts.append(f"{self._tokens_in} tokens in, {self._tokens_out} out")
+        if self.tokens_in or self.tokens_out:
+            parts.append(f"{self.tokens_in} tokens in, {self.tokens_out} out")
         if self.cost is not None:
             parts.append(f"${self.cost:.6f}")
         return ", ".join(parts)
