@@ -1,11 +1,13 @@
 """Opens a client: connects in a thread while requests is being imported."""
 
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
 from llamacli.config.settings import load as load_settings
+from llamacli.errors import LlamaError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import DEFAULT_BASE_URL, BaseUrlType, NetworkOptions, certificates
 from llamacli.http.request import is_loopback
@@ -27,7 +29,10 @@ HARMLESS_FLAGS = {
     *("--json", "--stream", "--no-stream", "--no-stdin"),
 }
 #: Settings that change whether or where a call is made.
-DECISIVE_SETTINGS = ("LLAMACLI_CONNECT_TIMEOUT", "LLAMACLI_MAX_TIME", "LLAMACLI_CACHE", "LLAMACLI_OFFLINE")
+DECISIVE_SETTINGS = (
+    *("LLAMACLI_CONNECT_TIMEOUT", "LLAMACLI_MAX_TIME", "LLAMACLI_CA_BUNDLE"),
+    *("LLAMACLI_CACHE", "LLAMACLI_OFFLINE"),
+)
 
 #: The connection that connect_early has begun, for the first client.
 _early: dict[str, "Preconnect | None"] = {"connection": None}
@@ -59,12 +64,17 @@ def connect_early(words: list[str]) -> None:
 
     if has_any_proxy():
         return
-    # An invalid URL is reported later. A closed standard descriptor must not become the connection.
-    with suppress(ValueError, OSError, RuntimeError):
+    # Errors are reported later. A closed standard descriptor must not become the connection.
+    with suppress(ValueError, OSError, RuntimeError, LlamaError):
         for descriptor in (0, 1, 2):
             os.fstat(descriptor)
         if url[0].startswith("https://"):
-            _early["connection"] = Preconnect(str(BaseUrlType().parse(url[0])), NetworkOptions.connect_timeout)
+            # The thread must not wait for Python's lock at each step while this one imports.
+            sys.setswitchinterval(0.0005)
+            options = NetworkOptions({}, {}, {}, "ask")
+            bundle = certificates(options)
+            early = _early["connection"] = Preconnect(str(BaseUrlType().parse(url[0])), options.connect_timeout)
+            early.secure(bundle)
 
 
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":

@@ -239,10 +239,11 @@ GATED_SCRIPT = GATED_SCRIPT.replace("class Gate", "gate = sys.argv.pop(1)\n\ncla
 
 
 def start_at(api: FakeApi, world: World, folder: Path) -> Path:
-    """Points the program to a server over TLS; returns the file that its first connection creates."""
+    """Points the program to a server over TLS; returns the file that its first handshake creates."""
     gate = folder / "gate"
 
     def greet(handler: Handler) -> None:
+        shake_hands(handler)
         gate.touch()
 
     api.greeting = greet
@@ -252,7 +253,7 @@ def start_at(api: FakeApi, world: World, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("arguments", [["Hi"], ["-m", "x", "--json", "Hi"]])
-def test_over_tls_it_begins_before_the_command_line_is_parsed(
+def test_over_tls_it_is_ready_before_the_command_line_is_parsed(
     world: World, tls: FakeApi, tmp_path: Path, arguments: list[str]
 ) -> None:
     gate = start_at(tls, world, tmp_path)
@@ -271,6 +272,7 @@ def test_over_tls_it_begins_before_the_command_line_is_parsed(
         (["--base-url", "https://localhost:1/v1", "--connect-timeout", "0.1", "Hi"], {}),
         (["-t", "9", "Hi"], {"AIMLAPI_API_KEY": "", "LLAMACLI_KEY_FILE": ""}),
         (["-t", "9", "Hi"], {"LLAMACLI_MAX_TIME": "5"}),
+        (["-t", "9", "Hi"], {"LLAMACLI_CA_BUNDLE": "ca.pem"}),
         (["-t", "9", "Hi"], {"ALL_PROXY": "http://127.0.0.1:1"}),
         (["-t", "9", "Hi"], {"AIMLAPI_BASE_URL": "https://localhost:99999/v1"}),
     ],

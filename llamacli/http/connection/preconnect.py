@@ -111,8 +111,10 @@ class Preconnect:
     def secure(self, bundle: str | None) -> None:
         """Imports what a handshake needs and lets it begin.
 
-        Without a bundle, requests' own certificates are used.
+        Without a bundle, requests' own certificates are used. Only the first call counts.
         """
+        if self._is_secured:
+            return
         import certifi
 
         from llamacli.http.connection import tls
