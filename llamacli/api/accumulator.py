@@ -13,9 +13,12 @@ NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
 
 
 class Increment(NamedTuple):
-    """What a chunk adds to the text of the choice that came first."""
+    """Chunks that arrived together.
 
-    chunk: Chunk
+    `content` and `reasoning` are what they add to the choice that came first.
+    """
+
+    chunks: list[Chunk]
     content: str
     reasoning: str
 
@@ -33,6 +36,8 @@ class Accumulator:
         self._choices: dict[int, _PartialChoice] = {}
         self._first_choice: _PartialChoice | None = None
         self._finished_keys: set[int] = set()
+        #: The error that the server reports in a choice.
+        self.error: object = None
         #: The whole completion, if it came as one.
         self._document: Chunk | None = None
         self._has_document = False
@@ -40,18 +45,18 @@ class Accumulator:
         self._document_keys: list[int] = []
         self._completion: Completion | None = None
 
-    def add(self, chunk: Chunk) -> Increment:
-        """Adds a chunk and returns what it adds.
-
-        Raises ValueError if it does not have the API's shape.
-        """
+    def add(self, chunk: Chunk) -> None:
+        """Adds a chunk. Raises ValueError if it does not have the API's shape."""
         self._completion = None
         try:
             self._add(chunk)
         except (AttributeError, TypeError, RecursionError):
             raise ValueError("unexpected shape") from None
+
+    def increment(self, chunks: list[Chunk]) -> Increment:
+        """Returns the text since the last call, with the chunks that it came in."""
         first = self._first_choice
-        return Increment(chunk, first.new_text("content"), first.new_reasoning()) if first else Increment(chunk, "", "")
+        return Increment(chunks, first.new_text("content") if first else "", first.new_reasoning() if first else "")
 
     def _add(self, chunk: Chunk) -> None:
         parts = chunk.get("choices") or []
@@ -68,10 +73,13 @@ class Accumulator:
             if part.get("finish_reason"):
                 self._finished_keys.add(key)
             choice.add(part)
+            if choice.error:
+                self.error = self.error or choice.error
+        fields = self._top_level
         for name, value in chunk.items():
             # Late chunks have `usage: null` and `id: ""`, which do not replace real values.
-            if name != "choices" and (value or name not in self._top_level):
-                self._top_level[name] = value
+            if (value or name not in fields) and name != "choices":
+                fields[name] = value
 
     def _use_document(self, chunk: Chunk, parts: list[JsonObject]) -> list[int] | None:
         """Makes a completion the answer and returns its choices' keys.
@@ -105,11 +113,6 @@ class Accumulator:
     def has_choices(self) -> bool:
         """True if any choice has begun."""
         return bool(self._choices)
-
-    @property
-    def error(self) -> object:
-        """The error that the server reports in a choice, else None."""
-        return next((choice.error for choice in self._choices.values() if choice.error), None)
 
     @property
     def growth(self) -> int:
@@ -152,6 +155,7 @@ class _PartialChoice:
         self.error: object = None
 
     def add(self, part: JsonObject) -> None:
+        fields = self._fields
         for key, value in part.items():
             if key == "delta":
                 self._add_delta(value or {})
@@ -160,13 +164,16 @@ class _PartialChoice:
                 message = _checked(value or {}, dict)
                 if "delta" not in part:
                     self._add_delta({name: self._suffix_of(name, text) for name, text in message.items()})
-            elif key == "logprobs" and isinstance(self._fields.get(key), dict) and value:
-                _merge(self._fields[key], value)
-            elif key == "finish_reason" and is_worse(self._fields.get(key), value):
-                pass
-            elif value or key not in self._fields:
+            elif not value:
+                fields.setdefault(key, value)
+            elif key == "logprobs":
+                if isinstance(fields.get(key), dict):
+                    _merge(fields[key], value)
+                else:
+                    fields[key] = deepcopy(value)
+            elif key != "finish_reason" or not is_worse(fields.get(key), value):
                 self.error = value if key == "error" else self.error
-                self._fields[key] = deepcopy(value) if key == "logprobs" else value
+                fields[key] = value
 
     def _suffix_of(self, name: str, value: object) -> object:
         """Returns what a whole message adds to the text before it."""
@@ -174,15 +181,16 @@ class _PartialChoice:
 
     def _add_delta(self, delta: JsonObject) -> None:
         for key, value in delta.items():
-            if key == "error" and value:
-                self.error = value
             if isinstance(value, str) and key not in NON_TEXT_KEYS:
                 pieces = self.texts.get(key)
                 if pieces is None:
                     pieces = self.texts[key] = []
                     self._message[key] = None
                 pieces.append(value)
-                self.growth += value != ""
+                if value:
+                    self.growth += 1
+                    if key == "error":
+                        self.error = value
             elif key == "content" and value is not None:
                 parts = {key: joined_text(_checked(value, list)), "reasoning_content": joined_reasoning(value)}
                 self._add_delta({name: text for name, text in parts.items() if text or name == key})
@@ -192,6 +200,8 @@ class _PartialChoice:
                 _merge(self._message.setdefault(key, {}), value)
             elif value or key not in self._message:
                 self._message[key] = value
+                if key == "error":
+                    self.error = value or self.error
 
     def _add_tool_calls(self, parts: list[JsonObject] | None) -> None:
         if parts is None:
@@ -242,7 +252,9 @@ def _checked(value: Json, kind: type) -> Json:
 
 def _index(part: JsonObject) -> int:
     """Returns the index of a choice, 0 if it has none. Raises TypeError."""
-    index = part.get("index") or 0
+    index = part.get("index")
+    if not index:
+        return 0
     if isinstance(index, str) and index.isdecimal() and len(index) < 10:
         return int(index)
     return int(_checked(index, int))

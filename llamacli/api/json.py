@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 Json = Any
 JsonObject = dict[str, Json]
 
+_DECODER = json.JSONDecoder()
+
 
 def loads(text: str) -> Json:
     """Reads JSON as a server sends it.
@@ -15,9 +17,16 @@ def loads(text: str) -> Json:
     Raises ValueError if it is not JSON, or nested too deeply.
     """
     try:
-        return json.loads(text)
+        # Chunks have no white space around them; json.loads() takes twice the time to find that out.
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ValueError:
+        pass
+    try:
+        return json.loads(text)
     except json.JSONDecodeError:
         raise
     except ValueError:

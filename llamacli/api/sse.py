@@ -117,14 +117,13 @@ class Decoder:
             if not line:
                 if self._data or self._bare:
                     self._dispatch(events)
-                self._name, self._data, self._size = "", [], 0
+                self._name = ""
             elif line.startswith("data:"):
                 if self._bare:
                     self._drop_bare()
                 value = line[6:] if line.startswith("data: ") else line[5:]
                 # Some gateways put the field in front of an existing one.
-                self._data.append(value[5:].lstrip() if value.startswith("data:") else value)
-                self._grow(len(line))
+                self._add_data(value[5:].lstrip() if value.startswith("data:") else value)
             else:
                 self._take_line(line, events)
         return events
@@ -143,8 +142,7 @@ class Decoder:
         if field == "event":
             self._name = value.removeprefix(" ")
         elif field == "data":
-            self._data.append("")
-            self._grow(0)
+            self._add_data("")
         elif not field or field in ("id", "retry"):
             pass
         elif self._bare or line.lstrip()[:1] in ("{", "["):
@@ -192,12 +190,16 @@ class Decoder:
         if self._bare:
             self._drop_bare()
         if self._data:
-            events.extend(_separate(Event("\n".join(self._data), self._name)))
+            if len(self._data) == 1:
+                events.append(Event(self._data[0], self._name))
+            else:
+                events.extend(_separate(Event("\n".join(self._data), self._name)))
             self._is_done = self._is_done or events[-1].is_done
-        self._data, self._size = [], 0
+            self._data, self._size = [], 0
 
-    def _grow(self, size: int) -> None:
-        self._size += size + LINE_OVERHEAD_BYTES
+    def _add_data(self, value: str) -> None:
+        self._data.append(value)
+        self._size += len(value) + LINE_OVERHEAD_BYTES
         if self._size > MAX_EVENT_BYTES:
             raise EventTooLong
 
@@ -231,7 +233,7 @@ def _separate(event: Event) -> list[Event]:
 
     Some servers separate them like this.
     """
-    if "\n" not in event.data or event.is_whole:
+    if event.is_whole:
         return [event]
     events = [Event(line, event.name) for line in event.data.split("\n") if line.strip()]
     return events if events and all(part.is_whole for part in events) else [event]

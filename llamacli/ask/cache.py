@@ -40,7 +40,7 @@ class CachedReply:
         from llamacli.api.accumulator import Accumulator
 
         self.accumulator = Accumulator(choices)
-        self._increment = self.accumulator.add(cast("JsonObject", completion))
+        self.accumulator.add(cast("JsonObject", completion))
         self._completion = completion
         self.started = self.first_text = self.last_text = self.last_chunk = time.monotonic()
 
@@ -48,8 +48,8 @@ class CachedReply:
         """Returns the error as it is: there was no request."""
         return error
 
-    def __iter__(self) -> Iterator[list["Increment"]]:
-        yield [self._increment._replace(chunk=_as_chunk(self._completion))]
+    def __iter__(self) -> Iterator["Increment"]:
+        yield self.accumulator.increment([_as_chunk(self._completion)])
 
 
 class AnswerCache:

@@ -53,8 +53,8 @@ class Printer:
         """
         with self._writer() if self.is_live else nullcontext(self._out) as page:
             try:
-                for increments in reply:
-                    self._show(increments, page)
+                for increment in reply:
+                    self._show(increment, page)
             except LlamaError:
                 # If a reply breaks off, what arrived is still printed.
                 page.write(self._splitter.finish()[1])
@@ -64,13 +64,13 @@ class Printer:
         elif not self._reader.keeps_thinking:
             self._write_reasoning(without_thinking(reply.accumulator.completion(), is_whole=True)[1])
 
-    def _show(self, increments: list["Increment"], page: "LiveMarkdown | Output") -> None:
-        self._write_reasoning("".join(increment.reasoning for increment in increments), page)
+    def _show(self, increment: "Increment", page: "LiveMarkdown | Output") -> None:
+        self._write_reasoning(increment.reasoning, page)
         if self._in_chunks:
-            for increment in increments:
-                self._out.document(increment.chunk, line=True)
+            for chunk in increment.chunks:
+                self._out.document(chunk, line=True)
         elif self.is_live:
-            reasoning, text = self._splitter.feed("".join(increment.content for increment in increments))
+            reasoning, text = self._splitter.feed(increment.content)
             self._write_reasoning(reasoning, page)
             page.write(text)
 

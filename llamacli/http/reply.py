@@ -85,8 +85,8 @@ class Reply(Body):
         """Returns the error with the ids of this reply's request."""
         return self._call.error(error.status, error.message, error.hint)
 
-    def __iter__(self) -> Iterator[list[Increment]]:
-        """Yields what each chunk adds, as lists of what came together.
+    def __iter__(self) -> Iterator[Increment]:
+        """Yields the chunks that came together, and the text in them.
 
         A whole completion is a single chunk. The first bytes decide what a body is:
         servers send streams unasked, documents in place of streams, and either under
@@ -102,9 +102,9 @@ class Reply(Body):
             increments = self._whole(blocks)
         else:
             raise self._not_an_answer(start)
-        for parts in increments:
+        for increment in increments:
             self._take_time()
-            yield parts
+            yield increment
 
     def _take_time(self) -> None:
         self.last_chunk = time.monotonic()
@@ -113,32 +113,34 @@ class Reply(Body):
             if self.first_text == self.started:
                 self.first_text = self.last_chunk
 
-    def _stream(self, blocks: Iterator[bytes]) -> Iterator[list[Increment]]:
+    def _stream(self, blocks: Iterator[bytes]) -> Iterator[Increment]:
         for events in self.events(blocks):
             yield from self._increments(events)
 
-    def _increments(self, events: list[sse.Event]) -> Iterator[list[Increment]]:
-        increments: list[Increment] = []
-        for event in events:
-            try:
+    def _increments(self, events: list[sse.Event]) -> Iterator[Increment]:
+        chunks: list[JsonObject] = []
+        try:
+            for event in events:
                 for chunk in self._chunks(event):
-                    increments.append(self._accumulate(chunk))
+                    self._accumulate(chunk)
+                    chunks.append(chunk)
                 if self.accumulator.error and not self._is_done:
                     raise self._server_error(error_message(self.accumulator.error))
-            except LlamaError:
-                # What arrived with it is printed before the error.
-                yield increments
-                raise
-        if increments:
-            yield increments
+        except LlamaError:
+            # What arrived with it is printed before the error.
+            yield self.accumulator.increment(chunks)
+            raise
+        if chunks:
+            yield self.accumulator.increment(chunks)
 
-    def _chunks(self, event: sse.Event) -> Iterator[JsonObject]:
-        """Yields the chunks in an event, none for a keep-alive.
+    def _chunks(self, event: sse.Event) -> list[JsonObject]:
+        """Returns the chunks in an event, none for a keep-alive.
 
         Usually there is one.
         """
-        if (not event.data and not event.is_error) or event.name in PING_NAMES:
-            return
+        is_error = event.is_error if event.name else False
+        if (not event.data and not is_error) or event.name in PING_NAMES:
+            return []
         try:
             value = loads(event.data)
         except ValueError:
@@ -146,15 +148,14 @@ class Reply(Body):
             if event.is_error_text and not self._is_done:
                 raise self._server_error(event.data) from None
             if self._is_complete:
-                return
+                return []
             raise self.error("the server sent malformed JSON") from None
-        for chunk in value if isinstance(value, list) else [value]:
-            if self._is_done and not (isinstance(chunk, dict) and chunk.get("choices")):
-                continue
-            if chunk or event.is_error:
-                yield self._validate(chunk, event.is_error)
+        chunks = value if isinstance(value, list) else [value]
+        if self._is_done:
+            chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and chunk.get("choices")]
+        return [self._validate(chunk, is_error) for chunk in chunks if chunk or is_error]
 
-    def _whole(self, blocks: Iterator[bytes]) -> Iterator[list[Increment]]:
+    def _whole(self, blocks: Iterator[bytes]) -> Iterator[Increment]:
         data = self._read(blocks)
         try:
             value = loads(data)
@@ -169,11 +170,14 @@ class Reply(Body):
                 raise self.malformed() from None
             return
         documents = value if isinstance(value, list) and value else [value]
-        yield [self._accumulate(self._validate(document, False)) for document in documents]
+        chunks = [self._validate(document, False) for document in documents]
+        for chunk in chunks:
+            self._accumulate(chunk)
+        yield self.accumulator.increment(chunks)
 
-    def _accumulate(self, chunk: JsonObject) -> Increment:
+    def _accumulate(self, chunk: JsonObject) -> None:
         try:
-            return self.accumulator.add(chunk)
+            self.accumulator.add(chunk)
         except ValueError:
             raise self.error("the server sent a chunk of an unexpected shape") from None
 

@@ -74,7 +74,8 @@ def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end
     taken = ""
     for part in sse.events(cut(data + end, places)):
         for found in part:
-            taken += answer.add(json.loads(found.data)).content
+            answer.add(json.loads(found.data))
+            taken += answer.increment([]).content
     assert taken == "".join(texts)
     assert answer.completion()["choices"][0]["message"]["content"] == taken
 

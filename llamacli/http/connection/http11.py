@@ -92,21 +92,26 @@ class StrictResponse(HTTPResponse):
         data = super().read1(n)
         if not data or not self.chunked or n < 0:
             return data
-        pieces, size = [data], len(data)
-        while size < n and self._has_whole_chunk():
-            data = super().read1(n - size)
-            pieces.append(data)
-            size += len(data)
-        return b"".join(pieces)
+        return b"".join([data, *self._buffered_chunks(n - len(data))])
 
-    def _has_whole_chunk(self) -> bool:
+    def _buffered_chunks(self, n: int) -> list[bytes]:
+        """Reads the whole chunks that are in the buffer, up to n bytes."""
         if getattr(self, "chunk_left", None) != 0 or self.fp.tell() >= self._counter.count:
-            return False
+            return []
         # Something is buffered, so this does not wait.
         ahead = self.fp.peek()
-        match = re.match(CHUNK_BOUNDARY, ahead)
-        size = int(match[1], 16) if match else 0
-        return bool(match and 0 < size <= len(ahead) - match.end())
+        boundary = re.compile(CHUNK_BOUNDARY)
+        chunks: list[bytes] = []
+        end = 0
+        while match := boundary.match(ahead, end):
+            start, size = match.end(), int(match[1], 16)
+            n -= size
+            if not 0 < size <= len(ahead) - start or n < 0:
+                break
+            end = start + size
+            chunks.append(ahead[start:end])
+        self.fp.read(end)
+        return chunks
 
 
 class _CountingReader(RawIOBase):
