@@ -14,7 +14,7 @@ from llamacli import shadowing_hint, signals
 from llamacli.cli import app, resolve
 from llamacli.cli.spec import LoadedOptions, ParsedCall
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import Stderr
 
 #: Memory reserved for reporting a MemoryError.

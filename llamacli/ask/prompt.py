@@ -10,8 +10,7 @@ from llamacli.ask.options import ContextOptions, InputOptions
 from llamacli.ask.params import Params
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.environment import Environment
-from llamacli.stdio.input import InputReader, display_path
+from llamacli.stdio.input import Environment, InputReader, display_path
 
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile

@@ -16,7 +16,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
 

@@ -22,7 +22,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 
 if TYPE_CHECKING:
     from llamacli.http.client import Client

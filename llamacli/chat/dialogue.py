@@ -15,7 +15,7 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 from llamacli.stdio.shell import edit_prompt
 

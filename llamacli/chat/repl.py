@@ -15,7 +15,7 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.config.paths import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.endpoint import Endpoint
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import is_dumb
 
 

@@ -13,7 +13,7 @@ from llamacli.cli.spec import LoadedOptions, ParsedCall
 from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 
 
 def load(call: ParsedCall, env: Environment, settings: Mapping[str, Setting] | None = None) -> LoadedOptions:

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple, cast
 from llamacli.cli.table import AnyOptions, Flag, Operand, Options, Raw, describe
 from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 
 
 class HelpOptions(Options):

@@ -12,7 +12,7 @@ from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import PreviewOptions
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """

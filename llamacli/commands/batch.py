@@ -22,9 +22,8 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
-from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import descriptor, is_direct
-from llamacli.stdio.input import display_path
+from llamacli.stdio.input import Environment, display_path
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:

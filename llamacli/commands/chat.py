@@ -17,7 +17,7 @@ from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, PreviewOptions
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """

@@ -16,8 +16,8 @@ from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config.paths import CONFIG, DATA
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import shell_quoted
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """

@@ -27,9 +27,9 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio import table, terminal
-from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = "Without a topic, prints what `llamacli --help` does."

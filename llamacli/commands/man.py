@@ -7,7 +7,7 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import Switch
 from llamacli.errors import ExitStatus
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """

@@ -17,8 +17,8 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import Request
 from llamacli.stdio import table
-from llamacli.stdio.environment import Environment
 from llamacli.stdio.files import write_atomically
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """

@@ -19,7 +19,7 @@ from llamacli.cli.types import Age, ParamType, Switch
 from llamacli.config.paths import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:

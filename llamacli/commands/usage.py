@@ -13,7 +13,7 @@ from llamacli.cli.table import Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = """

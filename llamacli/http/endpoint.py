@@ -9,7 +9,7 @@ from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, Settings, Sourc
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import DEFAULT_BASE_URL, EndpointOptions
 from llamacli.http.request import is_loopback
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 
 KEYS_PAGE = "https://aimlapi.com/app/keys"
 MAX_KEY_BYTES = 1 << 16

@@ -8,8 +8,8 @@ from llamacli.config.settings import KEY_VARIABLES
 from llamacli.http import endpoint, request
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions, certificates
 from llamacli.http.request import Request
-from llamacli.stdio.environment import Environment
 from llamacli.stdio.escape import shell_quoted
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 

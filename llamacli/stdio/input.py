@@ -1,4 +1,4 @@
-"""Input: stdin, files and arguments, read as UTF-8 text."""
+"""Input: settings, stdin, files and arguments, read as UTF-8 text."""
 
 import codecs
 import fcntl
@@ -12,31 +12,19 @@ from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
 
+from llamacli.config import settings
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.escape import shell_quoted
+from llamacli.stdio.stderr import Stderr
 
 #: Seconds without a byte after which a note says what the program is waiting for.
 WAITING_NOTE_SECONDS = 2.0
 
 BLOCK_BYTES = 1 << 18
 
-#: Byte order marks of encodings other than UTF-8, the longer ones first.
-BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
-
-#: The first bytes of the picture formats that models accept, except WebP, whose mark contains a length.
-PICTURE_MARKS = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-}
-
-PICTURE_MARK_BYTES = 12
+#: How UTF-16 starts, and UTF-32 without a NUL byte in front.
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: Bytes of a file by which a picture or an encoding is recognized.
+START_BYTES = 12
 
 #: Folders that hold the open descriptors of this process.
 DESCRIPTOR_FOLDERS = ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd", "/proc/thread-self/fd")
@@ -200,6 +188,8 @@ class InputReader:
         """
         if is_stdin(path):
             self.claim_stdin(f"--file {path}")
+        from llamacli.stdio.encoding import picture_type
+
         blocks = _with_long_start(self.stdin_blocks(self.max_time) if is_stdin(path) else self.file_blocks(path))
         first = next(blocks, b"")
         blocks = chain([first], blocks)
@@ -293,75 +283,37 @@ class InputReader:
         offset, start = 0, b""
         blocks = _with_long_start(blocks)
         for block in chain(blocks, [b""]):
-            if not offset:
-                start = block[:PICTURE_MARK_BYTES]
-                check_encoding(block, origin, path)
-            elif path and b"\0" in block:
-                raise _binary_error(origin, start, offset + block.index(b"\0"))
+            start = start or block[:START_BYTES]
+            if (path or not offset) and (b"\0" in block or (not offset and block[:2] in UTF16_MARKS)):
+                from llamacli.stdio.encoding import binary_error, check_encoding
+
+                if not offset:
+                    check_encoding(block, origin, path)
+                raise binary_error(origin, start, offset + block.index(b"\0"))
             try:
                 parts.append(decoder.decode(block, final=not block))
             except UnicodeDecodeError as error:
+                from llamacli.stdio.encoding import binary_error, invalid_byte_error
+
                 # --lossy would not make text of a file with NUL bytes.
                 if path and any(b"\0" in rest for rest in chain([block], islice(blocks, 64))):
-                    raise _binary_error(origin, start) from None
+                    raise binary_error(origin, start) from None
                 line = sum(part.count("\n") for part in parts) + error.object.count(b"\n", 0, error.start) + 1
                 # The decoder may have kept the first bytes of a character from the block before.
                 place = f"offset {offset + len(block) - len(error.object) + error.start}, line {line}"
-                what = f"{origin} is not UTF-8: byte 0x{error.object[error.start]:02x} at {place}"
                 todo = "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent"
-                raise LlamaError(ExitStatus.USAGE, what, _picture_hint(start, origin) or todo) from None
+                raise invalid_byte_error(origin, error.object[error.start], place, start, todo) from None
             offset += len(block)
         return "".join(parts)
 
 
-def check_encoding(block: bytes, origin: str, path: str = "") -> None:
-    """Raises LlamaError (usage) if a text is not UTF-8.
+class Environment:
+    """The surroundings of one call, created once in main and passed down."""
 
-    Its first block starts like UTF-16 or UTF-32, or holds NUL bytes.
-    """
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if block.startswith(mark)), "")
-    if not encoding and b"\0" in block:
-        encoding = _guess_encoding(block[:1024])
-        if not encoding:
-            raise _binary_error(origin, block, block.index(b"\0"))
-    if encoding:
-        todo = f"convert it first: iconv -f {encoding} -t UTF-8 {shell_quoted(path) if path else ''}".rstrip()
-        raise LlamaError(ExitStatus.USAGE, f"{origin} is {encoding}, not UTF-8", todo)
-
-
-def _guess_encoding(start: bytes) -> str:
-    """Returns the encoding of Latin text without a byte order mark.
-
-    Returns "" for anything else.
-    """
-    for name, width, position in (("UTF-32LE", 4, 0), ("UTF-32BE", 4, 3), ("UTF-16LE", 2, 0), ("UTF-16BE", 2, 1)):
-        units = len(start) // width
-        used = start[position : units * width : width]
-        if units and b"\0" not in used and start[: units * width].count(0) == units * (width - 1):
-            return name
-    return ""
-
-
-def _binary_error(origin: str, start: bytes, offset: int | None = None) -> LlamaError:
-    where = "" if offset is None else f": NUL byte at offset {offset}"
-    todo = _picture_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
-    return LlamaError(ExitStatus.USAGE, f"{origin} is not text{where}", todo)
-
-
-def _picture_hint(start: bytes, origin: str) -> str:
-    if not picture_type(start):
-        return ""
-    return "to send a picture, use --file" + (" -" if origin == "stdin" else "")
-
-
-def picture_type(start: bytes) -> str:
-    """Returns the media type of a picture by its first bytes.
-
-    PNG, JPEG, WebP and GIF are known. Returns "" for anything else.
-    """
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "image/webp"
-    return next((name for mark, name in PICTURE_MARKS.items() if start.startswith(mark)), "")
+    def __init__(self, stderr: Stderr) -> None:
+        self.stderr = stderr
+        self.input = InputReader(stderr.note)
+        self.settings = settings.load(stderr.note)
 
 
 def is_stdin(path: str) -> bool:
@@ -397,7 +349,7 @@ def _with_long_start(blocks: Iterator[bytes]) -> Iterator[bytes]:
     start = b""
     for block in blocks:
         start += block
-        if len(start) >= PICTURE_MARK_BYTES:
+        if len(start) >= START_BYTES:
             break
     if start:
         yield start

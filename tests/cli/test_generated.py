@@ -68,7 +68,7 @@ from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus
 from llamacli.http.options import EndpointOptions, NetworkOptions
-from llamacli.stdio.environment import Environment
+from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = "Prints the number of tokens that MODEL takes."

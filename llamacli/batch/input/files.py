@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, SourceFile, Template
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.input import InputReader, check_encoding, display_path, is_stdin
+from llamacli.stdio.encoding import check_encoding
+from llamacli.stdio.input import InputReader, display_path, is_stdin
 
 BLOCK_BYTES = 1 << 16
 
