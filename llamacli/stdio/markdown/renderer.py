@@ -8,34 +8,17 @@ be copied.
 
 import copy
 import re
-from typing import NamedTuple
 
-from llamacli.stdio.markdown.highlight import Highlighter
+from llamacli.stdio.markdown.blocks import ITEM, QUOTE, RULE, Containers, Highlighter, Table, is_table
 from llamacli.stdio.markdown.inline import BOLD, FAINT, UNDERLINED, fit, open_at, parse, styled, width_of, wrap
-from llamacli.stdio.markdown.table import Table, is_table
 
 FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}(?!.*`)|~{3,})\s*(?P<language>[^\s`{]*)")
 HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 SETEXT = re.compile(r" {0,3}(=+|-{3,})[ \t]*")
-RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})")
-ITEM = re.compile(r"(?P<indent> {0,3})(?P<mark>[-*+]|\d{1,9}[.)])(?P<space>[ \t]+|$)(?=\S|$)")
-QUOTE = re.compile(r" {0,3}>[ \t]?")
 MATH = re.compile(r" {0,3}(?P<open>\$\$|\\\[|\\begin\{(?P<name>[^}]*)\})")
 #: A paragraph that is longer is finished in parts.
 LONG_CHARS = 1200
 CACHE_ENTRIES = 4
-#: How deep lists and quotes are shown.
-MAX_DEPTH = 20
-
-
-class _Item(NamedTuple):
-    """A list item, or a quote if it has no mark."""
-
-    mark: str
-    #: The column where its text begins, relative to what it is in.
-    offset: int
-    #: How the lines after the first one begin.
-    rest: str
 
 
 class Renderer:
@@ -48,7 +31,7 @@ class Renderer:
 
     def __init__(self, columns: int, color: bool, rows: int | None = None) -> None:
         self.columns, self._color, self._rows = columns, color, rows
-        self._items: list[_Item] = []
+        self._containers = Containers()
         #: The source of a paragraph that may continue, and how its first and its other lines begin.
         self._text: str | None = None
         self._prefix = self._rest = ""
@@ -71,10 +54,10 @@ class Renderer:
             self._goes_on = False
             return self._add_text(line, " ")
         out: list[str] = []
-        depth, rest = self._inside(line)
+        depth, rest = self._containers.inside(line)
         if self._fence:
             # Many write code in an item without its indentation.
-            if depth == self._depth or all(item.mark for item in self._items):
+            if depth == self._depth or not self._containers.has_quote:
                 return self._code(rest)
             self._fence = None
             self._needs_gap = True
@@ -82,11 +65,11 @@ class Renderer:
             # An empty line inside a quote does not end it.
             out += self._flush()
             if not line.strip():
-                depth = len(self._items)
+                depth = self._containers.depth
             out += self._leave(depth)
             self._is_blank = True
             return out
-        is_lazy = depth < len(self._items)
+        is_lazy = depth < self._containers.depth
         if self._text is not None and not _begins_block(rest) and (is_lazy or not self._ends_paragraph(rest)):
             return self._add_text(rest.strip(" \t") if not rest.endswith("  ") else rest.lstrip(" \t"))
         if self._table and not is_lazy and "|" in rest and not _begins_block(rest):
@@ -101,12 +84,14 @@ class Renderer:
             self._text, _, head = self._text.rpartition("\n")
             if self._text:
                 out = self._flush() + self._gap()
-            self._table = Table(head, rest, self._prefix or self._take_prefix()[1], self._color)
+            self._table = Table(
+                head, rest, self._prefix or self._containers.take_prefixes(self.columns)[1], self._color
+            )
             self._table.resize(self.columns, self._rows)
             self._text = None
             return out
         out += self._flush() + self._leave(depth)
-        return out + self._begin(self._opened(rest))
+        return out + self._begin(self._containers.open(rest))
 
     def preview(self, line: str) -> list[str]:
         """Returns the lines that may still change.
@@ -114,7 +99,7 @@ class Renderer:
         They are as they would be if the text ended with this line.
         """
         last = copy.copy(self)
-        last._items, last._is_preview, last._highlighter = self._items[:], True, None
+        last._containers, last._is_preview, last._highlighter = self._containers.copy(), True, None
         if self._table:
             last._table = self._table.copy()
         return (last.feed(line) if line else []) + last._flush()
@@ -165,17 +150,17 @@ class Renderer:
             return out
         if match := HEADING.fullmatch(rest):
             out = self._gap()
-            self._prefix, self._rest = self._take_prefix()
+            self._prefix, self._rest = self._containers.take_prefixes(self.columns)
             return out + self._heading(match[2] or "", len(match[1]))
         if RULE.fullmatch(rest):
-            prefix, _ = self._take_prefix()
+            prefix, _ = self._containers.take_prefixes(self.columns)
             out = [*self._gap(), prefix + styled("─" * max(self.columns - width_of(prefix), 1), FAINT)]
             self._needs_gap = True
             return out
-        if rest.startswith("    ") and not self._items:
+        if rest.startswith("    ") and not self._containers.depth:
             return [*self._gap(is_tight=True), *self._verbatim(rest)]
         out = self._gap(is_tight=True)
-        self._prefix, self._rest = self._take_prefix()
+        self._prefix, self._rest = self._containers.take_prefixes(self.columns)
         self._text = ""
         return out + self._add_text(rest.lstrip(" \t"))
 
@@ -230,7 +215,7 @@ class Renderer:
     # Code and math
 
     def _begin_verbatim(self, end: str, indent: int, *, is_math: bool = False) -> None:
-        self._fence, self._indent, self._depth, self._is_math = re.compile(end), indent, len(self._items), is_math
+        self._fence, self._indent, self._depth, self._is_math = re.compile(end), indent, self._containers.depth, is_math
 
     def _end_verbatim(self) -> None:
         self._fence, self._highlighter, self._needs_gap = None, None, True
@@ -255,75 +240,15 @@ class Renderer:
             return [fit(line[: self.columns].expandtabs(8), self.columns - 1)]
         return [self._highlighter.line(line) if self._highlighter else line]
 
-    # Lists and quotes
-
-    def _inside(self, line: str) -> tuple[int, str]:
-        """Returns how many open items and quotes a line is inside.
-
-        The rest of the line is returned too.
-        """
-        if not self._items:
-            return 0, line
-        rest = line
-        for depth, item in enumerate(self._items):
-            if item.mark:
-                if not rest.strip():
-                    continue
-                indent = _indent(rest)
-                # Two columns are enough for an item in an item: many write "1. a" and "  - b".
-                if indent < item.offset and not (indent > 1 and ITEM.match(rest.lstrip(" \t"))):
-                    return depth, rest
-                rest = _without_indent(rest, min(item.offset, indent))
-            elif match := QUOTE.match(rest):
-                rest = rest[match.end() :]
-            else:
-                return depth, rest
-        return len(self._items), rest
-
-    def _opened(self, rest: str) -> str:
-        """Opens the items and quotes that a line begins.
-
-        Returns the rest of the line.
-        """
-        while len(self._items) < MAX_DEPTH:
-            if match := QUOTE.match(rest):
-                self._items.append(_Item("", 0, styled("▌", FAINT) + " "))
-                rest = rest[match.end() :]
-            elif (match := ITEM.match(rest)) and not RULE.fullmatch(rest):
-                mark = match["mark"]
-                shown = f" {'•' if mark in '-*+' else mark} "
-                space = len(match["space"].expandtabs(4))
-                offset = len(match["indent"]) + len(mark) + (space if 1 <= space <= 4 else 1)
-                self._items.append(_Item(shown, offset, " " * len(shown)))
-                rest = rest[match.end() :] if space <= 4 else rest[match.start("space") + 1 :]
-            else:
-                break
-        return rest
-
-    def _take_prefix(self) -> tuple[str, str]:
-        """Returns the prefixes of the first line and the other lines.
-
-        The marks of items are used up.
-        """
-        first = rest = ""
-        for item in reversed(self._items):
-            # On a narrow terminal the text matters more.
-            if width_of(item.rest + rest) > self.columns // 2:
-                break
-            first, rest = (item.mark or item.rest) + first, item.rest + rest
-        self._items = [item._replace(mark=item.rest) if item.mark else item for item in self._items]
-        return first, rest
-
     def _lone_mark(self) -> list[str]:
         """Returns a line for the marks of items that begin with code."""
-        prefix, _ = self._take_prefix() if any(item.mark.strip() for item in self._items) else ("", "")
+        prefix, _ = self._containers.take_prefixes(self.columns) if self._containers.has_mark() else ("", "")
         return [prefix.rstrip()] if prefix else []
 
     def _leave(self, depth: int) -> list[str]:
         """Closes items and quotes; returns a line for marks without text."""
-        has_mark = any(item.mark.strip() for item in self._items[depth:])
-        out = self._gap(is_tight=True) + self._lone_mark() if has_mark else []
-        del self._items[depth:]
+        out = self._gap(is_tight=True) + self._lone_mark() if self._containers.has_mark(depth) else []
+        self._containers.close(depth)
         return out
 
     def _gap(self, *, is_tight: bool = False) -> list[str]:
@@ -347,19 +272,3 @@ def _begins_block(rest: str) -> bool:
     """Returns True if a line can interrupt a paragraph with a block."""
     patterns = (FENCE.match, QUOTE.match, ITEM.match, MATH.match, HEADING.fullmatch)
     return any(match(rest) for match in patterns) or bool(RULE.fullmatch(rest) and not SETEXT.fullmatch(rest))
-
-
-def _indent(line: str) -> int:
-    """Returns how many columns a line is indented."""
-    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))
-
-
-def _without_indent(line: str, columns: int) -> str:
-    """Removes this many columns from the start of a line.
-
-    A tab after them stays a tab.
-    """
-    spaces = min(len(line) - len(line.lstrip(" ")), columns)
-    if spaces == columns or not line[spaces:].startswith("\t"):
-        return line[spaces:]
-    return _without_indent(" " * (4 - spaces % 4) + line[spaces + 1 :], columns - spaces)
