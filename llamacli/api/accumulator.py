@@ -4,7 +4,7 @@ import json
 from copy import deepcopy
 from typing import NamedTuple
 
-from llamacli.api.finish import is_worse
+from llamacli.api.completion import is_worse
 from llamacli.api.json import Json, JsonObject
 from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_reasoning, joined_text
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from llamacli.api.finish import find_problem
+from llamacli.api.completion import find_problem, reported_cost, total_usage
 from llamacli.api.json import Json
 from llamacli.api.messages import Completion, Message, RequestBody, Usage, sorted_choices
 from llamacli.api.reasoning import without_thinking
-from llamacli.api.usage import reported_cost, total_usage
 from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from llamacli.api.completion import token_counts
 from llamacli.api.errors import is_context_length_error
 from llamacli.api.json import JsonObject
 from llamacli.api.messages import Content, Message, RequestBody, to_request_message
-from llamacli.api.usage import token_counts
 from llamacli.ask.answers import Answer
 from llamacli.ask.runner import Connect, Runner
 from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_of, with_system, without_turn

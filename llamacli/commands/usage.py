@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, TypedDict
 
+from llamacli.api.completion import token_counts
 from llamacli.api.json import JsonObject
-from llamacli.api.usage import token_counts
 from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Flag, Operand, Options

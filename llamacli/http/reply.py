@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator, Increment
+from llamacli.api.completion import unknown_reason
 from llamacli.api.errors import (
     MAX_ERROR_BYTES,
     PING_NAMES,
@@ -16,7 +17,6 @@ from llamacli.api.errors import (
     reports_error,
     request_id,
 )
-from llamacli.api.finish import unknown_reason
 from llamacli.api.json import JsonObject, loads
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.body import Body

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
-from llamacli.api.finish import find_problem
+from llamacli.api.completion import find_problem, reported_cost, token_count
 from llamacli.api.messages import Completion
-from llamacli.api.usage import reported_cost, token_count
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest, Request

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from llamacli.api.completion import reported_cost
 from llamacli.api.messages import Completion
-from llamacli.api.usage import reported_cost
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import (
     Handler,

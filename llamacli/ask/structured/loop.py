@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from llamacli.api.finish import find_problem
+from llamacli.api.completion import find_problem
 from llamacli.api.json import encode
 from llamacli.api.messages import Completion, Message, RequestBody, tool_calls
 from llamacli.ask.structured.formats import FUNCTION, AnswerFormat, FormatMismatch

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.usage import reported_cost
+from llamacli.api.completion import reported_cost
 from llamacli.ask.answers import AnswerReader
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError

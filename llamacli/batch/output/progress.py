@@ -7,7 +7,7 @@ from collections.abc import Callable
 from io import StringIO
 from typing import NamedTuple
 
-from llamacli.api.usage import token_counts
+from llamacli.api.completion import token_counts
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, Row
 from llamacli.stdio.stderr import Spinner
 
