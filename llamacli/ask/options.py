@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from llamacli.api.json import JsonObject
 from llamacli.ask.params import JsonType, Params
-from llamacli.cli.shared import DecodingOptions, DisplayOptions, OutputFile
-from llamacli.cli.table import Flag, Options
+from llamacli.cli.table import DecodingOptions, DisplayOptions, Flag, Options, OutputFile
 from llamacli.cli.types import Age, AtFile, Choice, Integer, Number, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from llamacli.cli.spec import ParsedCall
 from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
-from llamacli.config.paths import PROMPTS, ROLES, StoredFile
+from llamacli.config.settings import PROMPTS, ROLES, StoredFile
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import InputReader, display_path, is_stdin
 

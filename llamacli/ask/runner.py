@@ -10,8 +10,8 @@ from llamacli.api.messages import RequestBody
 from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.ask.options import CacheOptions, InputOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
-from llamacli.cli.shared import OutputFile
 from llamacli.cli.spec import LoadedOptions
+from llamacli.cli.table import OutputFile
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions

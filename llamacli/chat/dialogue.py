@@ -10,8 +10,8 @@ from llamacli.ask.runner import Runner
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import SessionOptions
 from llamacli.cli import resolve
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
+from llamacli.cli.table import DisplayOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions

@@ -12,7 +12,7 @@ from llamacli.chat.dialogue import Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, stoppable
 from llamacli.chat.slash import WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions
-from llamacli.config.paths import HISTORY
+from llamacli.config.settings import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.endpoint import Endpoint
 from llamacli.stdio.input import Environment

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
 from llamacli.chat.options import NAME, NAME_WORDS
-from llamacli.config.paths import SESSIONS
+from llamacli.config.settings import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 

@@ -16,10 +16,9 @@ from llamacli.chat.messages import SavedMessage, print_transcript, text, turn_of
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.resolve import parse_value
-from llamacli.cli.shared import DisplayOptions
-from llamacli.cli.table import Flag, Options, long_name
+from llamacli.cli.table import DisplayOptions, Flag, Options, long_name
 from llamacli.cli.types import AtFile, Switch
-from llamacli.config.paths import MODELS
+from llamacli.config.settings import MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.escape import one_line

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llamacli.api.json import parse_json
-from llamacli.cli.shared import DisplayOptions, StdinOptions
 from llamacli.cli.spec import LoadedOptions, ParsedCall
-from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
+from llamacli.cli.table import DisplayOptions, FileValue, Flag, Options, Raw, Setting, StdinOptions, long_name
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import Environment

@@ -1,10 +1,13 @@
-"""Groups of flags: one field is one flag with its variable and help."""
+"""Groups of flags: one field is one flag with its variable and help.
+
+The groups at the end are those of several commands.
+"""
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
-from llamacli.cli.types import ParamType, Switch
+from llamacli.cli.types import ParamType, PathType, Seconds, Switch
 from llamacli.errors import LlamaError
 
 if TYPE_CHECKING:
@@ -193,3 +196,60 @@ def describe(table: type[Options], name: str, flag: Flag) -> str:
         notes.append(f"default {default}")
     extra = ", ".join(filter(None, notes))
     return flag.help + (f" [{extra}]" if extra else "")
+
+
+class OutputFile(Options):
+    """Where the answer is printed."""
+
+    title = "Output"
+
+    output: Annotated[
+        str | None,
+        Flag(
+            PathType(),
+            "Write to FILE, replaced only once complete.",
+            "-o",
+            common=True,
+            example="llamacli ask -o summary.md 'Summarize:' <notes.txt",
+        ),
+    ] = None
+
+
+class DisplayOptions(Options):
+    """What is shown on stderr."""
+
+    title = "Display"
+    note = "Environment variables: LLAMACLI_QUIET, LLAMACLI_VERBOSE and so on."
+
+    quiet: Annotated[
+        bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True)
+    ] = False
+    verbose: Annotated[
+        bool,
+        Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True),
+    ] = False
+    no_color: Annotated[
+        bool,
+        Flag(
+            Switch(),
+            "Disable color, as NO_COLOR and TERM=dumb do.",
+            env=True,
+            in_prompt_file=True,
+        ),
+    ] = False
+
+
+class StdinOptions(Options):
+    """How stdin is read."""
+
+    title = "Input"
+
+    stdin_timeout: Annotated[
+        float | None, Flag(Seconds(0.001, 1_000_000), "Give up if stdin sends nothing for this long.")
+    ] = None
+
+
+class DecodingOptions(StdinOptions):
+    """How stdin is read, and how bytes become text."""
+
+    lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False

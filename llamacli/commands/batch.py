@@ -14,9 +14,8 @@ from llamacli.batch.input.records import format_of, open_inputs
 from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPrinter, Sink
-from llamacli.cli.shared import DecodingOptions, DisplayOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Operand
+from llamacli.cli.table import DecodingOptions, DisplayOptions, Operand
 from llamacli.cli.types import ParamType, PathType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint

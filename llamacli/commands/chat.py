@@ -10,9 +10,8 @@ from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.options import FollowUpOptions, SessionOptions
 from llamacli.chat.session import Session, current_login, latest_name, names
-from llamacli.cli.shared import OutputFile
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Operand
+from llamacli.cli.table import Operand, OutputFile
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint

@@ -9,12 +9,11 @@ from llamacli import PROGRAM
 from llamacli.cli import app
 from llamacli.cli.docs.completions import SHELLS, filled, script
 from llamacli.cli.docs.generate import install
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.suggest import did_you_mean, listed
-from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config.paths import CONFIG, DATA
+from llamacli.config.settings import CONFIG, DATA
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import Environment

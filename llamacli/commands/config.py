@@ -14,14 +14,12 @@ from llamacli.ask.params import Params
 from llamacli.cli import app
 from llamacli.cli.docs.help import KEYS, OTHER_VARIABLES, variables
 from llamacli.cli.resolve import load_group, parse_value, split_values
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups
 from llamacli.cli.suggest import did_you_mean, unknown_action
-from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config import dotenv
-from llamacli.config.paths import SETTINGS
-from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
+from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, SETTINGS
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions

@@ -1,8 +1,7 @@
 """`llamacli help`: help on a command or a topic."""
 
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Operand
+from llamacli.cli.table import DisplayOptions, Operand
 from llamacli.cli.types import ParamType
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import Environment

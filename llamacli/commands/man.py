@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Flag, Options
+from llamacli.cli.table import DisplayOptions, Flag, Options
 from llamacli.cli.types import Switch
 from llamacli.errors import ExitStatus
 from llamacli.stdio.input import Environment
@@ -42,7 +41,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     with Output(None) as out:
         if options[ManOptions].install:
             from llamacli.cli.docs.generate import install
-            from llamacli.config.paths import DATA
+            from llamacli.config.settings import DATA
 
             path = DATA.path().parent / "man" / "man1" / "llamacli.1"
             install(path, page)

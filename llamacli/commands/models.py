@@ -7,11 +7,10 @@ from typing import Annotated
 
 from llamacli.api.errors import words_in
 from llamacli.api.json import JsonObject
-from llamacli.cli.shared import DisplayOptions, OutputFile
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.table import DisplayOptions, Flag, Operand, Options, OutputFile
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config.paths import CONTEXT_LENGTHS, MODELS
+from llamacli.config.settings import CONTEXT_LENGTHS, MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode, json_fault, parse_json
-from llamacli.cli.shared import DisplayOptions, OutputFile, StdinOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.table import DisplayOptions, Flag, Operand, Options, OutputFile, StdinOptions
 from llamacli.cli.types import AtFile, KeyValue, Pattern, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint

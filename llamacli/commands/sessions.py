@@ -12,11 +12,10 @@ from llamacli.ask.printer import markdown_writer
 from llamacli.chat import session
 from llamacli.chat.messages import SavedMessage, print_transcript, text, to_request
 from llamacli.chat.session import Session, checked_name
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import Age, ParamType, Switch
-from llamacli.config.paths import SESSIONS
+from llamacli.config.settings import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table
 from llamacli.stdio.input import Environment

@@ -7,9 +7,8 @@ from typing import Annotated, TypedDict
 
 from llamacli.api.completion import token_counts
 from llamacli.api.json import JsonObject
-from llamacli.cli.shared import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
-from llamacli.cli.table import Flag, Operand, Options
+from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio import table

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from llamacli.chat.messages import SavedMessage
 from llamacli.chat.session import Session
-from llamacli.config.paths import SESSIONS
+from llamacli.config.settings import SESSIONS
 from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
 

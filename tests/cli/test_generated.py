@@ -62,7 +62,7 @@ NEW_FLAGS = """\
 NEW_COMMAND = '''\
 """`llamacli context`: the context length of a model."""
 
-from llamacli.cli.shared import DisplayOptions
+from llamacli.cli.table import DisplayOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType

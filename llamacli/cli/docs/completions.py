@@ -6,7 +6,7 @@ from pathlib import Path
 from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
-from llamacli.config.paths import MODELS, PROMPTS, ROLES, SESSIONS
+from llamacli.config.settings import MODELS, PROMPTS, ROLES, SESSIONS
 from llamacli.stdio.escape import shell_quoted
 
 SHELLS = ("bash", "zsh", "fish")
