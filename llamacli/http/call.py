@@ -14,12 +14,21 @@ from llamacli.http.body import BLOCK_BYTES
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
-from llamacli.http.connection.proxy import Proxy
+from llamacli.http.connection.tcp import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
 from llamacli.http.reply import Reply
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
-from llamacli.http.retry import NAME_ERROR_RETRIES, Retryable, RetryPolicy
+from llamacli.http.retry import (
+    NAME_ERROR_RETRIES,
+    RETRYABLE_STATUSES,
+    STATUS_MEANINGS,
+    Retryable,
+    RetryPolicy,
+    retry_after,
+    status_meaning,
+    status_text,
+)
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.stderr import Stderr
 
@@ -254,7 +263,6 @@ class Call:
         The error includes the server's own words.
         """
         from llamacli.api.errors import error_in, request_id_in
-        from llamacli.http import retry, status
 
         code, headers = response.status_code, response.headers
         body = self._read_error_body(response)
@@ -262,20 +270,20 @@ class Call:
         words = one_line(self.stderr.redacted(error_in(body)), 300)
         if 300 <= code < 400 and (location := headers.get("Location")):
             words = f"a redirect to {one_line(location, 200)}, not followed"
-        what = f"{status.reason(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
+        what = f"{status_text(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
         # The code of an error says more than its words.
         quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
-        wait = retry.retry_after(headers, body)
-        exit_status, todo = status.meaning(code, quoted, self.url, self._is_chat, self.request.has_pictures)
+        wait = retry_after(headers, body)
+        exit_status, todo = status_meaning(code, quoted, self.url, self._is_chat, self.request.has_pictures)
         if exit_status == ExitStatus.CREDITS and code == 429 and wait is not None:
             # Gemini calls its rate limits a quota too, but says when to come back.
-            exit_status, todo = status.STATUS_MEANINGS[429]
+            exit_status, todo = STATUS_MEANINGS[429]
         if code == 401:
             origin = self.client.endpoint.key_origin
             todo = f"check the key from {origin}" if self.client.endpoint.key else origin
         server_id = headers.get("x-inference-id") or headers.get("x-request-id") or request_id_in(body)
         failure = self.error(exit_status, what, todo, server_id, code)
-        if code not in status.RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:
+        if code not in RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:
             return failure
         return Retryable(failure, wait, code)
 
@@ -316,9 +324,7 @@ class Call:
     def _show_response(self, response: requests.Response) -> None:
         if not self.stderr.is_verbose:
             return
-        from llamacli.http.status import reason
-
-        self.stderr.verbose(f"< {reason(response.status_code)}")
+        self.stderr.verbose(f"< {status_text(response.status_code)}")
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
         self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")

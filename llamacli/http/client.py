@@ -14,7 +14,7 @@ from llamacli.http.call import Call
 from llamacli.http.connection.adapter import Adapter
 from llamacli.http.connection.http11 import ACCEPT_ENCODING
 from llamacli.http.connection.lean_requests import requests
-from llamacli.http.connection.proxy import Proxy
+from llamacli.http.connection.tcp import Proxy
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions, certificates
 from llamacli.http.reply import Reply

@@ -60,7 +60,7 @@ def connect_early(words: list[str]) -> None:
     if not is_clear:
         return
     from llamacli.http.connection.preconnect import Preconnect
-    from llamacli.http.connection.proxy import has_any_proxy
+    from llamacli.http.connection.tcp import has_any_proxy
 
     if has_any_proxy():
         return
@@ -83,7 +83,7 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
     Raises LlamaError (usage) if the CA bundle is missing.
     """
     from llamacli.http.connection.preconnect import Preconnect
-    from llamacli.http.connection.proxy import has_any_proxy
+    from llamacli.http.connection.tcp import has_any_proxy
 
     bundle = certificates(options)
     if options.usage_log:

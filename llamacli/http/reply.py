@@ -21,13 +21,13 @@ from llamacli.api.json import JsonObject, loads
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.body import Body
 from llamacli.http.connection.lean_requests import requests
+from llamacli.http.retry import RetryPolicy, path_hint
 from llamacli.stdio.escape import one_line
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from llamacli.http.body import BodyContext
-    from llamacli.http.retry import RetryPolicy
     from llamacli.stdio.stderr import Stderr
 
     class ReplyContext(BodyContext, Protocol):
@@ -200,8 +200,6 @@ class Reply(Body):
         words = one_line(self._call.stderr.redacted(words[:MAX_ERROR_BYTES]), 300)
         if not words:
             return self.error("the server sent an error without a message")
-        from llamacli.http.status import path_hint
-
         todo = path_hint(self._call.url) if is_wrong_path(words) else "try again later"
         return self._call.error(ExitStatus.SERVER, f"the server failed: {words}", todo, server_id)
 
@@ -209,7 +207,5 @@ class Reply(Body):
         """Returns the error of a body that is neither JSON nor a stream."""
         words = one_line(self._call.stderr.redacted(error_in(start)), 100)
         if start[:1] == b"<":
-            from llamacli.http.status import path_hint
-
             return self._call.error(ExitStatus.BROKEN, f"the server sent {words}", path_hint(self._call.url))
         return self.error(f"the server sent text in place of an answer: '{words}'")

@@ -16,7 +16,7 @@ from llamacli.api.errors import (
     reports_error,
     retry_delay_in,
 )
-from llamacli.http.status import CHECK_MODEL, meaning, path_hint
+from llamacli.http.retry import CHECK_MODEL, path_hint, status_meaning
 
 BODIES: list[tuple[Any, str]] = [
     ({"error_code": 17, "error_msg": "daily limit reached"}, "daily limit reached"),
@@ -162,8 +162,8 @@ def test_the_words_of_an_error_say_when_to_retry(words: str, seconds: float | No
 )
 def test_the_words_of_an_error_say_that_there_is_no_such_model(words: str, expected: bool) -> None:
     assert is_unknown_model(words) == expected
-    assert (meaning(404, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
-    assert (meaning(400, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
+    assert (status_meaning(404, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
+    assert (status_meaning(400, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
 
 
 def test_a_context_that_is_too_long_is_known() -> None:

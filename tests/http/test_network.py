@@ -288,7 +288,7 @@ def test_a_socks_proxy_is_gone_through_and_clocked_too(
     world: World, socks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The server is on loopback, which no proxy is asked for: the test says that it is not.
-    monkeypatch.setattr("llamacli.http.connection.proxy.is_loopback", lambda url: False)
+    monkeypatch.setattr("llamacli.http.connection.tcp.is_loopback", lambda url: False)
     result = world.call("ask", "Hi", ALL_PROXY=socks)
     assert (result.status, result.out) == (0, HELLO + "\n")
     for behaviour, arguments, status, out in [
