@@ -1018,13 +1018,13 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
+            __llamacli_offer '' 'Stream the answer; with ask --json, one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Exit 0 even if the answer was cut at the token limit.' --allow-truncated
-            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
+            __llamacli_offer '' 'Write to FILE once the output is complete.' -o --output
             __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
             __llamacli_offer '' 'Print JSON that fits SCHEMA (JSON or @FILE).' --schema
@@ -1048,7 +1048,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
             __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
-            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Longest wait for data (default 120; 600 if not streaming).' --timeout
             __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
             __llamacli_offer '' 'Maximum time for the whole call.' --max-time
             __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
@@ -1112,13 +1112,13 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
+            __llamacli_offer '' 'Stream the answer; with ask --json, one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Print the API\'s full response as JSON.' --json
             __llamacli_offer '' 'End each answer with a NUL byte instead of a newline.' -0 --null
             __llamacli_offer '' 'Exit 0 even if the answer was cut at the token limit.' --allow-truncated
-            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
+            __llamacli_offer '' 'Write to FILE once the output is complete.' -o --output
             __llamacli_offer 1 'Print exactly one of these values.' --choice
             __llamacli_offer '' 'Print yes or no; ask and chat exit 0 or 1.' --yes-no
             __llamacli_offer '' 'Print JSON that fits SCHEMA (JSON or @FILE).' --schema
@@ -1142,7 +1142,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
             __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
-            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Longest wait for data (default 120; 600 if not streaming).' --timeout
             __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
             __llamacli_offer '' 'Maximum time for the whole call.' --max-time
             __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
@@ -1161,7 +1161,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'HTTP method (default POST; GET without a body).' -X --method
             __llamacli_offer '' 'Print status line and headers first.' -i --include
             __llamacli_offer '' 'Print a stream as received, not the data of its events.' --sse
-            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
+            __llamacli_offer '' 'Write to FILE once the output is complete.' -o --output
             __llamacli_offer '' 'Print the JSON body and send nothing.' --dry-run
             __llamacli_offer '' 'Print the call as a curl command and send nothing.' --curl
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
@@ -1174,7 +1174,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
             __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
-            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Longest wait for data (default 120; 600 if not streaming).' --timeout
             __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
             __llamacli_offer '' 'Maximum time for the whole call.' --max-time
             __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
@@ -1186,7 +1186,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print all options; -h prints the most common.' -h --help
             __llamacli_offer '' 'Print the version.' --version
         case batch
-            __llamacli_offer '' 'Input format (default: by file name, or lines).' --input
+            __llamacli_offer '' 'Input format (default: by name, else lines).' --input
             __llamacli_offer '' 'Take only the first N items.' --limit
             __llamacli_offer '' 'System message; TEXT or @FILE.' -s --system
             __llamacli_offer '' 'System message from roles/NAME.md in the config folder.' -r --role
@@ -1220,7 +1220,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
+            __llamacli_offer '' 'Stream the answer; with ask --json, one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer 1 'Print exactly one of these values.' --choice
@@ -1256,7 +1256,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
             __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
-            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Longest wait for data (default 120; 600 if not streaming).' --timeout
             __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
             __llamacli_offer '' 'Maximum time for the whole call.' --max-time
             __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
@@ -1275,7 +1275,7 @@ function __llamacli_flags --no-scope-shadowing
         case models
             __llamacli_offer '' 'Include models that are not for chat.' -a --all
             __llamacli_offer '' 'Print the API\'s response as JSON, filtered.' --json
-            __llamacli_offer '' 'Write to FILE, replaced only once complete.' -o --output
+            __llamacli_offer '' 'Write to FILE once the output is complete.' -o --output
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
             __llamacli_offer '' 'Do the opposite of --quiet.' --no-quiet
             __llamacli_offer '' 'Show headers (without the key), IDs and timings.' -v --verbose
@@ -1286,7 +1286,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
             __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
-            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Longest wait for data (default 120; 600 if not streaming).' --timeout
             __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
             __llamacli_offer '' 'Maximum time for the whole call.' --max-time
             __llamacli_offer '' 'Number of retries after a temporary failure.' --retry
@@ -1299,7 +1299,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Print the version.' --version
         case sessions
             __llamacli_offer '' 'With show: print the messages as JSON, for raw.' --json
-            __llamacli_offer '' 'With rm: sessions not used for this long.' --older-than
+            __llamacli_offer '' 'With rm: remove sessions unused for this long.' --older-than
             __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
             __llamacli_offer '' 'Do the opposite of --markdown.' --no-markdown
             __llamacli_offer '' 'Show only errors, no notes or warnings.' -q --quiet
@@ -1335,7 +1335,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Predicted output; TEXT or @FILE.' --prediction
             __llamacli_offer '' 'Include the prompt in the answer.' --echo
             __llamacli_offer '' 'Do the opposite of --echo.' --no-echo
-            __llamacli_offer '' 'Stream the answer; ask --json: one chunk per line.' --stream
+            __llamacli_offer '' 'Stream the answer; with ask --json, one chunk per line.' --stream
             __llamacli_offer '' 'Do the opposite of --stream.' --no-stream
             __llamacli_offer 1 'Set any request field, unchecked; VALUE is JSON or text.' -p --param
             __llamacli_offer '' 'Render Markdown if stdout is a terminal.' --markdown
@@ -1353,7 +1353,7 @@ function __llamacli_flags --no-scope-shadowing
             __llamacli_offer '' 'Read the key from this file.' --key-file
             __llamacli_offer '' 'Send no key.' --no-key
             __llamacli_offer '' 'Allow sending the key unencrypted to other hosts.' --allow-http
-            __llamacli_offer '' 'Longest silence (default 120; 600 if not streaming).' --timeout
+            __llamacli_offer '' 'Longest wait for data (default 120; 600 if not streaming).' --timeout
             __llamacli_offer '' 'Maximum time to connect.' --connect-timeout
             __llamacli_offer '' 'Maximum time for the whole call.' --max-time
             __llamacli_offer '' 'Number of retries after a temporary failure.' --retry

@@ -323,7 +323,7 @@ jobs_flag = partial(Flag, Integer(1, 1000), "Maximum parallel calls.", "-j")
 class PoolOptions(Options):
     """How fast to ask, and for how much money."""
 
-    title = "Pace"
+    title = "Rate and budget"
 
     jobs: Annotated[int, jobs_flag()] = 8
     rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None

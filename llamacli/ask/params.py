@@ -181,7 +181,7 @@ class Params(Options):
         bool | None,
         plain(
             Switch(),
-            "Stream the answer; ask --json: one chunk per line.",
+            "Stream the answer; with ask --json, one chunk per line.",
         ),
     ] = None
     param: Annotated[

@@ -50,7 +50,7 @@ class ItemOptions(Options):
 
     title = "Input"
 
-    input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Input format (default: by file name, or lines).")] = None
+    input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Input format (default: by name, else lines).")] = None
     limit: Annotated[int | None, Flag(Integer(1), "Take only the first N items.")] = None
 
 

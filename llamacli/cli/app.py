@@ -39,7 +39,7 @@ def command(name: str) -> CommandSpec:
     return CommandSpec(
         name,
         COMMANDS[name],
-        " ".join(module.DESCRIPTION.split()),
+        [" ".join(paragraph.split()) for paragraph in module.DESCRIPTION.split("\n\n")],
         module.OPTIONS,
         getattr(module, "OPERANDS", ()),
         getattr(module, "EXAMPLES", ()),
@@ -47,6 +47,7 @@ def command(name: str) -> CommandSpec:
         getattr(module, "SURPLUS_HINT", f"see: {PROGRAM} help {name}"),
         getattr(module, "IS_LENIENT", False),
         getattr(module, "help_rows", list),
+        getattr(module, "COMMON_OPTIONS", module.OPTIONS),
     )
 
 

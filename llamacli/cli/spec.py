@@ -89,7 +89,7 @@ class CommandSpec:
         self,
         name: str,
         summary: str,
-        description: str,
+        description: list[str],
         groups: tuple[type[Options], ...],
         operands: tuple[Operand, ...],
         examples: tuple[str, ...],
@@ -97,9 +97,11 @@ class CommandSpec:
         surplus_hint: str,
         is_lenient: bool,
         help_rows: Callable[[], list[tuple[str, str]]],
+        common_groups: tuple[type[Options], ...],
     ) -> None:
         self.name = name
         self.summary = summary
+        #: The paragraphs of the full help.
         self.description = description
         self.groups = groups
         self.operands = operands
@@ -111,11 +113,17 @@ class CommandSpec:
         self.is_lenient = is_lenient
         #: Returns the rows of a table for the help topic of the command's name.
         self.help_rows = help_rows
+        #: The groups whose common flags are common in this command.
+        self.common_groups = common_groups
 
     @property
     def flags(self) -> list[FlagSpec]:
         """The flags in the order of the help."""
         return [flag for group in (*self.groups, HelpOptions) for flag in flag_specs(group)]
+
+    def is_common(self, flag: FlagSpec) -> bool:
+        """True if the short help shows a flag."""
+        return flag.flag.common and flag.group in self.common_groups
 
 
 class ParsedCall(NamedTuple):

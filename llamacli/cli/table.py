@@ -207,7 +207,7 @@ class OutputFile(Options):
         str | None,
         Flag(
             PathType(),
-            "Write to FILE, replaced only once complete.",
+            "Write to FILE once the output is complete.",
             "-o",
             common=True,
             example="llamacli ask -o summary.md 'Summarize:' <notes.txt",

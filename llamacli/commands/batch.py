@@ -29,16 +29,17 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
 
 DESCRIPTION = """
-The items are the lines of stdin or of the FILEs, the records of JSON Lines, CSV and TSV,
-or with --input files the FILEs themselves. In TEMPLATE, {} stands for the item and {name}
-for a field; {{ and }} are braces. A file has the fields path, dir, name, stem and ext. An
-item that TEMPLATE does not mention is appended. Without a template, or with -, the line
-itself is the prompt, and a record needs a prompt, messages or body field (OpenAI's batch
-input format). Each answer is a line of JSON: index, id (custom_id or id of the record),
-key (a digest of the request and of -x), input, content, finish_reason, model, usage, usd,
-seconds, attempts, request_id, error (null, or status and message), and tool_calls if there
-are any; with -n above 1, content and finish_reason are lists. The status is 13 if any item
-failed. The first Ctrl-C waits for the calls in flight.
+The items are the lines of stdin or of the FILEs, or the records of .jsonl, .csv and .tsv
+files. With --input files, each FILE is one item.
+
+TEMPLATE is the prompt: {} stands for the item, and {name} for a field of a record. An item
+that TEMPLATE does not mention is appended. Write {{ and }} for braces. A file has the
+fields path, dir, name, stem and ext. With - instead of TEMPLATE, each line is a prompt, and
+a record needs a prompt, messages or body field (OpenAI's batch input format).
+
+Each answer is printed as a line of JSON, in the order of the input; --plain prints only the
+answers. A failed item does not stop the batch; the exit status is then 13. The first Ctrl-C
+waits for the calls in flight. With -o FILE, --resume later asks for the rest.
 """
 OPERANDS = (Operand("template", ParamType("TEMPLATE")), Operand("files", PathType(), multiple=True))
 OPTIONS = (

@@ -34,12 +34,15 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
 
 DESCRIPTION = """
-`show` (the default) prints the settings that are set, their values and where each came
-from, with the key masked. `set` and `unset` change a setting in the user's .env, which
-keeps its other lines and comments; NAME is that of a flag or a variable. `set-key` reads a
-key from a hidden prompt, or from stdin if that is not a terminal, and stores it there.
-`check` makes the cheapest real call and reports what it found; its exit status is that of
-the call.
+`show` (the default) prints the settings that are set, their values, and where each came
+from. The key is masked. `set` and `unset` change a setting in the user's .env, and keep its
+other lines and comments. NAME is the name of a flag or of a variable.
+
+`set-key` stores the key in the same file. It reads the key from a hidden prompt, or from stdin if that is not a
+terminal.
+
+`check` makes the cheapest real call and reports what it found. Its exit status is
+that of the call.
 """
 EXAMPLES = (
     "llamacli config set model gpt-4o-mini",
@@ -70,6 +73,8 @@ class ConfigOptions(Options):
 
 
 OPTIONS = (ConfigOptions, Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)
+#: The others only say what `check` sends, and what `show` prints.
+COMMON_OPTIONS = (ConfigOptions,)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:

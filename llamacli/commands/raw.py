@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 BODY is JSON, @FILE, or - for stdin. Stdin is also read if neither BODY nor -F is given,
-except for GET (the default with --endpoint alone). The body must be valid JSON and is sent
-byte for byte; with -F it is encoded again. The response body is printed byte for byte; of
-a stream, the data of each event is printed as a line, without the final [DONE]. Any 2xx
-response exits 0.
+except for GET (the default with --endpoint alone). The body must be valid JSON, and is sent
+byte for byte; with -F, it is re-encoded.
+
+The response body is printed byte for byte. From a stream, the data of each event is printed
+as a line, without the final [DONE]. Any 2xx response exits 0.
 """
 OPERANDS = (Operand("body", AtFile("BODY")),)
 EXAMPLES = (

@@ -53,7 +53,7 @@ class SessionsOptions(Options):
     json: Annotated[bool, Flag(Switch(), "With show: print the messages as JSON, for raw.", common=True)] = False
     older_than: Annotated[
         float | None,
-        Flag(Age(), "With rm: sessions not used for this long.", example="llamacli sessions rm --older-than 30d"),
+        Flag(Age(), "With rm: remove sessions unused for this long.", example="llamacli sessions rm --older-than 30d"),
     ] = None
 
 

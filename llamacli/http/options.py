@@ -113,7 +113,7 @@ class NetworkOptions(Options):
 
     timeout: Annotated[
         float | None,
-        Flag(SECONDS, "Longest silence (default 120; 600 if not streaming).", env=True),
+        Flag(SECONDS, "Longest wait for data (default 120; 600 if not streaming).", env=True),
     ] = None
     connect_timeout: Annotated[float, Flag(SECONDS, "Maximum time to connect.", env=True)] = 10
     max_time: Annotated[float | None, Flag(SECONDS, "Maximum time for the whole call.", env=True)] = None

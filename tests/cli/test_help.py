@@ -25,7 +25,7 @@ def test_short_help_fits_a_small_screen(world: World, command: spec.CommandSpec)
     assert lines[0].startswith(f"Usage: {PROGRAM} {command.name}")
     assert app.COMMANDS[command.name] in lines[1:3]
     assert lines[-1] == f"All options: {PROGRAM} {command.name} --help"
-    common = [flag for flag in command.flags if flag.flag.common]
+    common = list(filter(command.is_common, command.flags))
     for flag in common:
         assert f"  {flag.label} " in result.out
     assert [line for line in lines if line.strip() in command.examples] == [f"  {e}" for e in command.examples[:3]]
@@ -50,7 +50,13 @@ def test_full_help_begins_with_the_common_options(world: World, command: spec.Co
     titles = [title for title in re.findall(r"^(\w[\w ]*):$", shown, re.MULTILINE) if title != "Examples"]
     assert len(titles) == len(set(titles))
     assert titles[-1] == "Help"
-    assert (titles[0] == "Common options") == any(flag.flag.common for flag in command.flags)
+    assert (titles[0] == "Common options") == any(map(command.is_common, command.flags))
+
+
+def test_the_short_help_of_config_shows_no_request_parameters(world: World) -> None:
+    shown = world.call("config", "-h").out
+    assert "--all" in shown
+    assert "--model" not in shown
 
 
 def test_help_does_not_fail_on_a_narrow_terminal(world: World) -> None:
@@ -61,7 +67,9 @@ def test_help_does_not_fail_on_a_narrow_terminal(world: World) -> None:
 @pytest.mark.parametrize("command", ALL, ids=NAMES)
 def test_a_command_has_a_description_and_examples(command: spec.CommandSpec) -> None:
     file = f"llamacli/commands/{command.name}.py"
-    assert command.description.endswith("."), f"{file}: DESCRIPTION needs whole sentences"
+    for paragraph in command.description:
+        assert paragraph.endswith("."), f"{file}: DESCRIPTION needs whole sentences"
+        assert len(paragraph) <= 520, f"{file}: a paragraph of DESCRIPTION is too long to be read"
     assert len(command.examples) >= 3, f"{file}: EXAMPLES needs three command lines or more"
 
 

@@ -347,6 +347,10 @@ def drip(data: bytes, pause: float) -> Behaviour:
 hang = raw(b"", "hang")
 
 
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def demo(handler: Handler) -> None:
     """Answers a prompt as well as is possible without a model."""
     if handler.asked.method != "POST":
@@ -355,7 +359,8 @@ def demo(handler: Handler) -> None:
     longest = max(re.findall(r"[A-Za-z]+", prompt) or ["nothing"], key=len)
     said = (
         "I am the stand-in server, not a model, and what you read here came through the same socket,\n"
-        f"stream and pipe as a real answer: you sent {len(prompt.split())} words in {len(prompt.splitlines())} lines,"
+        f"stream and pipe as a real answer: you sent {count(len(prompt.split()), 'word')} in "
+        f"{count(len(prompt.splitlines()), 'line')},"
         f" and the longest word is '{longest}'."
     )
     return stream(streamed(said, usage=True), pause=0.03)(handler)

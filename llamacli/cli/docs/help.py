@@ -72,10 +72,10 @@ def full_program_help(commands: Mapping[str, str]) -> str:
     blocks = [
         program_help(commands).rpartition("\n\n")[0],
         filled(ABOUT),
-        "\n".join(["Topics:", *(_beside(f"  {name}", f"{topic_title(name)}.", 14) for name in TOPICS)]),
+        "\n".join(["Topics:", *(_beside(f"  {name}", f"{topic_title(name)}.", 16) for name in TOPICS)]),
         filled(
-            f"{PROGRAM} COMMAND -h prints the short help of a command, --help the full one; {PROGRAM} help TOPIC a "
-            f"topic. The key is read from ${KEY_VARIABLES[0]}, or stored with {PROGRAM} config set-key. {ISSUES}"
+            f"{PROGRAM} COMMAND -h prints the short help of a command, and --help the full help. {PROGRAM} help TOPIC "
+            f"explains a topic. Store your key with {PROGRAM} config set-key, or set {KEY_VARIABLES[0]}. {ISSUES}"
         ),
     ]
     return "\n\n".join(blocks)
@@ -83,9 +83,7 @@ def full_program_help(commands: Mapping[str, str]) -> str:
 
 def short_help(command: CommandSpec) -> str:
     """Returns the help that fits on a screen of 24 lines and 80 columns."""
-    common = [flag for flag in command.flags if flag.flag.common]
-    if not common:
-        common = [flag for flag in command.flags if flag.group in (command.groups[0], HelpOptions)]
+    common = list(filter(command.is_common, command.flags)) or flag_specs(HelpOptions)
     blocks = [
         "\n".join([_usage(command), filled(command.summary)]),
         "\n".join(["Options:", *(_row(flag, flag.flag.help) for flag in common)]),
@@ -100,10 +98,10 @@ def command_help(command: CommandSpec) -> str:
 
     It has usage, description, common options, other options by group, and examples.
     """
-    blocks = [_usage(command), filled(command.summary), filled(command.description)]
+    blocks = [_usage(command), filled(command.summary), *map(filled, command.description)]
     groups: dict[str, list[str]] = {}
     for flag in command.flags:
-        groups.setdefault("Common options" if flag.flag.common else flag.group.title, []).append(
+        groups.setdefault("Common options" if command.is_common(flag) else flag.group.title, []).append(
             _row(flag, flag.description)
         )
     if "Common options" in groups:

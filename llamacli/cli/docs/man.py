@@ -87,9 +87,9 @@ def _usage(command: CommandSpec) -> str:
 def _command(command: CommandSpec, shared: dict[type[Options], list[str]]) -> Iterator[str]:
     yield f".SS {PROGRAM} {_escaped(command.name)}"
     yield from _text(command.summary)
-    if command.description:
+    for paragraph in command.description:
         yield ".PP"
-        yield from _text(command.description)
+        yield from _text(paragraph)
     for table in command.groups:
         if table not in shared:
             yield from (line for entry in flag_specs(table) for line in _option(entry))
