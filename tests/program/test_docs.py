@@ -130,6 +130,7 @@ LOCAL = (
 #: What is elsewhere on a real machine, and what stands for it here.
 STAND_INS = {
     "pass show aimlapi": "echo sk-12345678",
+    "llamacli config set-key  ": "echo sk-12345678 | llamacli config set-key  ",
     "http://localhost:8080/v1": "$AIMLAPI_BASE_URL",
     "https://api.openai.com/v1 -m": "$AIMLAPI_BASE_URL -m",
     "AIMLAPI_API_KEY=$OPENAI_API_KEY ": "",
