@@ -128,10 +128,7 @@ MAX_TOKENS = 10**12
 
 
 def total_usage(completions: Sequence[Completion]) -> Usage:
-    """Returns the token counts that the server reported.
-
-    Counts of several completions are added up. Returns {} if there are none.
-    """
+    """Returns the token counts reported, added up; {} if there are none."""
     reported = [usage for completion in completions if isinstance(usage := completion.get("usage"), dict)]
     if len(reported) < 2:
         return reported[0] if reported else {}
@@ -140,10 +137,7 @@ def total_usage(completions: Sequence[Completion]) -> Usage:
 
 
 def token_count(usage: Mapping[str, object], key: str) -> int | None:
-    """Returns one count of a `usage` object, or None.
-
-    It returns None if it is missing or not a count.
-    """
+    """Returns one count of `usage`, None if it is missing or not a count."""
     count = usage.get(key)
     if isinstance(count, float) and count.is_integer():
         count = int(count)

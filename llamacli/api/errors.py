@@ -90,10 +90,7 @@ def is_wrong_path(words: str) -> bool:
 
 
 def reports_error(chunk: object) -> bool:
-    """True if a document is an error.
-
-    It may stand in place of an answer, or be part of a stream.
-    """
+    """True if a document is an error, alone or as part of a stream."""
     if not isinstance(chunk, dict):
         return False
     if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
@@ -115,10 +112,7 @@ def reports_error(chunk: object) -> bool:
 
 
 def error_message(document: object) -> str:
-    """Returns the server's own words in an error document.
-
-    Returns the document itself if it has none.
-    """
+    """Returns the server's words in an error document, else all of it."""
     words = words_in(document)
     if words or document in (None, "", [], {}):
         return words
@@ -177,10 +171,7 @@ def _without_period(text: str) -> str:
 
 
 def error_in(body: bytes) -> str:
-    """Returns the server's own words in the body of an HTTP error.
-
-    The body may be JSON, HTML, text or empty.
-    """
+    """Returns the server's own words in an error's body of any kind."""
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         title = _html_title(text)
@@ -200,10 +191,7 @@ def _html_title(page: str) -> str:
 
 
 def retry_delay_in(body: bytes) -> float | None:
-    """Returns the seconds that an error document asks to wait.
-
-    The document states them as Gemini's retryDelay or in words.
-    """
+    """Returns the seconds that an error document asks to wait, or None."""
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace")
     for match in re.finditer(RETRY_DELAY, text, re.IGNORECASE):
         minutes, number, unit = match.groups()

@@ -85,10 +85,7 @@ def _tool_call(call: JsonObject) -> ToolCall | None:
 
 
 def is_message(value: object) -> bool:
-    """True if a JSON value can be used as a message.
-
-    The one rule for what is saved in a session and what is read from it.
-    """
+    """True if a JSON value is a message that can be saved and sent."""
     if not isinstance(value, dict) or not isinstance(value.get("role"), str):
         return False
     return all(is_valid(value[key]) for key, is_valid in _VALID_VALUES.items() if value.get(key) is not None)
@@ -149,10 +146,7 @@ def joined_text(parts: list[JsonObject]) -> str:
 
 
 def joined_reasoning(value: object, depth: int = 4) -> str:
-    """Returns the text of the reasoning parts in an array of parts.
-
-    Each part may hold it under any key.
-    """
+    """Returns the text of the reasoning parts, whatever its key."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and depth:
