@@ -28,10 +28,7 @@ MAX_PRUNED_ENTRIES = 1000
 
 
 class CachedReply:
-    """A stored completion in the place of a reply.
-
-    Raises ValueError if it does not have the API's shape.
-    """
+    """A stored completion as a reply. ValueError if it has another shape."""
 
     headers: Mapping[str, str] = {}
     time_left = float("inf")
@@ -53,10 +50,7 @@ class CachedReply:
 
 
 class AnswerCache:
-    """The answers of one server.
-
-    Any number of threads and processes may use it at once.
-    """
+    """The answers of one server, for any number of threads and processes."""
 
     def __init__(self, options: CacheOptions, base_url: str) -> None:
         """Raises LlamaError (usage) if the options contradict each other."""
@@ -68,10 +62,7 @@ class AnswerCache:
         self._has_stored = False
 
     def find(self, request: ChatRequest) -> CachedReply | None:
-        """Returns the stored answer to a request, or None.
-
-        It returns None without one that is recent enough and readable.
-        """
+        """Returns the stored answer if it is recent and readable."""
         if self._refresh:
             return None
         from llamacli.stdio.files import open_regular
@@ -86,10 +77,7 @@ class AnswerCache:
         return None
 
     def require(self) -> None:
-        """Raises LlamaError (network) with --offline.
-
-        The caller found no usable stored answer.
-        """
+        """Raises LlamaError (network) with --offline."""
         if self._offline:
             raise LlamaError(ExitStatus.NETWORK, "no stored answer to this request", "ask without --offline")
 

@@ -197,10 +197,7 @@ class MessagesType(JsonType):
 
 
 class VariableType(ParamType):
-    """NAME=VALUE of a prompt file.
-
-    `@FILE` is read when the variable is used.
-    """
+    """NAME=VALUE of a prompt file; `@FILE` is read when it is used."""
 
     metavar = "NAME=VALUE"
     undecoded = True

@@ -75,10 +75,7 @@ def context_length(model: str) -> int | None:
 
 
 def default_limit(context: int | None, max_tokens: int | None, other_texts: Sequence[str]) -> int:
-    """Returns how many tokens of text fit into a context.
-
-    The other texts of a request and the answer need space too.
-    """
+    """Returns how many tokens of text fit beside the rest and the answer."""
     if context is None:
         return DEFAULT_LIMIT_TOKENS
     answer = max_tokens if max_tokens is not None else context // ANSWER_SHARE
@@ -163,10 +160,7 @@ def split(texts: Sequence[str], limit: int) -> Iterator[list[str | None]]:
 
 
 def _part_end(text: str, start: int, budget: int, is_first: bool) -> int:
-    """Returns where a piece of a text ends.
-
-    Returns `start` if nothing fits and the part is not empty.
-    """
+    """Returns where a piece ends, `start` if nothing fits into the part."""
     end = _fit(text, start, budget) if budget > 0 else start
     if end == len(text):
         return end

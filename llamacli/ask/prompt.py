@@ -24,10 +24,7 @@ RequestMessage = Mapping[str, object]
 
 
 class TextFile(NamedTuple):
-    """A file of text.
-
-    As text it is what the model gets: the content, marked with its name.
-    """
+    """A file of text; str() marks the content with the file's name."""
 
     path: str
     text: str
@@ -76,10 +73,7 @@ class Question(NamedTuple):
 
 
 def context_messages(options: ContextOptions, inputs: InputReader) -> list[RequestMessage]:
-    """Returns the messages that every question of the call starts with.
-
-    These are the system message and those of --messages.
-    """
+    """Returns the system message and --messages, which every question has."""
     text = system(options, inputs)
     return [*([{"role": "system", "content": text}] if text else []), *(options.messages or [])]
 
@@ -116,10 +110,7 @@ def question(words: list[str], options: InputOptions, inputs: InputReader) -> Qu
 
 
 def content(options: LoadedOptions, env: Environment) -> Content:
-    """Returns what is asked, "" for nothing, shortened as --overflow says.
-
-    Raises LlamaError (usage).
-    """
+    """Returns what is asked, shortened as --overflow says; "" for nothing."""
     input = options[InputOptions]
     asked = question(options.operands("prompt"), input, env.input)
     if input.overflow == "fail":
@@ -136,10 +127,7 @@ def content(options: LoadedOptions, env: Environment) -> Content:
 
 
 def max_input_tokens(asked: Question, options: LoadedOptions) -> int:
-    """Returns how many tokens the texts of a question may have.
-
-    This is --max-input, or else what the context leaves.
-    """
+    """Returns --max-input, or how many tokens of text the context leaves."""
     input, params = options[InputOptions], options[Params]
     if input.max_input is not None:
         return input.max_input
@@ -169,10 +157,7 @@ def require_content(content: Content) -> Content:
 
 
 def join_parts(parts: Iterable[str | Attachment]) -> Content:
-    """Joins texts and pictures to the content of one message.
-
-    Returns one text if there are no pictures, "" if it is blank.
-    """
+    """Joins texts and pictures to a message's content, "" if it is blank."""
     joined: list[str | ContentPart] = []
     for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, (str, TextFile))):
         if not is_text:
@@ -185,10 +170,7 @@ def join_parts(parts: Iterable[str | Attachment]) -> Content:
 
 
 def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment]:
-    """Returns the files of --file and --files-from, in this order.
-
-    Raises LlamaError (usage).
-    """
+    """Returns the files of --file, then those of --files-from."""
     paths = list(options.file or [])
     if options.files_from is not None:
         data = inputs.file_bytes(options.files_from, "--files-from")
@@ -198,10 +180,7 @@ def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment
 
 
 def attachment(path: str, inputs: InputReader) -> Attachment:
-    """Reads a file that goes with a question: a picture or text.
-
-    Raises LlamaError (usage).
-    """
+    """Reads a picture or text to attach. Raises LlamaError (usage)."""
     data = inputs.text_or_picture(path)
     if isinstance(data, str):
         return TextFile(path, data)
@@ -238,28 +217,19 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
 
 
 def system(options: ContextOptions, inputs: InputReader) -> str | None:
-    """Returns the system message, None if there is none.
-
-    Raises LlamaError (usage).
-    """
+    """Returns the system message or None. Raises LlamaError (usage)."""
     _check_variables(options)
     return options.role.render_role(variables(options.role, options, inputs)) if options.role else options.system
 
 
 def variables(file: "PromptFile", options: ContextOptions, inputs: InputReader) -> dict[str, str]:
-    """Returns the variables that a prompt file or role uses.
-
-    Values that name files are replaced by the files' content.
-    """
+    """Returns the variables that a file uses; `@FILE` is read."""
     texts = {**file.defaults, **(options.var or {})}
     return {name: inputs.at_file(texts[name], f"variable {name}") for name in file.variables & texts.keys()}
 
 
 def _check_variables(options: ContextOptions) -> None:
-    """Raises LlamaError (usage) for an unused variable.
-
-    Neither the prompt file nor the role uses it.
-    """
+    """Raises LlamaError (usage) for a --var that no file uses."""
     files = [file for file in (options.prompt_file, options.role) if file]
     known = sorted(set().union(*(file.variables for file in files)))
     for name in options.var or {}:

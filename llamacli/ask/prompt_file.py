@@ -42,20 +42,14 @@ class PromptFile(FileValue):
         self.path, self.settings, self.defaults, self.text, self.line = path, settings, defaults, text, line
 
     def render(self, variables: Mapping[str, str], words: str, stdin: str | None) -> str:
-        """Returns the text with its variables replaced.
-
-        Raises LlamaError (usage) if one has no value.
-        """
+        """Returns the text with its variables. Raises LlamaError (usage)."""
         values = {**variables, WORDS: words}
         if stdin is not None:
             values[STDIN] = stdin
         return self._replace(values, lambda text: text, self._missing)
 
     def template(self, variables: Mapping[str, str]) -> str:
-        """Returns the template of a batch.
-
-        {stdin} is the item, and a name that is not a variable is a field of it.
-        """
+        """Returns a batch's template: {stdin} is the item, {name} a field."""
         return self._replace(
             variables,
             lambda text: re.sub(r"[{}]", r"\g<0>\g<0>", text),
@@ -92,10 +86,7 @@ class PromptFile(FileValue):
         raise LlamaError(ExitStatus.USAGE, f"{where}: variable '{name}' has no value", f"set it with -V {name}=VALUE")
 
     def render_role(self, values: Mapping[str, str]) -> str:
-        """Returns the text of a role with its variables replaced.
-
-        Every brace that does not belong to a known variable is literal.
-        """
+        """Returns a role's text; only known variables are replaced."""
         return re.sub(r"\{([A-Za-z0-9_-]+)\}", lambda match: values.get(match[1], match[0]), self.text)
 
     @property
@@ -175,10 +166,7 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
 
 
 def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
-    """Parses a prompt file or role.
-
-    Raises LlamaError (usage) naming file and line.
-    """
+    """Parses a prompt file or role. Raises LlamaError (usage)."""
     lines = text.removeprefix("\ufeff").split("\n")
     start = 1 if lines[0].startswith("#!") else 0
     settings: dict[str, Setting] = {}
@@ -202,10 +190,7 @@ def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
 
 
 def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int, str | None, str]]:
-    """Yields each line's number from 1, its name and its value.
-
-    The name of the last line is None.
-    """
+    """Yields each line's number, name and value; the last name is None."""
     for number, line in enumerate(lines[start:], start + 1):
         if line.rstrip() == "---":
             yield number, None, ""
@@ -222,10 +207,7 @@ def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int
 
 
 def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: FlagsByName, where: str) -> None:
-    """Adds a setting.
-
-    Raises LlamaError (usage) if no prompt file can set it.
-    """
+    """Adds a setting. Raises LlamaError (usage) if no file can set it."""
     field, flag = flags.get(name, ("", None))
     if flag is None or not flag.in_prompt_file:
         raise _unsuitable(name, flags, where)
@@ -256,10 +238,7 @@ def _unsuitable(name: str, flags: FlagsByName, where: str) -> LlamaError:
 
 
 def _relative(value: str, path: str) -> str:
-    """Returns a path, or `@FILE`, relative to the prompt file.
-
-    It would otherwise be relative to the working directory.
-    """
+    """Returns a path or `@FILE` relative to the prompt file's folder."""
     if value.startswith("@@") or value == "@-":
         return value
     sign, name = ("@", value[1:]) if value.startswith("@") else ("", value)

@@ -61,10 +61,7 @@ def _is_ending(block: "Token", text: str, is_open: bool) -> bool:
 
 
 def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
-    """Returns the content of the first block of each text.
-
-    Raises LlamaError (mismatch) if a text has none.
-    """
+    """Returns each text's first block. Raises LlamaError (mismatch)."""
     results = [first_block(text, is_complete) for text in texts]
     blocks = [block for block in results if block is not None]
     if len(blocks) < len(results):
@@ -75,10 +72,7 @@ def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
 
 
 def unfenced(text: str) -> str | None:
-    """Returns the content of a text that is a single fenced code block.
-
-    Returns None if the text is anything else.
-    """
+    """Returns the content of a text that is one code block, else None."""
     first, *inside = text.split("\n")
     opening = FENCE.fullmatch(first.strip())
     if not opening or not inside or (opening[1][0] == "`" and "`" in opening[2]):

@@ -36,10 +36,7 @@ class FormatMismatch(Exception):
 
 
 class AnswerFormat:
-    """A format of answers.
-
-    `instruction` asks for it in words, for servers without function calls.
-    """
+    """A format of answers; `instruction` asks for it in words."""
 
     flag: ClassVar[str]
     #: The answer is a JSON value rather than text.
@@ -56,10 +53,7 @@ class AnswerFormat:
         """Limits the time for checking this thread's next answer."""
 
     def read(self, message: Message) -> object:
-        """Returns the answer in a message, from its call or its text.
-
-        Raises FormatMismatch.
-        """
+        """Returns the answer in a call or text. Raises FormatMismatch."""
         if calls := tool_calls(message):
             # No other function was offered, so the name does not matter.
             values = [self._parse_call(call["arguments"]) for call in calls]
@@ -103,10 +97,7 @@ class AnswerFormat:
 
 
 def _written_call(text: str) -> object:
-    """Returns the arguments of a call that a model wrote as text.
-
-    Returns None if there is none.
-    """
+    """Returns the arguments of a call written as text, or None."""
     start = CALL_START.match(text)
     if start:
         text = text[start.end() :]
@@ -248,10 +239,7 @@ class SchemaFormat(AnswerFormat):
 
 
 def layers(text: str) -> Iterator[str]:
-    """Yields a text, then what is left after stripping it.
-
-    Spaces, a code fence, quotes and a final period are stripped one after another.
-    """
+    """Yields a text, then without spaces, fence, quotes, final period."""
     for _ in range(MAX_LAYERS):
         yield text
         inner = _inner(text)

@@ -44,10 +44,7 @@ class ValidationLoop:
         self._tools_refused = False
 
     def build_body(self, body: RequestBody) -> RequestBody:
-        """Returns a body with the forced call added.
-
-        Raises LlamaError (usage) if it has tools of its own.
-        """
+        """Returns a body with a forced call. Raises LlamaError (usage)."""
         for key in RESERVED_KEYS:
             if body.get(key) is not None:
                 what = f"{self.format.flag} cannot be combined with {key}"
@@ -122,10 +119,7 @@ class ValidationLoop:
         return completion, True
 
     def _in_words(self, request: ChatRequest) -> ChatRequest:
-        """Returns a request without the forced call.
-
-        Words at the end of its last message ask for the format instead.
-        """
+        """Returns a request that asks for the format in words, not tools."""
         *before, last = request.parameters["messages"]
         content = last.get("content")
         if last.get("role") != "user":
@@ -139,10 +133,7 @@ class ValidationLoop:
 
 
 def _complaint(message: Message, reason: str) -> list[Message]:
-    """Returns the messages that ask again.
-
-    The answer is sent as text: servers differ in how they take calls back.
-    """
+    """Returns the messages that ask again, with the answer as text."""
     content = message.get("content")
     calls = [encode(call["arguments"]).decode() for call in tool_calls(message)]
     answer = "\n".join(calls) or (content if isinstance(content, str) else "") or "..."

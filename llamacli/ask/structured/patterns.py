@@ -63,10 +63,7 @@ BUDGET = PatternBudget()
 
 
 def search(pattern: str, text: str) -> bool:
-    """Returns True if the pattern matches anywhere in the text.
-
-    Raises PatternTimeout.
-    """
+    """True if the pattern matches anywhere. Raises PatternTimeout."""
     compiled = compile_pattern(pattern)
     if len(text) <= MAX_SIMPLE_CHARACTERS and _is_simple(pattern):
         return bool(compiled.search(text))
@@ -83,10 +80,7 @@ def search(pattern: str, text: str) -> bool:
 
 @cache
 def _is_simple(pattern: str) -> bool:
-    """Returns True if a pattern has at most one quantifier.
-
-    Searching for it takes quadratic time at worst.
-    """
+    """True if a pattern can take quadratic time at worst."""
     pieces = list(SIMPLE_PIECE.finditer(pattern))
     return sum(len(piece[0]) for piece in pieces) == len(pattern) and sum(bool(piece[1]) for piece in pieces) < 2
 
@@ -115,10 +109,7 @@ _helper: "subprocess.Popen[str] | None" = None
 
 
 def _ask_helper(query: list[object]) -> tuple[bool, float] | None:
-    """Returns what the helper found and the time it took, or None.
-
-    It returns None if it ran out of time.
-    """
+    """Returns what the helper found and its time, None if it ran out."""
     global _helper
     result = None
     if _helper is None:

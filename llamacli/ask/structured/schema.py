@@ -92,10 +92,7 @@ def _is_bracketed(text: str) -> bool:
 
 
 def _array(items: str, name: str) -> JsonObject:
-    """Returns the schema of a list.
-
-    The items have a type, or are records if they are fields.
-    """
+    """Returns the schema of a list, of records if the items are fields."""
     items = items.strip()
     is_type = items in CONCISE_TYPES or _is_bracketed(items) or VALUES.fullmatch(items)
     has_fields = name == LIST_NAME or re.search(r"[\s,:?]", items)
@@ -175,10 +172,7 @@ class Schema:
 
 
 def parse_schema(text: str) -> Schema:
-    """Parses JSON or the concise notation.
-
-    Raises ValueError if the text is neither, or not a valid schema.
-    """
+    """Parses JSON or the concise notation. Raises ValueError."""
     try:
         document = parse_json(text)
     except json.JSONDecodeError as error:
