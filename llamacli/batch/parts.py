@@ -32,10 +32,7 @@ class PartMapper:
     """Replaces texts with the answers to their parts until they fit."""
 
     def __init__(self, context: Sequence[RequestMessage], options: LoadedOptions, env: Environment) -> None:
-        """Reads the question; `context` is what it starts with.
-
-        Raises LlamaError (usage).
-        """
+        """Reads the question. Raises LlamaError (usage)."""
         self._context, self._options, self._env = context, options, env
         self._params, self._output = options[Params], options[OutputOptions]
         fields = self._params.body([], stream=None, usage=False)
@@ -51,20 +48,14 @@ class PartMapper:
         self.calls: EarlierCalls | None = None
 
     def requests(self) -> Iterator[ChatRequest]:
-        """Yields the requests for the parts.
-
-        A question that is short enough has only one.
-        """
+        """Yields the requests for the parts, one if none is too long."""
         contents = self._contents() if self._is_too_long else iter([require_content(self._asked.content())])
         reader = self._reader()
         for content in contents:
             yield ChatRequest(self._body(content, reader))
 
     def content(self) -> Content:
-        """Asks the parts, and returns the content of the last request.
-
-        Raises the LlamaError of the worst part.
-        """
+        """Asks the parts; returns the last content. Raises LlamaError."""
         while self._is_too_long:
             text = join_texts(self._answers())
             is_shorter = estimate_tokens(text) < self._length
@@ -76,10 +67,7 @@ class PartMapper:
         return self._asked.content()
 
     def check(self) -> None:
-        """Raises LlamaError (cut) if an answer to a part was cut.
-
-        It does not with --allow-truncated.
-        """
+        """Raises LlamaError (cut) if a part's answer was cut."""
         if self._was_cut:
             what = "the answer to a part is cut at the token limit"
             raise LlamaError(ExitStatus.CUT, what, "raise --max-tokens, or pass --allow-truncated")
@@ -204,10 +192,7 @@ class PartAnswers:
         return None
 
     def put(self, order: int, item: Item, row: Row) -> Row:
-        """Keeps an answer, a cut one too.
-
-        After any other error no more parts are asked.
-        """
+        """Keeps an answer; after an error no more parts are asked."""
         error, content = row["error"], row["content"]
         if error and error["status"] != ExitStatus.CUT:
             failure = LlamaError(_status(error["status"]), f"{item.location}: {error['message']}")

@@ -53,10 +53,7 @@ class BodyBuilder(Protocol):
 
 
 class BatchRunner:
-    """Asks all items of an input.
-
-    Raises LlamaError unless the status is 0, and Stopped for a signal.
-    """
+    """Asks all items. Raises LlamaError unless the status is 0."""
 
     def __init__(
         self,
@@ -100,10 +97,7 @@ class BatchRunner:
             return self._client
 
     def run(self) -> None:
-        """Asks until there is nothing more to ask, or something ends it.
-
-        Writes whatever has been received.
-        """
+        """Asks until something ends it, and writes what was received."""
         self.stderr.show_status(Bar(self._state, self.stderr.is_colored)).start()
         stopped = None
         try:
@@ -122,10 +116,7 @@ class BatchRunner:
         self._conclude(stopped)
 
     def _finish_in_flight(self, number: int) -> None:
-        """Starts nothing more and waits for the calls in flight.
-
-        They may have been paid for. Raises Stopped.
-        """
+        """Waits for the calls in flight, perhaps paid for. Raises Stopped."""
         signals.catch()
         self.pool.end()
         is_interrupt = number == signal.SIGINT
@@ -148,10 +139,7 @@ class BatchRunner:
             self.reader.cache.prune()
 
     def _count_items(self) -> int:
-        """Returns the number of items.
-
-        Counts the whole input if that can be read at once, else what was read.
-        """
+        """Counts the whole input if that is quick, else what was read."""
         end = time.monotonic() + COUNTING_SECONDS
         if not self._all_read and not self._has_read_error and self._items.is_finite and self.pool.stops_reading():
             with suppress(LlamaError):
@@ -202,10 +190,7 @@ class BatchRunner:
         return body, request_digest(body, self.reader.extracts) if self._sink.needs_keys else None, None
 
     def _work(self, task: BatchTask) -> None:
-        """Asks one item and writes its row.
-
-        Raises BatchEnded if the batch ends before there is one.
-        """
+        """Asks an item and writes its row. Raises BatchEnded."""
         worker = Worker(self, task.order, task.item.index)
         answer, error = None, task.error
         if not error:
@@ -229,10 +214,7 @@ class BatchRunner:
             self.stop(LlamaError(ExitStatus.FAILED, what, "stopped by --fail-fast"))
 
     def _row_fields(self, answer: Answer) -> Row:
-        """Returns the fields of a row that are not in the completion.
-
-        Fields that are taken from the completion unchanged are not included.
-        """
+        """Returns the fields of a row that the completion does not have."""
         fields: Row = {"usage": answer.usage or None}
         if self.reader.has_format:
             values = answer.values or [None]
@@ -242,10 +224,7 @@ class BatchRunner:
         return fields
 
     def add_cost(self, usd: float | None) -> None:
-        """Records the cost of an answer, and ends the batch at --max-cost.
-
-        The cost is None if the server reports none.
-        """
+        """Records a cost, None if unknown; ends the batch at --max-cost."""
         limit = self.limits.max_cost
         with self._lock:
             self.stats.add_cost(usd)
@@ -258,19 +237,13 @@ class BatchRunner:
             self.stop(LlamaError(ExitStatus.FAILED, f"--max-cost {limit:g} USD is spent"))
 
     def stop(self, reason: LlamaError) -> None:
-        """Starts nothing more.
-
-        The first reason is the one that is reported.
-        """
+        """Starts nothing more. The first reason is reported."""
         with self._lock:
             self._reason = self._reason or reason
         self.pool.end()
 
     def _conclude(self, stopped: Stopped | None) -> None:
-        """Prints the summary.
-
-        Raises the error that the program ends with, if there is one.
-        """
+        """Prints the summary, and raises the error to end with, if any."""
         left = self._read_count - self._row_count if self._all_read else None
         summary = self.stats.summary(left)
         if stopped:
@@ -310,10 +283,7 @@ class BatchRunner:
 
 
 def _raise_descriptor_limit(jobs: int) -> None:
-    """Raises the limit of open files if the connections need more.
-
-    Some systems limit them to 256.
-    """
+    """Raises the limit of open files, 256 on some systems, if necessary."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -38,10 +38,7 @@ class Limiter:
         self.successes = self.rejections = 0
 
     def ready_at(self, in_flight: int, now: float) -> float:
-        """Returns when the next call may start.
-
-        This is `now` or later, infinity if another call must end first.
-        """
+        """Returns when the next call may start, infinity if none may yet."""
         if in_flight >= int(self.limit):
             return math.inf
         return max(now, self._next_start, self._paused_until)
@@ -97,10 +94,7 @@ class Limiter:
         return self.successes > 0 and self._in_trouble_since is None
 
     def should_continue(self, then: float, now: float) -> bool:
-        """Records a failure.
-
-        Returns False if the batch should stop, rather than wait until `then`.
-        """
+        """Records a failure; False if waiting until `then` is too long."""
         if self._in_trouble_since is None:
             self._in_trouble_since = now
         return then - self._in_trouble_since <= self._give_up_after

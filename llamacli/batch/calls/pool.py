@@ -28,10 +28,7 @@ class _Over:
 
 
 class _Waiter:
-    """A thread that waits for a slot.
-
-    The lowest order comes first; equal ones come in order of arrival.
-    """
+    """A thread that waits for a slot; the lowest order comes first."""
 
     def __init__(self, order: int, number: int) -> None:
         self.rank = order, number
@@ -71,28 +68,19 @@ class WorkerPool(Generic[Task]):
         self.in_flight = 0
 
     def run(self, tasks: Iterator[Task]) -> None:
-        """Runs all tasks.
-
-        Raises what a task raised, or Stopped, after which `wait` may go on.
-        """
+        """Runs all tasks. Raises what a task raises, or Stopped."""
         self._reader = threading.Thread(target=self._read, args=(tasks,), name=READER_THREAD, daemon=True)
         self._reader.start()
         self.wait()
 
     def stops_reading(self) -> bool:
-        """True once no more tasks are read.
-
-        Call it only while the pool is ending.
-        """
+        """True once no more tasks are read. Call it while the pool ends."""
         if self._reader:
             self._reader.join(1)
         return not (self._reader and self._reader.is_alive())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits for all that has begun; False after `timeout` seconds.
-
-        Raises what a task raised.
-        """
+        """Waits for all that has begun, False after `timeout` seconds."""
         # A signal interrupts this thread anywhere: it must not hold or change anything that is shared.
         end = None if timeout is None else monotonic() + timeout
         while True:
@@ -106,10 +94,7 @@ class WorkerPool(Generic[Task]):
                 raise event
 
     def end(self) -> None:
-        """Starts nothing more.
-
-        Calls in flight finish, and waiting ones are dropped.
-        """
+        """Starts nothing more; calls in flight finish."""
         with self._lock:
             self._ending.set()
             waiting, self._waiting = self._waiting, []
@@ -181,11 +166,7 @@ class WorkerPool(Generic[Task]):
             self._events.put(_Over)
 
     def acquire(self, order: int) -> float:
-        """Waits for a slot, and returns when it came.
-
-        The lowest order comes first. The time is in monotonic seconds. Raises
-        BatchEnded.
-        """
+        """Waits for a slot, returns when it came. Raises BatchEnded."""
         with self._lock:
             if self.is_ending:
                 raise BatchEnded
@@ -198,10 +179,7 @@ class WorkerPool(Generic[Task]):
         return monotonic()
 
     def _grant(self) -> None:
-        """Gives slots to the threads that may start now.
-
-        It also sets the alarm for the first thread that may start later.
-        """
+        """Gives slots to threads, and sets the alarm for the next one."""
         now = monotonic()
         while self._waiting:
             ready_at = self.limiter.ready_at(self.in_flight, now)
@@ -220,10 +198,7 @@ class WorkerPool(Generic[Task]):
             waiter.gate.release()
 
     def _keep_time(self) -> None:
-        """Wakes the threads whose time has come.
-
-        Runs in its own thread, since signals interrupt the main one.
-        """
+        """Wakes threads in time. Signals would interrupt the main thread."""
         with self._lock:
             while not self.is_ending:
                 left = self._alarm - monotonic()
@@ -242,10 +217,7 @@ class WorkerPool(Generic[Task]):
             self._grant()
 
     def throttled(self, started: float, retry_after: float | None) -> bool:
-        """Gives back a slot that came at `started`, after a 429 or 503.
-
-        Returns False if the batch should stop.
-        """
+        """Gives back a slot after a 429 or 503; False to stop the batch."""
         with self._lock:
             self.in_flight -= 1
             is_worthwhile = self.limiter.throttled(self.in_flight, started, monotonic(), retry_after)

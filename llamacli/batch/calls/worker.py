@@ -143,10 +143,7 @@ class Worker:
         self.request_id = headers.get("x-inference-id") or headers.get("x-request-id") or self.request_id
 
     def _is_own_problem(self, failure: Retryable) -> bool:
-        """Records a 429 or 503.
-
-        Returns True if it is this item's own, since the server serves the others meanwhile.
-        """
+        """Records a 429 or 503; True if only this item is rejected."""
         if self._is_rejected_alone:
             return True
         pool = self._batch.pool
@@ -163,10 +160,7 @@ class Worker:
         return self._is_rejected_alone
 
     def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:
-        """Returns the slot taken at `started` and slows all calls down.
-
-        Raises BatchEnded if waiting is hopeless.
-        """
+        """Gives back a slot and slows down. Raises BatchEnded if hopeless."""
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
             return
@@ -178,10 +172,7 @@ class Worker:
         raise self._give_up(request, failure.error.add_hint(hint))
 
     def _give_up(self, request: ChatRequest, error: LlamaError) -> BaseException:
-        """Ends the batch or the use of a model; returns what to raise.
-
-        Only the model is dropped if there is another one.
-        """
+        """Returns what to raise after ending the batch or a model's use."""
         if self._batch.reader.has_fallback(request):
             self._batch.reader.skip_model(request)
             return error
@@ -189,10 +180,7 @@ class Worker:
         return BatchEnded()
 
     def _wait(self, request: ChatRequest, failure: Retryable, failures: int, is_rejection: bool) -> float:
-        """Returns the seconds to wait before this item's next attempt.
-
-        Raises LlamaError if there is none.
-        """
+        """Returns the seconds until the next attempt. Raises LlamaError."""
         options = self._batch.network
         if is_rejection:
             self._policy.retries = max(options.retry, MIN_REJECTED_RETRIES)

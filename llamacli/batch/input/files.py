@@ -59,10 +59,7 @@ def _split(block: bytes) -> list[bytes]:
 
 
 def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_result]:
-    """Opens a file and returns its descriptor and status.
-
-    Raises LlamaError (usage).
-    """
+    """Opens a file; returns descriptor and status. Raises LlamaError."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -78,10 +75,7 @@ def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_
 
 
 def read_blocks(path: str, fd: int) -> Iterator[bytes]:
-    """Yields the bytes of an open file.
-
-    With a negative descriptor the file is opened now.
-    """
+    """Yields the bytes of a file, opened now if `fd` is negative."""
     fd = open_input(path, hint="")[0] if fd < 0 else fd
     try:
         while block := os.read(fd, BLOCK_BYTES):
@@ -171,10 +165,7 @@ class FileList:
 
 
 def split_path(path: str) -> dict[str, str]:
-    """Returns the parts of a path.
-
-    `ext` is without its dot, `dir` is `.` for a bare name.
-    """
+    """Returns a path's parts; `ext` has no dot, a bare name `dir` `.`."""
     name = os.path.basename(path)
     stem, ext = os.path.splitext(name)
     return {"path": path, "dir": os.path.dirname(path) or ".", "name": name, "stem": stem, "ext": ext[1:]}
@@ -189,10 +180,7 @@ def open_regular(path: str) -> BinaryIO:
 
 
 def read_unchanged(file: SourceFile) -> bytes | None:
-    """Returns the content of a file, or None.
-
-    It returns None if it has changed or disappeared since it was read.
-    """
+    """Returns a file's content, None if it changed since it was read."""
     try:
         with open_regular(file.path) as opened:
             data = opened.read()

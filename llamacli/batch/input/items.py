@@ -44,10 +44,7 @@ class Template:
         self.fields = tuple(dict.fromkeys(name for name in self._names if name))
 
     def fill(self, item: str, record: Mapping[str, object]) -> str:
-        """Returns the text with the item and its fields.
-
-        Raises KeyError for a missing field.
-        """
+        """Returns the text with an item. Raises KeyError without a field."""
         values = [item if not name else as_text(record[name]) for name in self._names]
         return self._texts[0] + "".join(map(str.__add__, values, self._texts[1:]))
 
@@ -99,10 +96,7 @@ class Item:
 
     @property
     def id(self) -> object:
-        """The record's `custom_id`, else its `id`, else None.
-
-        OpenAI's batch format has `custom_id`.
-        """
+        """`custom_id` (OpenAI's batch format), else `id`, else None."""
         record = self.record or {}
         return record.get("custom_id", record.get("id"))
 
@@ -119,10 +113,7 @@ class ItemSource(Protocol):
         """The number of its items, None if unknown until all are read."""
 
     def check(self, template: Template | None) -> None:
-        """Reads what must be read first.
-
-        Raises LlamaError (usage) if the template does not fit.
-        """
+        """Reads a header. Raises LlamaError (usage) if a field is missing."""
 
     def paths(self) -> Sequence[str]:
         """Returns the files that are items."""
@@ -158,18 +149,12 @@ class Items:
 
     @property
     def is_finite(self) -> bool:
-        """True if the rest can be read at once.
-
-        All of it must be in regular files.
-        """
+        """True if the rest is in regular files, to be read at once."""
         return all(source.size is not None for source in self._sources)
 
     @property
     def share(self) -> float | None:
-        """How much of the input has been read, from 0 to 1.
-
-        It is None if unknown.
-        """
+        """The share of the input that was read, None if unknown."""
         sizes = [source.size for source in self._sources]
         if None in sizes or self._limit is not None:
             return None

@@ -22,10 +22,7 @@ class _TooLong(Exception):
 
 
 class InputFile:
-    """A file of lines or records; stdin if the path is `-`.
-
-    Raises LlamaError (usage) if it cannot be read.
-    """
+    """A file of lines or records, or stdin. Raises LlamaError (usage)."""
 
     total = None
 
@@ -57,10 +54,7 @@ class InputFile:
         check_encoding(block, self.name, "" if self.name == "stdin" else self._path)
 
     def _checked_blocks(self) -> Iterator[bytes]:
-        """Returns the blocks.
-
-        Raises LlamaError (usage) if the first one shows that this is not text.
-        """
+        """Yields the blocks. Raises LlamaError (usage) for binary data."""
         first = next(self._blocks, b"")
         self._check_encoding(first)
         return chain([first] if first else [], self._blocks)
@@ -102,10 +96,7 @@ class InputFile:
         yield from read(start)
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
-        """Yields the non-blank lines with their numbers from 1.
-
-        Line ends and a BOM are removed.
-        """
+        """Yields number and content of each line that is not blank."""
         for number, line in enumerate(split_lines(self._checked_blocks()), 1):
             self.read_size += len(line)
             line = line.removesuffix(b"\n").removesuffix(b"\r")
@@ -171,10 +162,7 @@ class InputFile:
             yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
 
     def _split_rows(self) -> Iterator[tuple[int, list[str] | LlamaError]]:
-        """Yields the header, then the records.
-
-        Each has the number of its first line.
-        """
+        """Yields header and records, each with its first line's number."""
         lines = _DecodedLines(self)
         rows = self._split_csv(lines) if self.format == "csv" else self._split_tsv(lines)
         for number, row in rows:
@@ -210,10 +198,7 @@ class InputFile:
                 yield first, row
 
     def _split_tsv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
-        """Yields rows as IANA's text/tab-separated-values defines them.
-
-        Each line is a record, and quotes are text.
-        """
+        """Yields the lines of text/tab-separated-values (IANA) as rows."""
         while True:
             lines.record_size = 0
             try:
@@ -239,10 +224,7 @@ class InputFile:
 
 
 class _DecodedLines:
-    """The lines of a CSV or TSV.
-
-    Bytes that are not UTF-8 become lone surrogates.
-    """
+    """The lines of a CSV or TSV; bytes not UTF-8 become lone surrogates."""
 
     def __init__(self, file: InputFile) -> None:
         self._file, self._lines = file, split_lines(file._checked_blocks())
@@ -263,10 +245,7 @@ class _DecodedLines:
 
 
 def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -> list[ItemSource]:
-    """Opens the inputs of a batch, stdin without a path.
-
-    Raises LlamaError (usage).
-    """
+    """Opens a batch's inputs, stdin without paths. Raises LlamaError."""
     if format == "files":
         return [FileList(paths, inputs)]
     return [InputFile(path, format, inputs) for path in paths or ["-"]]
@@ -278,10 +257,7 @@ def format_of(path: str) -> str:
 
 
 def _unquoted(cell: str) -> str:
-    """Returns a TSV field without the quotes that Excel may add.
-
-    It is otherwise unchanged.
-    """
+    """Returns a TSV field without the quotes that Excel may add."""
     inner = cell[1:-1]
     if len(cell) < 2 or cell[0] != '"' or cell[-1] != '"' or '"' in inner.replace('""', ""):
         return cell

@@ -22,10 +22,7 @@ FILE_TEXT = "\ufffc"
 
 
 class RequestBuilder:
-    """Builds the bodies of items. What they share is read once.
-
-    Raises LlamaError (usage).
-    """
+    """Builds the bodies of items. Raises LlamaError (usage)."""
 
     def __init__(
         self,
@@ -47,10 +44,7 @@ class RequestBuilder:
         self._from_flags = {name: value for name, value in self._base.items() if name in flags}
 
     def build_body(self, item: Item) -> RequestBody:
-        """Returns the body that asks an item in the requested format.
-
-        Raises LlamaError (usage) if the item cannot be asked.
-        """
+        """Returns the body that asks an item. Raises LlamaError (usage)."""
         body = self._build_body(item)
         try:
             return self._reader.build_body(body)
@@ -60,18 +54,12 @@ class RequestBuilder:
             raise LlamaError(error.status, f"{item.location}: {error.message}", hint) from None
 
     def edit_digest(self, item: Item) -> str:
-        """Returns the digest of the request for a file.
-
-        It does not depend on the file's text.
-        """
+        """Returns the digest of a file's request, whatever its text."""
         other = Item(item.index, item.location, item.value, FILE_TEXT, item.record)
         return request_digest(self.build_body(other), self._reader.extracts)
 
     def _build_body(self, item: Item) -> RequestBody:
-        """Returns the body that asks an item.
-
-        Raises LlamaError (usage) if it cannot be asked.
-        """
+        """Returns the body without the format. Raises LlamaError (usage)."""
         if item.error:
             raise item.error
         record = item.record
@@ -103,10 +91,7 @@ class RequestBuilder:
         return [*self._context, {"role": "user", "content": content}]
 
     def _messages(self, item: Item, messages: object) -> list[RequestMessage]:
-        """Returns the messages of a record after the system message.
-
-        The files are in the last one.
-        """
+        """Returns a record's messages, with system message and files."""
         if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
             raise _item_error(item, "has messages that are not an array of objects")
         if self._files:
@@ -117,10 +102,7 @@ class RequestBuilder:
         return [*self._context, *messages]
 
     def _completed(self, item: Item, record: JsonObject) -> RequestBody:
-        """Returns the body of a record.
-
-        Flags take precedence over it, and it over the environment.
-        """
+        """Returns a record's body: above the environment, below the flags."""
         body = record["body"]
         if not isinstance(body, dict):
             raise _item_error(item, "has a body that is not an object")

@@ -21,10 +21,7 @@ from llamacli.stdio.stderr import Stderr, write_all
 
 
 class Targets:
-    """The files that the answers are written to.
-
-    Raises LlamaError (usage) if two of them are one file.
-    """
+    """The files to write. Raises LlamaError (usage) if two are the same."""
 
     def __init__(self, paths: Sequence[str], options: EditOptions, output: str | None) -> None:
         self._suffix = options.in_place or ""
@@ -150,10 +147,7 @@ class FileEditor:
             self._rows.finish(is_complete, item_count)
 
     def _apply(self, order: int, item: Item, row: Row, overwrites: bool) -> Row:
-        """Writes an answer or prints its difference.
-
-        Returns the row, with an error if that failed.
-        """
+        """Writes an answer or prints its diff; returns the row."""
         assert item.file
         text = self._text(item, row)
         if text is None:
@@ -174,10 +168,7 @@ class FileEditor:
         return row
 
     def _write(self, item: Item, target: str, text: str, overwrites: bool) -> str | None:
-        """Replaces a file; returns the reason if it did not.
-
-        Raises OSError.
-        """
+        """Replaces a file, or returns why not. Raises OSError."""
         assert item.file
         data = _encode(text)
         if self._is_in_place and item.file.has_bom:
@@ -218,10 +209,7 @@ class FileEditor:
         return None
 
     def _text(self, item: Item, row: Row) -> str | None:
-        """Returns the text of an answer, or None if it has none.
-
-        It ends with the final newline of its file.
-        """
+        """Returns an answer that ends as its file does, None without text."""
         content = dump(row["content"]) if self._is_json else row["content"]
         if not isinstance(content, str) or not item.file:
             return None

@@ -124,17 +124,11 @@ class Journal:
         batch.clear()
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
-        """Returns the row that answers an item's request, and keeps it.
-
-        Returns None if there is none.
-        """
+        """Returns and keeps the row of an item's request, if there is one."""
         return self._reuse("key", item, key)
 
     def reuse_edit(self, item: Item, edit: str) -> Row | None:
-        """Returns the row of a file that was edited before, and keeps it.
-
-        Returns None if there is none.
-        """
+        """Returns and keeps the row of an edited file, if there is one."""
         return self._reuse("edit", item, edit)
 
     def _reuse(self, column: str, item: Item, value: str) -> Row | None:
@@ -199,10 +193,7 @@ class Journal:
         self._count += 1
 
     def finish(self, is_complete: bool, item_count: int | None) -> None:
-        """Puts the file in order, atomically, if it is complete.
-
-        Raises LlamaError (output).
-        """
+        """Sorts the file if it is complete. Raises LlamaError (output)."""
         if is_complete:
             with self._lock, self._writing():
                 self._order()
@@ -244,10 +235,7 @@ class Journal:
         writer.close()
 
     def _save_orphans(self) -> None:
-        """Appends the answers that match no item to FILE.old.
-
-        It does nothing if an earlier call has done that.
-        """
+        """Appends answers of no item to FILE.old, unless they are there."""
         count, size = self._orphan_size
         if not count:
             return
@@ -300,10 +288,7 @@ def _is_torn(line: bytes) -> bool:
 
 
 def _read_row(line: bytes) -> SavedRow | None:
-    """Returns the parts of a row that matter, or None.
-
-    It returns None if the line is not a row.
-    """
+    """Returns the parts of a row that matter, None for another line."""
     try:
         row: Json = json.loads(line)
         error = row["error"]

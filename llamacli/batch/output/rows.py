@@ -90,10 +90,7 @@ class Sink(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """True if reading the input must pause.
-
-        Too much output waits for an earlier item.
-        """
+        """True if too much output waits for an earlier item."""
 
     @property
     def needs_keys(self) -> bool: ...
@@ -103,16 +100,10 @@ class Sink(Protocol):
         """Count of saved rows that match no item, and their new file."""
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
-        """Returns the row that an earlier call saved for an item, or None.
-
-        It returns None if there is none.
-        """
+        """Returns the row that an earlier call saved, or None."""
 
     def put(self, order: int, item: Item, row: Row) -> Row:
-        """Takes a new row; returns it as it was saved.
-
-        Raises LlamaError (output).
-        """
+        """Takes a row, returns it as saved. Raises LlamaError (output)."""
 
     def finish(self, is_complete: bool, item_count: int | None) -> None:
         """Commits the output.
@@ -165,19 +156,13 @@ def build_row(
 
 
 def json_line(row: Row) -> str:
-    """Returns a row as one line of JSON.
-
-    It is one line even for readers that take U+2028 and the like as line breaks.
-    """
+    """Returns a row as one line, even where U+2028 ends a line."""
     text = dump(row)
     return (text if text.isascii() else re.sub(LINE_BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
 
 def plain_text(row: Row, terminator: str, is_json: bool) -> str:
-    """Returns a row's answers and tool calls, each with its terminator.
-
-    Returns only a terminator if the item failed.
-    """
+    """Returns a row's answers and calls, for a failure the terminator."""
     if row["error"]:
         return terminator
     if is_json:
@@ -208,10 +193,7 @@ class OrderedPrinter:
         return self._size > MAX_WAITING_CHARACTERS
 
     def put(self, order: int, text: str) -> None:
-        """Prints the text of item number `order`.
-
-        Then it prints those that have waited for it.
-        """
+        """Prints the text of an item, then those that waited for it."""
         with self._lock:
             if not self._is_ordered:
                 self._write(text)
@@ -228,10 +210,7 @@ class OrderedPrinter:
                 self._write("".join(ready))
 
     def finish(self, is_complete: bool, padding: str = "", item_count: int = 0) -> None:
-        """Prints what still waits for items that were not asked.
-
-        `padding` stands for each of those.
-        """
+        """Prints what waits, with `padding` for items that were not asked."""
         # A worker may be blocked in a write to a reader that does not read.
         if self._lock.acquire(timeout=1):
             try:
@@ -268,10 +247,7 @@ class RowPrinter:
     orphans = 0, ""
 
     def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
-        """Prepares to print rows of JSON, or answers with a terminator.
-
-        With a terminator, only the answers are printed: as JSON if `is_json`.
-        """
+        """With a terminator only answers are printed, not JSON rows."""
         self._is_json, self._terminator = is_json, terminator
         self._printer = OrderedPrinter(out, stderr, is_ordered, terminator is None)
 
@@ -296,8 +272,5 @@ class RowPrinter:
 
 
 def to_row_error(error: LlamaError, message: str) -> RowError:
-    """Returns an error as a row contains it.
-
-    `message` is its text without secrets.
-    """
+    """Returns an error as in a row, with a message without secrets."""
     return {"status": int(error.status), "message": message}
