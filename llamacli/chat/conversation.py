@@ -33,19 +33,12 @@ class Conversation:
         self.total = UsageTotal()
 
     def build_body(self, content: Content, without: object = None) -> RequestBody:
-        """Returns the request of the next turn.
-
-        `without` is the id of a turn that it replaces.
-        """
+        """Returns the next request; `without` is a turn that it replaces."""
         entries = without_turn(self.session.messages(), without)
         return self._body(self._messages(self._question(content, entries), entries))
 
     def _question(self, content: Content, entries: list[SavedMessage]) -> list[SavedMessage]:
-        """Returns the messages that ask.
-
-        These are the results of tools, then the user's message. Raises LlamaError
-        (usage).
-        """
+        """Returns tool results and the user's message. Raises LlamaError."""
         results = self.options.tool_result
         messages: list[SavedMessage] = tool_messages(entries, results) if results else []
         return [*messages, {"role": "user", "content": content}] if content or not messages else messages
@@ -108,10 +101,7 @@ class Conversation:
         return None if self.system is None or self.system == current else {"role": "system", "content": self.system}
 
     def _limited(self, entries: list[SavedMessage], is_open: bool) -> list[SavedMessage]:
-        """Leaves out the turns beyond --keep-turns.
-
-        An open turn, whose tool calls are being answered, is never left out.
-        """
+        """Leaves out turns beyond --keep-turns, but never an open one."""
         starts, count = _starts(entries), self.options.keep_turns
         if count is None or len(starts) <= count:
             return entries
@@ -131,10 +121,7 @@ class Conversation:
 
 
 def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = None) -> list[SavedMessage]:
-    """Returns a turn as it is saved, nothing if the answer is empty.
-
-    `turn` is the id of one that continues.
-    """
+    """Returns a turn to save, [] without an answer; `turn` continues one."""
     message = to_request_message(answer.message)
     if len(message) == 2 and not message["content"]:
         return []
@@ -147,10 +134,7 @@ def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = N
 
 
 def keep_answer(messages: Sequence[Mapping[str, object]], answer: Answer, keep: int, stderr: Stderr) -> None:
-    """Saves a question and its answer as a new session.
-
-    Only notes a failure: the answer has been printed.
-    """
+    """Saves a question and answer as a new session; errors are notes."""
     system = next((dict(message) for message in messages[:1] if message["role"] == "system"), None)
     try:
         if turn := turn_messages([dict(messages[-1])], answer):

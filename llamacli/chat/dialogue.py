@@ -55,10 +55,7 @@ class Dialogue:
         self._loading.start()
 
     def ask(self, text: str, without: object = None) -> None:
-        """Takes a turn.
-
-        On LlamaError or Stopped, message and files are kept for another attempt.
-        """
+        """Takes a turn. On an error, message and files are kept."""
         content = join_parts([text, *self.attached])
         self.unanswered, self.replaced_turn = text, without
         self._loading.join()
@@ -90,10 +87,7 @@ class Dialogue:
             self.ask(text, without)
 
     def reconfigure(self, options: LoadedOptions) -> None:
-        """Changes the options from the next turn on.
-
-        Raises LlamaError (usage) and changes nothing if they conflict.
-        """
+        """Changes the options. Raises LlamaError (usage) if they conflict."""
         runner = Runner(options, self.env.stderr)
         runner.requests_usage = True
         if options[NetworkOptions] is not self.options[NetworkOptions]:

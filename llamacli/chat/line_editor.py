@@ -73,10 +73,7 @@ def _is_within(frame: FrameType | None, code: CodeType) -> bool:
 
 
 def _read_line(prompt: str) -> str:
-    """Reads one line.
-
-    A frame of this function on the stack means that readline owns the terminal.
-    """
+    """Reads one line. In this frame, readline owns the terminal."""
     return stoppable(lambda: input(prompt))
 
 
@@ -155,10 +152,7 @@ class LineEditor:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Keeps what is typed or pasted meanwhile for the next message.
-
-        The next message has it as readline would read it.
-        """
+        """Keeps what is typed meanwhile for the next message."""
         with terminal.unechoed(0):
             if not self._marks_pastes:
                 yield
@@ -167,10 +161,7 @@ class LineEditor:
                 yield
 
     def _pasted_lines(self, prompt: str) -> str:
-        """Returns a line, or several that arrive at once.
-
-        Several are joined only if the terminal does not mark pastes.
-        """
+        """Returns a line, or several if a paste is not marked."""
         text = self._line(prompt)
         if self._marks_pastes or text.startswith("/") or text.strip() == FENCE:
             return text
@@ -204,10 +195,7 @@ class LineEditor:
                     raise
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Ends the current operation by raising Stopped.
-
-        After SIGINT the program continues.
-        """
+        """Raises Stopped; after SIGINT the program continues."""
         if number != signal.SIGINT:
             # The second one ends the program at once.
             signal.signal(number, signal.SIG_DFL)
@@ -216,10 +204,7 @@ class LineEditor:
         raise Stopped(number)
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
-        """Has readline restore the terminal before a stop.
-
-        It draws its line again afterward.
-        """
+        """Lets readline restore the terminal, and later draw its line."""
         if _is_within(frame, _read_line.__code__):
             raise Stopped(number)
         if number == signal.SIGTSTP:
@@ -228,10 +213,7 @@ class LineEditor:
             terminal.resume()
 
     def _block(self, first: str) -> str:
-        """Returns the lines up to the closing one.
-
-        Raises Interrupted after Ctrl-C or Ctrl-D.
-        """
+        """Returns the lines up to the closing one. Raises Interrupted."""
         if first.endswith(FENCE):
             return first.removesuffix(FENCE)
         lines = [first] if first else []
@@ -259,10 +241,7 @@ class LineEditor:
                 write_atomically(self._history, kept, 0o600, follow=True)
 
     def _next(self, word: str, number: int) -> str | None:
-        """Called by readline for one candidate after the other.
-
-        Each replaces the last word of the line.
-        """
+        """Returns a candidate for the last word; readline calls it."""
         if number == 0:
             line = from_readline(readline.get_line_buffer()[: readline.get_endidx()])
             start = len(line) - len(from_readline(word))

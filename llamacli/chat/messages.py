@@ -35,10 +35,7 @@ def to_request(entries: list[SavedMessage]) -> list[Message]:
 
 
 def text(entry: SavedMessage) -> str:
-    """Returns a message as text.
-
-    The content comes first, then the tool calls, one per line.
-    """
+    """Returns a message's content, then its tool calls, one per line."""
     content = entry.get("content")
     if isinstance(content, list):
         content = "\n".join("[picture]" if "image_url" in part else str(part.get("text", "")) for part in content)
@@ -75,19 +72,13 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
 
 
 def turn_of(entry: SavedMessage) -> object:
-    """Returns the id of an entry's turn, or None.
-
-    It returns None if another program wrote the entry.
-    """
+    """Returns an entry's turn, None if another program wrote it."""
     meta = entry.get("meta")
     return meta.get("turn") if isinstance(meta, dict) else None
 
 
 def without_turn(entries: list[SavedMessage], turn: object) -> list[SavedMessage]:
-    """Returns the entries without those of one turn.
-
-    Returns all of them if `turn` is None.
-    """
+    """Returns the entries without one turn, all of them for None."""
     return entries if turn is None else [entry for entry in entries if turn_of(entry) != turn]
 
 
@@ -159,10 +150,7 @@ def decode_lines(data: bytes) -> Lines:
 
 
 def _decode_line(line: bytes) -> SavedMessage | None:
-    """Returns the message of a line, or None.
-
-    It returns None if it is not one that can be sent.
-    """
+    """Returns the message of a line, None if it cannot be sent."""
     try:
         entry = parse_json(line.decode())
     except ValueError:
@@ -195,10 +183,7 @@ def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
 
 
 def is_complete(roles: set[str]) -> bool:
-    """True if a turn with these roles has a question and an answer.
-
-    Results of tools can take the place of the question.
-    """
+    """True if these roles include a question (or results) and an answer."""
     return "assistant" in roles and len(roles) > 1
 
 
@@ -207,10 +192,7 @@ def print_transcript(
     out: Output,
     writer: Callable[[], AbstractContextManager["Output | LiveMarkdown"]] | None = None,
 ) -> None:
-    """Prints each message below its role, separated by blank lines.
-
-    `writer` renders the texts.
-    """
+    """Prints each message below its role; `writer` renders the texts."""
     for number, entry in enumerate(entries):
         out.write("\n" if number else "")
         out.write(f"{entry['role']}:\n")

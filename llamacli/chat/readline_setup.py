@@ -14,10 +14,7 @@ UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
 
 
 def _terminal_charset() -> str:
-    """Returns the charset that the locale names, generated or not.
-
-    Returns UTF-8 if that is ASCII or none.
-    """
+    """Returns the locale's charset, UTF-8 in place of ASCII or none."""
     name = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
     charset = name.partition(".")[2].partition("@")[0]
     with suppress(locale.Error):
@@ -52,10 +49,7 @@ LOCALE = _readline_locale_name(CHARSET)
 
 @contextmanager
 def readline_locale() -> Iterator[None]:
-    """Sets LC_ALL, which readline looks up at each call.
-
-    Child processes get the user's.
-    """
+    """Sets LC_ALL for readline; child processes get the user's."""
     before = os.environ.get("LC_ALL")
     if LOCALE:
         os.environ["LC_ALL"] = LOCALE
@@ -75,10 +69,7 @@ IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
 def decoded(text: str) -> str:
-    """Returns what was typed, in UTF-8 or else the locale's charset.
-
-    Raises LlamaError (usage).
-    """
+    """Returns what was typed. Raises LlamaError (usage)."""
     data = text.encode("utf-8", "surrogateescape")
     for charset in ("utf-8", CHARSET):
         with suppress(UnicodeDecodeError):
@@ -88,10 +79,7 @@ def decoded(text: str) -> str:
 
 
 def to_readline(text: str) -> str:
-    """Returns text that Python's readline turns into the right bytes.
-
-    readline encodes it by the C library's locale.
-    """
+    """Returns text that readline encodes to the right bytes."""
     try:
         data = text.encode(CHARSET)
     except UnicodeEncodeError:
@@ -100,10 +88,7 @@ def to_readline(text: str) -> str:
 
 
 def from_readline(text: str) -> str:
-    """Returns the text whose bytes readline decoded.
-
-    readline decodes them by the C library's locale.
-    """
+    """Returns the text whose bytes readline decoded."""
     return text.encode(locale.nl_langinfo(locale.CODESET), "surrogateescape").decode(CHARSET, "replace")
 
 

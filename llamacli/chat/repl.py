@@ -37,10 +37,7 @@ class Repl:
         self.dialogue = Dialogue(conversation, endpoint, options, env, _take_terminal())
 
     def run(self, first: Content) -> ExitStatus:
-        """Takes the first turn, then those that are typed, until Ctrl-D.
-
-        There may be no first turn.
-        """
+        """Takes the `first` turn, if any, then typed ones until Ctrl-D."""
         session = self.dialogue.conversation.session
         if session.is_saved:
             self._do(session.prepare)
@@ -84,10 +81,7 @@ class Repl:
         self.env.stderr.note(f"{session}{model} at {host}; type /help for commands, Ctrl-D to leave")
 
     def _do(self, what: Callable[[], object]) -> bool:
-        """Runs something and reports its errors.
-
-        Returns False if the user wants to leave.
-        """
+        """Runs something, reports its errors; False if the user leaves."""
         try:
             return stoppable(lambda: self._goes_on(what))
         except Stopped as stopped:

@@ -22,10 +22,7 @@ from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 
 
 def checked_name(name: str, origin: str) -> str:
-    """Returns the name of a session.
-
-    Raises LlamaError (usage) if it is not valid.
-    """
+    """Returns a session's name. Raises LlamaError (usage)."""
     if not re.fullmatch(NAME, name):
         raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
     return name
@@ -57,10 +54,7 @@ class Session:
         return SESSIONS.path(self.name or "")
 
     def messages(self) -> list[SavedMessage]:
-        """Returns all complete turns, after any system message.
-
-        Raises LlamaError (usage) if the file cannot be read.
-        """
+        """Returns all complete turns. Raises LlamaError (usage)."""
         if self.is_saved and self.name is not None:
             self._messages = self._read()
         return [*self._messages, *self._unsaved]
@@ -172,10 +166,7 @@ class Session:
 
 
 def names() -> list[str]:
-    """Returns the names of all sessions, the most recently used first.
-
-    Raises LlamaError (usage).
-    """
+    """Returns all names, the latest first. Raises LlamaError (usage)."""
     try:
         stored = SESSIONS.names()
     except (FileNotFoundError, NotADirectoryError):
@@ -187,10 +178,7 @@ def names() -> list[str]:
 
 
 def last_written(name: str) -> float | None:
-    """Returns when a session was last written, in seconds since the epoch.
-
-    Returns None if it is not a file.
-    """
+    """Returns the time of a session's last write, None without a file."""
     with suppress(OSError):
         status = os.stat(SESSIONS.path(name))
         return status.st_mtime if stat.S_ISREG(status.st_mode) else None
@@ -202,10 +190,7 @@ TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
 
 
 def prune(keep: int) -> None:
-    """Removes the oldest sessions, except the newest `keep`.
-
-    Sessions that the user named are never removed.
-    """
+    """Removes the oldest unnamed sessions, except the newest `keep`."""
     with suppress(OSError, LlamaError):
         for name in [name for name in names() if TIME_NAME.fullmatch(name)][keep:]:
             os.unlink(SESSIONS.path(name))
@@ -259,10 +244,7 @@ def current_login() -> str:
 
 
 def _started(pid: int) -> str:
-    """Returns when a process started, in the system's own format.
-
-    Returns "" if it is gone.
-    """
+    """Returns when a process started, "" if it is gone."""
     # proc(5): field 22. The name before it may contain anything.
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()[19].decode()

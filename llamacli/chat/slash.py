@@ -33,10 +33,7 @@ class LeaveChat(Exception):
 
 
 class SlashCommand(NamedTuple):
-    """One command.
-
-    `operand` is what may follow it in the help, "" if nothing may.
-    """
+    """A command; `operand` is shown in the help, "" for none."""
 
     operand: str
     help: str
@@ -51,10 +48,7 @@ def _help(talk: Dialogue, operand: str) -> None:
 
 
 def help_rows() -> list[tuple[str, str]]:
-    """Returns each command as the help shows it, and what it does.
-
-    The command includes its aliases.
-    """
+    """Returns each command with its aliases, and what it does."""
     return [
         (f"{', '.join((name, *command.aliases))} {command.operand}".rstrip(), command.help)
         for name, command in COMMANDS.items()
@@ -175,10 +169,7 @@ def _find_flag(talk: Dialogue, name: str) -> tuple[Options, str, bool]:
 
 
 def _not_settable(name: str, wanted: str) -> LlamaError:
-    """Returns the error for a flag that /set cannot change.
-
-    The flag is unknown, has its own command, or works only on the command line.
-    """
+    """Returns the error for a flag that /set cannot change."""
     from llamacli.cli.app import command
 
     if any(wanted in flag.names for flag in command("chat").flags):
@@ -189,10 +180,7 @@ def _not_settable(name: str, wanted: str) -> LlamaError:
 
 
 def _settable(group: type[Options]) -> Iterator[tuple[str, str]]:
-    """Yields the long name and the field of each flag that /set changes.
-
-    Such a flag can be changed between two turns.
-    """
+    """Yields name and field of each flag that can change between turns."""
     for field in group.flags():
         if field not in ("session", "continue_", "interactive", "save", "keep", "tool_result"):
             yield long_name(field), field
@@ -214,10 +202,7 @@ def _file(talk: Dialogue, operand: str) -> None:
 
 
 def _unquoted(path: str) -> str:
-    """Returns a path without quotes or backslashes around it.
-
-    A path that exists as typed is returned unchanged.
-    """
+    """Returns a path without quotes, unchanged if it exists as typed."""
     import shlex
 
     if not os.path.lexists(os.path.expanduser(path)):
@@ -258,10 +243,7 @@ def _flags(typed: str) -> list[str]:
 
 
 def _paths(typed: str) -> list[str]:
-    """Returns the files and folders that complete a path.
-
-    The path may contain blanks and start with ~ or a quote.
-    """
+    """Returns what completes a path, which may have blanks, ~ or a quote."""
     quote = typed[:1] if typed[:1] in ("'", '"') else ""
     folder, slash, _ = typed[len(quote) :].rpartition("/")
     folder += slash
@@ -291,10 +273,7 @@ WORDS = {"exit": "/exit", "quit": "/exit", "?": "/help"}
 
 
 def find_command(name: str) -> SlashCommand:
-    """Returns the command of this name, alias or unique prefix.
-
-    Raises LlamaError (usage).
-    """
+    """Returns a command by name, alias or prefix. Raises LlamaError."""
     names = {form: command for long, command in COMMANDS.items() for form in (long, *command.aliases)}
     matches = [names[name]] if name in names else [command for form, command in names.items() if form.startswith(name)]
     if len({id(command) for command in matches}) == 1 and name != "/":
@@ -319,10 +298,7 @@ SETTABLE: tuple[type[Options], ...] = (
 
 
 def completions(line: str) -> list[str]:
-    """Returns the lines that complete one that starts with a slash.
-
-    Raises OSError.
-    """
+    """Returns the lines that complete a slash command. Raises OSError."""
     name, blank, typed = line.partition(" ")
     if not blank:
         return [f"{command} " for command in COMMANDS if command.startswith(name or "/")] if line else []
