@@ -208,10 +208,7 @@ TOPIC_SYNONYMS = {
 
 
 def closest(word: str, words: Iterable[str], similarity: float = SIMILARITY) -> str | None:
-    """Returns the word that is spelled most like another one, or None.
-
-    It returns None if none is close.
-    """
+    """Returns the word spelled most like another one, None if none is."""
     candidates = list(words)
     # In a short word, swapping two letters changes half of it.
     swapped = [candidate for candidate in candidates if sorted(candidate) == sorted(word)]
@@ -288,10 +285,7 @@ def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -
 
 
 def _letters(option: str) -> str:
-    """Returns a long option in a form that ignores spelling variants.
-
-    It lacks what people leave out or write in other ways: --api_key is --apikey.
-    """
+    """Returns a long option without dashes and underscores inside."""
     return "--" + option.lower().replace("-", "").replace("_", "") if option.startswith("--") else option
 
 

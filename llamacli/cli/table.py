@@ -66,26 +66,17 @@ class Flag:
         self.common = common
 
     def variable(self, name: str) -> str | None:
-        """Returns the environment variable of a field, or None.
-
-        The variable holds the default of field `name`.
-        """
+        """Returns the variable with the default of field `name`, or None."""
         if isinstance(self.env, str):
             return self.env
         return f"LLAMACLI_{name.upper()}" if self.env else None
 
     def names(self, name: str) -> list[str]:
-        """Returns all names of a field's flag.
-
-        Example: `--usage`, `--no-usage`, `-u`.
-        """
+        """Returns a flag's names: `--usage`, `--no-usage`, `-u`."""
         return [form for part in self.param_decls(name) for form in part.split("/")]
 
     def negated(self, name: str) -> str:
-        """Returns the flag that sets a field to false.
-
-        Returns "" if field `name` needs none.
-        """
+        """Returns the flag that sets field `name` to false, "" for none."""
         if not (isinstance(self.type, Switch) and self.env):
             return ""
         long = long_name(name)
@@ -98,10 +89,7 @@ class Flag:
 
 
 def long_name(name: str) -> str:
-    """Returns the long name of a field.
-
-    Fields named like Python keywords end with an underscore.
-    """
+    """Returns a field's long name; `continue_` avoids a keyword."""
     return "--" + name.rstrip("_").replace("_", "-")
 
 
@@ -123,10 +111,7 @@ class Operand:
 
     @property
     def metavar(self) -> str:
-        """The operand as the usage line shows it.
-
-        Examples: `NAME`, `[NAME]`, `[NAME]...`.
-        """
+        """The operand in the usage line: `NAME`, `[NAME]...`."""
         name = self.type.metavar if self.required else f"[{self.type.metavar}]"
         return name + ("..." if self.multiple else "")
 

@@ -66,10 +66,7 @@ class PathType(ParamType):
 
 
 class OptionalValue(ParamType):
-    """A flag with an optional value.
-
-    It is given as `--flag` (empty text) or `--flag=VALUE`.
-    """
+    """A flag with an optional value: `--flag` or `--flag=VALUE`."""
 
 
 class Switch(ParamType):
@@ -127,10 +124,7 @@ class Integer(Number):
 
 
 class Pattern(ParamType):
-    """A text that matches a regular expression.
-
-    Errors describe it in words.
-    """
+    """A text that matches a regular expression, in `words` for errors."""
 
     constraint = ""
 
@@ -177,10 +171,7 @@ class Choice(ParamType):
 
 
 class KeyValue(ParamType):
-    """`KEY=VALUE`, where VALUE is JSON or else a string.
-
-    A repeated flag makes an object.
-    """
+    """`KEY=VALUE` with JSON or a string; repeated, it makes an object."""
 
     metavar = "KEY=VALUE"
 

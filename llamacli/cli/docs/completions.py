@@ -30,10 +30,7 @@ def filled(name: str, values: Mapping[str, str]) -> str:
 
 
 def _kind(kind: ParamType) -> str:
-    """Returns what a shell offers besides the fixed words.
-
-    "@" is a file after @, and "text" is nothing.
-    """
+    """Returns what a shell offers: "@" is a file after @, "text" nothing."""
     return "@" if kind.at_file else kind.completes or "text"
 
 
@@ -43,10 +40,7 @@ def _value(kind: ParamType) -> str:
 
 
 def _operands(commands: Sequence[CommandSpec]) -> Iterator[tuple[str, ParamType]]:
-    """Yields `command:place` and the type of each operand.
-
-    The place is * for an operand that may be repeated.
-    """
+    """Yields `command:place` (* if repeated) and type of each operand."""
     for command in commands:
         for number, operand in enumerate(command.operands, 1):
             yield f"{command.name}:{'*' if operand.multiple else number}", operand.type
@@ -120,10 +114,7 @@ def _zsh_operands(command: CommandSpec) -> Iterator[str]:
 
 
 def _zsh_specs(entry: FlagSpec) -> Iterator[str]:
-    """Yields a specification for each name of a flag.
-
-    It excludes the other names.
-    """
+    """Yields a specification for each name; it excludes the others."""
     before = "*" if entry.flag.multiple else f"({' '.join(entry.names)})" if len(entry.names) > 1 else ""
     for text, form in ((text, form) for text, forms in entry.descriptions.items() for form in forms):
         takes = ("=" if form.startswith("--") else "+") if entry.takes_value else ""
@@ -139,10 +130,7 @@ def _zsh_operand(operand: Operand, number: int) -> str:
 
 
 def _zsh_action(kind: ParamType) -> str:
-    """Returns the zsh action for a value.
-
-    A leading blank keeps zsh from adding arguments.
-    """
+    """Returns the action for a value. A blank keeps zsh from adding words."""
     words = " ".join(kind.values)
     what = _kind(kind)
     if what == "text":

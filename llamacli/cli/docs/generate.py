@@ -28,10 +28,7 @@ def files() -> dict[str, str]:
 
 
 def install(path: Path, content: bytes) -> None:
-    """Writes a file and the folders that it is in.
-
-    Raises LlamaError (output).
-    """
+    """Writes a file and its folders. Raises LlamaError (output)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content, 0o644, follow=True)

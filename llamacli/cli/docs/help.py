@@ -94,10 +94,7 @@ def short_help(command: CommandSpec) -> str:
 
 
 def command_help(command: CommandSpec) -> str:
-    """Returns the full help of a command.
-
-    It has usage, description, common options, other options by group, and examples.
-    """
+    """Returns the full help of a command."""
     blocks = [_usage(command), filled(command.summary), *map(filled, command.description)]
     groups: dict[str, list[str]] = {}
     for flag in command.flags:
@@ -119,18 +116,12 @@ def command_help(command: CommandSpec) -> str:
 
 
 def columns() -> int:
-    """Returns the width of help.
-
-    This is the terminal's width within readable bounds.
-    """
+    """Returns the width of help: the terminal's, within bounds."""
     return max(36, min(shutil.get_terminal_size().columns, 100))
 
 
 def filled(text: str, indent: str = "") -> str:
-    """Returns a wrapped paragraph.
-
-    `indent` precedes all lines but the first.
-    """
+    """Returns a wrapped paragraph; `indent` precedes later lines."""
     return textwrap.fill(text, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
@@ -145,10 +136,7 @@ def _row(flag: FlagSpec, text: str) -> str:
 
 
 def _beside(label: str, text: str, left: int) -> str:
-    """Returns a label and its text in two columns.
-
-    A label that is too long has a line of its own.
-    """
+    """Returns a label and its text, below it if the label is long."""
     lines = textwrap.wrap(text, columns() - left, break_on_hyphens=False)
     if len(label) > left - 2:
         return "\n".join([label, *(" " * left + line for line in lines)])
@@ -161,18 +149,12 @@ def topic_title(name: str) -> str:
 
 
 def topic_paragraphs(name: str) -> list[str]:
-    """Returns the paragraphs of a topic below its title.
-
-    Lines indented by four are to be printed as they are.
-    """
+    """Returns a topic's paragraphs; those indented by four stay as is."""
     return [paragraph for paragraph in _topic_text(name).strip("\n").split("\n\n")[1:] if paragraph]
 
 
 def topic_rows(name: str, commands: Sequence[CommandSpec], where: Callable[[Folder], str]) -> Rows:
-    """Returns the table at the end of a topic.
-
-    It lists statuses, variables, files, or the commands of an interactive chat.
-    """
+    """Returns the table at the end of a topic."""
     if name == "exit-codes":
         return [(str(status.value), status.meaning) for status in ExitStatus]
     if name == "environment":
@@ -205,10 +187,7 @@ def environment_rows(groups: Sequence[type[Options]]) -> Rows:
 
 
 def variables(groups: Sequence[type[Options]]) -> dict[str, FlagSpec]:
-    """Returns the flags with a default in the environment.
-
-    The keys are the names of the variables.
-    """
+    """Returns the flags with an environment variable, by its name."""
     flags = [flag for group in groups for flag in flag_specs(group)]
     return {name: flag for flag in flags if (name := flag.flag.variable(flag.field))}
 

@@ -61,10 +61,7 @@ def _topic(name: str, commands: Sequence[CommandSpec]) -> Iterator[str]:
 
 
 def _shared(commands: Sequence[CommandSpec]) -> dict[type[Options], list[str]]:
-    """Returns the groups that several commands share.
-
-    Each has the names of its commands, and is described once.
-    """
+    """Returns the groups that several commands share, and their names."""
     users: dict[type[Options], list[str]] = {}
     for command in commands:
         for table in command.groups:
