@@ -161,10 +161,7 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
 
 
 def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
-    """Raises LlamaError (usage) if edit flags do not fit the others.
-
-    The edit flags are --write, --in-place and --diff.
-    """
+    """Raises LlamaError (usage) if --write etc. do not fit the others."""
     if not edits.is_used:
         return
     flag = "--write" if edits.write is not None else "--in-place" if edits.in_place is not None else "--diff"
@@ -181,10 +178,7 @@ def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, param
 
 
 def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[ItemSource]) -> None:
-    """Raises LlamaError (usage) if an input is the output.
-
-    The file would grow as it is read, and never end.
-    """
+    """Raises LlamaError (usage) if an input is the output, which grows."""
     if output is None or not stat.S_ISREG(output.st_mode):
         return
     for source in inputs:
@@ -201,26 +195,17 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _is_file(path: str) -> bool:
-    """True for a regular file, which can be sorted.
-
-    False for a pipe, a device or stdout.
-    """
+    """True for a regular file, not for a pipe, a device or stdout."""
     return path != "-" and not is_direct(path)
 
 
 def _is_done(rows: RowOptions) -> Callable[[int | None], bool]:
-    """Returns a function that says whether to keep a row.
-
-    It takes the row's error status, None for no error.
-    """
+    """Returns a function that says whether to keep a row, by its status."""
     return lambda status: status is None or not (rows.retry_failed or status in RESUMABLE_STATUSES)
 
 
 def _preview(items: Items, builder: RequestBuilder, options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Prints the requests instead of sending them.
-
-    Raises LlamaError if an item has none.
-    """
+    """Prints the requests. Raises LlamaError if an item has none."""
     from llamacli.http.preview import print_previews
 
     failed = 0

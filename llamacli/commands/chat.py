@@ -52,10 +52,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def continue_last(options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Takes one turn in this login session's last conversation.
-
-    This is `ask --continue`.
-    """
+    """Takes a turn in the last conversation: `ask --continue`."""
     follow_up = options[FollowUpOptions]
     values = {"continue_": True, "save": follow_up.save, "keep": follow_up.keep}
     session = SessionOptions(values, follow_up.origins)
@@ -75,10 +72,7 @@ def _take_turn(conversation: Conversation, content: Content, options: LoadedOpti
 
 
 def help_rows() -> list[tuple[str, str]]:
-    """Returns the commands of an interactive chat.
-
-    `help chat` and the man page show them.
-    """
+    """Returns the slash commands, for `help chat` and the man page."""
     from llamacli.chat import slash
 
     return slash.help_rows()
@@ -100,10 +94,7 @@ def _interact(conversation: Conversation, content: Content, options: LoadedOptio
 
 
 def _conversation(session: SessionOptions, options: LoadedOptions, env: Environment) -> Conversation:
-    """Returns the conversation that the options name.
-
-    Raises LlamaError (usage).
-    """
+    """Returns the conversation of the options. Raises LlamaError (usage)."""
     if session.tool_result:
         read = {id: env.input.at_file(text, "--tool-result") for id, text in session.tool_result.items()}
         session = session.replace("tool_result", read, "--tool-result")

@@ -236,10 +236,7 @@ def _note_precedence(names: Sequence[str], env: Environment) -> None:
 
 
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
-    """Returns the key that a call would carry, masked, and its source.
-
-    Returns the reason if there is none.
-    """
+    """Returns the key, masked, and its source, or why there is none."""
     try:
         found = endpoint.find_allowed_key(server, env)
     except LlamaError as error:
@@ -310,10 +307,7 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
 
 
 def _ask_once(client: "Client", request: ChatRequest) -> None:
-    """Sends a request and reads the answer.
-
-    Raises LlamaError if there is none.
-    """
+    """Sends a request, reads the answer. Raises LlamaError without one."""
     try:
         with client.chat(request) as reply:
             for _ in reply:

@@ -80,10 +80,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _models(document: object) -> list[JsonObject]:
-    """Returns the models of a list document, sorted by id.
-
-    Most servers send few of the fields.
-    """
+    """Returns the models of a document, by id. Most have few fields."""
     # Together sends the bare list, Ollama's own API and Gemini's `models` with names.
     data = document.get("data", document.get("models")) if isinstance(document, dict) else document
     if isinstance(data, list):
@@ -99,10 +96,7 @@ def _models(document: object) -> list[JsonObject]:
 
 
 def _with_id(model: object) -> object:
-    """Returns a model of a list with its id.
-
-    Some servers call the id name or model.
-    """
+    """Returns a model with its id, which may be its name or model."""
     if not isinstance(model, dict) or "id" in model:
         return model
     name = model.get("model") or model.get("name")

@@ -133,10 +133,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
-    """Returns the bytes to send, and True if they request a stream.
-
-    The bytes are None if there is no body.
-    """
+    """Returns the bytes to send, or None, and if they ask for a stream."""
     if body is None and not given.field:
         if given.method == "GET" or (given.endpoint and not given.method):
             return None, False
@@ -174,10 +171,7 @@ def _given(body: str, env: Environment) -> bytes:
 
 
 def _checked(data: bytes) -> object:
-    """Returns the bytes parsed as JSON, with numbers kept as text.
-
-    Raises LlamaError (usage).
-    """
+    """Returns the JSON, numbers as text. Raises LlamaError (usage)."""
     try:
         # Numbers are sent as written, whatever a double or Python's limit on digits allows.
         return json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
@@ -219,10 +213,7 @@ def _value(text: str, key: str, env: Environment) -> object:
 
 
 def _print(out: Output, include: bool, response: "requests.Response", body: bytes) -> None:
-    """Prints a body that has been read.
-
-    Prints status and headers first if requested.
-    """
+    """Prints a body, after status and headers if requested."""
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
         lines = [f"HTTP/{version} {response.status_code} {response.raw.reason or ''}".rstrip()]

@@ -184,10 +184,7 @@ def _row(name: str, is_terminal: bool, env: Environment) -> list[object]:
 
 
 def _age(name: str) -> float:
-    """Returns the seconds since a session was last written.
-
-    Returns 0 if the session is gone.
-    """
+    """Returns the seconds since a session was written, 0 if it is gone."""
     written = session.last_written(name)
     return 0.0 if written is None else max(0.0, time.time() - written)
 

@@ -45,10 +45,7 @@ OPTIONS = (UsageLogOptions, DisplayOptions)
 
 
 class Total(TypedDict):
-    """What one model did on one day.
-
-    `usd` is None if no call reported its cost.
-    """
+    """What a model did in a day; `usd` is None if no cost is known."""
 
     day: str
     model: str
