@@ -49,18 +49,12 @@ def with_value(content: bytes, name: str, value: str) -> bytes:
 
 
 def without_value(content: bytes, name: str) -> bytes:
-    """Returns the content without the assignments to `name`.
-
-    Raises ValueError if it cannot be parsed.
-    """
+    """Returns the content without `name`. Raises ValueError."""
     return "".join(binding.original.string for binding in _bindings(content) if binding.key != name).encode()
 
 
 def _bindings(content: bytes) -> Iterable[Binding]:
-    """Splits the content into assignments, comments and blank lines.
-
-    Raises ValueError at a line that is none.
-    """
+    """Splits the content into lines. Raises ValueError at a wrong one."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -76,10 +70,7 @@ def _bindings(content: bytes) -> Iterable[Binding]:
 
 
 def _assignment(name: str) -> re.Pattern[str]:
-    """Returns a pattern for a whole assignment.
-
-    It matches what comes before the name, a value in any form, and a comment.
-    """
+    """Returns a pattern for an assignment, and a comment after it."""
     quoted = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
     return re.compile(
         rf"""(?P<before>\s*(?:export\s+)?)(?:'{name}'|{name})[^\S\n]*

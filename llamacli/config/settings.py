@@ -90,10 +90,7 @@ MAX_FILE_BYTES = 1 << 16
 
 
 class Source:
-    """A source of settings.
-
-    `untrusted` if somebody else may have written it.
-    """
+    """A source of settings, `untrusted` if somebody else may write it."""
 
     def __init__(self, name: str, values: Mapping[str, str], untrusted: bool = False) -> None:
         self.name, self.values, self.untrusted = name, values, untrusted
@@ -109,10 +106,7 @@ class Settings:
         self.sources, self.note = sources, note
 
     def find(self, variable: str, untrusted: bool) -> tuple[str, Source] | None:
-        """Returns the first value of a variable and its source.
-
-        A value from an untrusted source is returned only if that is allowed.
-        """
+        """Returns a variable's first allowed value and its source."""
         for source in self.sources:
             if (text := source.values.get(variable)) and (untrusted or is_allowed(variable, source, self.note)):
                 return text, source
@@ -120,20 +114,14 @@ class Settings:
 
 
 def is_allowed(variable: str, source: Source, note: Callable[[str], None]) -> bool:
-    """True if a source is trusted.
-
-    Notes that a variable from another one is ignored.
-    """
+    """True if a source is trusted; if not, it notes what is ignored."""
     if source.untrusted:
         note(f"ignoring {variable} from {source}: a project's .env cannot set it")
     return not source.untrusted
 
 
 def load(note: Callable[[str], None]) -> Settings:
-    """Reads the sources.
-
-    A .env file that cannot be read or parsed is ignored with a note.
-    """
+    """Reads the sources; a .env that cannot be read is noted."""
     sources = [Source("the environment", os.environ)]
     project, user = nearest_env(), SETTINGS.path()
     if project and not _is_same(project, user):
@@ -144,10 +132,7 @@ def load(note: Callable[[str], None]) -> Settings:
 
 
 def nearest_env() -> Path | None:
-    """Returns the nearest .env from the working directory upward.
-
-    The search does not go above the git root or the home directory.
-    """
+    """Returns the nearest .env up to the git root or the home directory."""
     try:
         here = Path.cwd()
     except OSError:
