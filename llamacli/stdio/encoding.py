@@ -26,10 +26,7 @@ PICTURE_MARKS = {
 
 
 def check_encoding(block: bytes, origin: str, path: str = "") -> None:
-    """Raises LlamaError (usage) if a text is not UTF-8.
-
-    Its first block starts like UTF-16 or UTF-32, or holds NUL bytes.
-    """
+    """Raises LlamaError (usage) if a text's first block is not UTF-8."""
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if block.startswith(mark)), "")
     if not encoding and b"\0" in block:
         encoding = _guess_encoding(block[:1024])
@@ -41,10 +38,7 @@ def check_encoding(block: bytes, origin: str, path: str = "") -> None:
 
 
 def _guess_encoding(start: bytes) -> str:
-    """Returns the encoding of Latin text without a byte order mark.
-
-    Returns "" for anything else.
-    """
+    """Returns the encoding of Latin text without a BOM, "" if unknown."""
     for name, width, position in (("UTF-32LE", 4, 0), ("UTF-32BE", 4, 3), ("UTF-16LE", 2, 0), ("UTF-16BE", 2, 1)):
         units = len(start) // width
         used = start[position : units * width : width]
@@ -73,10 +67,7 @@ def _picture_hint(start: bytes, origin: str) -> str:
 
 
 def picture_type(start: bytes) -> str:
-    """Returns the media type of a picture by its first bytes.
-
-    PNG, JPEG, WebP and GIF are known. Returns "" for anything else.
-    """
+    """Returns the media type of a PNG, JPEG, WebP or GIF, else ""."""
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "image/webp"
     return next((name for mark, name in PICTURE_MARKS.items() if start.startswith(mark)), "")

@@ -16,10 +16,7 @@ def escaped(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """Returns the columns that a text takes on a terminal.
-
-    Unicode Standard Annex 11 defines the width; combining marks take none.
-    """
+    """Returns the columns of a text (Unicode Annex 11)."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -47,10 +44,7 @@ def masked(secret: str) -> str:
 
 
 def shell_quoted(text: str) -> str:
-    """Quotes a word for a POSIX shell.
-
-    Inside the single quotes nothing is special.
-    """
+    """Quotes a word for a POSIX shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -66,10 +60,7 @@ class ChunkJoiner:
         self._rest = ""
 
     def feed(self, text: str) -> str:
-        """Returns the text so far, without an undecided end.
-
-        The meaning of that end depends on what follows.
-        """
+        """Returns the text so far, without an end that may be cut in two."""
         text, self._rest = self._rest + text, ""
         if text and ("\ud800" <= text[-1] <= "\udbff" or (self._joins_line_ends and text[-1] == "\r")):
             text, self._rest = text[:-1], text[-1]

@@ -21,10 +21,7 @@ COPY_BYTES = 1 << 20
 
 
 def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
-    """Opens a regular file and returns its descriptor.
-
-    Raises OSError, for a FIFO or a device too.
-    """
+    """Opens a regular file, nothing else. Raises OSError."""
     # O_NONBLOCK: opening a FIFO waits for its other end.
     try:
         fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
@@ -81,10 +78,7 @@ class LockedFile:
             return file.read()
 
     def append(self, data: bytes, end: int) -> None:
-        """Writes after the first `end` bytes and syncs.
-
-        It writes all of the data or nothing. Raises OSError.
-        """
+        """Writes after `end` bytes: all or nothing. Raises OSError."""
         os.ftruncate(self.fd, end)
         if end and os.pread(self.fd, 1, end - 1) != b"\n":
             data = b"\n" + data
@@ -99,18 +93,12 @@ class LockedFile:
 
 
 def open_log(path: str | Path, mode: int = 0o600) -> int:
-    """Opens a file for `append_line` and returns its descriptor.
-
-    Raises OSError.
-    """
+    """Opens a file for `append_line`. Raises OSError."""
     return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
 
 
 def append_line(fd: int, line: bytes) -> None:
-    """Appends a line in one write.
-
-    The lines of several processes therefore never mix. Raises OSError.
-    """
+    """Appends a line in one write, so lines never mix. Raises OSError."""
     if os.write(fd, line) < len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -132,10 +120,7 @@ def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
 
 
 def _keep_owner(fd: int, status: os.stat_result) -> None:
-    """Gives a draft the owner and group of the file that it replaces.
-
-    It does so as far as possible.
-    """
+    """Gives a draft the owner of the file that it replaces, if possible."""
     for owner in (status.st_uid, -1):
         with suppress(OSError):
             os.fchown(fd, owner, status.st_gid)
@@ -169,10 +154,7 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
 
 
 def _copy(source: int, target: str) -> None:
-    """Copies a file over another one.
-
-    Truncating it comes last, so that a full disk rarely loses its content.
-    """
+    """Copies over a file; truncates last, in case the disk is full."""
     with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
         offset = 0
         while data := os.pread(source, COPY_BYTES, offset):
@@ -219,10 +201,7 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
 
 
 class DirectWriter:
-    """A target that is not a regular file, written directly.
-
-    It is a FIFO, a device, a terminal or a descriptor.
-    """
+    """A FIFO, device, terminal or descriptor, written directly."""
 
     def __init__(self, path: str) -> None:
         number = descriptor(path)
@@ -270,19 +249,13 @@ class AtomicWriter:
             os.fchmod(self.fd, mode)
 
     def begin(self) -> None:
-        """Drops what an earlier call left in the part.
-
-        Called before each write.
-        """
+        """Drops an earlier call's part. Called before each write."""
         if not self._has_begun:
             self._has_begun = True
             os.ftruncate(self.fd, 0)
 
     def commit(self) -> str | None:
-        """Puts the part in the place of the file.
-
-        Returns a note if that had to be written in place.
-        """
+        """Replaces the file; returns a note if it was written in place."""
         self.begin()
         if self._status:
             _keep_owner(self.fd, self._status)
@@ -291,10 +264,7 @@ class AtomicWriter:
         return f"{self.path} was written in place, not replaced: {error.strerror}" if error else None
 
     def close(self) -> str | None:
-        """Closes the file.
-
-        Returns the name of the part if something was left in it.
-        """
+        """Closes the file; returns the part's name if that has content."""
         is_empty = not self._is_done and os.fstat(self.fd).st_size == 0
         if is_empty:
             os.unlink(self._draft.path)
@@ -312,10 +282,7 @@ Writer = DirectWriter | AtomicWriter
 
 
 def descriptor(path: str) -> int | None:
-    """Returns the number of llamacli's own descriptor behind a path.
-
-    Returns None if the path names none.
-    """
+    """Returns the descriptor that a path names, or None."""
     if path in STANDARD_STREAMS:
         return STANDARD_STREAMS.index(path)
     match = re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d{{1,9}})", path)
@@ -323,19 +290,13 @@ def descriptor(path: str) -> int | None:
 
 
 def is_direct(path: str) -> bool:
-    """Returns True if a path must be written directly.
-
-    Such a path names a descriptor, a device or a FIFO.
-    """
+    """True if a path names a descriptor, a device or a FIFO."""
     is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
     return is_other or descriptor(path) is not None
 
 
 def open_writer(path: str) -> Writer:
-    """Opens what a path names.
-
-    Raises OSError before anything is lost or written.
-    """
+    """Opens what a path names. Raises OSError before anything is lost."""
     # A symbolic link stays, and the file that it names is replaced.
     target = os.path.realpath(path)
     if os.path.isdir(target) or path.endswith("/"):

@@ -51,40 +51,25 @@ class InputReader:
 
     @property
     def is_stdin_used(self) -> bool:
-        """True if an option has read stdin, so the prompt cannot.
-
-        `--system @-` is an example.
-        """
+        """True if an option (`--system @-`) has read stdin."""
         return bool(self._stdin_taker)
 
     def stdin_is_piped(self) -> bool:
-        """True if stdin is not a terminal and is readable.
-
-        nohup opens one that is not readable.
-        """
+        """True if stdin is not a terminal and can be read (not nohup's)."""
         return not os.isatty(0) and fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
 
     def stdin(self, taker: str) -> str:
-        """Returns stdin without trailing newlines.
-
-        `$(...)` in a shell does the same.
-        """
+        """Returns stdin without trailing newlines, as `$(...)` does."""
         self.claim_stdin(taker)
         return self.decode(self.stdin_blocks(self.max_time), "stdin").rstrip("\n")
 
     def stdin_bytes(self, taker: str) -> bytes:
-        """Returns the bytes of stdin.
-
-        `taker` names the flag or operand that needs them.
-        """
+        """Returns the bytes of stdin for a flag or operand, `taker`."""
         self.claim_stdin(taker)
         return b"".join(self.stdin_blocks(self.max_time))
 
     def claim_stdin(self, taker: str) -> None:
-        """Records who reads stdin.
-
-        Raises LlamaError (usage) if something else has read it.
-        """
+        """Records who reads stdin. Raises LlamaError (usage) if it is read."""
         if self._stdin_taker:
             raise LlamaError(
                 ExitStatus.USAGE, f"stdin was already read for {self._stdin_taker}", f"give {taker} another way"
@@ -110,10 +95,7 @@ class InputReader:
             raise LlamaError(ExitStatus.USAGE, f"cannot read stdin: {error.strerror}") from None
 
     def _wait_for_stdin(self, start: float, max_time: float | None, is_first: bool) -> None:
-        """Waits for bytes or the end of stdin, with a note after two seconds.
-
-        Raises LlamaError at a time limit.
-        """
+        """Waits for stdin, with a note. Raises LlamaError at a limit."""
         if not is_first and max_time is None:
             return
         limits: list[tuple[float, LlamaError | None]] = []
@@ -136,28 +118,19 @@ class InputReader:
             self.note(f"waiting for text on stdin{hint}")
 
     def note_shared_stdin(self) -> None:
-        """Notes that another program has read the start of stdin.
-
-        `while read` in a shell does so.
-        """
+        """Notes that something (`while read`) has read some of stdin."""
         status = os.fstat(0)
         if stat.S_ISREG(status.st_mode) and 0 < os.lseek(0, 0, os.SEEK_CUR) < status.st_size:
             self.note("another program has already read the start of stdin; reading the rest (in a loop, use -I)")
 
     def file(self, path: str) -> str:
-        """Returns a file's text as it is; `-` is stdin.
-
-        Raises LlamaError (usage).
-        """
+        """Returns a file's text; `-` is stdin. Raises LlamaError (usage)."""
         if is_stdin(path):
             return self.stdin(f"--file {path}")
         return self.decode(self.file_blocks(path), display_path(path), path)
 
     def file_bytes(self, path: str, taker: str) -> bytes:
-        """Returns a file's bytes; `-` is stdin.
-
-        `taker` names what needs it. Raises LlamaError (usage).
-        """
+        """Returns a file's bytes; `-` is stdin. Raises LlamaError (usage)."""
         return self.stdin_bytes(taker) if is_stdin(path) else b"".join(self.file_blocks(path))
 
     def file_blocks(self, path: str) -> Iterator[bytes]:
@@ -182,10 +155,7 @@ class InputReader:
             raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", "nothing was sent") from None
 
     def text_or_picture(self, path: str) -> str | tuple[str, bytes]:
-        """Returns a file's text, or the media type and the bytes of a picture.
-
-        Raises LlamaError (usage).
-        """
+        """Reads a text, or a picture's type and bytes. Raises LlamaError."""
         if is_stdin(path):
             self.claim_stdin(f"--file {path}")
         from llamacli.stdio.encoding import picture_type
@@ -231,10 +201,7 @@ class InputReader:
             self.draft = None
 
     def at_file(self, text: str, origin: str) -> str:
-        """Reads `@FILE` and `@-`, without trailing newlines.
-
-        `@@` stands for a leading @.
-        """
+        """Reads `@FILE` and `@-`, without trailing newlines; `@@` is an @."""
         if not text.startswith("@"):
             return self.argument(text, origin)
         if text.startswith("@@"):
@@ -243,20 +210,14 @@ class InputReader:
         return self.stdin(origin) if is_stdin(path) else self.file(path).rstrip("\n")
 
     def path_of(self, text: str, origin: str) -> str:
-        """Returns the path in `@FILE`.
-
-        Raises LlamaError (usage) if it is empty.
-        """
+        """Returns the path in `@FILE`. Raises LlamaError (usage)."""
         if text == "@":
             todo = "use @FILE, or @@ for a literal @"
             raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' needs a file name", todo)
         return text[1:]
 
     def argument(self, text: str, origin: str) -> str:
-        """Returns an argument or environment value as UTF-8 text.
-
-        The locale does not affect the decoding.
-        """
+        """Returns an argument as UTF-8 text, whatever the locale."""
         try:
             return text if text.isascii() else self.text(os.fsencode(text), origin)
         except UnicodeEncodeError:
@@ -317,10 +278,7 @@ class Environment:
 
 
 def is_stdin(path: str) -> bool:
-    """True for `-` and for any path that names descriptor 0.
-
-    Examples are /dev/stdin and a link to it.
-    """
+    """True for `-`, and for a path that names descriptor 0."""
     if path == "-":
         return True
     # Most paths are not links at all, and cost one call.
@@ -342,10 +300,7 @@ def display_path(path: str) -> str:
 
 
 def _with_long_start(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yields the blocks.
-
-    The first one is long enough to recognize a picture or an encoding.
-    """
+    """Yields the blocks, the first long enough to recognize its kind."""
     start = b""
     for block in blocks:
         start += block

@@ -35,10 +35,7 @@ class Stderr:
         self._rest = ""
 
     def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
-        """Sets what the user wants to see.
-
-        The notes so far are shown or dropped.
-        """
+        """Sets what the user wants to see; notes so far are shown or not."""
         self.is_configured, self.is_quiet, self.is_verbose = True, quiet, verbose
         self.wants_color = color
         self.is_colored = self._takes_color and color
@@ -67,10 +64,7 @@ class Stderr:
             self.flush()
 
     def announce(self, text: str) -> None:
-        """Writes what the user must see even with --quiet.
-
-        This is what somebody else's file decides about a call.
-        """
+        """Writes what somebody else's file decides, even with --quiet."""
         self.flush()
         self.line(text, "2")
 
@@ -85,10 +79,7 @@ class Stderr:
         self.line(error.text, "1;31", error.request_id)
 
     def line(self, text: str, style: str, request_id: str = "") -> None:
-        """Writes `llamacli: text [request id]` as one line.
-
-        The name has an SGR style if colors are on.
-        """
+        """Writes `llamacli: text [id]`, the name with an SGR style."""
         prefix = f"\x1b[{style}mllamacli:\x1b[0m " if self.is_colored else "llamacli: "
         line = one_line(self.redacted(text))
         if request_id:
@@ -128,26 +119,17 @@ class Stderr:
             self._line_is_open = not text.endswith("\n")
 
     def redacted(self, text: str) -> str:
-        """Returns a text with the keys masked.
-
-        To be called before a text is cut, which would leave half a key.
-        """
+        """Returns a text with keys masked; to be called before it is cut."""
         for secret, mask in self._secrets.items():
             text = text.replace(secret, mask)
         return text
 
     def waiting(self, what: str) -> "Spinner":
-        """Returns a spinner that shows what the program waits for.
-
-        The caller starts it.
-        """
+        """Returns a spinner, to be started, for what is waited for."""
         return self.show_status(Spinner(one_line(what)))
 
     def show_status(self, spinner: "Spinner") -> "Spinner":
-        """Takes over a spinner, to be started.
-
-        It stays hidden if nobody would see it.
-        """
+        """Takes over a spinner, hidden if nobody would see it."""
         if not self.is_terminal or is_dumb() or self.is_quiet:
             spinner.what = ""
         self.spinner = spinner
@@ -201,19 +183,13 @@ class Spinner:
             self.hide()
 
     def hide(self) -> None:
-        """Clears its line until it draws the next one.
-
-        Call it with the lock, or after the end.
-        """
+        """Clears its line, under the lock or after the end."""
         if self._is_shown:
             self._is_shown = False
             _try_write("\r\x1b[K")
 
     def _pause(self) -> None:
-        """Clears its line before the program stops.
-
-        The line stays clear until then.
-        """
+        """Clears its line until the program has stopped."""
         with self.lock:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             self.hide()
@@ -232,10 +208,7 @@ class Spinner:
                     self._is_shown = True
 
     def line(self, frame: int, seconds: float, columns: int) -> str:
-        """Returns the line after this many frames and seconds.
-
-        It is no wider than the columns.
-        """
+        """Returns the line after these frames and seconds, cut to columns."""
         return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
 
 
@@ -245,10 +218,7 @@ def _overlap(text: str, secret: str) -> int:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Writes every byte to a descriptor, even if it is non-blocking.
-
-    Raises OSError.
-    """
+    """Writes every byte, to a non-blocking fd too. Raises OSError."""
     left = memoryview(data)
     while left:
         try:

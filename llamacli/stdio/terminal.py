@@ -32,11 +32,7 @@ _changes: list[_Change] = []
 
 @contextmanager
 def changed(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
-    """Calls `enter` and `leave` around this context and each stop.
-
-    `enter` is called now and after each continuation, `leave` at the end and before
-    each stop.
-    """
+    """Calls `enter` and `leave` now and at the end, and around each stop."""
     change = _Change(enter, leave)
     _changes.append(change)
     try:
@@ -48,30 +44,21 @@ def changed(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[No
 
 
 def catch_stop() -> None:
-    """Restores the terminal while the program is stopped.
-
-    A SIGTSTP that is ignored stays ignored.
-    """
+    """Restores the terminal in a stop; an ignored SIGTSTP stays ignored."""
     if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
         signal.signal(signal.SIGTSTP, lambda number, frame: stop())
     signal.signal(signal.SIGCONT, lambda number, frame: resume())
 
 
 def catch_first_stop() -> None:
-    """Does the same as catch_stop unless SIGTSTP is handled already.
-
-    It does nothing either if this thread cannot do it.
-    """
+    """Does what catch_stop does, unless SIGTSTP is handled already."""
     if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
         with suppress(ValueError):
             catch_stop()
 
 
 def stop() -> None:
-    """Restores the terminal and stops, as Ctrl-Z does.
-
-    Returns when the program is continued.
-    """
+    """Restores the terminal and stops, as Ctrl-Z does, until continued."""
     for change in reversed(_changes):
         change.leave()
     handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -80,20 +67,14 @@ def stop() -> None:
 
 
 def resume() -> None:
-    """Makes all changes again, since the shell may have undone them.
-
-    In the background it makes none.
-    """
+    """Makes all changes again, unless in the background."""
     if is_foreground():
         for change in _changes:
             change.enter()
 
 
 def may_draw(fd: int) -> bool:
-    """True unless this process is a background job of the terminal on `fd`.
-
-    A background job would draw over a prompt.
-    """
+    """True unless this is a background job of the terminal on `fd`."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -102,10 +83,7 @@ def may_draw(fd: int) -> bool:
 
 
 def wait_for_foreground(fd: int) -> None:
-    """Stops while this process is a background job.
-
-    Reading the terminal would do the same.
-    """
+    """Stops while this is a background job, as reading would."""
     # OSError: it is not this session's terminal, so there is no background.
     with suppress(OSError):
         # A process that nobody can continue is not stopped by the signal.
@@ -116,10 +94,7 @@ def wait_for_foreground(fd: int) -> None:
 
 
 def is_foreground(fd: int | None = None) -> bool:
-    """True if this process may draw on its terminal.
-
-    A background job may not.
-    """
+    """True if this process may draw on its terminal."""
     try:
         return os.tcgetpgrp(_terminal() if fd is None else fd) == os.getpgrp()
     except OSError:

@@ -52,10 +52,7 @@ class Containers:
         del self._items[depth:]
 
     def inside(self, line: str) -> tuple[int, str]:
-        """Returns how many open items and quotes a line is inside.
-
-        The rest of the line is returned too.
-        """
+        """Returns how many open blocks a line is in, and its rest."""
         if not self._items:
             return 0, line
         rest = line
@@ -75,10 +72,7 @@ class Containers:
         return len(self._items), rest
 
     def open(self, rest: str) -> str:
-        """Opens the items and quotes that a line begins.
-
-        Returns the rest of the line.
-        """
+        """Opens what a line begins; returns the rest of the line."""
         while len(self._items) < MAX_DEPTH:
             if match := QUOTE.match(rest):
                 self._items.append(_Item("", 0, styled("▌", FAINT) + " "))
@@ -95,10 +89,7 @@ class Containers:
         return rest
 
     def take_prefixes(self, columns: int) -> tuple[str, str]:
-        """Returns the prefixes of the first line and the other lines.
-
-        The marks of items are used up.
-        """
+        """Returns how lines start: the first, with marks, and the others."""
         first = rest = ""
         for item in reversed(self._items):
             # On a narrow terminal the text matters more.
@@ -115,10 +106,7 @@ def _indent(line: str) -> int:
 
 
 def _without_indent(line: str, columns: int) -> str:
-    """Removes this many columns from the start of a line.
-
-    A tab after them stays a tab.
-    """
+    """Removes this many columns of indentation; a tab after them stays."""
     spaces = min(len(line) - len(line.lstrip(" ")), columns)
     if spaces == columns or not line[spaces:].startswith("\t"):
         return line[spaces:]
@@ -190,10 +178,7 @@ class Table:
         return [*self._drawn[0], rule, *(line for row in self._drawn[1:] for line in row)]
 
     def resize(self, columns: int, rows: int | None) -> None:
-        """Adopts the size of the terminal.
-
-        Without a number of rows nothing is finished early.
-        """
+        """Adopts a size; without rows nothing is finished early."""
         self._columns, self._limit = columns, None if rows is None else min(rows, MAX_LINES) - 3
         if not self._is_frozen:
             self._measure()
@@ -253,10 +238,7 @@ COLORS["gd"] = "31"
 
 
 class Highlighter:
-    """Colors the lines of one block of code.
-
-    Without a lexer for the language they stay as they are.
-    """
+    """Colors the lines of a block of code, if its language is known."""
 
     def __init__(self, language: str) -> None:
         self._lexer = _lexer(language)

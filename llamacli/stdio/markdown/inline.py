@@ -73,10 +73,7 @@ def _is_word(char: str) -> bool:
 
 
 def parse(source: str, color: bool, style: str = "") -> list[Piece]:
-    """Returns the pieces of a text, in their order.
-
-    No character is left out.
-    """
+    """Returns the pieces of a text, every character in its order."""
     if not SPECIAL.search(source):
         return [Piece(source, style, 0)]
     pieces: list[Piece] = []
@@ -124,10 +121,7 @@ def _pieces(match: re.Match[str], color: bool, style: str) -> list[Piece]:
 
 
 def _emphasized(pieces: list[Piece], delimiters: list[_Delimiter]) -> list[Piece]:
-    """Styles each piece between an opening and a closing delimiter.
-
-    The delimiters are removed.
-    """
+    """Styles the pieces between delimiters, which are removed."""
     styles: list[list[str]] = [[] for _ in pieces]
     openers: list[_Delimiter] = []
     for closer in delimiters:
@@ -160,10 +154,7 @@ PAIRS = (("[", "]"), ("](", ")"), ("\\(", "\\)"), ("\\[", "\\]"))
 
 
 def open_at(source: str) -> int:
-    """Returns where unclosed markup begins, such as emphasis.
-
-    Returns the length of the text if there is none.
-    """
+    """Returns where unclosed markup begins, else the length."""
     if not SPECIAL.search(source):
         return len(source)
     places = [source.rfind(opening) for opening, closing in PAIRS if source.rfind(opening) > source.rfind(closing)]
@@ -186,10 +177,7 @@ def styled(text: str, style: str) -> str:
 
 
 def wrap(pieces: list[Piece], columns: int) -> list[Line]:
-    """Breaks pieces into lines of at most this many columns.
-
-    A longer word is split.
-    """
+    """Breaks pieces into lines of at most this many columns."""
     wrapper = _Wrapper(columns)
     for piece in pieces:
         wrapper.add(piece)
@@ -291,10 +279,7 @@ def fit(text: str, columns: int) -> str:
 
 
 def _drawn(line: list[tuple[str, str]]) -> str:
-    """Returns the text of a line with its styles.
-
-    Adjacent texts of one style are joined.
-    """
+    """Returns the text of a line with its styles."""
     parts: list[str] = []
     style = ""
     for text, its_style in line:

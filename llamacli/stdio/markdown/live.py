@@ -68,10 +68,7 @@ class LiveMarkdown:
             self._show(lines, self._sized().preview(self._line) if self._out.is_terminal else [])
 
     def hide(self) -> None:
-        """Removes what may be drawn again.
-
-        Something else can then be printed in its place.
-        """
+        """Removes what may be drawn again."""
         self._show([], [])
 
     def _taken(self, text: str) -> list[str]:
@@ -109,10 +106,7 @@ class LiveMarkdown:
         self._stops += 1
 
     def _show(self, lines: list[str], region: list[str]) -> None:
-        """Draws lines that stay, then lines that may be drawn again.
-
-        They replace the lines that could be drawn again so far.
-        """
+        """Replaces what may be drawn again: by lines, then a new region."""
         stops = self._stops
         region = region[-max(self._size[1] - 1, 1) :] if terminal.may_draw(self._out.fd) else []
         new = lines + region

@@ -94,10 +94,7 @@ class Renderer:
         return out + self._begin(self._containers.open(rest))
 
     def preview(self, line: str) -> list[str]:
-        """Returns the lines that may still change.
-
-        They are as they would be if the text ended with this line.
-        """
+        """Returns the lines that would follow if the text ended here."""
         last = copy.copy(self)
         last._containers, last._is_preview, last._highlighter = self._containers.copy(), True, None
         if self._table:
@@ -115,10 +112,7 @@ class Renderer:
             self._table.resize(columns, rows)
 
     def split(self, line: str) -> tuple[list[str], str]:
-        """Takes in the beginning of a line that has become long.
-
-        Returns finished lines, and what is left of it.
-        """
+        """Takes the start of a long line; returns lines, and what is left."""
         limit = LONG_CHARS if line.lstrip(" >")[:1] in ("|", "#") else self.columns
         place = line.rfind(" ")
         if len(line) <= limit or self._fence or self._table or place < limit // 2:
@@ -171,10 +165,7 @@ class Renderer:
         return out
 
     def _add_text(self, text: str, joint: str = "\n") -> list[str]:
-        """Adds to the paragraph.
-
-        Returns the lines of it that cannot change any more.
-        """
+        """Adds to the paragraph; returns the lines that are finished."""
         self._text = f"{self._text}{joint}{text}" if self._text else text
         if self._is_preview or len(self._text) < 2 * self.columns or self._rows is None:
             return []
@@ -261,10 +252,7 @@ class Renderer:
         return bool(SETEXT.fullmatch(rest)) or self._is_table(rest)
 
     def _is_table(self, rule: str) -> bool:
-        """Returns True if this rule makes the last line a table head.
-
-        The last line is that of the paragraph, above the rule.
-        """
+        """True if a rule makes the paragraph's last line a table head."""
         return is_table((self._text or "").rpartition("\n")[2], rule)
 
 
