@@ -41,10 +41,7 @@ class ExitStatus(enum.IntEnum):
 
 
 class Stopped(BaseException):
-    """A signal arrived, here or in a child process.
-
-    Handlers of ordinary errors don't catch it.
-    """
+    """A signal came. Handlers of ordinary errors don't catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

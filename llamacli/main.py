@@ -23,10 +23,7 @@ OUT_OF_MEMORY = b"llamacli: out of memory; see 'ulimit -a'\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command line and returns its exit status.
-
-    Raises Stopped after a signal.
-    """
+    """Runs a command line, returns its status. Raises Stopped."""
     _keep_standard_descriptors()
     stderr = Stderr()
     # Errors in the command line are reported before its options are loaded.
@@ -52,10 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
-    """Loads the options of a call.
-
-    Includes the settings of its prompt file or role. Raises LlamaError (usage).
-    """
+    """Loads a call's options and prompt file. Raises LlamaError (usage)."""
     if "prompt_file" not in call.flags and "role" not in call.flags:
         return resolve.load(call, env)
     from llamacli.ask.options import QUESTION_OPTIONS
@@ -79,10 +73,7 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
 
 
 def _is_out_of_resources(error: BaseException | None) -> bool:
-    """Returns True if the system ran out of a resource.
-
-    The error's causes are checked too.
-    """
+    """True if an error, or what caused it, is a lack of a resource."""
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
         is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -116,10 +107,7 @@ def run() -> NoReturn:
 
 
 def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
-    """Exits after an exception that `main` did not catch.
-
-    It may come from a lack of memory, for example.
-    """
+    """Exits after what `main` did not catch, such as a lack of memory."""
     if isinstance(error, Stopped):
         signals.die(error.number)
     try:

@@ -18,10 +18,7 @@ _is_woken = False
 
 
 def catch() -> None:
-    """Makes the signals raise Stopped.
-
-    A signal that is ignored (nohup, a background job) stays ignored.
-    """
+    """Makes signals raise Stopped; an ignored one stays ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -56,10 +53,7 @@ def _wake(read_end: int, thread: int) -> None:
 
 
 def _stop_later(ignored: "sys.UnraisableHookArgs") -> None:
-    """Sends a signal again if Python ignored its exception.
-
-    Python does so in a callback of the import system, for example.
-    """
+    """Sends a signal again if Python ignored it, in an import, say."""
     if not isinstance(ignored.exc_value, Stopped):
         sys.__unraisablehook__(ignored)
         return
@@ -94,10 +88,7 @@ def behind(error: BaseException | None) -> Stopped | None:
 
 
 def die(number: int) -> NoReturn:
-    """Ends the process by the signal itself.
-
-    An exit status of 130 would not stop a shell loop.
-    """
+    """Ends the process by the signal; exit(130) would not stop a loop."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)
