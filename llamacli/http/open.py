@@ -82,9 +82,6 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
 
     Raises LlamaError (usage) if the CA bundle is missing.
     """
-    from llamacli.http.connection.preconnect import Preconnect
-    from llamacli.http.connection.tcp import has_any_proxy
-
     bundle = certificates(options)
     if options.usage_log:
         from llamacli.http.usage_log import usage_log
@@ -95,13 +92,14 @@ def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Cl
     if early and not early.leads_to(where.base_url):
         early.close()
         early = None
-    if (
-        not early
-        and options.connect_timeout >= PRECONNECT_MIN_SECONDS
-        and (is_loopback(where.base_url) or not has_any_proxy())
-    ):
-        early = Preconnect(where.base_url, options.connect_timeout)
-    if early and early.is_tls:
+    # Without TLS a connection takes less time than importing what could open it early.
+    if not early and where.base_url.startswith("https:") and options.connect_timeout >= PRECONNECT_MIN_SECONDS:
+        from llamacli.http.connection.preconnect import Preconnect
+        from llamacli.http.connection.tcp import has_any_proxy
+
+        if is_loopback(where.base_url) or not has_any_proxy():
+            early = Preconnect(where.base_url, options.connect_timeout)
+    if early:
         early.secure(bundle)
     # requests is the slowest import.
     from llamacli.http.client import Client

@@ -1,4 +1,4 @@
-"""The early connection: it is opened, and changes nothing but the time."""
+"""The early connection over TLS: it is opened, and changes nothing but the time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WITHOUT = ("--connect-timeout", "0.99")
 
 
 class Place:
-    """A server, plain or over TLS, that lets the program go on importing once it has greeted its first client."""
+    """A server over TLS that lets the program go on importing once it has greeted its first client."""
 
     def __init__(self, world: World, api: FakeApi, folder: Path) -> None:
         self.world, self.api, self.gate = world, api, folder / "gate"
@@ -87,9 +87,9 @@ def speak_unasked(handler: Handler) -> None:
     handler.connection.sendall(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
 
 
-@pytest.fixture(params=["api", "tls"])
-def place(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
-    return Place(world, request.getfixturevalue(request.param), tmp_path)
+@pytest.fixture
+def place(world: World, tls: FakeApi, tmp_path: Path) -> Place:
+    return Place(world, tls, tmp_path)
 
 
 def test_the_connection_is_open_before_requests_is_imported_and_is_the_only_one(place: Place) -> None:
@@ -203,7 +203,7 @@ def test_with_a_proxy_nothing_bypasses_it(world: World, variable: str) -> None:
     ("arguments", "stdin"),
     [(["--dry-run", "Hi"], b""), (["--curl", "Hi"], b""), ([], b""), ([], b"\xff"), (["-t", "9", "Hi"], b"")],
 )
-def test_over_plain_http_it_waits_until_there_is_something_to_send(
+def test_over_plain_http_nothing_connects_until_there_is_something_to_send(
     world: World, arguments: list[str], stdin: bytes
 ) -> None:
     world.run("ask", *arguments, stdin=stdin)
@@ -213,11 +213,10 @@ def test_over_plain_http_it_waits_until_there_is_something_to_send(
 def test_a_connection_that_no_request_claims_is_closed(world: World, tls: FakeApi) -> None:
     from llamacli.http.connection.preconnect import Preconnect
 
-    for server in (world.api, tls):
-        early = Preconnect(server.url, 10)
-        handle = early.duplicate_fd(10)
-        early.close()
-        assert handle.fileno() == -1
+    early = Preconnect(tls.url, 10)
+    handle = early.duplicate_fd(10)
+    early.close()
+    assert handle.fileno() == -1
     with socket.create_server(("127.0.0.1", 0)) as listening:
         early = Preconnect(f"https://127.0.0.1:{listening.getsockname()[1]}", 10)
         client, _ = listening.accept()

@@ -64,10 +64,10 @@ def test_modules_that_make_a_call_are_imported_only_for_a_call(world: World, arg
     assert not imported(world, *arguments) & CALLING
 
 
-def test_modules_that_connect_are_imported_before_requests(world: World) -> None:
-    modules = list(imported(world, "ask", "Hi"))
+def test_what_connects_early_is_imported_only_over_tls(world: World) -> None:
+    assert "llamacli.http.connection.preconnect" not in imported(world, "ask", "Hi")
+    modules = list(imported(world, "ask", "--base-url", "https://127.0.0.1:1/v1", "--retry", "0", "Hi"))
     assert modules.index("llamacli.http.connection.preconnect") < modules.index("requests")
-    assert modules.index("llamacli.http.connection.tcp") < modules.index("requests")
 
 
 def built(name: str, *words: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""A connection that a thread opens while the program is still importing."""
+"""A TLS connection that a thread opens while the program is still importing."""
 
 import os
 import socket
@@ -81,7 +81,7 @@ class OpenConnection:
 
 
 class Preconnect:
-    """A connection that a thread is opening, for one request to claim.
+    """A TLS connection that a thread is opening, for one request to claim.
 
     Close it in any case.
 
@@ -90,9 +90,7 @@ class Preconnect:
     """
 
     def __init__(self, url: str, seconds: float) -> None:
-        parts = urlsplit(url)
-        self.is_tls = parts.scheme == "https"
-        self.host, self.port = parts.hostname or "", parts.port or (443 if self.is_tls else 80)
+        self.host, self.port = _server(url)
         #: The certificates to trust, once `secure` was called.
         self.bundle: str | None = None
         self._context: Future[Context | None] = Future()
@@ -103,10 +101,8 @@ class Preconnect:
         start_new_thread(self._open, (seconds,))
 
     def leads_to(self, url: str) -> bool:
-        """True if a URL has the same server and scheme."""
-        parts = urlsplit(url)
-        is_tls = parts.scheme == "https"
-        return (parts.hostname, parts.port or (443 if is_tls else 80), is_tls) == (self.host, self.port, self.is_tls)
+        """True if a URL has the same server and uses TLS."""
+        return url.startswith("https:") and _server(url) == (self.host, self.port)
 
     def secure(self, bundle: str | None) -> None:
         """Imports what a handshake needs and lets it begin.
@@ -138,7 +134,7 @@ class Preconnect:
         try:
             # The attempt that claims it has the deadline.
             sock.settimeout(None)
-            self._opened.set_result(self._shake_hands(sock) if self.is_tls else OpenConnection(sock, False, None))
+            self._opened.set_result(self._shake_hands(sock))
         except Exception as error:
             sock.close()
             self._opened.set_error(error)
@@ -178,13 +174,13 @@ class Preconnect:
     def matches(self, connection: "HTTPConnection") -> bool:
         """True if a connection leads directly to the same server.
 
-        It must use the same scheme and no proxy.
+        It must use TLS and no proxy.
         """
         from urllib3.connection import HTTPSConnection
 
         host = getattr(connection, "_dns_host", connection.host).lower()
-        server = host, connection.port or connection.default_port, isinstance(connection, HTTPSConnection)
-        return server == (self.host, self.port, self.is_tls) and not connection.proxy
+        is_same = (host, connection.port or connection.default_port) == (self.host, self.port)
+        return is_same and isinstance(connection, HTTPSConnection) and not connection.proxy
 
     def duplicate_fd(self, seconds: float) -> socket.socket:
         """Returns a duplicate of the socket as soon as that is connected.
@@ -213,8 +209,7 @@ class Preconnect:
             opened = self._opened.result()
         except (ConnectionError, SSLEOFError, SSLZeroReturnError):
             return None
-        is_same = not self.is_tls or (opened.settings and opened.settings == tls.settings(connection))
-        if not is_same or not _is_idle(opened.sock):
+        if not opened.settings or opened.settings != tls.settings(connection) or not _is_idle(opened.sock):
             return None
         self._is_taken = True
         return opened
@@ -228,6 +223,12 @@ class Preconnect:
             self._duplicate.when_done(_shut_down)
             self._opened.when_done(_close)
         self._duplicate.when_done(_close)
+
+
+def _server(url: str) -> tuple[str, int]:
+    """Returns the host and port of an https URL."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 443
 
 
 def _is_idle(sock: socket.socket) -> bool:
