@@ -190,10 +190,11 @@ def attachment(path: str, inputs: InputReader) -> Attachment:
     return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{b64encode(picture).decode()}"}}
 
 
-def check_words(options: LoadedOptions) -> None:
+def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
     """Raises LlamaError (usage) if the prompt starts with a file.
 
     The shell may have expanded `-f *.py`. After `--` every word belongs to the prompt.
+    A prompt that is only the name of a file gets a note.
     """
     words, has_files = options.operands("prompt"), options[InputOptions].from_flag("file")
     if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
@@ -202,6 +203,10 @@ def check_words(options: LoadedOptions) -> None:
             f"'{display_path(words[0])}' is a file, and --file takes one: repeat -f, or list the files in --files-from",
             "if it belongs to the prompt, put -- before the prompt",
         )
+    if len(words) == 1 and not options.call.has_separator:
+        name = words[0]
+        if ("." in name or "/" in name) and os.path.isfile(name):
+            note(f"the prompt is the name of a file; to send its text: -f {display_path(name)}")
 
 
 def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str | None:

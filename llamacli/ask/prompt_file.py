@@ -161,7 +161,10 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
         names = []
     from llamacli.cli.suggest import did_you_mean
 
-    hint = did_you_mean(name.removesuffix(stored.suffix), names, f"create {path}")
+    here = f"{name}{stored.suffix}"
+    is_here = stored is PROMPTS and os.path.isfile(here)
+    otherwise = f"for the file in this folder: {flag} {display_path(here)}" if is_here else f"create {path}"
+    hint = did_you_mean(name.removesuffix(stored.suffix), names, otherwise)
     raise LlamaError(ExitStatus.USAGE, f"{flag}: there is no {kind} '{display_path(name)}'", hint)
 
 

@@ -245,7 +245,7 @@ class BatchRunner:
     def _conclude(self, stopped: Stopped | None) -> None:
         """Prints the summary, and raises the error to end with, if any."""
         left = self._read_count - self._row_count if self._all_read else None
-        summary = self.stats.summary(left)
+        summary = self.stats.summary(left) if self._read_count else "there are no items; nothing was asked"
         if stopped:
             self.stderr.note(summary + ("; --resume asks for the rest" if self._can_resume else ""))
             raise stopped

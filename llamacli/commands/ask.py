@@ -34,7 +34,7 @@ EXAMPLES = (
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Asks one question."""
-    prompt.check_words(options)
+    prompt.check_words(options, env.stderr.note)
     follow_up = options[FollowUpOptions]
     if follow_up.continue_:
         from llamacli.commands.chat import continue_last

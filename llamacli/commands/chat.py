@@ -40,7 +40,7 @@ NO_LOGIN = "cannot tell this login session from others: its leader has ended or 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     """Takes one turn, or starts an interactive chat."""
-    prompt.check_words(options)
+    prompt.check_words(options, env.stderr.note)
     words, session, input = options.operands("prompt"), options[SessionOptions], options[InputOptions]
     conversation = _conversation(session, options, env)
     has_prompt = bool(words or input.file or input.files_from or input.prompt_file or input.edit)
@@ -113,6 +113,6 @@ def _session(options: SessionOptions, env: Environment) -> Session:
         if name is None:
             what = NO_LAST if current_login() else NO_LOGIN
             latest = next(iter(names()), None)
-            hint = f"the latest session is {latest}: llamacli chat -S {latest}" if latest else "ask without -c first"
+            hint = f"to continue the latest session: llamacli chat -S {latest}" if latest else "ask without -c first"
             raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", hint)
     return Session(name, is_saved=options.save is not False, warn=env.stderr.note)

@@ -194,6 +194,17 @@ def test_a_refused_picture_is_4_and_names_the_likely_cause(world: World, status:
     assert "pictures" not in world.call("ask", 'Is "image_url" a key?').err
 
 
+def test_a_prompt_that_is_the_name_of_a_file_gets_a_note(world: World) -> None:
+    (world.cwd / "notes.txt").write_text("Hi")
+    (world.cwd / "words").write_text("Hi")
+    for command in (["ask"], ["chat", "--no-save"]):
+        result = world.call(*command, "notes.txt")
+        assert (result.status, world.api.prompt) == (0, "notes.txt")
+        assert result.err == "llamacli: the prompt is the name of a file; to send its text: -f notes.txt\n"
+    for arguments in (["--", "notes.txt"], ["words"], ["other.txt"], ["what", "notes.txt"], ["-q", "notes.txt"], ["."]):
+        assert world.call("ask", *arguments).err == ""
+
+
 @pytest.mark.parametrize("names", ["a\nb c\n", "a\0b c\0", "a\n\nb c"])
 def test_files_from_attaches_the_files_of_a_list(world: World, names: str) -> None:
     (world.cwd / "a").write_text("A")

@@ -198,6 +198,10 @@ def test_a_bare_name_is_a_file_in_the_prompts_folder(world: World) -> None:
         assert result.status == 2
         assert f"there is no prompt '{name}'; did you mean 'review'?" in result.err
     assert "there is no prompt 'x'; create " in world.call("ask", "-P", "x").err
+    (world.cwd / "x.md").touch()
+    assert (
+        "there is no prompt 'x'; for the file in this folder: --prompt-file x.md\n" in world.call("ask", "-P", "x").err
+    )
     assert world.call("ask", "-P", "").status == 2
     assert (
         world.call("ask", "-V", "a=1", "Hi").err

@@ -272,6 +272,7 @@ def test_an_empty_batch_is_not_a_failure(world: World) -> None:
     for arguments in ([], ["--input", "csv", "{x}"], ["--plain"]):
         result = world.call("batch", *arguments, stdin="")
         assert (result.status, result.out) == (0, "")
+        assert result.err == "llamacli: there are no items; nothing was asked\n"
 
 
 def test_shards_together_are_the_whole(world: World) -> None:

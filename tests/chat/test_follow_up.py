@@ -48,7 +48,10 @@ def test_questions_at_a_terminal_are_one_conversation(world: World) -> None:
     assert stat.S_IMODE(folder(world).stat().st_mode) == 0o700
     # Another terminal has none of it.
     other = at_terminal(world, f"{ASK} -c 'what did I ask?'; echo status $?")
-    assert f"nothing has been asked in this terminal yet; the latest session is {path.stem}" in other
+    assert (
+        f"nothing has been asked in this terminal yet; to continue the latest session: llamacli chat -S {path.stem}"
+        in other
+    )
     assert "status 2" in other
     assert len(world.api.requests) == 4
 

@@ -174,7 +174,7 @@ def test_continue_continues_the_last_session_of_this_login(world: World) -> None
     elsewhere = subprocess.run([*PROGRAM, "chat", "-I", "-c", "four"], **one)  # type: ignore[call-overload]
     assert (elsewhere.returncode, elsewhere.stdout) == (2, b"")
     assert (
-        b"nothing has been asked in this terminal yet; the latest session is other: llamacli chat -S other"
+        b"nothing has been asked in this terminal yet; to continue the latest session: llamacli chat -S other"
         in elsewhere.stderr
     )
 
@@ -185,7 +185,7 @@ def test_continue_fails_if_the_login_session_is_unknown(world: World) -> None:
     calls = f"while [ -e /proc/$$ ]; do sleep 0.01; done; {program} chat -I one; {program} chat -I -c two"
     script = ["bash", "-c", 'setsid bash -c "$0"; :', f"({calls}) 2>{shown} &"]
     subprocess.run(script, env=world.env, capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL)
-    said = f"{NO_LOGIN}; the latest session is "
+    said = f"{NO_LOGIN}; to continue the latest session: "
     assert shown.read_text().count(said) == 1
     assert len(world.api.requests) == 1
 
