@@ -26,7 +26,6 @@ FINISH_WORDS = {
     malformedfunctioncall malformedtoolcall malformedresponse unexpectedtoolcall""",
 }
 
-
 #: The parts that classify a word that is not in the table.
 FINISH_PATTERNS = (
     ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
@@ -121,7 +120,6 @@ def _has_only_reasoning(choice: Choice) -> bool:
 
 
 USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
-
 
 #: A larger count is an error of the server's, and too large for arithmetic with times.
 MAX_TOKENS = 10**12

@@ -9,14 +9,12 @@ from llamacli.api.json import encode, loads
 MAX_ERROR_BYTES = 1 << 16
 MAX_DOCUMENT_CHARS = 2000
 
-
 #: How servers say that a request is longer than the model's context.
 CONTEXT_LENGTH_WORDS = (
     r"context.{0,9}(length|window|size)|sequence length|too (long|large)|reduce the length"
     r"|tokens?.{0,40}(exceed|maximum|must be <=)"
     r"|(exceed|maximum).{0,40}tokens?"
 )
-
 
 #: How servers say in a 429 that waiting will not help: the account is empty, not the rate exceeded.
 OUT_OF_QUOTA_WORDS = (
@@ -26,16 +24,13 @@ OUT_OF_QUOTA_WORDS = (
     r"|arrearage|(spend(ing)?|billing)[_ ](limit|cap)"
 )
 
-
 #: How servers say in an error document when to try again, in seconds.
 RETRY_DELAY = (
     r'(?:"retry_?(?:delay|after)(?:_?s(?:ec(?:onds)?)?)?": ?"?|\b(?:retry|again) (?:in|after) )'
     r"(?:(\d{1,9}) ?m(?:in(?:utes?)?)?(?![a-z]) ?)?(?:(\d{1,9}(?:\.\d{1,9})?) ?(m?s|m?sec(?:onds?)?|(?! ?[hdm]))\b)?"
 )
 
-
 MILLISECONDS = ("ms", "msec", "msecond", "mseconds")
-
 
 #: How servers say that they do not offer the model.
 UNKNOWN_MODEL_WORDS = (
@@ -43,12 +38,10 @@ UNKNOWN_MODEL_WORDS = (
     r"|\bmodel\b.{0,120}(not (be )?(found|exist|supported|available|offered|loaded)|unknown|invalid|unavailable)"
 )
 
-
 #: How servers say that the URL is not one of theirs.
 WRONG_PATH_WORDS = (
     r"unexpected endpoint|unknown (endpoint|path|route|url)|no (such )?(route|endpoint)|cannot (post|get) /"
 )
-
 
 #: The keys of an error document that hold words, by the order in which they are read, in lower case.
 WORD_KEYS = ("message", "error", "detail", "title", "msg", "reason", "description")
@@ -60,10 +53,8 @@ MORE_WORD_KEYS = (
 #: The keys that mark a document without choices as an error.
 ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
 
-
 #: Words for a failure that some servers send in place of a number.
 ERROR_CODES = ("error", "fail", "failed", "failure")
-
 
 #: Names of events, and types of documents, that only show that the server is alive.
 PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")

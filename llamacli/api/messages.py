@@ -131,10 +131,8 @@ def choice_index(choice: Choice) -> int:
 REASONING_PART_TYPES = ("reasoning", "thinking", "reasoning_text", "thought")
 REASONING_PART_KEYS = ("thinking", "reasoning", "summary", "text", "content")
 
-
 #: The keys under which servers send a message's reasoning.
 REASONING_KEYS = ("reasoning_content", "reasoning")
-
 
 #: Types of a content part that are the answer. Other servers' parts of text have no type.
 TEXT_PART_TYPES = ("text", "output_text", None)

@@ -12,27 +12,21 @@ from llamacli.api.json import loads
 #: Bytes that one line, and characters that one event may hold. Anything longer is an error or an attack.
 MAX_EVENT_BYTES = 64 << 20
 
-
 #: Added for each line of an event, since even an empty line takes memory.
 LINE_OVERHEAD_BYTES = 64
-
 
 #: Characters of JSON outside of any field, and of other stray text, that are kept.
 MAX_BARE_CHARS = 1 << 16
 MAX_STRAY_CHARS = 1000
 
-
 #: Attempts to read JSON outside of any field, which has as many lines as its sender likes.
 MAX_BARE_ATTEMPTS = 100
-
 
 #: Names of events and fields that report an error: `event: error`, `error: {...}`.
 ERROR_NAME = r"(?i)err|[\w-]*(error|exception|failure|failed)[\w-]*"
 
-
 #: How a text that reports an error begins: `Error code: 524`, `[ERROR] engine died`.
 ERROR_TEXT = r"(?i)\W*(error|exception|fatal)\b"
-
 
 #: A field that the standard does not know: ignored, unless its value is JSON.
 UNKNOWN_FIELD = r"[\w.-]+:"

@@ -94,7 +94,6 @@ class LogitBiasType(KeyValue):
 
 parameter = partial(Flag, env=True, in_prompt_file=True)
 
-
 # The worst that a stranger can do with a plain parameter is a bad answer.
 plain = partial(Flag, env=True, untrusted=True, in_prompt_file=True)
 

@@ -70,14 +70,12 @@ ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stor
 #: In the order of the help.
 STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, CONTEXT_LENGTHS, ANSWERS)
 
-
 #: Files in the user's own folders.
 PROJECT_FILES = [
     (".env", "A project's settings, trusted only in part: see `llamacli help keys`."),
     ("FILE.part", "An incomplete answer to -o FILE."),
     ("FILE.old", "Rows of `batch -o FILE --resume` that no longer match an item of the input."),
 ]
-
 
 #: The values of a switch, in any case.
 TRUE_WORDS = ("1", "true", "yes", "on")

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 #: Longest wait that a server can ask for, which is longer than any limit of the user's.
 MAX_WAIT_SECONDS = 1e9
 
-
 #: The number in Retry-After, which some servers send with a unit, in quotes or twice.
 RETRY_AFTER = r'["+\s]*(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?["\s]*(?:,.*)?'
-
 
 #: Retries after a failure to look up a host name.
 NAME_ERROR_RETRIES = 1
@@ -147,11 +145,9 @@ def _seconds_until(date: str) -> float | None:
 #: 520 to 524 are Cloudflare's for a failure of the server behind it, 529 is Anthropic's for an overload.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
-
 CHECK_BASE_URL = "check --base-url (it usually ends in /v1)"
 CHECK_MODEL = f"check the model; '{PROGRAM} models' lists what the server offers"
 CHECK_PICTURES = "check that the model accepts pictures; -m chooses another"
-
 
 #: The statuses with a meaning of their own.
 STATUS_MEANINGS = {

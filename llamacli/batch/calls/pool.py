@@ -14,7 +14,6 @@ from llamacli.batch.calls.limiter import Limiter
 
 Task = TypeVar("Task")
 
-
 #: The name of the thread that reads the tasks, which nothing can end while it waits for one.
 READER_THREAD = "reader"
 

@@ -16,7 +16,6 @@ from llamacli.stdio.input import InputReader
 #: Keys of a body that say how the answer is sent, not what it is.
 STREAM_KEYS = ("stream", "stream_options")
 
-
 #: Stands for the text of a file: an object replacement character.
 FILE_TEXT = "\ufffc"
 
