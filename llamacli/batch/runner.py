@@ -256,10 +256,10 @@ class BatchRunner:
         if orphans:
             self.stderr.note(f"moved {orphans} answers that match no item to {path}")
         if self.stats.failed:
-            todo = ""
+            hint = ""
             if self._can_resume:
-                todo = "--resume asks for the rest" if self.stats.resumable else "--retry-failed asks for them again"
-            raise LlamaError(ExitStatus.FAILED, summary, todo)
+                hint = "--resume asks for the rest" if self.stats.resumable else "--retry-failed asks for them again"
+            raise LlamaError(ExitStatus.FAILED, summary, hint)
         self.stderr.note(summary)
 
     def _state(self) -> ProgressState:

@@ -140,15 +140,15 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
     if template not in (None, "-") and (not files or format == "files") and os.path.exists(template or ""):
         name = display_path(template or "")
         if format == "files":
-            todo = "llamacli batch --input files 'PROMPT' FILE..."
+            hint = "llamacli batch --input files 'PROMPT' FILE..."
         elif (format or format_of(template or "")) == "lines":
-            todo = f"llamacli batch 'PROMPT with {{}}' {name}; if each line is a prompt: llamacli batch - {name}"
+            hint = f"llamacli batch 'PROMPT with {{}}' {name}; if each line is a prompt: llamacli batch - {name}"
         else:
-            todo = (
+            hint = (
                 f"llamacli batch 'PROMPT with {{field}}' {name}; "
                 f"if each record has its own prompt: llamacli batch - {name}"
             )
-        raise LlamaError(ExitStatus.USAGE, f"no prompt: '{name}' is a file", todo)
+        raise LlamaError(ExitStatus.USAGE, f"no prompt: '{name}' is a file", hint)
     if rows.null and not rows.plain:
         raise LlamaError(ExitStatus.USAGE, "--null needs --plain", "add --plain, or drop --null")
     resuming = "--resume" if rows.resume else "--retry-failed" if rows.retry_failed else ""
@@ -156,8 +156,8 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
     if resuming and (not path or rows.plain or not _is_file(path)):
         raise LlamaError(ExitStatus.USAGE, f"{resuming} needs a file of rows", "name it with -o FILE, without --plain")
     if path and rows.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
-        todo = "choose another file; with --plain it cannot be resumed"
-        raise LlamaError(ExitStatus.USAGE, f"{path} is not empty", todo)
+        hint = "choose another file; with --plain it cannot be resumed"
+        raise LlamaError(ExitStatus.USAGE, f"{path} is not empty", hint)
 
 
 def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
@@ -171,8 +171,8 @@ def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, param
         raise LlamaError(ExitStatus.USAGE, "--write and --in-place cannot be combined", "drop one")
     if rows.plain or (rows.output and not _is_file(rows.output)):
         other = "--plain" if rows.plain else f"-o {rows.output}"
-        todo = f"drop {other}" if rows.plain else "save the rows in a regular file, or drop -o"
-        raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be combined with {other}", todo)
+        hint = f"drop {other}" if rows.plain else "save the rows in a regular file, or drop -o"
+        raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be combined with {other}", hint)
     if params.n not in (None, 1):
         raise LlamaError(ExitStatus.USAGE, f"{flag} needs one answer, but --n is {params.n}", "drop --n")
 

@@ -33,8 +33,8 @@ def check_encoding(block: bytes, origin: str, path: str = "") -> None:
         if not encoding:
             raise binary_error(origin, block, block.index(b"\0"))
     if encoding:
-        todo = f"convert it first: iconv -f {encoding} -t UTF-8 {shell_quoted(path) if path else ''}".rstrip()
-        raise LlamaError(ExitStatus.USAGE, f"{origin} is {encoding}, not UTF-8", todo)
+        hint = f"convert it first: iconv -f {encoding} -t UTF-8 {shell_quoted(path) if path else ''}".rstrip()
+        raise LlamaError(ExitStatus.USAGE, f"{origin} is {encoding}, not UTF-8", hint)
 
 
 def _guess_encoding(start: bytes) -> str:
@@ -50,8 +50,8 @@ def _guess_encoding(start: bytes) -> str:
 def binary_error(origin: str, start: bytes, offset: int | None = None) -> LlamaError:
     """Returns the error for a NUL byte in a text that starts like this."""
     where = "" if offset is None else f": NUL byte at offset {offset}"
-    todo = _picture_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
-    return LlamaError(ExitStatus.USAGE, f"{origin} is not text{where}", todo)
+    hint = _picture_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
+    return LlamaError(ExitStatus.USAGE, f"{origin} is not text{where}", hint)
 
 
 def invalid_byte_error(origin: str, byte: int, place: str, start: bytes, hint: str) -> LlamaError:

@@ -104,8 +104,8 @@ class InputReader:
             limits.append((start + max_time, LlamaError(ExitStatus.NETWORK, what, "nothing was sent")))
         if is_first and self.stdin_timeout is not None:
             what = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
-            todo = "nothing was sent; use -I if there is none" if "no_stdin" in self.flags else "nothing was sent"
-            limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, todo)))
+            hint = "nothing was sent; use -I if there is none" if "no_stdin" in self.flags else "nothing was sent"
+            limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, hint)))
         if is_first and not os.isatty(0):
             limits.append((start + WAITING_NOTE_SECONDS, None))
         for end, error in sorted(limits, key=lambda limit: limit[0]):
@@ -114,8 +114,8 @@ class InputReader:
                 return
             if error:
                 raise error
-            hint = "; use -I to skip it" if "no_stdin" in self.flags else ""
-            self.note(f"waiting for text on stdin{hint}")
+            advice = "; use -I to skip it" if "no_stdin" in self.flags else ""
+            self.note(f"waiting for text on stdin{advice}")
 
     def note_shared_stdin(self) -> None:
         """Notes that something (`while read`) has read some of stdin."""
@@ -212,8 +212,8 @@ class InputReader:
     def path_of(self, text: str, origin: str) -> str:
         """Returns the path in `@FILE`. Raises LlamaError (usage)."""
         if text == "@":
-            todo = "use @FILE, or @@ for a literal @"
-            raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' needs a file name", todo)
+            hint = "use @FILE, or @@ for a literal @"
+            raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' needs a file name", hint)
         return text[1:]
 
     def argument(self, text: str, origin: str) -> str:
@@ -262,8 +262,8 @@ class InputReader:
                 line = sum(part.count("\n") for part in parts) + error.object.count(b"\n", 0, error.start) + 1
                 # The decoder may have kept the first bytes of a character from the block before.
                 place = f"offset {offset + len(block) - len(error.object) + error.start}, line {line}"
-                todo = "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent"
-                raise invalid_byte_error(origin, error.object[error.start], place, start, todo) from None
+                hint = "--lossy reads such bytes as U+FFFD" if "lossy" in self.flags else "nothing was sent"
+                raise invalid_byte_error(origin, error.object[error.start], place, start, hint) from None
             offset += len(block)
         return "".join(parts)
 

@@ -114,8 +114,8 @@ class FileList:
     def check(self, template: Template | None) -> None:
         for field in template.fields if template else ():
             if field not in PATH_FIELDS:
-                todo = f"use {{}} for its text, or {', '.join(f'{{{name}}}' for name in PATH_FIELDS)}"
-                raise LlamaError(ExitStatus.USAGE, f"a file has no field '{field}'", todo)
+                hint = f"use {{}} for its text, or {', '.join(f'{{{name}}}' for name in PATH_FIELDS)}"
+                raise LlamaError(ExitStatus.USAGE, f"a file has no field '{field}'", hint)
 
     def paths(self) -> Sequence[str]:
         return self._paths

@@ -63,8 +63,8 @@ class InputFile:
         fields = template.fields if template else ()
         if self.format == "lines" and fields:
             what = f"{self.name} is read as plain lines, so there is no {{{fields[0]}}}"
-            todo = "add --input csv (or tsv, jsonl); for literal braces write {{ }}"
-            raise LlamaError(ExitStatus.USAGE, what, todo)
+            hint = "add --input csv (or tsv, jsonl); for literal braces write {{ }}"
+            raise LlamaError(ExitStatus.USAGE, what, hint)
         if self.format not in ("csv", "tsv"):
             return
         self._rows = self._split_rows()
@@ -80,10 +80,10 @@ class InputFile:
         if duplicate := next((name for name in header if header.count(name) > 1), None):
             raise LlamaError(ExitStatus.USAGE, f"{self.name} has two columns '{duplicate}'", "rename one")
         if missing := next((name for name in fields if name not in header), None):
-            todo = f"its columns are {', '.join(header)}"
+            hint = f"its columns are {', '.join(header)}"
             if is_default:
-                todo += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
-            raise LlamaError(ExitStatus.USAGE, f"{self.name} has no column '{missing}'", todo)
+                hint += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
+            raise LlamaError(ExitStatus.USAGE, f"{self.name} has no column '{missing}'", hint)
 
     def paths(self) -> Sequence[str]:
         return ()
@@ -109,14 +109,16 @@ class InputFile:
         """Returns the item of a line that is a text, or has an error."""
         location = f"{self.name} line {number}"
         if len(line) > MAX_ITEM_BYTES:
-            return self._broken(index, location, line[:200], "is longer than 64 MiB", "split it")
+            return self._invalid_item(index, location, line[:200], "is longer than 64 MiB", "split it")
         try:
             text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
         except UnicodeDecodeError as error:
             what = f"is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}"
-            return self._broken(index, location, line, what, LOSSY_HINT)
+            return self._invalid_item(index, location, line, what, LOSSY_HINT)
         if "\0" in text:
-            return self._broken(index, location, line, f"contains a NUL byte at offset {line.index(0)}", "remove it")
+            return self._invalid_item(
+                index, location, line, f"contains a NUL byte at offset {line.index(0)}", "remove it"
+            )
         return Item(index, location, text, text)
 
     def _lines(self, start: int) -> Iterator[Item]:
@@ -132,19 +134,19 @@ class InputFile:
             try:
                 value = parse_json(item.text)
             except json.JSONDecodeError as error:
-                yield self._broken(index, item.location, line, json_fault(error).replace(" line 1 ", " "))
+                yield self._invalid_item(index, item.location, line, json_fault(error).replace(" line 1 ", " "))
             except ValueError as error:
-                yield self._broken(index, item.location, line, str(error))
+                yield self._invalid_item(index, item.location, line, str(error))
             else:
                 if isinstance(value, dict):
                     yield Item(index, item.location, value, item.text.strip(), value)
                 elif isinstance(value, str):
                     yield Item(index, item.location, value, value)
                 else:
-                    yield self._broken(index, item.location, line, "is not an object or a string")
+                    yield self._invalid_item(index, item.location, line, "is not an object or a string")
 
-    def _broken(self, index: int, location: str, line: bytes, what: str, todo: str = "correct the line") -> Item:
-        error = LlamaError(ExitStatus.USAGE, f"{location} {what}", todo)
+    def _invalid_item(self, index: int, location: str, line: bytes, what: str, hint: str = "correct the line") -> Item:
+        error = LlamaError(ExitStatus.USAGE, f"{location} {what}", hint)
         return Item(index, location, line.decode("utf-8", "replace"), error=error)
 
     def _records(self, start: int) -> Iterator[Item]:
@@ -155,8 +157,8 @@ class InputFile:
                 continue
             if len(row) > len(self._header):
                 what = f"{location} has {len(row)} fields, but the header has {len(self._header)}"
-                todo = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
-                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, what, todo))
+                hint = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
+                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, what, hint))
                 continue
             record: JsonObject = dict(zip(self._header, row, strict=False))
             yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
@@ -214,13 +216,13 @@ class InputFile:
         return LlamaError(ExitStatus.USAGE, f"{self.name} line {number}: the record is longer than 64 MiB", "split it")
 
     def _csv_error(self, number: int, reason: str) -> LlamaError:
-        todo = "check its quotes"
+        hint = "check its quotes"
         # Python's advice here is for programmers.
         if "new-line character" in reason:
-            reason, todo = "CR without LF", "end its lines with LF or CR LF"
+            reason, hint = "CR without LF", "end its lines with LF or CR LF"
         elif "field larger" in reason:
             return self._too_long(number)
-        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not valid CSV: {reason}", todo)
+        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not valid CSV: {reason}", hint)
 
 
 class _DecodedLines:

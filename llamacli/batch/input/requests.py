@@ -63,27 +63,27 @@ class RequestBuilder:
             raise item.error
         record = item.record
         if self._template:
-            return self._with(self._prompted(self._filled(self._template, item)))
+            return self._with_messages(self._prompt_messages(self._fill_template(self._template, item)))
         if record is None:
-            return self._with(self._prompted(item.text))
+            return self._with_messages(self._prompt_messages(item.text))
         if "prompt" in record:
             if not isinstance(record["prompt"], str):
                 raise _item_error(item, "has a prompt that is not a string")
-            return self._with(self._prompted(record["prompt"]))
+            return self._with_messages(self._prompt_messages(record["prompt"]))
         if "messages" in record:
-            return self._with(self._messages(item, record["messages"]))
+            return self._with_messages(self._messages(item, record["messages"]))
         if "body" in record:
-            return self._completed(item, record)
+            return self._record_body(item, record)
         raise _item_error(item, "has no prompt, messages or body field", "give a template that names its fields")
 
-    def _filled(self, template: Template, item: Item) -> str:
+    def _fill_template(self, template: Template, item: Item) -> str:
         try:
             return template.fill(item.text, item.record or {})
         except KeyError as error:
             what = f"has no field '{error.args[0]}'" if item.record is not None else "is not an object with fields"
             raise _item_error(item, what) from None
 
-    def _prompted(self, prompt: str) -> list[RequestMessage]:
+    def _prompt_messages(self, prompt: str) -> list[RequestMessage]:
         content = join_parts([prompt, *self._files])
         if not content:
             raise LlamaError(ExitStatus.USAGE, "nothing to ask", "the prompt is empty")
@@ -100,7 +100,7 @@ class RequestBuilder:
             messages = [*earlier, {**last, "content": join_parts([last["content"], *self._files])}]
         return [*self._context, *messages]
 
-    def _completed(self, item: Item, record: JsonObject) -> RequestBody:
+    def _record_body(self, item: Item, record: JsonObject) -> RequestBody:
         """Returns a record's body: above the environment, below the flags."""
         body = record["body"]
         if not isinstance(body, dict):
@@ -111,7 +111,7 @@ class RequestBuilder:
         body = {name: value for name, value in body.items() if name not in STREAM_KEYS}
         return {**self._base, **body, "messages": self._messages(item, body.get("messages")), **self._from_flags}
 
-    def _with(self, messages: list[RequestMessage]) -> RequestBody:
+    def _with_messages(self, messages: list[RequestMessage]) -> RequestBody:
         return {**self._base, "messages": messages, **self._added}
 
 
@@ -130,5 +130,5 @@ def request_digest(body: RequestBody, extracts: bool) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _item_error(item: Item, what: str, todo: str = "") -> LlamaError:
-    return LlamaError(ExitStatus.USAGE, f"{item.location} {what}", todo)
+def _item_error(item: Item, what: str, hint: str = "") -> LlamaError:
+    return LlamaError(ExitStatus.USAGE, f"{item.location} {what}", hint)

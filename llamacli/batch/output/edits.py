@@ -34,8 +34,8 @@ class Targets:
             for file in filter(None, (target, self.backup(target))):
                 if (other := written.get(file)) is not None:
                     what = f"{display_path(other)} and {display_path(path)} would both be written to"
-                    todo = "name each file once" if self._pattern is None else "use {dir} or {path} in --write"
-                    raise LlamaError(ExitStatus.USAGE, f"{what} {display_path(file)}", f"{todo}; nothing was sent")
+                    hint = "name each file once" if self._pattern is None else "use {dir} or {path} in --write"
+                    raise LlamaError(ExitStatus.USAGE, f"{what} {display_path(file)}", f"{hint}; nothing was sent")
                 written[file] = path
 
     def _check(self, path: str, target: str, sources: dict[str, str]) -> None:
@@ -126,7 +126,7 @@ class FileEditor:
 
     def put(self, order: int, item: Item, row: Row) -> Row:
         if not row["error"] and self._text(item, row) is None:
-            row = _failed(row, ExitStatus.BROKEN, "the answer has no text")
+            row = _with_error(row, ExitStatus.BROKEN, "the answer has no text")
         if not row["error"] and not self._printer:
             row = self._with_edit(item, row)
         if self._rows:
@@ -154,15 +154,15 @@ class FileEditor:
             return row
         target = self._targets.target(item.file.path)
         if self._printer:
-            self._printer.put(order, self._difference(item, target, text))
+            self._printer.put(order, self._diff(item, target, text))
             return row
         try:
             problem = self._write(item, target, text, overwrites)
         except OSError as error:
             # The row stays as it is: --resume writes the file once that is possible.
-            return _failed(row, ExitStatus.OUTPUT, f"cannot write {display_path(target)}: {error.strerror}")
+            return _with_error(row, ExitStatus.OUTPUT, f"cannot write {display_path(target)}: {error.strerror}")
         if problem:
-            row = _failed(row, ExitStatus.USAGE, problem)
+            row = _with_error(row, ExitStatus.USAGE, problem)
             if self._rows:
                 self._rows.put(order, item, row)
         return row
@@ -223,7 +223,7 @@ class FileEditor:
         parts = (self._request_digest(item), os.path.normpath(item.file.path), text.rstrip("\n"))
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
-    def _difference(self, item: Item, target: str, text: str) -> str:
+    def _diff(self, item: Item, target: str, text: str) -> str:
         old = item.text
         path = str(item.value)
         if not self._is_in_place:
@@ -258,5 +258,5 @@ def _encode(text: str) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
-def _failed(row: Row, status: ExitStatus, message: str) -> Row:
+def _with_error(row: Row, status: ExitStatus, message: str) -> Row:
     return {**row, "error": {"status": int(status), "message": message}}
