@@ -9,7 +9,7 @@ from llamacli.api.json import JsonObject
 from llamacli.api.messages import Content, Message, RequestBody, to_request_message
 from llamacli.ask.answers import Answer
 from llamacli.ask.runner import Connect, Runner
-from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_of, with_system, without_turn
+from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_id, with_system, without_turn
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, current_login, prune, timestamp
 from llamacli.errors import ExitStatus, LlamaError
@@ -67,8 +67,8 @@ class Conversation:
         system, question = self._new_system(entries), self._question(content, entries)
         sent = self._messages(question, entries)
         body = self._body(sent)
-        sent_turns = len(_starts(sent)) - len(_starts(self.examples)) - len(_starts(question))
-        if sent_turns < (turns := len(_starts(entries))):
+        sent_turns = len(_turn_starts(sent)) - len(_turn_starts(self.examples)) - len(_turn_starts(question))
+        if sent_turns < (turns := len(_turn_starts(entries))):
             self.stderr.note(f"sending the last {sent_turns} of {turns} turns")
         try:
             answer = self.runner.run(body, connect, out)
@@ -76,7 +76,7 @@ class Conversation:
             raise self._explain(error, sent) from None
         self.total.add(answer)
         # Results without a message of the user's belong to the turn that called the tools.
-        turn = turn_of(entries[-1]) if question[-1]["role"] == "tool" else None
+        turn = turn_id(entries[-1]) if question[-1]["role"] == "tool" else None
         if messages := turn_messages(question, answer, turn):
             is_new = self.session.name is None
             try:
@@ -92,7 +92,7 @@ class Conversation:
     def last_turn(self) -> list[SavedMessage]:
         """Returns the last turn's entries, from the user's last message."""
         entries = self.session.messages()
-        starts = _starts(entries)
+        starts = _turn_starts(entries)
         return entries[starts[-1] :] if starts else []
 
     def _new_system(self, entries: list[SavedMessage]) -> SavedMessage | None:
@@ -102,7 +102,7 @@ class Conversation:
 
     def _limited(self, entries: list[SavedMessage], is_open: bool) -> list[SavedMessage]:
         """Leaves out turns beyond --keep-turns, but never an open one."""
-        starts, count = _starts(entries), self.options.keep_turns
+        starts, count = _turn_starts(entries), self.options.keep_turns
         if count is None or len(starts) <= count:
             return entries
         if is_open:
@@ -113,7 +113,7 @@ class Conversation:
         """Adds the conversation's length to an error that it caused."""
         if error.status != ExitStatus.REFUSED or len(messages) < 3 or not is_context_length_error(error.message):
             return error
-        turns, size = len(_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
+        turns, size = len(_turn_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
         what = f"{turns} turns of {size} characters are too long for the model: {error.message}"
         return LlamaError(
             error.status, what, "send fewer with --keep-turns N, or start over (in a chat: /set keep-turns N, /reset)"
@@ -165,6 +165,6 @@ class UsageTotal:
         return f"{turns} here: {self.tokens_in} tokens in, {self.tokens_out} out{cost}"
 
 
-def _starts(entries: Sequence[Mapping[str, object]]) -> list[int]:
+def _turn_starts(entries: Sequence[Mapping[str, object]]) -> list[int]:
     """Returns where the turns begin: at each message of the user."""
     return [number for number, entry in enumerate(entries) if entry.get("role") == "user"]

@@ -52,15 +52,15 @@ class TypedInput(NamedTuple):
     is_block: bool
 
 
-def stoppable(what: Callable[[], T]) -> T:
+def interruptible(act: Callable[[], T]) -> T:
     """Does what Ctrl-C may stop. Raises Stopped.
 
     At all other times SIGINT is ignored, so that a second Ctrl-C does not end what the first one started.
     """
     try:
-        return what()
+        return act()
     except Exception as error:
-        if stopped := signals.behind(error):
+        if stopped := signals.find_stopped(error):
             raise stopped from None
         raise
 
@@ -74,7 +74,7 @@ def _is_within(frame: FrameType | None, code: CodeType) -> bool:
 
 def _read_line(prompt: str) -> str:
     """Reads one line. In this frame, readline owns the terminal."""
-    return stoppable(lambda: input(prompt))
+    return interruptible(lambda: input(prompt))
 
 
 class LineEditor:
@@ -153,11 +153,11 @@ class LineEditor:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Keeps what is typed meanwhile for the next message."""
-        with terminal.unechoed(0):
+        with terminal.no_echo(0):
             if not self._marks_pastes:
                 yield
                 return
-            with terminal.changed(lambda: _write(b"\x1b[?2004h"), lambda: _write(b"\x1b[?2004l")):
+            with terminal.mode(lambda: _write(b"\x1b[?2004h"), lambda: _write(b"\x1b[?2004l")):
                 yield
 
     def _pasted_lines(self, prompt: str) -> str:
@@ -172,7 +172,7 @@ class LineEditor:
 
     def _has_input(self) -> bool:
         # Canonical mode would hide a last line without a newline.
-        with terminal.unechoed(0):
+        with terminal.no_echo(0):
             return bool(select.select([0], [], [], PASTE_PAUSE)[0])
 
     def _line(self, prompt: str) -> str:
@@ -199,7 +199,7 @@ class LineEditor:
         if number != signal.SIGINT:
             # The second one ends the program at once.
             signal.signal(number, signal.SIG_DFL)
-        elif not _is_within(frame, stoppable.__code__):
+        elif not _is_within(frame, interruptible.__code__):
             return
         raise Stopped(number)
 

@@ -29,12 +29,12 @@ def to_request(entries: list[SavedMessage]) -> list[Message]:
     messages = [{key: value for key, value in entry.items() if key != "meta"} for entry in entries]
     for message, following in zip(messages, [*messages[1:], {}], strict=False):
         if message.get("tool_calls") and following.get("role") != "tool":
-            message["content"] = text(message)
+            message["content"] = message_text(message)
             del message["tool_calls"]
     return cast("list[Message]", messages)
 
 
-def text(entry: SavedMessage) -> str:
+def message_text(entry: SavedMessage) -> str:
     """Returns a message's content, then its tool calls, one per line."""
     content = entry.get("content")
     if isinstance(content, list):
@@ -71,7 +71,7 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
     ]
 
 
-def turn_of(entry: SavedMessage) -> object:
+def turn_id(entry: SavedMessage) -> object:
     """Returns an entry's turn, None if another program wrote it."""
     meta = entry.get("meta")
     return meta.get("turn") if isinstance(meta, dict) else None
@@ -79,7 +79,7 @@ def turn_of(entry: SavedMessage) -> object:
 
 def without_turn(entries: list[SavedMessage], turn: object) -> list[SavedMessage]:
     """Returns the entries without one turn, all of them for None."""
-    return entries if turn is None else [entry for entry in entries if turn_of(entry) != turn]
+    return entries if turn is None else [entry for entry in entries if turn_id(entry) != turn]
 
 
 def with_system(entries: list[SavedMessage], system: SavedMessage | None) -> list[SavedMessage]:
@@ -144,7 +144,7 @@ def decode_lines(data: bytes) -> Lines:
         else:
             unreadable.append(number)
             entries.append(({UNREADABLE: line.rstrip(b"\r\n")}, start))
-    while entries and entries[-1][0].get("role") != "assistant" and turn_of(entries[-1][0]) is not None:
+    while entries and entries[-1][0].get("role") != "assistant" and turn_id(entries[-1][0]) is not None:
         end = entries.pop()[1]
     return Lines([entry for entry, _ in entries], end, unreadable)
 
@@ -173,12 +173,12 @@ def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
     """
     roles: dict[str, set[str]] = {}
     for entry in entries:
-        if turn := turn_of(entry):
+        if turn := turn_id(entry):
             roles.setdefault(str(turn), set()).add(entry["role"])
     return [
         entry
         for entry in entries
-        if UNREADABLE not in entry and (not (turn := turn_of(entry)) or is_complete(roles[str(turn)]))
+        if UNREADABLE not in entry and (not (turn := turn_id(entry)) or is_complete(roles[str(turn)]))
     ]
 
 
@@ -197,5 +197,5 @@ def print_transcript(
         out.write("\n" if number else "")
         out.write(f"{entry['role']}:\n")
         with writer() if writer else nullcontext(out) as page:
-            page.write(text(entry))
+            page.write(message_text(entry))
         out.end()

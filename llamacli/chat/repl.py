@@ -9,7 +9,7 @@ from llamacli.api.json import JsonObject
 from llamacli.api.messages import Content, joined_text
 from llamacli.chat.conversation import Conversation
 from llamacli.chat.dialogue import Dialogue
-from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, stoppable
+from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, interruptible
 from llamacli.chat.slash import WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions
 from llamacli.config.settings import HISTORY
@@ -80,10 +80,10 @@ class Repl:
         model, host = self.dialogue.conversation.runner.params.model, self.dialogue.endpoint.host
         self.env.stderr.note(f"{session}{model} at {host}; type /help for commands, Ctrl-D to leave")
 
-    def _do(self, what: Callable[[], object]) -> bool:
+    def _do(self, act: Callable[[], object]) -> bool:
         """Runs something, reports its errors; False if the user leaves."""
         try:
-            return stoppable(lambda: self._goes_on(what))
+            return interruptible(lambda: self._run(act))
         except Stopped as stopped:
             self.env.stderr.clear_status()
             if stopped.number != signal.SIGINT:
@@ -91,9 +91,9 @@ class Repl:
             self.env.stderr.note("stopped; this turn was not saved")
         return True
 
-    def _goes_on(self, what: Callable[[], object]) -> bool:
+    def _run(self, act: Callable[[], object]) -> bool:
         try:
-            what()
+            act()
         except LeaveChat:
             return False
         except LlamaError as error:

@@ -12,7 +12,7 @@ from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.ask.printer import markdown_writer
 from llamacli.chat.dialogue import Dialogue
-from llamacli.chat.messages import SavedMessage, print_transcript, text, turn_of
+from llamacli.chat.messages import SavedMessage, message_text, print_transcript, turn_id
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.resolve import parse_value
@@ -43,8 +43,8 @@ class SlashCommand(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
-def _help(talk: Dialogue, operand: str) -> None:
-    print_table([*help_rows(), (FENCE, "Start or end a message of several lines.")], talk.screen)
+def _help(dialogue: Dialogue, operand: str) -> None:
+    print_table([*help_rows(), (FENCE, "Start or end a message of several lines.")], dialogue.screen)
 
 
 def help_rows() -> list[tuple[str, str]]:
@@ -55,62 +55,63 @@ def help_rows() -> list[tuple[str, str]]:
     ]
 
 
-def _exit(talk: Dialogue, operand: str) -> None:
+def _exit(dialogue: Dialogue, operand: str) -> None:
     raise LeaveChat
 
 
-def _reset(talk: Dialogue, operand: str) -> None:
-    chat = talk.conversation
-    old, entries = chat.session, chat.session.messages()
-    if chat.system is None and entries and entries[0]["role"] == "system":
-        chat.system = text(entries[0])
-    chat.session = Session(None, is_saved=chat.options.save is not False, warn=talk.env.stderr.note)
-    talk.forget()
+def _reset(dialogue: Dialogue, operand: str) -> None:
+    conversation = dialogue.conversation
+    old, entries = conversation.session, conversation.session.messages()
+    if conversation.system is None and entries and entries[0]["role"] == "system":
+        conversation.system = message_text(entries[0])
+    note = dialogue.env.stderr.note
+    conversation.session = Session(None, is_saved=conversation.options.save is not False, warn=note)
+    dialogue.forget()
     is_kept = old.is_saved and old.name and entries
-    talk.env.stderr.note("started a new conversation" + (f"; the old one is saved as {old.name}" if is_kept else ""))
+    note("started a new conversation" + (f"; the old one is saved as {old.name}" if is_kept else ""))
 
 
-def _undo(talk: Dialogue, operand: str) -> None:
-    last = _last_turn(talk)
-    talk.conversation.session.save([], without=turn_of(last[0]))
-    talk.unanswered, talk.replaced_turn = text(last[0]), None
-    words = one_line(talk.unanswered, 40)
-    talk.env.stderr.note(f"removed '{words}' and its answer; /edit to change it, /retry to ask it again")
+def _undo(dialogue: Dialogue, operand: str) -> None:
+    last = _last_turn(dialogue)
+    dialogue.conversation.session.save([], without=turn_id(last[0]))
+    dialogue.unanswered, dialogue.replaced_turn = message_text(last[0]), None
+    words = one_line(dialogue.unanswered, 40)
+    dialogue.env.stderr.note(f"removed '{words}' and its answer; /edit to change it, /retry to ask it again")
 
 
-def _retry(talk: Dialogue, operand: str) -> None:
-    if talk.unanswered:
-        return talk.ask(talk.unanswered, talk.replaced_turn)
-    last = _last_turn(talk)
+def _retry(dialogue: Dialogue, operand: str) -> None:
+    if dialogue.unanswered:
+        return dialogue.ask(dialogue.unanswered, dialogue.replaced_turn)
+    last = _last_turn(dialogue)
     # The old answer stays until the new one is complete.
-    return talk.ask(text(last[0]), without=turn_of(last[0]))
+    return dialogue.ask(message_text(last[0]), without=turn_id(last[0]))
 
 
-def _last_turn(talk: Dialogue) -> list[SavedMessage]:
-    last = talk.conversation.last_turn()
+def _last_turn(dialogue: Dialogue) -> list[SavedMessage]:
+    last = dialogue.conversation.last_turn()
     if not last:
         raise LlamaError(ExitStatus.USAGE, "nothing has been asked yet")
-    if turn_of(last[0]) is None:
+    if turn_id(last[0]) is None:
         raise LlamaError(ExitStatus.USAGE, "the last turn was written by another program", "edit the file")
     return last
 
 
-def _edit(talk: Dialogue, operand: str) -> None:
-    talk.edit(operand)
+def _edit(dialogue: Dialogue, operand: str) -> None:
+    dialogue.edit(operand)
 
 
-def _system(talk: Dialogue, operand: str) -> None:
-    talk.conversation.system = str(parse_value(Flag(AtFile(), ""), operand, "/system", talk.env))
-    talk.env.stderr.note("system message " + ("set" if operand else "removed") + " from the next turn on")
+def _system(dialogue: Dialogue, operand: str) -> None:
+    dialogue.conversation.system = str(parse_value(Flag(AtFile(), ""), operand, "/system", dialogue.env))
+    dialogue.env.stderr.note("system message " + ("set" if operand else "removed") + " from the next turn on")
 
 
-def _model(talk: Dialogue, operand: str) -> None:
+def _model(dialogue: Dialogue, operand: str) -> None:
     if operand:
-        talk.reconfigure(talk.options.replace(talk.options[Params].replace("model", operand, "--model")))
-    talk.env.stderr.note(f"the model is {talk.conversation.runner.params.model}")
+        dialogue.reconfigure(dialogue.options.replace(dialogue.options[Params].replace("model", operand, "--model")))
+    dialogue.env.stderr.note(f"the model is {dialogue.conversation.runner.params.model}")
 
 
-def _set(talk: Dialogue, operand: str) -> None:
+def _set(dialogue: Dialogue, operand: str) -> None:
     import shlex
 
     try:
@@ -118,10 +119,10 @@ def _set(talk: Dialogue, operand: str) -> None:
     except ValueError as error:
         raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
     if not words:
-        return _print_settings(talk)
+        return _print_settings(dialogue)
     name, equals, value = words[0].partition("=")
     texts = [value, *words[1:]] if equals else words[1:]
-    group, field, is_negated = _find_flag(talk, name)
+    group, field, is_negated = _find_flag(dialogue, name)
     flag, name = group.flags()[field], long_name(field)
     if isinstance(flag.type, Switch) and not texts:
         texts = ["false" if is_negated else "true"]
@@ -129,21 +130,21 @@ def _set(talk: Dialogue, operand: str) -> None:
         raise LlamaError(ExitStatus.USAGE, f"/set: '{words[0]}' takes no value", f"try /set {name[2:]} {texts[0]}")
     if texts and texts != [""]:
         raw = texts if flag.multiple else " ".join(texts)
-        group = group.replace(field, parse_value(flag, raw, f"/set {name[2:]}", talk.env), name)
+        group = group.replace(field, parse_value(flag, raw, f"/set {name[2:]}", dialogue.env), name)
     else:
         group = group.reset(field)
-    talk.reconfigure(talk.options.replace(group))
-    talk.env.stderr.note(f"{name[2:]} is {_as_json(getattr(group, field))}")
+    dialogue.reconfigure(dialogue.options.replace(group))
+    dialogue.env.stderr.note(f"{name[2:]} is {_as_json(getattr(group, field))}")
     return None
 
 
-def _print_settings(talk: Dialogue) -> None:
-    groups = [talk.options[group] for group in SETTABLE]
+def _print_settings(dialogue: Dialogue) -> None:
+    groups = [dialogue.options[group] for group in SETTABLE]
     rows = [(name[2:], getattr(group, field)) for group in groups for name, field in _settable(type(group))]
-    print_table([(name, _as_json(value)) for name, value in rows if value is not None], talk.screen)
+    print_table([(name, _as_json(value)) for name, value in rows if value is not None], dialogue.screen)
 
 
-def _find_flag(talk: Dialogue, name: str) -> tuple[Options, str, bool]:
+def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:
     """Returns the group and field of a flag, and whether its name negates it.
 
     `name` is a long or short name, or a unique prefix of a long one. Raises LlamaError
@@ -161,7 +162,7 @@ def _find_flag(talk: Dialogue, name: str) -> tuple[Options, str, bool]:
     matches = [wanted] if wanted in forms else [form for form in forms if form.startswith(wanted) and len(wanted) > 2]
     if len({forms[form][:2] for form in matches}) == 1:
         group, field, is_negated = forms[matches[0]]
-        return talk.options[group], field, is_negated
+        return dialogue.options[group], field, is_negated
     if matches:
         names = ", ".join(form[2:] for form in matches)
         raise LlamaError(ExitStatus.USAGE, f"/set: '{name}' could be {names}")
@@ -193,12 +194,12 @@ def _as_json(value: object) -> str:
     return "not set" if value is None else encode(value).decode()
 
 
-def _file(talk: Dialogue, operand: str) -> None:
+def _file(dialogue: Dialogue, operand: str) -> None:
     if not operand:
         raise LlamaError(ExitStatus.USAGE, "/file needs a PATH")
     path = _unquoted(operand)
-    talk.attached.append(prompt.attachment(os.path.expanduser(path), talk.env.input))
-    talk.env.stderr.note(f"{path} will be sent with the next message")
+    dialogue.attached.append(prompt.attachment(os.path.expanduser(path), dialogue.env.input))
+    dialogue.env.stderr.note(f"{path} will be sent with the next message")
 
 
 def _unquoted(path: str) -> str:
@@ -212,19 +213,19 @@ def _unquoted(path: str) -> str:
     return path
 
 
-def _save(talk: Dialogue, operand: str) -> None:
-    talk.conversation.session.save_as(checked_name(operand, "/save"))
-    talk.env.stderr.note(f"saved as {operand}")
+def _save(dialogue: Dialogue, operand: str) -> None:
+    dialogue.conversation.session.save_as(checked_name(operand, "/save"))
+    dialogue.env.stderr.note(f"saved as {operand}")
 
 
-def _show(talk: Dialogue, operand: str) -> None:
-    renders = talk.options[UsageOptions].applies_to(talk.screen)
-    writer = partial(markdown_writer, talk.screen, talk.env.stderr) if renders else None
-    print_transcript(talk.conversation.session.messages(), talk.screen, writer)
+def _show(dialogue: Dialogue, operand: str) -> None:
+    renders = dialogue.options[UsageOptions].applies_to(dialogue.screen)
+    writer = partial(markdown_writer, dialogue.screen, dialogue.env.stderr) if renders else None
+    print_transcript(dialogue.conversation.session.messages(), dialogue.screen, writer)
 
 
-def _usage(talk: Dialogue, operand: str) -> None:
-    talk.screen.write(f"{talk.conversation.total}\n")
+def _usage(dialogue: Dialogue, operand: str) -> None:
+    dialogue.screen.write(f"{dialogue.conversation.total}\n")
 
 
 def _models(typed: str) -> list[str]:

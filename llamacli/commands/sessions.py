@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from llamacli.ask.options import MarkdownOptions
 from llamacli.ask.printer import markdown_writer
 from llamacli.chat import session
-from llamacli.chat.messages import SavedMessage, print_transcript, text, to_request
+from llamacli.chat.messages import SavedMessage, message_text, print_transcript, to_request
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
@@ -107,7 +107,7 @@ def _last(words: list[str], options: LoadedOptions, out: Output, env: Environmen
         raise LlamaError(ExitStatus.USAGE, f"session '{name}' has no answer")
     writer = _writer(options, out, env)
     with writer() if writer else nullcontext(out) as page:
-        page.write(text(answers[-1]))
+        page.write(message_text(answers[-1]))
     out.end()
 
 
@@ -125,7 +125,7 @@ def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environmen
         turn = 0
         for message in messages:
             turn += message["role"] == "user"
-            for line in text(message).splitlines():
+            for line in message_text(message).splitlines():
                 if wanted in line.casefold():
                     out.write(f"{name}:{turn}:{line}\n")
 
@@ -178,7 +178,7 @@ def _row(name: str, is_terminal: bool, env: Environment) -> list[object]:
     except LlamaError as error:
         env.stderr.note(str(error))
         return [name, "?", "?", ""]
-    words = " ".join(text(questions[0]).split()) if questions else ""
+    words = " ".join(message_text(questions[0]).split()) if questions else ""
     age = int(_age(name))
     return [name, len(questions), _in_words(age) if is_terminal else age, words[:FIRST_WORDS_LENGTH]]
 
