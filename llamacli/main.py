@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return ExitStatus.PIPE
     except Exception as error:
         MEMORY_RESERVE.clear()
-        if stopped := signals.behind(error):
+        if stopped := signals.find_stopped(error):
             raise stopped from None
         return report_internal_error(error, stderr)
 
@@ -93,7 +93,7 @@ def run() -> NoReturn:
         if not os.environ.get("LLAMACLI_DEBUG"):
             # Nor are the messages of Python itself about threads without memory. Ours are written to descriptor 2.
             sys.stderr = None
-            sys.excepthook = _escaped
+            sys.excepthook = _exit_uncaught
     MEMORY_RESERVE.append(bytes(1 << 19))
     try:
         status = main(sys.argv[1:])
@@ -101,12 +101,12 @@ def run() -> NoReturn:
         signals.die(stopped.number)
     except BaseException as error:
         MEMORY_RESERVE.clear()
-        _escaped(type(error), error, None)
+        _exit_uncaught(type(error), error, None)
     # Nothing is left to flush, and an orderly shutdown of the interpreter takes milliseconds.
     os._exit(status)
 
 
-def _escaped(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
+def _exit_uncaught(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
     """Exits after what `main` did not catch, such as a lack of memory."""
     if isinstance(error, Stopped):
         signals.die(error.number)

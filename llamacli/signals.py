@@ -74,7 +74,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
-def behind(error: BaseException | None) -> Stopped | None:
+def find_stopped(error: BaseException | None) -> Stopped | None:
     """Returns the signal that led to an error, None if there was none.
 
     Locks and queues can fail by themselves if a signal has interrupted one of their

@@ -83,7 +83,7 @@ def default_limit(context: int | None, max_tokens: int | None, other_texts: Sequ
     return max(1, context - answer - rest)
 
 
-def keep(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], str]:
+def truncate(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], str]:
     """Returns what is kept of the texts, and a note on what is left out.
 
     The note is "" if nothing is left out. `side` is head, tail or middle. The cuts are

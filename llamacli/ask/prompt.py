@@ -118,9 +118,9 @@ def content(options: LoadedOptions, env: Environment) -> Content:
     if input.overflow == "map":
         what = "--overflow map cannot be used in a conversation"
         raise LlamaError(ExitStatus.USAGE, what, "use ask without -c, or --overflow head, tail or middle")
-    from llamacli.ask.overflow import keep
+    from llamacli.ask.overflow import truncate
 
-    texts, note = keep(asked.texts, max_input_tokens(asked, options), input.overflow)
+    texts, note = truncate(asked.texts, max_input_tokens(asked, options), input.overflow)
     if note:
         env.stderr.note(note)
     return asked.content(texts)

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.cli import app
-from llamacli.cli.docs.completions import SHELLS, filled, script
+from llamacli.cli.docs.completions import SHELLS, fill, script
 from llamacli.cli.docs.generate import install
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.suggest import did_you_mean, listed
@@ -123,7 +123,7 @@ def _binding(shell: str, keys: list[Key]) -> str:
     instruction = f"Reply with one {shell} command line that does what is described, in a code block, without comments."
     ask = f"command {PROGRAM} ask -q -x -I -s {shell_quoted(instruction)}"
     sequence = "".join(_key(shell, key) for key in keys)
-    return filled(f"binding.{shell}", {"ASK": ask, "KEYS": sequence})
+    return fill(f"binding.{shell}", {"ASK": ask, "KEYS": sequence})
 
 
 def _key(shell: str, key: Key) -> str:

@@ -301,7 +301,7 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
         try:
             _ask_once(client, ChatRequest(body))
         except LlamaError as error:
-            raise _explained(error, where.base_url) from None
+            raise _with_likely_cause(error, where.base_url) from None
     key = f"the key {masked(where.key)} from {where.key_origin}" if where.key else "no key"
     out.write(f"{model} at {where.base_url} answers, with {key}, in {time.monotonic() - start:.2f} s\n")
 
@@ -322,7 +322,7 @@ def _ask_once(client: "Client", request: ChatRequest) -> None:
         raise reply.error("the server sent an answer with nothing in it")
 
 
-def _explained(error: LlamaError, base_url: str) -> LlamaError:
+def _with_likely_cause(error: LlamaError, base_url: str) -> LlamaError:
     """Adds the most likely cause, which the call alone cannot know."""
     # The rest of the text may contain anything: a request id, the server's words.
     if (error.message.startswith("404 ") or "an HTML page" in error.message) and "/v1" not in base_url:

@@ -64,9 +64,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):
             found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not listing.all:
-            _remember({model["id"]: _info(model).get("contextLength") for model in found})
+            _cache({model["id"]: _info(model).get("contextLength") for model in found})
         wanted = env.input.argument(options.operand("filter") or "", "FILTER").lower()
-        found = [model for model in found if wanted in _searched(model)]
+        found = [model for model in found if wanted in _search_text(model)]
         if listing.json:
             out.document({**document, "data": found} if isinstance(document, dict) else found)
         else:
@@ -108,7 +108,7 @@ def _info(model: JsonObject) -> JsonObject:
     return info if isinstance(info, dict) else {}
 
 
-def _searched(model: JsonObject) -> str:
+def _search_text(model: JsonObject) -> str:
     aliases = model.get("aliases")
     words = [model["id"], *(aliases if isinstance(aliases, list) else [])]
     words += [_info(model).get("name"), *_row(model)[1:2]]
@@ -126,7 +126,7 @@ def _row(model: JsonObject) -> list[object]:
     ]
 
 
-def _remember(lengths: Mapping[str, object]) -> None:
+def _cache(lengths: Mapping[str, object]) -> None:
     """Caches the ids and context lengths of models.
 
     Shells complete the ids, and --overflow uses the lengths. Errors are ignored.

@@ -132,31 +132,31 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _body(body: str | None, given: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
+def _body(body: str | None, raw: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
     """Returns the bytes to send, or None, and if they ask for a stream."""
-    if body is None and not given.field:
-        if given.method == "GET" or (given.endpoint and not given.method):
+    if body is None and not raw.field:
+        if raw.method == "GET" or (raw.endpoint and not raw.method):
             return None, False
         if not env.input.stdin_is_piped():
-            if given.endpoint:
+            if raw.endpoint:
                 return None, False
             raise LlamaError(ExitStatus.USAGE, "nothing to send", "give a BODY, -F, or JSON on stdin")
         body = "-"
-    data = None if body is None else _given(body, env)
-    if not given.field:
+    data = None if body is None else _read_body(body, env)
+    if not raw.field:
         if data and data.strip():
-            return data, _asks_for_stream(_checked(data))
-        if given.endpoint:
+            return data, _asks_for_stream(_parse(data))
+        if raw.endpoint:
             return None, False
         raise LlamaError(ExitStatus.USAGE, "nothing to send: the BODY is empty", "give JSON")
-    whole = {} if data is None else _object(data)
-    for name, value in given.field.items():
+    whole = {} if data is None else _parse_object(data)
+    for name, value in raw.field.items():
         key = env.input.argument(name, "--field")
         whole[key] = _value(value, key, env)
     return encode(whole), _asks_for_stream(whole)
 
 
-def _given(body: str, env: Environment) -> bytes:
+def _read_body(body: str, env: Environment) -> bytes:
     if body in ("-", "@-"):
         data, origin = env.input.stdin_bytes("BODY"), "stdin"
     elif body.startswith("@"):
@@ -170,7 +170,7 @@ def _given(body: str, env: Environment) -> bytes:
     return data
 
 
-def _checked(data: bytes) -> object:
+def _parse(data: bytes) -> object:
     """Returns the JSON, numbers as text. Raises LlamaError (usage)."""
     try:
         # Numbers are sent as written, whatever a double or Python's limit on digits allows.
@@ -192,8 +192,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a JSON value")
 
 
-def _object(data: bytes) -> dict[str, object]:
-    _checked(data)
+def _parse_object(data: bytes) -> dict[str, object]:
+    _parse(data)
     try:
         whole = parse_json(data.decode())
     except ValueError as error:

@@ -169,7 +169,7 @@ class Spinner:
             from llamacli.stdio import terminal
 
             terminal.catch_first_stop()
-            self._stack.enter_context(terminal.changed(lambda: None, self._pause))
+            self._stack.enter_context(terminal.mode(lambda: None, self._pause))
             self._thread = threading.Thread(target=self._spin, daemon=True)
             self._thread.start()
 

@@ -31,7 +31,7 @@ _changes: list[_Change] = []
 
 
 @contextmanager
-def changed(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
+def mode(enter: Callable[[], None], leave: Callable[[], None]) -> Iterator[None]:
     """Calls `enter` and `leave` now and at the end, and around each stop."""
     change = _Change(enter, leave)
     _changes.append(change)
@@ -106,7 +106,7 @@ def _terminal() -> int:
 
 
 @contextmanager
-def unechoed(fd: int) -> Iterator[None]:
+def no_echo(fd: int) -> Iterator[None]:
     """Keeps typed text in the terminal's queue, unechoed and whole.
 
     Ctrl-C and Ctrl-Z still work.
@@ -118,15 +118,15 @@ def unechoed(fd: int) -> Iterator[None]:
     except termios.error:
         yield
         return
-    mode = before.copy()
-    mode[3] = before[3] & ~(termios.ECHO | termios.ICANON)
+    quiet = before.copy()
+    quiet[3] = before[3] & ~(termios.ECHO | termios.ICANON)
 
     def put(value: list[Any]) -> None:
         # TCSADRAIN keeps what has been typed, TCSAFLUSH would drop it.
         with suppress(termios.error):
             termios.tcsetattr(fd, termios.TCSADRAIN, value)
 
-    with changed(lambda: put(mode), lambda: put(before)):
+    with mode(lambda: put(quiet), lambda: put(before)):
         yield
 
 
@@ -151,7 +151,7 @@ def read_hidden(prompt: str) -> str:
 
     catch_first_stop()
     line = b""
-    with changed(hide, lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)):
+    with mode(hide, lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)):
         while not line.endswith(b"\n"):
             block = os.read(fd, 4096)
             if not block and not line:

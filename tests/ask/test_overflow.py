@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamacli.ask.overflow import estimate_tokens, keep, split
+from llamacli.ask.overflow import estimate_tokens, split, truncate
 from tests.support.fake_api import MODEL, Handler, answer, document, error, respond
 from tests.support.world import World
 
@@ -43,7 +43,7 @@ def test_parts_end_at_blank_lines_else_at_lines_else_anywhere() -> None:
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(texts=TEXTS, limit=st.integers(60, 120), side=st.sampled_from(["head", "tail", "middle"]))
 def test_what_is_kept_is_short_enough_and_was_there(texts: list[str], limit: int, side: str) -> None:
-    kept, note = keep(texts, limit, side)
+    kept, note = truncate(texts, limit, side)
     assert (note == "") == (estimate_tokens("".join(texts)) <= limit)
     if not note:
         assert kept == texts

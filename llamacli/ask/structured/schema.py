@@ -190,24 +190,24 @@ def nested(document: JsonObject, name: str) -> JsonObject:
     References are adjusted to the new place. Function parameters are always an object,
     while an answer may be an array or a number.
     """
-    inner = _moved(document, f"#/properties/{name}")
+    inner = _rebased(document, f"#/properties/{name}")
     return {"type": "object", "properties": {name: inner}, "required": [name], "additionalProperties": False}
 
 
-def _moved(schema: object, root: str) -> object:
+def _rebased(schema: object, root: str) -> object:
     if isinstance(schema, list):
-        return [_moved(item, root) for item in schema]
+        return [_rebased(item, root) for item in schema]
     # A schema with an $id is the root of its own references.
     if not isinstance(schema, dict) or "$id" in schema:
         return schema
     moved: JsonObject = {}
     for key, value in schema.items():
         if key in PROPERTY_MAPS and isinstance(value, dict):
-            moved[key] = {name: _moved(item, root) for name, item in value.items()}
+            moved[key] = {name: _rebased(item, root) for name, item in value.items()}
         elif key in ("$ref", "$dynamicRef") and isinstance(value, str) and (value == "#" or value.startswith("#/")):
             moved[key] = root + value[1:]
         else:
-            moved[key] = value if key in DATA_KEYWORDS else _moved(value, root)
+            moved[key] = value if key in DATA_KEYWORDS else _rebased(value, root)
     return moved
 
 

@@ -18,10 +18,10 @@ LISTINGS = {"model": MODELS, "role": ROLES, "prompt": PROMPTS, "session": SESSIO
 def script(shell: str, commands: Sequence[CommandSpec]) -> str:
     """Returns the completion script for a shell."""
     blocks = {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](commands)
-    return filled(f"completion.{shell}", {name: "\n".join(lines) for name, lines in blocks.items()})
+    return fill(f"completion.{shell}", {name: "\n".join(lines) for name, lines in blocks.items()})
 
 
-def filled(name: str, values: Mapping[str, str]) -> str:
+def fill(name: str, values: Mapping[str, str]) -> str:
     """Returns a file of SCRIPT_FOLDER with values in place of @NAME@."""
     text = (SCRIPT_FOLDER / name).read_text(encoding="utf-8")
     for key, value in values.items():

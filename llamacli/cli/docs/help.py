@@ -57,12 +57,12 @@ OTHER_VARIABLES = {
 
 def program_help(commands: Mapping[str, str]) -> str:
     """Returns the short help of the program: its commands and how to begin."""
-    rows = [_beside(f"  {name}", help, 14) for name, help in commands.items()]
+    rows = [_two_columns(f"  {name}", help, 14) for name, help in commands.items()]
     blocks = [
         f"Usage: {PROGRAM} COMMAND [OPTION]... [OPERAND]...",
         "\n".join(["Commands:", *rows]),
         "\n".join(["Examples:", *(f"  {line}" for line in EXAMPLES)]),
-        filled(f"First, store your API key: {PROGRAM} config set-key. More: {PROGRAM} COMMAND -h, {PROGRAM} --help."),
+        wrapped(f"First, store your API key: {PROGRAM} config set-key. More: {PROGRAM} COMMAND -h, {PROGRAM} --help."),
     ]
     return "\n\n".join(blocks)
 
@@ -71,9 +71,9 @@ def full_program_help(commands: Mapping[str, str]) -> str:
     """Returns the full help of the program, with the topics."""
     blocks = [
         program_help(commands).rpartition("\n\n")[0],
-        filled(ABOUT),
-        "\n".join(["Topics:", *(_beside(f"  {name}", f"{topic_title(name)}.", 16) for name in TOPICS)]),
-        filled(
+        wrapped(ABOUT),
+        "\n".join(["Topics:", *(_two_columns(f"  {name}", f"{topic_title(name)}.", 16) for name in TOPICS)]),
+        wrapped(
             f"{PROGRAM} COMMAND -h prints the short help of a command, and --help the full help. {PROGRAM} help TOPIC "
             f"explains a topic. Store your key with {PROGRAM} config set-key, or set {KEY_VARIABLES[0]}. {ISSUES}"
         ),
@@ -85,7 +85,7 @@ def short_help(command: CommandSpec) -> str:
     """Returns the help that fits on a screen of 24 lines and 80 columns."""
     common = list(filter(command.is_common, command.flags)) or flag_specs(HelpOptions)
     blocks = [
-        "\n".join([_usage(command), filled(command.summary)]),
+        "\n".join([_usage(command), wrapped(command.summary)]),
         "\n".join(["Options:", *(_row(flag, flag.flag.help) for flag in common)]),
         "\n".join(["Examples:", *(f"  {line}" for line in command.examples[:SHORT_EXAMPLES])]),
         f"All options: {PROGRAM} {command.name} --help",
@@ -95,7 +95,7 @@ def short_help(command: CommandSpec) -> str:
 
 def command_help(command: CommandSpec) -> str:
     """Returns the full help of a command."""
-    blocks = [_usage(command), filled(command.summary), *map(filled, command.description)]
+    blocks = [_usage(command), wrapped(command.summary), *map(wrapped, command.description)]
     groups: dict[str, list[str]] = {}
     for flag in command.flags:
         groups.setdefault("Common options" if command.is_common(flag) else flag.group.title, []).append(
@@ -108,10 +108,10 @@ def command_help(command: CommandSpec) -> str:
         # If several groups share a title, the note of the first one covers them all.
         notes.setdefault(group.title, group.note)
     for title, rows in groups.items():
-        note = [filled("  " + notes[title], indent="  ")] if title in notes else []
+        note = [wrapped("  " + notes[title], indent="  ")] if title in notes else []
         blocks.append("\n".join([f"{title}:", *rows, *note]))
     blocks.append("\n".join(["Examples:", *(f"  {line}" for line in command.examples)]))
-    blocks.append(filled(ISSUES + (f" More: {PROGRAM} help {command.name}." if command.name in TOPICS else "")))
+    blocks.append(wrapped(ISSUES + (f" More: {PROGRAM} help {command.name}." if command.name in TOPICS else "")))
     return "\n\n".join(filter(None, blocks))
 
 
@@ -120,22 +120,22 @@ def columns() -> int:
     return max(36, min(shutil.get_terminal_size().columns, 100))
 
 
-def filled(text: str, indent: str = "") -> str:
+def wrapped(text: str, indent: str = "") -> str:
     """Returns a wrapped paragraph; `indent` precedes later lines."""
     return textwrap.fill(text, columns(), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _usage(command: CommandSpec) -> str:
     operands = " ".join(operand.metavar for operand in command.operands)
-    return filled(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  ")
+    return wrapped(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  ")
 
 
 def _row(flag: FlagSpec, text: str) -> str:
     # On a narrow terminal the help stands below the flag.
-    return _beside(f"  {flag.label}", text, FLAG_COLUMNS if columns() >= 60 else 8)
+    return _two_columns(f"  {flag.label}", text, FLAG_COLUMNS if columns() >= 60 else 8)
 
 
-def _beside(label: str, text: str, left: int) -> str:
+def _two_columns(label: str, text: str, left: int) -> str:
     """Returns a label and its text, below it if the label is long."""
     lines = textwrap.wrap(text, columns() - left, break_on_hyphens=False)
     if len(label) > left - 2:
@@ -166,7 +166,7 @@ def topic_rows(name: str, commands: Sequence[CommandSpec], where: Callable[[Fold
 
 def topic(name: str, commands: Sequence[CommandSpec]) -> str:
     """Returns a topic as text."""
-    paragraphs = [text if text.startswith("    ") else filled(text) for text in topic_paragraphs(name)]
+    paragraphs = [text if text.startswith("    ") else wrapped(text) for text in topic_paragraphs(name)]
     rows = topic_rows(name, commands, lambda folder: str(folder.path()))
     return "\n\n".join([f"{topic_title(name)}", *paragraphs, *([_aligned(rows)] if rows else [])])
 
@@ -177,7 +177,7 @@ def _topic_text(name: str) -> str:
 
 def _aligned(rows: Rows) -> str:
     left = min(max(len(name) for name, _ in rows), 34, columns() // 2) + 2
-    return "\n".join(_beside(name, text, left) for name, text in rows)
+    return "\n".join(_two_columns(name, text, left) for name, text in rows)
 
 
 def environment_rows(groups: Sequence[type[Options]]) -> Rows:

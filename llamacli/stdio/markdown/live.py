@@ -45,7 +45,7 @@ class LiveMarkdown:
     def __enter__(self) -> "LiveMarkdown":
         if self._out.is_terminal:
             terminal.catch_first_stop()
-            self._stack.enter_context(terminal.changed(lambda: None, self._forget))
+            self._stack.enter_context(terminal.mode(lambda: None, self._forget))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
@@ -54,8 +54,8 @@ class LiveMarkdown:
                 # What ended the answer is reported, not that the terminal has gone too.
                 stack.enter_context(suppress(LlamaError, OSError))
             if self._has_text:
-                lines = self._taken(self._chunks.flush())
-                renderer = self._sized()
+                lines = self._finish_lines(self._chunks.flush())
+                renderer = self._resized()
                 lines += renderer.feed(self._line) if self._line else []
                 self._line = ""
                 self._show(lines + renderer.finish(), [])
@@ -64,22 +64,22 @@ class LiveMarkdown:
         """Adds text to the answer and shows it."""
         if text := self._chunks.feed(text):
             self._has_text = True
-            lines = self._taken(text)
-            self._show(lines, self._sized().preview(self._line) if self._out.is_terminal else [])
+            lines = self._finish_lines(text)
+            self._show(lines, self._resized().preview(self._line) if self._out.is_terminal else [])
 
     def hide(self) -> None:
         """Removes what may be drawn again."""
         self._show([], [])
 
-    def _taken(self, text: str) -> list[str]:
+    def _finish_lines(self, text: str) -> list[str]:
         """Takes in text and returns the lines that it finishes."""
-        renderer = self._sized()
+        renderer = self._resized()
         *lines, self._line = (self._line + escaped(text)).split("\n")
         out = [line for source in lines for line in renderer.feed(source)]
         done, self._line = renderer.split(self._line)
         return out + done
 
-    def _sized(self) -> Renderer:
+    def _resized(self) -> Renderer:
         """Returns the renderer, at the present width of the terminal."""
         size = self._columns_and_rows()
         if self._renderer is None:

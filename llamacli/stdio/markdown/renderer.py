@@ -46,12 +46,12 @@ class Renderer:
         #: Paragraphs as they were drawn last: each is drawn several times before it is finished.
         self._cache: dict[tuple[str, str, str, str, int], list[str]] = {}
         #: The next line continues the paragraph, whatever it looks like.
-        self._goes_on = False
+        self._is_continued = False
 
     def feed(self, line: str) -> list[str]:
         """Takes a line of the source and returns the finished lines."""
-        if self._goes_on:
-            self._goes_on = False
+        if self._is_continued:
+            self._is_continued = False
             return self._add_text(line, " ")
         out: list[str] = []
         depth, rest = self._containers.inside(line)
@@ -118,7 +118,7 @@ class Renderer:
         if len(line) <= limit or self._fence or self._table or place < limit // 2:
             return [], line
         out = self.feed(line[:place].rstrip())
-        self._goes_on = self._text is not None
+        self._is_continued = self._text is not None
         return out, line[place + 1 :]
 
     # Blocks
