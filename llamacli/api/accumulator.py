@@ -4,9 +4,21 @@ import json
 from copy import deepcopy
 from typing import NamedTuple
 
-from llamacli.api.completion import is_worse
+from llamacli.api.completion import OTHER_REASON_KEYS, REASON_KEYS, has_ended, is_worse, reason_elsewhere
+from llamacli.api.errors import is_failure
 from llamacli.api.json import Json, JsonObject
-from llamacli.api.messages import Choice, Chunk, Completion, choice_index, joined_reasoning, joined_text
+from llamacli.api.messages import (
+    Choice,
+    Chunk,
+    Completion,
+    choice_index,
+    has_api_form,
+    joined_reasoning,
+    joined_text,
+    to_parts,
+    to_tool_calls,
+    unwrap,
+)
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
@@ -59,18 +71,26 @@ class Accumulator:
         return Increment(chunks, first.new_text("content") if first else "", first.new_reasoning() if first else "")
 
     def _add(self, chunk: Chunk) -> None:
-        parts = chunk.get("choices") or []
+        sent = chunk.get("choices")
+        if not sent:
+            chunk = unwrap(chunk)
+            sent = chunk.get("choices") or []
+        if isinstance(sent, dict) and ("message" in sent or "delta" in sent):
+            sent = [sent]
+        parts = [_to_api_form(part, chunk, len(sent) == 1) for part in sent]
         keys = None
         for place, part in enumerate(parts):
             if keys is None and "delta" not in part:
                 keys = self._use_document(chunk, parts)
+                if parts != sent or sent is not chunk["choices"]:
+                    self._document = None
             key = keys[place] if keys else _index(part)
             choice = self._choices.get(key)
             if choice is None:
                 choice = self._choices[key] = _PartialChoice()
                 self._first_choice = self._first_choice or choice
             # Even if the rest has a wrong shape.
-            if part.get("finish_reason"):
+            if has_ended(part.get("finish_reason")):
                 self._finished_keys.add(key)
             choice.add(part)
             if choice.error:
@@ -80,6 +100,8 @@ class Accumulator:
             # Late chunks have `usage: null` and `id: ""`, which do not replace real values.
             if (value or name not in fields) and name != "choices":
                 fields[name] = value
+                if name[:2] == "x_" and isinstance(value, dict) and is_failure(value.get("error")):
+                    self.error = value["error"]
 
     def _use_document(self, chunk: Chunk, parts: list[JsonObject]) -> list[int] | None:
         """Makes a completion the answer and returns its choices' keys.
@@ -89,7 +111,7 @@ class Accumulator:
         """
         if not any("delta" not in part and part.get("message") for part in parts):
             return None
-        self._document = None if self._has_document else chunk
+        self._document = None if self._has_document or not all(map(has_api_form, parts)) else chunk
         self._has_document = True
         keys = [_index(part) for part in parts]
         # Each is a separate choice, with or without an index.
@@ -123,6 +145,11 @@ class Accumulator:
     def is_whole(self) -> bool:
         """True if every choice has its finish_reason."""
         return len(self._finished_keys) >= max(self.expected, len(self._choices))
+
+    @property
+    def is_cut(self) -> bool:
+        """True if an answer in deltas lacks its finish_reason."""
+        return self.has_choices and not self._has_document and not self.is_whole
 
     def completion(self) -> Completion:
         """Returns the completion so far, with every field received."""
@@ -192,10 +219,11 @@ class _PartialChoice:
                     if key == "error":
                         self.error = value
             elif key == "content" and value is not None:
-                parts = {key: joined_text(_checked(value, list)), "reasoning_content": joined_reasoning(value)}
-                self._add_delta({name: text for name, text in parts.items() if text or name == key})
+                parts = to_parts(value)
+                texts = {key: joined_text(parts), "reasoning_content": joined_reasoning(parts)}
+                self._add_delta({name: text for name, text in texts.items() if text or name == key})
             elif key == "tool_calls":
-                self._add_tool_calls(value)
+                self._add_tool_calls(value and to_tool_calls(value))
             elif key == "function_call" and value:
                 _merge(self._message.setdefault(key, {}), value)
             elif value or key not in self._message:
@@ -210,8 +238,7 @@ class _PartialChoice:
         calls = self._message.get("tool_calls")
         if not isinstance(calls, list):
             calls = self._message["tool_calls"] = []
-        for part in filter(None, parts):
-            _checked(part.get("function") or {}, dict)
+        for part in parts:
             self.growth += 1
             call = _find_call(calls, part)
             if call is None:
@@ -241,7 +268,32 @@ class _PartialChoice:
     def build(self, index: int) -> Choice:
         message = {"role": "assistant", **self._message}
         message |= {key: "".join(pieces) for key, pieces in self.texts.items()}
+        calls = message.get("tool_calls")
+        if isinstance(calls, list) and all(isinstance(call.get("index"), int) for call in calls):
+            message["tool_calls"] = sorted(calls, key=lambda call: call["index"])
         return {"index": index, **self._fields, "message": message}  # type: ignore[typeddict-item]
+
+
+def _to_api_form(part: JsonObject, chunk: Chunk, is_only: bool) -> JsonObject:
+    """Returns a choice with its answer and its finish_reason where the API has them."""
+    message = part.get("delta")
+    if message.__class__ is dict and (
+        part.get("finish_reason")
+        or (REASON_KEYS.isdisjoint(message) and OTHER_REASON_KEYS.isdisjoint(part) and REASON_KEYS.isdisjoint(chunk))
+    ):
+        return part
+    name = "delta" if "delta" in part else "message"
+    message = part.get(name)
+    if message is None and isinstance(part.get("text"), str):
+        # The form of the older completions API.
+        part = {**part, "delta": {"content": part["text"]}}
+    elif isinstance(message, str):
+        part = {**part, name: {"content": message}}
+    elif not part.get("finish_reason"):
+        holders = [part, message or {}, chunk] if is_only else [part, message or {}]
+        if reason := reason_elsewhere(*holders):
+            part = {**part, "finish_reason": reason}
+    return part
 
 
 def _checked(value: Json, kind: type) -> Json:

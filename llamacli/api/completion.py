@@ -12,29 +12,47 @@ OK, CUT, WITHHELD, SERVER = ExitStatus.OK, ExitStatus.CUT, ExitStatus.WITHHELD, 
 
 #: The words of several servers, as letters and digits alone: `MAX_TOKENS` is maxtokens.
 FINISH_WORDS = {
-    OK: """stop stopped stopsequence stoptoken eos eostoken eot eom endturn endoftext endofsequence end
-    finish finished done complete completed success normal natural
-    toolcall toolcalls tooluse functioncall functioncalls pauseturn""",
+    OK: """stop stopped stopsequence stoptoken eos eostoken eot eom endturn endofturn endoftext endofsequence end
+    stopstr stopword stoppedeos stoppedword stoptokenid imend
+    finish finished done complete completed success normal natural naturalstop
+    tool tools toolcall toolcalls tooluse function functioncall functioncalls requiresaction""",
     CUT: """length maxlength modellength maxtokens maxtoken maxnewtokens maxoutputtokens maxcompletiontokens
     modelcontextwindowexceeded contextwindowexceeded contextlengthexceeded contextlength
-    tokenlimit tokenlimitreached outputlimit errorlimit truncated truncation incomplete""",
+    tokenlimit tokenlimitreached outputlimit errorlimit truncated truncation incomplete pauseturn""",
     WITHHELD: """contentfilter contentfiltered filtered filter sensitive safety recitation language blocklist
     prohibitedcontent spii imagesafety guardrail guardrailintervened refusal refused moderation moderated
     blocked flagged unsafe errortoxic""",
     SERVER: """error fail failed failure abort aborted cancel cancelled canceled usercancel other
-    networkerror insufficientsystemresource servererror internalerror timeout
-    malformedfunctioncall malformedtoolcall malformedresponse unexpectedtoolcall""",
+    networkerror insufficientsystemresource servererror internalerror timeout userstop
+    malformedfunctioncall malformedtoolcall malformedresponse unexpectedtoolcall noimage imageother""",
 }
+
+#: Words in place of no finish_reason, and words of an answer that is still being written.
+EMPTY_WORDS = frozenset({"", "null", "none", "undefined", "unspecified", "unknown", "nan", "false"})
+PENDING_WORDS = frozenset(
+    {"notfinished", "unfinished", "inprogress", "pending", "queued", "running"}
+    | {"ongoing", "generating", "streaming", "continue"}
+)
+
+#: The keys that hold the reason on servers that have no finish_reason.
+OTHER_REASON_KEYS = frozenset({"finishReason", "stop_reason", "stopReason", "finish_details"})
+REASON_KEYS = OTHER_REASON_KEYS | {"finish_reason"}
 
 #: The parts that classify a word that is not in the table.
 FINISH_PATTERNS = (
     ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
-    ("risk|copyright|inappropriate|modelarmor|complian|harm|toxic|illegal|denied", WITHHELD),
+    ("risk|copyright|inappropriate|modelarmor|complian|harm|toxic|illegal|denied|recitation", WITHHELD),
+    ("jailbreak|^hate|sexual|violen|^spam|csam|^pii|porn", WITHHELD),
     ("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable", SERVER),
-    ("malformed|exception|crash|disconnect|ratelimit|quota|resource|toomany", SERVER),
-    ("preempt|^oom|outofmemory|shutdown|shuttingdown|killed|expired|evicted", SERVER),
-    ("length|maxtok|truncat|contextwindow|limit|budget|maxedout", CUT),
+    ("malformed|exception|crash|disconnect|ratelimit|quota|resource|toomany|invalid|missing", SERVER),
+    ("preempt|^oom|outofmemory|shutdown|shuttingdown|killed|expired|evicted|terminated|dropped", SERVER),
+    ("connection|hangup|gateway|throttl|capacity|loadshed", SERVER),
+    ("length|maxtok|truncat|contextwindow|limit|budget|maxedout|overflow|exceed|exhaust|outoftoken", CUT),
+    ("^max|partial|incomplete|earlystop|stopearly|repetit|repeat|loop|degenerat|compact", CUT),
 )
+
+#: The reasons of an answer that was cut for another cause than its length.
+REPETITION_WORDS = "repetit|repeat|loop|degenerat"
 
 
 def finish_status(reason: object) -> ExitStatus | None:
@@ -44,12 +62,11 @@ def finish_status(reason: object) -> ExitStatus | None:
 
     `content_filter: RECITATION`, `stop: length` and `FINISH_REASON_SAFETY` are read as their parts.
     """
-    if isinstance(reason, dict):
-        reason = next((reason[key] for key in ("type", "reason", "value") if reason.get(key)), None)
-    if not reason:
+    words = _words(reason)
+    if words[0] in EMPTY_WORDS:
         return OK
-    first, _, rest = str(reason)[:200].partition(":")
-    words = ["".join(filter(str.isalnum, part.lower())).removeprefix("finishreason") for part in (first, rest)]
+    if words[0] in PENDING_WORDS:
+        return SERVER
     statuses = [
         next((status for status, known in FINISH_WORDS.items() if word in known.split()), None) for word in words
     ]
@@ -62,15 +79,41 @@ def finish_status(reason: object) -> ExitStatus | None:
     return None
 
 
+def _words(reason: object) -> list[str]:
+    """Returns the two parts of a reason, in small letters and digits."""
+    if isinstance(reason, dict):
+        reason = next((reason[key] for key in ("type", "reason", "value") if reason.get(key)), None)
+    first, _, rest = str(reason or "")[:200].partition(":")
+    return ["".join(filter(str.isalnum, part.lower())).removeprefix("finishreason") for part in (first, rest)]
+
+
+def has_ended(reason: object) -> bool:
+    """True if a finish_reason says that the answer has ended, however it did."""
+    return bool(reason) and (reason == "stop" or _words(reason)[0] not in EMPTY_WORDS | PENDING_WORDS)
+
+
+def reason_elsewhere(*holders: JsonObject) -> object:
+    """Returns the reason that a choice without a finish_reason holds under another key, None if there is none."""
+    reasons = (holder.get(key) for holder in holders for key in sorted(REASON_KEYS))
+    # A number is the token that vLLM stopped at.
+    return next((reason for reason in reasons if has_ended(reason) and isinstance(reason, (str, dict))), None)
+
+
 def is_worse(reason: object, than: object) -> bool:
     """True if only the first of two finish_reasons means incomplete."""
-    return finish_status(reason) not in (OK, None) and finish_status(than) in (OK, None)
+    return has_ended(reason) and finish_status(reason) not in (OK, None) and finish_status(than) in (OK, None)
 
 
 def unknown_reason(completion: Completion) -> object:
     """Returns a finish_reason that is not known, None if there is none."""
     reasons = (choice.get("finish_reason") for choice in completion.get("choices") or [])
     return next((reason for reason in reasons if finish_status(reason) is None), None)
+
+
+def _reason(choice: Choice) -> object:
+    """Returns a choice's finish_reason, or that of OpenRouter's provider if only that one means incomplete."""
+    reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
+    return native if native and is_worse(native, reason) else reason
 
 
 def find_problem(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
@@ -82,20 +125,25 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
     refusal = next((text for choice in choices if (text := (choice.get("message") or {}).get("refusal"))), None)
     if refusal:
         return LlamaError(WITHHELD, f"the model refused: {refusal}", "rephrase the request")
-    if WITHHELD in (statuses := [finish_status(choice.get("finish_reason")) for choice in choices]):
-        reason = choices[statuses.index(WITHHELD)].get("finish_reason")
+    reasons = list(map(_reason, choices))
+    if WITHHELD in (statuses := list(map(finish_status, reasons))):
+        reason = reasons[statuses.index(WITHHELD)]
         detail = "" if reason == "content_filter" else f" ({reason})"
         return LlamaError(WITHHELD, f"the answer was withheld by a content filter{detail}", "rephrase the request")
-    for choice, status in zip(choices, statuses, strict=True):
+    for choice, reason, status in zip(choices, reasons, statuses, strict=True):
         if choice.get("error") or status == SERVER:
             from llamacli.api.errors import error_message
 
-            words = error_message(choice.get("error")) or f"its finish_reason is {choice.get('finish_reason')}"
+            words = error_message(choice.get("error")) or f"its finish_reason is {reason}"
             return LlamaError(SERVER, f"the server failed: {words}", "try again later")
     if CUT in statuses:
         if allow_truncated:
             return None
         where = ", while the model was still reasoning" if any(map(_has_only_reasoning, choices)) else ""
+        reason = reasons[statuses.index(CUT)]
+        if re.search(REPETITION_WORDS, _words(reason)[0]):
+            what = f"the answer was cut because it repeated itself (finish_reason {reason})"
+            return LlamaError(CUT, what, "try again, or pass --allow-truncated")
         what = f"the answer was cut at the token limit{where}"
         return LlamaError(CUT, what, "raise --max-tokens, or pass --allow-truncated")
     if any(map(_has_only_reasoning, choices)):

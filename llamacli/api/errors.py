@@ -3,7 +3,8 @@
 import json
 import re
 
-from llamacli.api.json import encode, loads
+from llamacli.api.json import JsonObject, encode, loads
+from llamacli.api.messages import unwrap
 
 #: Maximum bytes of an error's body, and characters of a document without any words, that are read.
 MAX_ERROR_BYTES = 1 << 16
@@ -48,13 +49,20 @@ WORD_KEYS = ("message", "error", "detail", "title", "msg", "reason", "descriptio
 #: The ends of further keys that hold words.
 MORE_WORD_KEYS = (
     r"(message|msg|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
-    r"|validation|issues|violations|cause)$"
+    r"|validation|issues|violations|cause|exception)$"
 )
 #: The keys that mark a document without choices as an error.
 ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
 
 #: Words for a failure that some servers send in place of a number.
 ERROR_CODES = ("error", "fail", "failed", "failure")
+
+#: Values beside a whole answer that only say that nothing failed.
+SUCCESS_WORDS = ("0", "200", "success", "succeeded", "ok", "none", "null", "no error", "false")
+
+#: The keys of a server's own error numbers, and of Bedrock's errors.
+CODE_KEYS = "(error_?|err|ret_?)?code"
+EXCEPTION_KEYS = "[a-z](exception|error)$"
 
 #: Names of events, and types of documents, that only show that the server is alive.
 PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
@@ -80,11 +88,18 @@ def is_wrong_path(words: str) -> bool:
     return bool(re.search(WRONG_PATH_WORDS, words, re.IGNORECASE))
 
 
+def is_failure(value: object) -> bool:
+    """True if the value of an `error` key says that something failed."""
+    if isinstance(value, dict):
+        return any(map(is_failure, value.values()))
+    return str(value).lower() not in SUCCESS_WORDS if value else False
+
+
 def reports_error(chunk: object) -> bool:
-    """True if a document is an error, alone or as part of a stream."""
+    """True if a document says that it is an error, alone or as part of a stream."""
     if not isinstance(chunk, dict):
         return False
-    if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+    if is_failure(chunk.get("error")) or chunk.get("object") == "error" or chunk.get("type") == "error":
         return True
     # MiniMax sends this with every answer; 0 is success.
     base = chunk.get("base_resp")
@@ -97,8 +112,20 @@ def reports_error(chunk: object) -> bool:
         return True
     if any(re.fullmatch("[45][0-9][0-9]", str(code)) for code in codes):
         return True
-    return chunk.get("choices") is None and any(
-        words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower())
+    if unwrap(chunk) is not chunk:
+        return False
+    numbers = [value for key, value in chunk.items() if re.fullmatch(CODE_KEYS, str(key), re.IGNORECASE)]
+    if any(is_failure(number) and re.fullmatch(r"-?\d+", str(number)) for number in numbers) and words_in(chunk):
+        return True
+    return any(words_in(value) for key, value in chunk.items() if re.search(EXCEPTION_KEYS, str(key), re.IGNORECASE))
+
+
+def has_error_words(chunk: JsonObject) -> bool:
+    """True if a document without choices has words as an error has them."""
+    return (
+        chunk.get("choices") is None
+        and chunk.get("type") not in PING_NAMES
+        and any(words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower()))
     )
 
 

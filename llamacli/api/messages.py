@@ -74,6 +74,75 @@ def tool_calls(message: Message) -> list[ToolCall]:
     return [parsed for call in calls if (parsed := _tool_call(call))]
 
 
+#: The keys of a tool call's function, each with its names on several servers.
+FUNCTION_KEYS = {"name": ("name",), "arguments": ("arguments", "parameters", "args")}
+
+
+def has_api_form(choice: JsonObject) -> bool:
+    """True if a choice of a whole completion holds its answer where the API does."""
+    message = choice.get("message")
+    if not isinstance(message, dict) or not is_message({**message, "role": "assistant"}):
+        return False
+    return all(to_tool_call(call) is call for call in message.get("tool_calls") or ())
+
+
+def to_tool_calls(value: Json) -> list[JsonObject]:
+    """Returns the tool calls of a message in the API's form.
+
+    Some servers send a single object, or an object of indices. Raises TypeError.
+    """
+    if isinstance(value, dict):
+        is_call = any(key in value for key in ("index", "id", "type", "function", "name", "arguments"))
+        value = [value] if is_call else list(value.values())
+    if not isinstance(value, list):
+        raise TypeError
+    return [to_tool_call(call) for call in value if call]
+
+
+def to_tool_call(call: Json) -> JsonObject:
+    """Returns a tool call in the API's form, the same object if it already has it.
+
+    Some servers put the name and the arguments beside the id. Raises TypeError.
+    """
+    if not isinstance(call, dict):
+        raise TypeError
+    function = call.get("function") or {}
+    if isinstance(function, str) and call.get("arguments") is not None:
+        function = {"name": function}
+    if not isinstance(function, dict):
+        raise TypeError
+    named: JsonObject = {}
+    for key, names in FUNCTION_KEYS.items():
+        values = (holder.get(name) for holder in (function, call) for name in names)
+        value = next((value for value in values if value not in (None, "")), None)
+        if value is not None and value is not function.get(key):
+            named[key] = value
+    if not named and not isinstance(call.get("function"), str):
+        return call
+    rest = {key: value for key, value in call.items() if key not in ("name", "arguments", "parameters", "args")}
+    return {**rest, "function": {**function, **named}}
+
+
+def unwrap(document: JsonObject) -> JsonObject:
+    """Returns the completion in a document, which some gateways put into another one."""
+    if not document.get("choices"):
+        for key in ("data", "result", "output", "response", "body"):
+            inner = document.get(key)
+            if isinstance(inner, dict) and inner.get("choices"):
+                return {**{name: value for name, value in document.items() if name != key}, **inner}
+    return document
+
+
+def to_parts(content: Json) -> list[JsonObject]:
+    """Returns content that is not a text as the list of its parts. Raises TypeError."""
+    if isinstance(content, dict):
+        is_part = not content or "type" in content or "text" in content
+        content = [content] if is_part else content.get("parts")
+    if not isinstance(content, list):
+        raise TypeError
+    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+
+
 def _tool_call(call: JsonObject) -> ToolCall | None:
     function = call.get("function")
     if isinstance(function, dict) and function:

@@ -13,11 +13,13 @@ from llamacli.api.errors import (
     PING_NAMES,
     error_in,
     error_message,
+    has_error_words,
     is_wrong_path,
     reports_error,
     request_id,
 )
 from llamacli.api.json import JsonObject, loads
+from llamacli.api.messages import unwrap
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.body import Body
 from llamacli.http.connection.lean_requests import requests
@@ -55,6 +57,8 @@ class Reply(Body):
         self.started = call.started
         #: When the first and the latest text, and the latest chunk, arrived (monotonic).
         self.first_text = self.last_text = self.last_chunk = call.started
+        #: The latest document that may report an error, and the accumulator's growth when it came.
+        self._doubt: tuple[JsonObject, int] | None = None
 
     def __enter__(self) -> "Reply":
         return self
@@ -102,9 +106,23 @@ class Reply(Body):
             increments = self._whole(blocks)
         else:
             raise self._not_an_answer(start)
-        for increment in increments:
-            self._take_time()
-            yield increment
+        try:
+            for increment in increments:
+                self._take_time()
+                yield increment
+        except LlamaError as error:
+            self._settle_doubt(error)
+            raise
+        self._settle_doubt()
+
+    def _settle_doubt(self, error: LlamaError | None = None) -> None:
+        """Raises the error that a document may have reported, unless text followed it.
+
+        Text shows that it was only news, as from a server that loads the model first.
+        """
+        if self._doubt and self.accumulator.growth == self._doubt[1]:
+            document, self._doubt = self._doubt[0], None
+            raise self._server_error(error_message(document), request_id(document)) from error
 
     def _take_time(self) -> None:
         self.last_chunk = time.monotonic()
@@ -174,6 +192,15 @@ class Reply(Body):
         for chunk in chunks:
             self._accumulate(chunk)
         yield self.accumulator.increment(chunks)
+        if self.accumulator.error:
+            raise self._server_error(error_message(self.accumulator.error))
+        if '"delta"' in data and self.accumulator.is_cut:
+            raise self.error("the server sent only the beginning of an answer")
+        if not any("choices" in unwrap(document) for document in documents):
+            from llamacli.http.retry import path_hint
+
+            what = "the server sent JSON without choices, so it is not a chat completion"
+            raise self._call.error(ExitStatus.BROKEN, what, path_hint(self._call.url))
 
     def _accumulate(self, chunk: JsonObject) -> None:
         try:
@@ -193,6 +220,9 @@ class Reply(Body):
             raise self._server_error(error_message(chunk), request_id(chunk))
         if not isinstance(chunk, dict):
             raise self.error("the server sent JSON that is not an answer")
+        document = unwrap(chunk)
+        if has_error_words(document) and not self._is_complete:
+            self._doubt = document, self.accumulator.growth
         return chunk
 
     def _server_error(self, words: str, server_id: str | None = None) -> LlamaError:

@@ -91,6 +91,20 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     ),
     "objects for arguments": ([part("f", {"a": 1}, index=0, id="c")], [call("f", ONE)]),
     "null between them": ([part("f", "", index=0, id="c"), None, part(None, '{"a":1}', index=0)], [call("f", ONE)]),  # type: ignore[list-item]
+    "out of order": (
+        [part("g", "{}", index=1, id="d"), part("f", '{"a":1}', index=0, id="c")],
+        [call("f", ONE), call("g", {}, "d")],
+    ),
+    "no function object": (
+        [{"index": 0, "id": "c", "name": "f", "arguments": PIECES[0]}, {"index": 0, "arguments": PIECES[1]}],
+        [call("f", ONE)],
+    ),
+    "the name alone outside of the function": (
+        [{"index": 0, "id": "c", "name": "f", "function": {"arguments": '{"a":1}'}}],
+        [call("f", ONE)],
+    ),
+    "the function is its name": ([{"id": "c", "function": "f", "arguments": '{"a":1}'}], [call("f", ONE)]),
+    "parameters for arguments": ([{"id": "c", "function": {"name": "f", "parameters": ONE}}], [call("f", ONE)]),
     "arguments cut short": ([part("f", '{"a":', index=0, id="c")], [call("f", '{"a":')]),
 }
 
@@ -104,6 +118,24 @@ def test_deltas_become_the_calls_that_they_are(name: str, together: bool) -> Non
         accumulator.add(delta(tool_calls=group))
     accumulator.add(delta(finish="tool_calls"))
     assert tool_calls(accumulator.completion()["choices"][0]["message"]) == expected
+
+
+@pytest.mark.parametrize("key", ["delta", "message"])
+@pytest.mark.parametrize(
+    "calls",
+    [
+        part("f", '{"a":1}', id="c", type="function"),
+        {"id": "c", "name": "f", "arguments": '{"a":1}'},
+        {"0": part("f", '{"a":1}', id="c")},
+        [{"id": "c", "type": "function", "name": "f", "arguments": ONE}],
+    ],
+)
+def test_calls_in_another_place_are_kept_in_the_form_of_the_api(key: str, calls: Any) -> None:
+    accumulator = Accumulator()
+    accumulator.add({"choices": [{key: {"content": None, "tool_calls": calls}, "finish_reason": "tool_calls"}]})
+    message = accumulator.completion()["choices"][0]["message"]
+    assert tool_calls(message) == [call("f", ONE)]
+    assert message["tool_calls"][0]["function"]["name"] == "f"
 
 
 def test_repeated_names_take_time_in_proportion_to_their_number() -> None:

@@ -29,9 +29,9 @@ class Dialect:
     raw: int = 0
 
 
-def parts(*parts: dict[str, Any]) -> dict[str, Any]:
-    """Returns a chunk whose content is an array of parts."""
-    return {"choices": [{"index": 0, "delta": {"content": list(parts)}}]}
+def parts(*parts: Any, in_list: bool = True) -> dict[str, Any]:
+    """Returns a chunk whose content is an array of parts, or only the first one."""
+    return {"choices": [{"index": 0, "delta": {"content": list(parts) if in_list else parts[0]}}]}
 
 
 def sent(*events: Any) -> Behaviour:
@@ -112,6 +112,19 @@ STREAMS: dict[str, Dialect] = {
     "err field": broken(SO_FAR, b"err: engine died\n\n", DONE, status=7, words="engine died", raw=0),
     "unknown field with an error": broken(
         SO_FAR, b'result: {"error": {"message": "died"}}\n\n', DONE, status=7, words="died", raw=0
+    ),
+    "Bedrock": broken(
+        SO_FAR, {"throttlingException": {"message": "Too many"}}, DONE, status=7, words="Too many", raw=0
+    ),
+    "Groq": broken(SO_FAR, {**delta(), "x_groq": {"error": "no room"}}, DONE, status=7, words="no room", raw=0),
+    "a number of the server's own": broken(
+        SO_FAR, {"code": 10013, "message": "audit failed", "choices": []}, DONE, status=7, words="audit failed", raw=0
+    ),
+    "words without a mark": broken(SO_FAR, {"detail": "died"}, STOP, DONE, status=7, words="died", raw=0),
+    "words before the text": whole({"message": "loading the model"}, *HELLO, STOP, DONE),
+    "words after the answer": whole(*HELLO, STOP, {"type": "metrics", "detail": "9 tokens/s"}, DONE),
+    "an error that is none": whole(
+        *({**chunk, "error": {"code": 0, "message": "success"}} for chunk in HELLO), STOP, DONE
     ),
     "success: false": broken(SO_FAR, {"success": False, "info": "E17"}, status=7, words='"info":"E17"'),
     "a code of HTTP": broken(SO_FAR, {"statusCode": 503, "hint": "E17"}, status=7, words='"hint":"E17"'),
@@ -204,6 +217,31 @@ STREAMS: dict[str, Dialect] = {
         *HELLO, STOP, b'data: {"choices": [], "created": ' + b"9" * 5000 + b"}\n\n", DONE
     ),
     "odd ids": whole(*({**chunk, "id": {"a": [1]}, "created": "soon", "model": 5} for chunk in HELLO), STOP, DONE),
+    "a reason while it is written": broken(delta("so", "null"), delta(" far", "FINISH_REASON_UNSPECIFIED")),
+    "a reason in progress": whole(delta("he", "in_progress"), delta("llo", "in_progress"), STOP),
+    "a reason in the delta": Dialect(
+        sent(*HELLO, {"choices": [{"index": 0, "delta": {"finish_reason": "length"}}]}), status=10
+    ),
+    "a reason of another name": Dialect(
+        sent(*HELLO, {"choices": [{"index": 0, "delta": {}, "finishReason": "MAX_TOKENS"}]}), status=10
+    ),
+    "a reason beside the choices": Dialect(
+        sent(*HELLO, {"choices": [{"index": 0, "delta": {}}], "stop_reason": "max_tokens"}), status=10
+    ),
+    "the provider's own reason": Dialect(
+        sent(*HELLO, {"choices": [{**STOP["choices"][0], "native_finish_reason": "SAFETY"}]}), status=11
+    ),
+    "a part in place of the list": whole(
+        *(parts({"type": "text", "text": text}, in_list=False) for text in ("he", "llo")), STOP
+    ),
+    "parts that are texts": whole(parts("he", "l"), parts("lo"), STOP),
+    "a delta that is a text": whole(*({"choices": [{"index": 0, "delta": text}]} for text in ("he", "llo")), STOP),
+    "completions": whole(
+        *({"choices": [{"index": 0, "text": text, "finish_reason": None}]} for text in ("he", "l", "l", "o")),
+        {"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]},
+    ),
+    "completions cut off": broken({"choices": [{"index": 0, "text": "so far"}]}),
+    "chunks in an envelope": whole(*({"code": 0, "message": "ok", "data": chunk} for chunk in (*HELLO, STOP))),
     "an index in words": whole(*({"choices": [{**chunk["choices"][0], "index": "0"}]} for chunk in (*HELLO, STOP))),
 }
 
@@ -212,12 +250,32 @@ def _document(value: Any, text: str = "hello", status: int = 0, words: str = "",
     return Dialect(document(value), text, status, words, raw)
 
 
+def _choice(**choice: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, **choice}]}
+
+
 DOCUMENTS: dict[str, Dialect] = {
     "chunks as lines": _document(b"".join(json.dumps(chunk).encode() + b"\n" for chunk in (*HELLO, STOP)), raw=9),
     "a list of one completion": _document([completion("hello")]),
     "parts": _document(
         {"choices": [{"message": {"content": [{"type": "thinking", "text": "HM"}, {"text": "hello"}]}}]}
     ),
+    "a part in place of the list": _document(_choice(message={"content": {"type": "text", "text": "hello"}})),
+    "a message that is a text": _document(_choice(message="hello")),
+    "a choice in place of the list": _document({"choices": _choice(message={"content": "hello"})["choices"][0]}),
+    "completions": _document(_choice(text="hello")),
+    "an envelope": _document({"code": 200, "msg": "success", "data": completion("hello")}),
+    "Cloudflare's envelope": _document({"success": True, "errors": [], "result": completion("hello")}),
+    "an envelope with an error": _document({"code": 1001, "msg": "no quota", "data": {}}, "", 7, "no quota"),
+    "an envelope with both": _document({"code": 500, "msg": "died", "data": completion("hello")}, "", 7, "died"),
+    "an empty error": _document({**completion("hello"), "error": {"code": None, "message": ""}}),
+    "a reason in the message": _document(
+        _choice(message={"content": "hello", "finish_reason": "length"}, finish_reason=None), status=10
+    ),
+    "a reason of another name": _document(_choice(message={"content": "hello"}, finishReason="MAX_TOKENS"), status=10),
+    "vLLM's stop sequence": _document(_choice(message={"content": "hello"}, finish_reason="stop", stop_reason="error")),
+    "a list of chunks without an end": _document(list(HELLO), status=9, words="only the beginning"),
+    "another API": _document({"output": [{"text": "hello"}]}, "", 9, "JSON without choices"),
     "an error and done": Dialect(raw(HEAD + PRETTY + DONE), "", 7, "high demand", 9),
     "a list of errors": _document([{"error": {"message": "high demand"}}], "", 7, "high demand"),
     "a wrong path": _document({"error": "Unexpected endpoint or method. (POST /x)"}, "", 7, "check --base-url"),
@@ -243,5 +301,9 @@ FINISH_REASONS: dict[str, int] = {
     **dict.fromkeys(("content_filter", "sensitive", "SAFETY", "content_filter: RECITATION", "refusal"), 11),
     **dict.fromkeys(("guardrail_intervened", "ContentFilter", "PROHIBITED_CONTENT", "input_moderation"), 11),
     **dict.fromkeys(("error", "network_error", "insufficient_system_resource", "malformed_function_call"), 7),
+    **dict.fromkeys(("null", "None", "FINISH_REASON_UNSPECIFIED", "unknown", "tool_use", "stop_str"), 0),
+    **dict.fromkeys(("repetition", "loop_detected", "pause_turn", "max_turns", "partial", "out_of_tokens"), 10),
+    **dict.fromkeys(("hate", "IMAGE_RECITATION", "jailbreak", "pii"), 11),
+    **dict.fromkeys(("not_finished", "in_progress", "NO_IMAGE", "throttled", "bad_gateway", "connection_lost"), 7),
     **dict.fromkeys(("abort", "MALFORMED_FUNCTION_CALL", "error: upstream", "request_timeout", "OTHER"), 7),
 }
