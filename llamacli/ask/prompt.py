@@ -200,8 +200,8 @@ def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
     if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
         raise LlamaError(
             ExitStatus.USAGE,
-            f"'{display_path(words[0])}' is a file, and --file takes one: repeat -f, or list the files in --files-from",
-            "if it belongs to the prompt, put -- before the prompt",
+            f"the prompt begins with the file '{display_path(words[0])}', but each --file takes only one",
+            "repeat -f, or use --files-from; if the name belongs to the prompt, put -- before it",
         )
     if len(words) == 1 and not options.call.has_separator:
         name = words[0]
@@ -213,7 +213,11 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
     """Returns the text of stdin, None if it is not part of the prompt."""
     if "-" in words:
         if options.no_stdin:
-            raise LlamaError(ExitStatus.USAGE, "the word - reads stdin, but --no-stdin does not", "drop one of them")
+            raise LlamaError(
+                ExitStatus.USAGE,
+                "the word -, which reads stdin, cannot be combined with --no-stdin",
+                "drop one of them",
+            )
         return inputs.stdin("the word -")
     if options.no_stdin or inputs.is_stdin_used or not inputs.stdin_is_piped():
         return None

@@ -234,7 +234,7 @@ class BatchRunner:
         if usd is None:
             self.stop(LlamaError(ExitStatus.USAGE, "--max-cost: the server reports no cost", "run without --max-cost"))
         elif spent >= limit:
-            self.stop(LlamaError(ExitStatus.FAILED, f"--max-cost {limit:g} USD is spent"))
+            self.stop(LlamaError(ExitStatus.FAILED, f"the budget of --max-cost {limit:g} USD is spent"))
 
     def stop(self, reason: LlamaError) -> None:
         """Starts nothing more. The first reason is reported."""

@@ -140,12 +140,12 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
     if template not in (None, "-") and (not files or format == "files") and os.path.exists(template or ""):
         name = display_path(template or "")
         if format == "files":
-            hint = "llamacli batch --input files 'PROMPT' FILE..."
+            hint = "try llamacli batch --input files 'PROMPT' FILE..."
         elif (format or format_of(template or "")) == "lines":
-            hint = f"llamacli batch 'PROMPT with {{}}' {name}; if each line is a prompt: llamacli batch - {name}"
+            hint = f"try llamacli batch 'PROMPT with {{}}' {name}; if each line is a prompt: llamacli batch - {name}"
         else:
             hint = (
-                f"llamacli batch 'PROMPT with {{field}}' {name}; "
+                f"try llamacli batch 'PROMPT with {{field}}' {name}; "
                 f"if each record has its own prompt: llamacli batch - {name}"
             )
         raise LlamaError(ExitStatus.USAGE, f"no prompt: '{name}' is a file", hint)

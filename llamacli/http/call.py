@@ -243,7 +243,7 @@ class Call:
             what = f"no answer from {where} within {self.read_timeout:g} s"
             return self.error(ExitStatus.NETWORK, what, "raise --timeout")
         if attempt.was_cut:
-            cause = TimeoutError(f"not ready within {attempt.connect_timeout:g} s")
+            cause = TimeoutError(f"no connection within {attempt.connect_timeout:g} s")
         verb = "lost the connection to" if attempt.connected else "cannot connect to"
         todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
         failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)

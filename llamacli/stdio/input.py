@@ -104,7 +104,7 @@ class InputReader:
             limits.append((start + max_time, LlamaError(ExitStatus.NETWORK, what, "nothing was sent")))
         if is_first and self.stdin_timeout is not None:
             what = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
-            hint = "nothing was sent; use -I if there is none" if "no_stdin" in self.flags else "nothing was sent"
+            hint = "nothing was sent; use -I to skip stdin" if "no_stdin" in self.flags else "nothing was sent"
             limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, hint)))
         if is_first and not os.isatty(0):
             limits.append((start + WAITING_NOTE_SECONDS, None))

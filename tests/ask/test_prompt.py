@@ -245,7 +245,7 @@ def test_words_after_a_file_that_are_files_are_refused(world: World) -> None:
         (world.cwd / name).write_text(name)
     result = world.shell("llamacli ask -I -f *.py 'What is wrong?'")
     assert result.status == 2
-    assert "'b.py' is a file" in result.err
+    assert "the prompt begins with the file 'b.py'" in result.err
     assert "--files-from" in result.err
     assert not world.api.requests
     assert world.shell("llamacli ask -I -f a.py -- b.py says hi").status == 0

@@ -55,6 +55,7 @@ PIPES: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.
         (["--schema", "name, tags [[strs]]"], {}, "gives 'tags' the type 'strs'"),
         (["--schema", "name, name int"], {}, "has two fields named 'name'"),
         (["--schema", ""], {}, "neither JSON nor fields"),
+        (["--schema", "name, age: int"], {}, "describes 'age' as 'int'; for a type, leave out the colon: age int"),
         (["--schema", "name, 1st int"], {}, "'1st int' is not a field"),
         (["--schema", "size int|str"], {}, "gives 'size' the type 'int|str'"),
         (["--schema", "people [name, age wood]"], {}, "gives 'age' the type 'wood'"),

@@ -199,7 +199,7 @@ def test_parameters_reach_every_body(world: World) -> None:
 
 
 USAGE: list[tuple[list[str], str]] = [
-    (["there"], "no prompt: 'there' is a file; llamacli batch 'PROMPT with {}' there; if each line is a prompt: "),
+    (["there"], "no prompt: 'there' is a file; try llamacli batch 'PROMPT with {}' there; if each line is a prompt: "),
     (["there.csv"], "'PROMPT with {field}' there.csv; if each record has its own prompt: llamacli batch - there.csv"),
     (
         ["there", "--input", "jsonl"],

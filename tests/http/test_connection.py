@@ -103,7 +103,7 @@ def test_a_handshake_that_drips_has_one_limit(world: World, connect_timeout: str
     started = time.monotonic()
     result = world.call("ask", "--base-url", url, "--connect-timeout", connect_timeout, "Hi")
     assert result.status == 8
-    assert f"not ready within {connect_timeout} s" in result.err
+    assert f"no connection within {connect_timeout} s" in result.err
     assert time.monotonic() - started < 8
 
 

@@ -166,7 +166,7 @@ def test_a_handshake_that_hangs_ends_at_the_connect_timeout(world: World, mute: 
     arguments = ["ask", "--base-url", f"https:{mute}", "--no-key", "Hi"]
     result = world.run(*arguments, "--connect-timeout", "1")
     assert result.status == 8
-    assert f"cannot connect to {mute.split('/')[2]}: not ready within 1 s" in result.err
+    assert f"cannot connect to {mute.split('/')[2]}: no connection within 1 s" in result.err
     result = world.run(*arguments, "--max-time", "1")
     assert result.status == 8
     assert "no complete answer within --max-time 1 s" in result.err

@@ -230,7 +230,7 @@ class SchemaFormat(AnswerFormat):
             json.dumps(value, allow_nan=False)
             value = parse_json(dump(value))
         except ValueError:
-            raise FormatMismatch("it holds a number that JSON does not allow") from None
+            raise FormatMismatch("it contains a number that JSON does not allow") from None
         except RecursionError:
             raise FormatMismatch("it is nested too deeply") from None
         if error := self.schema.find_error(value):

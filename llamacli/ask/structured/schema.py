@@ -56,6 +56,10 @@ def parse_concise(text: str) -> JsonObject:
                 f"is neither JSON nor fields like {CONCISE_EXAMPLE}: '{one_line(part, 80)}' is not a field"
             )
         name, mark, kind, description = field.groups()
+        if not kind and (description or "").rstrip("?") in CONCISE_TYPES:
+            raise ValueError(
+                f"describes '{name}' as '{description}'; for a type, leave out the colon: {name} {description}"
+            )
         if name in properties:
             raise ValueError(f"has two fields named '{name}'")
         kind = (kind or "str").strip()
