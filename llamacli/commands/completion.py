@@ -7,8 +7,7 @@ from typing import Annotated, NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.cli import app
-from llamacli.cli.docs.completions import SHELLS, fill, script
-from llamacli.cli.docs.generate import install
+from llamacli.cli.docs.generate import SHELLS, fill, install, script
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.suggest import did_you_mean, listed
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options

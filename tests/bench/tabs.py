@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from llamacli.cli import app
-from llamacli.cli.docs import completions
+from llamacli.cli.docs import generate
 from tests.bench.table import Table
 from tests.support.fake_api import FakeApi
 from tests.support.shells import Shell
@@ -19,7 +19,7 @@ RUNS = 15
 
 def tabs(table: Table) -> None:
     """Prints median and worst for each shell and line, in milliseconds."""
-    for name in completions.SHELLS:
+    for name in generate.SHELLS:
         if not shutil.which(name):
             table.note(f"   a Tab in {name}: it is not installed")
             continue
@@ -38,6 +38,6 @@ def _shell(name: str, folder: Path, api: FakeApi) -> Shell:
     for number in range(10_000):
         (sessions / f"session-{number}.jsonl").touch()
     (cache / "models").write_text("".join(f"vendor{number % 20}/model-{number}\n" for number in range(400)))
-    shell = Shell(name, World(api, home, work), completions.script(name, app.commands()))
+    shell = Shell(name, World(api, home, work), generate.script(name, app.commands()))
     shell.env["COLLECT"] = ""
     return shell

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from llamacli.cli import app
-from llamacli.cli.docs import completions
+from llamacli.cli.docs import generate
 from llamacli.cli.spec import CommandSpec, FlagSpec
 from llamacli.cli.types import ParamType
 from tests.support.shells import FILES, Shell, files_in
 from tests.support.world import World
 
-SHELLS = list(completions.SHELLS)
+SHELLS = list(generate.SHELLS)
 COMMANDS = app.commands()
 MODELS = {"llama-3.3", "meta-llama/Llama-3.3-70B", "gemma:2b"}
 ROLES = {"pirate", "code review"}
@@ -39,7 +39,7 @@ def shell(request: pytest.FixtureRequest, world: World) -> Shell:
         (world.cwd / name).write_text("")
     (world.cwd / "folder").mkdir()
     (world.cwd / "folder" / "inner.txt").write_text("")
-    return Shell(request.param, world, completions.script(request.param, COMMANDS))
+    return Shell(request.param, world, generate.script(request.param, COMMANDS))
 
 
 def sessions(world: World):  # type: ignore[no-untyped-def]
@@ -81,7 +81,7 @@ def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell
 
 
 def test_a_negated_switch_has_its_own_description() -> None:
-    zsh, fish = (completions.script(name, COMMANDS) for name in ("zsh", "fish"))
+    zsh, fish = (generate.script(name, COMMANDS) for name in ("zsh", "fish"))
     for _, entry, form in flags():
         told = f"Do the opposite of {entry.long}."
         undoes = form == entry.flag.negated(entry.field)
