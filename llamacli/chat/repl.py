@@ -7,8 +7,7 @@ from typing import cast
 
 from llamacli.api.json import JsonObject
 from llamacli.api.messages import Content, joined_text
-from llamacli.chat.conversation import Conversation
-from llamacli.chat.dialogue import Dialogue
+from llamacli.chat.conversation import Conversation, Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, interruptible
 from llamacli.chat.slash import WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions

@@ -11,7 +11,7 @@ from llamacli.ask import prompt
 from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
 from llamacli.ask.params import Params
 from llamacli.ask.printer import markdown_writer
-from llamacli.chat.dialogue import Dialogue
+from llamacli.chat.conversation import Dialogue
 from llamacli.chat.messages import SavedMessage, message_text, print_transcript, turn_id
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, checked_name
