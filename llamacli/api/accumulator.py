@@ -2,7 +2,6 @@
 
 import json
 from copy import deepcopy
-from typing import NamedTuple
 
 from llamacli.api.completion import OTHER_REASON_KEYS, REASON_KEYS, has_ended, is_worse, reason_elsewhere
 from llamacli.api.errors import is_failure
@@ -24,15 +23,14 @@ from llamacli.api.messages import (
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
 
 
-class Increment(NamedTuple):
+class Increment:
     """Chunks that arrived together.
 
     `content` and `reasoning` are what they add to the choice that came first.
     """
 
-    chunks: list[Chunk]
-    content: str
-    reasoning: str
+    def __init__(self, chunks: list[Chunk], content: str, reasoning: str) -> None:
+        self.chunks, self.content, self.reasoning = chunks, content, reasoning
 
 
 class Accumulator:

@@ -6,7 +6,7 @@ from llamacli.api.json import Json
 from llamacli.api.messages import Choice, Completion, joined_text
 
 START_TAGS = ("<think>", "<thinking>")
-END_TAG = re.compile("</(think|thinking)>")
+END_TAG = "</(think|thinking)>"
 
 
 class ThinkingSplitter:
@@ -88,7 +88,7 @@ def split_thinking(text: str, is_whole: bool) -> tuple[str, str]:
     """
     splitter = ThinkingSplitter()
     reasoning, answer = splitter.finish(text)
-    if is_whole and not splitter.has_reasoning and (end := END_TAG.search(answer)):
+    if is_whole and not splitter.has_reasoning and (end := re.search(END_TAG, answer)):
         before = answer[: end.start()]
         if f"<{end[1]}>" not in before:
             return before, answer[end.end() :].lstrip()

@@ -158,6 +158,27 @@ class MarkdownSwitch(Switch):
         return word if word == "always" else super().parse(text)
 
 
+class FollowUpOptions(Options):
+    """How a question relates to earlier and later ones."""
+
+    title = "Conversation"
+
+    continue_: Annotated[
+        bool,
+        Flag(
+            Switch(),
+            "Continue the last conversation of this terminal.",
+            "-c",
+            common=True,
+            example="llamacli ask -c 'And in winter?'",
+        ),
+    ] = False
+    save: Annotated[
+        bool | None, Flag(Switch(), "Save the conversation (ask: the default on a terminal).", env=True)
+    ] = None
+    keep: Annotated[int, Flag(Integer(1), "Number of unnamed sessions to keep.", env=True)] = 200
+
+
 class MarkdownOptions(Options):
     """How text is shown on a terminal."""
 

@@ -6,7 +6,7 @@ Text is printed as it arrives, everything else once it is complete.
 import os
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from llamacli.api.completion import token_count
 from llamacli.api.messages import tool_calls
@@ -136,15 +136,16 @@ def markdown_writer(out: Output, stderr: Stderr) -> "LiveMarkdown":
 NO_COUNTS = "the server reported no token counts"
 
 
-class EarlierCalls(NamedTuple):
-    """What the calls before the last one took, as --overflow map makes many."""
+class EarlierCalls:
+    """What the calls before the last one took, as --overflow map makes many.
 
-    tokens_in: int
-    tokens_out: int
-    #: USD, None if the server reports no cost.
-    cost: float | None
-    #: When the first one began, by the monotonic clock.
-    started: float
+    `cost` is in USD, None if the server reports none. `started`: when the first one
+    began, by the monotonic clock.
+    """
+
+    def __init__(self, tokens_in: int, tokens_out: int, cost: float | None, started: float) -> None:
+        self.tokens_in, self.tokens_out = tokens_in, tokens_out
+        self.cost, self.started = cost, started
 
 
 def usage_line(answer: Answer, earlier: EarlierCalls | None = None) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from llamacli.api.messages import Content, ContentPart
 from llamacli.ask.options import ContextOptions, InputOptions
@@ -23,11 +23,11 @@ SEPARATOR = "\n\n"
 RequestMessage = Mapping[str, object]
 
 
-class TextFile(NamedTuple):
+class TextFile:
     """A file of text; str() marks the content with the file's name."""
 
-    path: str
-    text: str
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text = path, text
 
     def __str__(self) -> str:
         return f'<file name="{display_path(self.path)}">\n{self.text}\n</file>'
@@ -36,14 +36,17 @@ class TextFile(NamedTuple):
 Attachment = TextFile | ContentPart
 
 
-class Question(NamedTuple):
-    """What is asked: the prompt, its files, and the text of stdin."""
+class Question:
+    """What is asked: the prompt, its files, and the text of stdin.
 
-    #: Returns the prompt, with the text of stdin in it if `is_inline`.
-    prompt: Callable[[str], str]
-    attachments: Sequence[Attachment]
-    stdin: str
-    is_inline: bool
+    `prompt` returns the prompt, with the text of stdin in it if `is_inline`.
+    """
+
+    def __init__(
+        self, prompt: Callable[[str], str], attachments: Sequence[Attachment], stdin: str, is_inline: bool
+    ) -> None:
+        self.prompt, self.attachments = prompt, attachments
+        self.stdin, self.is_inline = stdin, is_inline
 
     @property
     def texts(self) -> list[str]:
@@ -63,13 +66,13 @@ class Question(NamedTuple):
             if not isinstance(part, TextFile):
                 parts.append(part)
             elif (text := next(remaining)) is not None:
-                parts.append(part._replace(text=text))
+                parts.append(TextFile(part.path, text))
         return join_parts([self.prompt(stdin or ""), *parts, "" if self.is_inline else stdin or ""])
 
     def with_text(self, text: str) -> "Question":
         """Returns the question with one text for all files and stdin."""
         pictures = [part for part in self.attachments if not isinstance(part, TextFile)]
-        return self._replace(attachments=pictures, stdin=text)
+        return Question(self.prompt, pictures, text, self.is_inline)
 
 
 def context_messages(options: ContextOptions, inputs: InputReader) -> list[RequestMessage]:

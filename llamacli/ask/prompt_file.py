@@ -133,7 +133,7 @@ def expand(
     for fields in EXCLUSIVE_FIELDS:
         if any(field in call.flags for field in fields):
             settings = {field: setting for field, setting in settings.items() if field not in fields}
-    return call._replace(flags=values), settings
+    return ParsedCall(call.command, values, call.operands, call.has_separator), settings
 
 
 def find(stored: StoredFile, name: str, flag: str) -> str:

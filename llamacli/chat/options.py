@@ -2,33 +2,13 @@
 
 from typing import Annotated
 
-from llamacli.cli.table import Flag, Options
+from llamacli.ask.options import FollowUpOptions
+from llamacli.cli.table import Flag
 from llamacli.cli.types import AtFile, Integer, KeyValue, Pattern, Switch
 
 #: A session's name is always a safe file name, and never hidden.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 NAME_WORDS = "letters, digits, '.', '_', '-', at most 64, beginning with a letter or digit"
-
-
-class FollowUpOptions(Options):
-    """How a question relates to earlier and later ones."""
-
-    title = "Conversation"
-
-    continue_: Annotated[
-        bool,
-        Flag(
-            Switch(),
-            "Continue the last conversation of this terminal.",
-            "-c",
-            common=True,
-            example="llamacli ask -c 'And in winter?'",
-        ),
-    ] = False
-    save: Annotated[
-        bool | None, Flag(Switch(), "Save the conversation (ask: the default on a terminal).", env=True)
-    ] = None
-    keep: Annotated[int, Flag(Integer(1), "Number of unnamed sessions to keep.", env=True)] = 200
 
 
 class ToolResult(KeyValue, AtFile):

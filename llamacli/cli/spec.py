@@ -1,7 +1,7 @@
 """Commands and flags as plain data, for parser, help, man and completions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, cast
 
 from llamacli.cli.table import AnyOptions, Flag, Operand, Options, Raw, describe
 from llamacli.cli.types import OptionalValue, Switch
@@ -126,16 +126,22 @@ class CommandSpec:
         return flag.flag.common and flag.group in self.common_groups
 
 
-class ParsedCall(NamedTuple):
-    """A command line after parsing: nothing has been read or sent yet."""
+class ParsedCall:
+    """A command line after parsing: nothing has been read or sent yet.
 
-    command: CommandSpec
-    #: The flags that were used, by field.
-    flags: Mapping[str, Raw]
-    #: The words of each operand, by its name.
-    operands: Mapping[str, Sequence[str]]
-    #: The command line contains `--`, so every word after it is meant as an operand.
-    has_separator: bool = False
+    `flags` are those that were used, by field; `operands` the words of each, by its name.
+    """
+
+    def __init__(
+        self,
+        command: CommandSpec,
+        flags: Mapping[str, Raw],
+        operands: Mapping[str, Sequence[str]],
+        has_separator: bool = False,
+    ) -> None:
+        self.command, self.flags, self.operands = command, flags, operands
+        #: The command line contains `--`, so every word after it is meant as an operand.
+        self.has_separator = has_separator
 
 
 class LoadedOptions:

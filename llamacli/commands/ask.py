@@ -4,9 +4,8 @@ import os
 
 from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
-from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, InputOptions, MapOptions
+from llamacli.ask.options import QUESTION_OPTIONS, CacheOptions, FollowUpOptions, InputOptions, MapOptions
 from llamacli.ask.runner import Connect, Runner, print_requests, send_or_preview
-from llamacli.chat.options import FollowUpOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType

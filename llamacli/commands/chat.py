@@ -5,10 +5,10 @@ import os
 from llamacli.api.messages import Content
 from llamacli.ask import prompt
 from llamacli.ask.answers import Answer
-from llamacli.ask.options import QUESTION_OPTIONS, InputOptions
+from llamacli.ask.options import QUESTION_OPTIONS, FollowUpOptions, InputOptions
 from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
-from llamacli.chat.options import FollowUpOptions, SessionOptions
+from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, current_login, latest_name, names
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand, OutputFile
