@@ -1,36 +1,38 @@
-"""How fast a batch may go: parallel calls, and when the next may start."""
+"""Limits a batch: how many calls run in parallel, and when the next may start."""
 
 import math
 
 from llamacli.http.retry import backoff
 
-#: Rounds of successes before probing beyond the known capacity: at first, and at most.
+#: Rounds of successes before trying more than the known capacity: the first value, and the largest.
 PROBE_ROUNDS, MAX_PROBE_ROUNDS = 4.0, 64.0
 
 
 class Limiter:
-    """The limits of a batch, and what it has learned about its server's.
+    """Adapts the number of parallel calls to what the server accepts.
 
-    All times are seconds by one clock, which the caller reads. A rejection (429, 503)
-    halves the parallel calls, as TCP does. Each success adds one, up to the server's
-    known capacity. Beyond that it takes rounds of successes to probe: each probe that
-    succeeds doubles the step of the next one, and a rejection lengthens the wait.
+    A rejection (429 or 503) halves the number, as TCP does. Each success adds one, up
+    to the capacity that the server is known to have. After several rounds of successes
+    the limiter probes: it tries a higher number. If a probe succeeds, the next step is
+    twice as large; if it fails, the next probe comes later.
+
+    All times are in seconds. The caller reads the clock.
     """
 
     def __init__(
         self, jobs: int, rpm: float | None = None, give_up_after: float = 120, first_alone: bool = False
     ) -> None:
         self.jobs = jobs
-        #: The maximum number of parallel calls, now.
+        #: The current maximum number of parallel calls.
         self.limit = 1.0 if first_alone else float(jobs)
-        #: Parallel calls that the server has been seen to serve.
+        #: The number of parallel calls that the server has accepted.
         self._capacity = float(jobs)
         self._probe_rounds, self._probe_step, self._probe_successes = PROBE_ROUNDS, 1, 0
         self._gap = 60 / rpm if rpm else 0.0
         self._next_start = self._paused_until = self._slowed_at = -math.inf
-        #: Waves of rejections without a success between them.
+        #: The number of waves of rejections since the last success. A wave is what a server rejects at about one time.
         self._waves = 0
-        #: The successes before the latest wave, and the limit to return to if it rejects every call.
+        #: The successes before the latest wave, and the limit to restore if the wave rejects every call.
         self._wave_successes, self._wave_limit = 0, float(jobs)
         #: Seconds without a success after which the batch gives up.
         self._give_up_after = give_up_after
@@ -44,9 +46,11 @@ class Limiter:
         return max(now, self._next_start, self._paused_until)
 
     def started(self, now: float) -> None:
+        """Records the start of a call."""
         self._next_start = max(now, self._next_start) + self._gap
 
     def succeeded(self) -> None:
+        """Records a success, and may raise the limit."""
         self.successes += 1
         self._waves, self._in_trouble_since = 0, None
         if self.limit < self._capacity:
@@ -60,14 +64,14 @@ class Limiter:
                 self._probe_rounds, self._probe_step = max(self._probe_rounds / 2, 1), self._probe_step * 2
 
     def throttled(self, in_flight: int, started: float, now: float, retry_after: float | None) -> bool:
-        """Slows down after a 429 or 503.
+        """Slows down after a 429 or 503. Returns False if the batch should stop.
 
-        The call began at `started`, with `in_flight` others still out. `retry_after` is
-        what the server asks for. Returns False if the batch should stop: nothing has
-        succeeded for too long, or would until then.
+        The rejected call began at `started`, and `in_flight` others are still running.
+        `retry_after` is the wait that the server asks for. A batch should stop if
+        nothing has succeeded for too long, or if the wait would be too long.
         """
         self.rejections += 1
-        # One rejection of a wave is enough to halve.
+        # Only the first rejection of a wave halves the limit.
         if started >= self._slowed_at:
             self._slowed_at = now
             self._waves += 1
@@ -77,24 +81,25 @@ class Limiter:
             self.limit = max(1.0, self.limit // 2)
             self._wave_successes, self._wave_limit = self.successes, min(self.limit, self._capacity)
         if in_flight or self.successes > self._wave_successes:
-            # Of the calls that were in flight together, those not rejected are what the server can serve.
+            # The server accepted the calls that are still in flight.
             self._capacity = min(self._capacity, max(1.0, in_flight))
         else:
             # A wave that rejects every call says nothing about the capacity.
             self._capacity, self._probe_rounds = self._wave_limit, PROBE_ROUNDS
             self.limit = self._wave_limit
         self.limit = min(self.limit, self._capacity)
-        # Calls in flight set the pace as they finish; if there are none, time does.
+        # With calls in flight, the next one starts when one of them ends. Otherwise a pause is needed.
         pause = retry_after if retry_after is not None else 0.0 if in_flight else backoff(self._waves - 1)
         self._paused_until = max(self._paused_until, now + min(pause, self._give_up_after))
         return self.should_continue(now + pause, now)
 
     @property
     def has_just_succeeded(self) -> bool:
+        """True if nothing has failed since the latest success."""
         return self.successes > 0 and self._in_trouble_since is None
 
     def should_continue(self, then: float, now: float) -> bool:
-        """Records a failure; False if waiting until `then` is too long."""
+        """Records a failure. Returns False if waiting until `then` takes too long."""
         if self._in_trouble_since is None:
             self._in_trouble_since = now
         return then - self._in_trouble_since <= self._give_up_after

@@ -14,7 +14,7 @@ from llamacli.batch.calls.limiter import Limiter
 
 Task = TypeVar("Task")
 
-#: The name of the thread that reads the tasks, which nothing can end while it waits for one.
+#: The name of the thread that reads the tasks. It cannot be stopped while it waits for input.
 READER_THREAD = "reader"
 
 
@@ -23,11 +23,11 @@ class BatchEnded(BaseException):
 
 
 class _Over:
-    """The last event: all tasks are done."""
+    """The event that all tasks are done."""
 
 
 class _Waiter:
-    """A thread that waits for a slot; the lowest order comes first."""
+    """A thread that waits for a slot. The thread with the lowest order is first."""
 
     def __init__(self, order: int, number: int) -> None:
         self.rank = order, number
@@ -40,11 +40,12 @@ class _Waiter:
 
 
 class WorkerPool(Generic[Task]):
-    """Runs tasks in threads, each task in one thread.
+    """Runs tasks in worker threads.
 
-    Another thread reads the tasks, only a few ahead. The workers share slots: a slot
-    allows one call in flight. A worker that waits for its next attempt has none, and
-    another one takes over. The lowest task gets the next free slot, so that none starves.
+    A reader thread reads only a few tasks ahead. A worker needs a slot for each call,
+    and there are as many slots as parallel calls. While a worker waits to retry, it has
+    no slot, and another worker can use it. A free slot goes to the earliest task that
+    waits, so no task waits forever.
     """
 
     def __init__(self, jobs: int, limiter: Limiter, work: Callable[[Task], None], is_full: Callable[[], bool]) -> None:
@@ -56,7 +57,7 @@ class WorkerPool(Generic[Task]):
         self._events: SimpleQueue[BaseException | type[_Over]] = SimpleQueue()
         self._waiting: list[_Waiter] = []
         self._numbers = count()
-        #: When the next waiting thread may start, and the condition that announces it.
+        #: When the next waiting thread may start, and the condition that reports a change of it.
         self._alarm = math.inf
         self._alarm_set = threading.Condition(self._lock)
         self._has_clock = False
@@ -79,8 +80,8 @@ class WorkerPool(Generic[Task]):
         return not (self._reader and self._reader.is_alive())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits for all that has begun, False after `timeout` seconds."""
-        # A signal interrupts this thread anywhere: it must not hold or change anything that is shared.
+        """Waits for the tasks. Returns False if they take longer than `timeout`."""
+        # A signal can interrupt this thread anywhere, so it must not hold a lock or change shared data.
         end = None if timeout is None else monotonic() + timeout
         while True:
             try:
@@ -93,7 +94,7 @@ class WorkerPool(Generic[Task]):
                 raise event
 
     def end(self) -> None:
-        """Starts nothing more; calls in flight finish."""
+        """Starts no more calls. Calls in flight continue."""
         with self._lock:
             self._ending.set()
             waiting, self._waiting = self._waiting, []
@@ -117,7 +118,7 @@ class WorkerPool(Generic[Task]):
         try:
             for task in tasks:
                 with self._lock:
-                    # Read ahead by one task per job, then wait until half of them are used up.
+                    # Read one task per job ahead, then wait until half of them are taken.
                     if self._outstanding >= 2 * self.jobs + self._replaced or self._is_full():
                         self._room.wait_for(self._has_room)
                     if self.is_ending:
@@ -137,7 +138,7 @@ class WorkerPool(Generic[Task]):
 
     @property
     def _replaced(self) -> int:
-        """The number of sleeping threads that another one replaces."""
+        """The number of sleeping threads for which another thread runs."""
         return min(self._sleeping, 4 * self.jobs)
 
     def _begin_thread(self) -> None:
@@ -165,7 +166,7 @@ class WorkerPool(Generic[Task]):
             self._events.put(_Over)
 
     def acquire(self, order: int) -> float:
-        """Waits for a slot, returns when it came. Raises BatchEnded."""
+        """Waits for a slot and returns the time. Raises BatchEnded."""
         with self._lock:
             if self.is_ending:
                 raise BatchEnded
@@ -178,7 +179,7 @@ class WorkerPool(Generic[Task]):
         return monotonic()
 
     def _grant(self) -> None:
-        """Gives slots to threads, and sets the alarm for the next one."""
+        """Gives free slots to waiting threads, and sets the alarm for the next."""
         now = monotonic()
         while self._waiting:
             ready_at = self.limiter.ready_at(self.in_flight, now)
@@ -197,7 +198,10 @@ class WorkerPool(Generic[Task]):
             waiter.gate.release()
 
     def _keep_time(self) -> None:
-        """Wakes threads in time. Signals would interrupt the main thread."""
+        """Grants slots when their time comes.
+
+        This thread does it because signals can interrupt the main thread.
+        """
         with self._lock:
             while not self.is_ending:
                 left = self._alarm - monotonic()
@@ -208,7 +212,7 @@ class WorkerPool(Generic[Task]):
                     self._grant()
 
     def release(self, succeeded: bool = False) -> None:
-        """Gives a slot back."""
+        """Returns a slot to the pool."""
         with self._lock:
             self.in_flight -= 1
             if succeeded:
@@ -216,7 +220,7 @@ class WorkerPool(Generic[Task]):
             self._grant()
 
     def throttled(self, started: float, retry_after: float | None) -> bool:
-        """Gives back a slot after a 429 or 503; False to stop the batch."""
+        """Returns a slot after a 429 or 503. Returns False if the batch should stop."""
         with self._lock:
             self.in_flight -= 1
             is_worthwhile = self.limiter.throttled(self.in_flight, started, monotonic(), retry_after)
@@ -224,7 +228,7 @@ class WorkerPool(Generic[Task]):
         return is_worthwhile
 
     def should_continue(self) -> bool:
-        """Records a failure; False if the batch should stop."""
+        """Records a failure. Returns False if the batch should stop."""
         with self._lock:
             return self.limiter.should_continue(now := monotonic(), now)
 
@@ -237,7 +241,7 @@ class WorkerPool(Generic[Task]):
         return self.limiter.has_just_succeeded
 
     def sleep(self, seconds: float) -> None:
-        """Waits without a slot. Raises BatchEnded."""
+        """Waits without holding a slot. Raises BatchEnded."""
         with self._lock:
             self._sleeping += 1
             self._room.notify()

@@ -1,4 +1,4 @@
-"""The calls for one item of a batch: a body in, a completion out."""
+"""Makes the calls for one item of a batch."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
     from llamacli.http.reply import Reply
 
-#: HTTP statuses with which a server asks for fewer calls.
+#: HTTP statuses that ask for fewer calls.
 THROTTLE_STATUSES = frozenset({429, 503})
 
-#: A rejection is the item's own if more than this many calls have succeeded for each other one that was rejected.
+#: If more than this many calls succeed for each rejected call of other items, a rejection concerns only its item.
 SUCCESSES_PER_REJECTION = 4
-
+#: This many more successes show the same even if the server has rejected many calls before.
 MANY_SUCCESSES = 10
 
-#: Retries of an item that is rejected alone, if --retry allows fewer.
+#: The least number of retries for an item that is the only one rejected, whatever --retry says.
 MIN_REJECTED_RETRIES = 3
 
-#: Statuses that every other call would end with too: a refused key, an empty account.
+#: Statuses that would end every other call too, such as a refused key or an empty account.
 FATAL_STATUSES = frozenset({ExitStatus.KEY, ExitStatus.CREDITS})
 
 
 class BatchContext(Protocol):
-    """What a worker needs to know of its batch."""
+    """What a worker needs to know about its batch."""
 
     reader: AnswerReader
     network: NetworkOptions
@@ -58,7 +58,7 @@ class Worker:
     def __init__(self, batch: BatchContext, order: int, index: int) -> None:
         self._batch, self._order, self._index = batch, order, index
         self._started = 0.0
-        #: Of all requests for the item; time spent waiting for a slot does not count.
+        #: Covers all requests for the item, but not the time spent waiting for a slot.
         self._policy = RetryPolicy(batch.network)
         #: The batch's successes and rejections when the item was first sent, and the item's own rejections.
         self._counts = 0, 0
@@ -72,7 +72,7 @@ class Worker:
 
     @property
     def seconds(self) -> float:
-        """The time since the first attempt began."""
+        """Seconds since the first attempt began."""
         return round(time.monotonic() - self._started, 3) if self._started else 0.0
 
     def send(self, request: ChatRequest, no_retry: Collection[int] = ()) -> "Reply":
@@ -114,11 +114,11 @@ class Worker:
 
     def _request_id(self) -> str:
         prefix = self._batch.network.request_id
-        # Each item has its own id, or the provider's logs would show one for all.
+        # Each item needs an id of its own in the provider's logs.
         return f"{prefix[:115]}-{self._index}" if prefix else str(uuid4())
 
     def _attempt(self, request: ChatRequest, request_id: str) -> "Reply":
-        # Not before a request is sent: stored answers need none of it.
+        # Imported only when a request is sent: stored answers don't need it.
         from llamacli.http.reply import Reply
 
         call = self._batch.client.call(request, self._policy, request_id=request_id)
@@ -135,7 +135,7 @@ class Worker:
         usd = reported_cost(reply.accumulator.completion(), reply.headers)
         if usd is not None:
             self.usd = (self.usd or 0) + usd
-        # Before the slot is given back, and the next call starts.
+        # The batch may stop at --max-cost, so this comes before the slot is released and the next call starts.
         self._batch.add_cost(usd)
         return reply
 
@@ -143,24 +143,27 @@ class Worker:
         self.request_id = headers.get("x-inference-id") or headers.get("x-request-id") or self.request_id
 
     def _is_own_problem(self, failure: Retryable) -> bool:
-        """Records a 429 or 503; True if only this item is rejected."""
+        """Records a 429 or 503. Returns True if only this item is rejected."""
         if self._is_rejected_alone:
             return True
         pool = self._batch.pool
         if (failure.retry_after or 0) > self._batch.network.retry_max_time:
-            # The next item shows whether this is about all of them.
+            # The next item will show whether this concerns all items.
             return pool.has_just_succeeded() and pool.should_continue()
         successes, rejections = pool.counts()
         others = rejections - self._rejections
         surplus = successes - SUCCESSES_PER_REJECTION * others
         recent = surplus - (self._counts[0] - SUCCESSES_PER_REJECTION * self._counts[1])
-        # Either many successes since the item was first sent, or some in a batch without other trouble.
+        # There were many successes since the item was first sent, or some in a batch without other rejections.
         self._is_rejected_alone = self._rejections > 0 and (recent > MANY_SUCCESSES or min(recent, surplus) > 0)
         self._rejections += 1
         return self._is_rejected_alone
 
     def _slow_down(self, request: ChatRequest, started: float, failure: Retryable) -> None:
-        """Gives back a slot and slows down. Raises BatchEnded if hopeless."""
+        """Returns the slot and slows the batch down.
+
+        Raises BatchEnded if waiting any longer is pointless.
+        """
         self._batch.stderr.verbose(f"* {failure.error.message}; slowing down")
         if self._batch.pool.throttled(started, failure.retry_after):
             return
@@ -172,7 +175,7 @@ class Worker:
         raise self._give_up(request, failure.error.add_hint(hint))
 
     def _give_up(self, request: ChatRequest, error: LlamaError) -> BaseException:
-        """Returns what to raise after ending the batch or a model's use."""
+        """Ends the batch or the use of a model, and returns what to raise."""
         if self._batch.reader.has_fallback(request):
             self._batch.reader.skip_model(request)
             return error
