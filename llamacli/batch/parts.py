@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from llamacli.api.json import JsonObject, encode
+from llamacli.api.json import encode
 from llamacli.api.messages import Content, RequestBody
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import InputOptions, MapOptions, OutputOptions
@@ -110,9 +110,11 @@ class PartMapper:
 
             return Client(self.server(), network, self._env.stderr, connections=limits.jobs)
 
-        builder = PartBuilder(lambda item: self._body(cast("Content", item.value), reader))
+        def build_body(item: Item) -> RequestBody:
+            return self._body(cast("Content", item.value), reader)
+
         runner = BatchRunner(
-            Items([parts], None), builder, answers, limits, network, connect, self._env.stderr, reader, False
+            Items([parts], None), build_body, answers, limits, network, connect, self._env.stderr, reader, False
         )
         answers.stop = runner.stop
         try:
@@ -138,13 +140,6 @@ class PartMapper:
         spent = (self.calls and self.calls.cost) or 0.0
         budget = None if pool.max_cost is None else max(0.0, pool.max_cost - spent)
         return LimitOptions({"jobs": pool.jobs, "rpm": pool.rpm, "max_cost": budget}, pool.origins)
-
-
-class PartBuilder:
-    """Builds the request body of a part."""
-
-    def __init__(self, build_body: Callable[[Item], JsonObject]) -> None:
-        self.build_body = build_body
 
 
 class Parts:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from llamacli import signals
 from llamacli.api.json import JsonObject
@@ -18,7 +18,7 @@ from llamacli.batch.input.items import Item, Items
 from llamacli.batch.input.requests import request_digest
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
-from llamacli.batch.output.rows import Row, Sink, build_row, to_row_error
+from llamacli.batch.output.rows import Row, RowError, Sink, build_row
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest
@@ -45,20 +45,13 @@ class BatchTask(NamedTuple):
     error: LlamaError | None
 
 
-class BodyBuilder(Protocol):
-    """Builds the request body of an item."""
-
-    def build_body(self, item: Item) -> RequestBody:
-        """Returns the body. Raises LlamaError if the item cannot be asked."""
-
-
 class BatchRunner:
     """Asks all items. Raises LlamaError unless the status is 0."""
 
     def __init__(
         self,
         items: Items,
-        builder: BodyBuilder,
+        build_body: Callable[[Item], RequestBody],
         sink: Sink,
         limits: LimitOptions,
         network: NetworkOptions,
@@ -67,7 +60,7 @@ class BatchRunner:
         reader: AnswerReader,
         can_resume: bool,
     ) -> None:
-        self._items, self._builder, self._sink, self._can_resume = items, builder, sink, can_resume
+        self._items, self._build_body, self._sink, self._can_resume = items, build_body, sink, can_resume
         self._item_iterator = iter(items)
         self.limits, self.network, self.stderr = limits, network, stderr
         self.reader = reader
@@ -184,7 +177,7 @@ class BatchRunner:
 
     def _build_request(self, item: Item) -> tuple[JsonObject, str | None, LlamaError | None]:
         try:
-            body = self._builder.build_body(item)
+            body = self._build_body(item)
         except LlamaError as error:
             return {}, None, error
         return body, request_digest(body, self.reader.extracts) if self._sink.needs_keys else None, None
@@ -200,7 +193,9 @@ class BatchRunner:
             except LlamaError as failure:
                 error = failure
         completion, replacements = (answer.completion, self._row_fields(answer)) if answer else (None, {})
-        row_error = to_row_error(error, self.stderr.redacted(str(error))) if error else None
+        row_error: RowError | None = None
+        if error:
+            row_error = {"status": int(error.status), "message": self.stderr.redacted(str(error))}
         row = build_row(task.item, task.key, completion, replacements, row_error, worker)
         row = self._sink.put(task.order, task.item, row)
         with self._lock:

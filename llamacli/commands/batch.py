@@ -106,7 +106,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         return Client(where, network, env.stderr, connections=limits.jobs)
 
     def run_to(sink: Sink, can_resume: bool) -> ExitStatus:
-        BatchRunner(items, builder, sink, limits, network, connect, env.stderr, reader, can_resume).run()
+        BatchRunner(items, builder.build_body, sink, limits, network, connect, env.stderr, reader, can_resume).run()
         return ExitStatus.OK
 
     journal = None

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 from llamacli.api.json import Json
 from llamacli.api.messages import Completion, sorted_choices, tool_calls
 from llamacli.batch.input.items import Item
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus
 from llamacli.stdio.output import Output, dump
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
     from llamacli.api.messages import Usage
+    from llamacli.batch.calls.worker import Worker
 
 #: Characters of output that may wait for an earlier item. With more than that, reading pauses.
 MAX_WAITING_CHARACTERS = 4 << 20
@@ -69,22 +70,6 @@ class Row(TypedDict, total=False):
     edit: str
 
 
-class CallRecord(Protocol):
-    """The time, attempts and cost of the calls for one item."""
-
-    @property
-    def seconds(self) -> float: ...
-
-    @property
-    def attempts(self) -> int: ...
-
-    @property
-    def usd(self) -> float | None: ...
-
-    @property
-    def request_id(self) -> str | None: ...
-
-
 class Sink(Protocol):
     """Where rows go."""
 
@@ -118,7 +103,7 @@ def build_row(
     completion: Completion | None,
     replacements: Row,
     error: RowError | None,
-    calls: CallRecord,
+    calls: "Worker",
 ) -> Row:
     """Returns the row of an item.
 
@@ -269,8 +254,3 @@ class RowPrinter:
 
     def finish(self, is_complete: bool, item_count: int | None) -> None:
         self._printer.finish(is_complete, self._terminator or "", item_count or 0)
-
-
-def to_row_error(error: LlamaError, message: str) -> RowError:
-    """Returns an error as in a row, with a message without secrets."""
-    return {"status": int(error.status), "message": message}
