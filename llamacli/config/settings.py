@@ -122,7 +122,7 @@ def load(note: Callable[[str], None]) -> Settings:
     """Reads the sources; a .env that cannot be read is noted."""
     sources = [Source("the environment", os.environ)]
     project, user = nearest_env(), SETTINGS.path()
-    if project and not _is_same(project, user):
+    if project and os.path.realpath(project) != os.path.realpath(user):
         sources += _read(project, note, untrusted=True)
     if os.path.lexists(user):
         sources += _read(user, note, untrusted=False)
@@ -143,10 +143,6 @@ def nearest_env() -> Path | None:
         if os.path.lexists(folder / ".git") or str(folder) == home:
             return None
     return None
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _read(path: Path, note: Callable[[str], None], untrusted: bool) -> list[Source]:
