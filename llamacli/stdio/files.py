@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import stat
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -139,7 +140,7 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
     except OSError as error:
         if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
             raise
-        _copy(draft.fd, target)
+        _overwrite(target, _blocks(draft.fd))
         with suppress(OSError):
             os.unlink(draft.path)
         return error
@@ -153,14 +154,19 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
     return None
 
 
-def _copy(source: int, target: str) -> None:
-    """Copies over a file; truncates last, in case the disk is full."""
-    with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
-        offset = 0
-        while data := os.pread(source, COPY_BYTES, offset):
-            offset += file.write(data)
-        file.truncate(offset)
+def _overwrite(target: str, blocks: Iterable[bytes]) -> None:
+    """Writes over a file; truncates last, in case the disk is full."""
+    with open(open_regular(target, os.O_WRONLY), "wb") as file:
+        file.writelines(blocks)
+        file.truncate()
         os.fsync(file.fileno())
+
+
+def _blocks(fd: int) -> Iterator[bytes]:
+    offset = 0
+    while block := os.pread(fd, COPY_BYTES, offset):
+        yield block
+        offset += len(block)
 
 
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
@@ -179,10 +185,7 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
         if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
             raise
         # Not under a lock: the caller may hold it.
-        with open(open_regular(target, os.O_WRONLY), "wb", buffering=0) as file:
-            file.write(data)
-            file.truncate()
-            os.fsync(file.fileno())
+        _overwrite(target, [data])
         return False
     with draft:
         try:

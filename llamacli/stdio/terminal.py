@@ -68,7 +68,7 @@ def stop() -> None:
 
 def resume() -> None:
     """Makes all changes again, unless in the background."""
-    if is_foreground():
+    if may_draw(next((fd for fd in (0, 1, 2) if os.isatty(fd)), 0)):
         for change in _changes:
             change.enter()
 
@@ -91,18 +91,6 @@ def wait_for_foreground(fd: int) -> None:
             if os.tcgetpgrp(fd) == os.getpgrp():
                 break
             os.kill(os.getpid(), signal.SIGTTIN)
-
-
-def is_foreground(fd: int | None = None) -> bool:
-    """True if this process may draw on its terminal."""
-    try:
-        return os.tcgetpgrp(_terminal() if fd is None else fd) == os.getpgrp()
-    except OSError:
-        return False
-
-
-def _terminal() -> int:
-    return next((fd for fd in (0, 1, 2) if os.isatty(fd)), 0)
 
 
 @contextmanager
