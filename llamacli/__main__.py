@@ -10,7 +10,7 @@ try:
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 except AttributeError:
-    # A file of the user's that hides the module: the imports below fail, and say so.
+    # If a file of the user's hides the module, the imports below fail and report it.
     pass
 
 # Imports create many objects and no garbage; a search at every 700 objects takes a fifteenth of an ask.

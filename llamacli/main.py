@@ -73,7 +73,7 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
 
 
 def _is_out_of_resources(error: BaseException | None) -> bool:
-    """True if an error, or what caused it, is a lack of a resource."""
+    """True if an error, or its cause, is a lack of memory, threads or files."""
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
         is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)

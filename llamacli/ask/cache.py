@@ -23,7 +23,7 @@ STREAM_KEYS = ("stream", "stream_options")
 
 DEFAULT_KEEP_SECONDS = 90 * 86400.0
 MAX_ANSWER_BYTES = 64 << 20
-#: Entries whose age is checked when an answer is stored, so that a large cache slows no call.
+#: Entries to check for their age when an answer is stored. A large cache must not slow down a call.
 MAX_PRUNED_ENTRIES = 1000
 
 

@@ -1,6 +1,6 @@
 """Handles long inputs: estimates their length, cuts or splits them.
 
-Positions count characters in the texts of a question, put end to end.
+A position is an offset in characters into all texts of a question, joined.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ DIGITS = b"0123456789"
 SPACES = b" \t\r\n"
 NON_ASCII = bytes(range(128, 256))
 
-#: A token has at most about this many characters: where the search for the end of a part starts.
+#: Few tokens have more characters. The search for the end of a part starts with this many per token.
 MAX_CHARACTERS_PER_TOKEN = 6
 
 #: Tokens kept for the line that says what was left out.
@@ -137,8 +137,8 @@ def _count_lines(text: str) -> int:
 def split(texts: Sequence[str], limit: int) -> Iterator[list[str | None]]:
     """Yields the texts in parts of at most this many tokens.
 
-    A part has, for each of the texts, a piece of it or None. The pieces of a text, put
-    end to end, are the text. They end at blank lines, else at ends of lines, else anywhere.
+    A part is a list with a piece of each text, or None. Joined, the pieces of a text are
+    the text. They end at blank lines if possible, else at ends of lines, else anywhere.
     """
     part: list[str | None] = [None] * len(texts)
     left = limit

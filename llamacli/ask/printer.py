@@ -113,10 +113,7 @@ class Printer:
                 self._out.end(self._terminator)
 
     def _writer(self) -> AbstractContextManager["LiveMarkdown | Output"]:
-        """Returns what text is written to.
-
-        This is a page that renders it, or the output itself.
-        """
+        """Returns a page that renders the text, or the output itself."""
         return markdown_writer(self._out, self._stderr) if self.renders else nullcontext(self._out)
 
     def _write_reasoning(self, text: str, page: "LiveMarkdown | Output | None" = None) -> None:
@@ -127,7 +124,7 @@ class Printer:
 
 
 def markdown_writer(out: Output, stderr: Stderr) -> "LiveMarkdown":
-    """Returns what renders text that is written to it."""
+    """Returns a page that renders the Markdown written to it."""
     from llamacli.stdio.markdown.live import LiveMarkdown
 
     return LiveMarkdown(out, color=stderr.wants_color and not os.environ.get("NO_COLOR"))
@@ -168,7 +165,7 @@ def usage_line(answer: Answer, earlier: EarlierCalls | None = None) -> str:
     if cost is not None:
         parts.append(f"${cost:.6f}")
     first, last = answer.replies[0], answer.replies[-1]
-    # The token counts arrive after the text: they take time, but not of the writing.
+    # The token counts arrive after the text. Waiting for them is not part of the writing.
     total, writing = last.last_chunk - first.started, last.last_text - last.first_text
     if first.first_text > first.started and first.last_text > first.first_text:
         parts.append(f"first token after {first.first_text - first.started:.2f} s")

@@ -25,7 +25,7 @@ STDIN, WORDS = "stdin", "words"
 #: Fields and flags by their names in a prompt file.
 FlagsByName = Mapping[str, tuple[str, Flag]]
 
-#: The answer formats, of which a call has one, and the sources of the system message.
+#: Fields that exclude each other: the answer formats, and the sources of the system message.
 EXCLUSIVE_FIELDS = (("choice", "yes_no", "schema", "extract"), ("system", "role"))
 
 
@@ -139,9 +139,7 @@ def expand(
 def find(stored: StoredFile, name: str, flag: str) -> str:
     """Returns the path of a prompt file or role by its name or path.
 
-    Raises LlamaError (usage).
-
-    A prompt file may be anywhere; a role is in its folder.
+    A prompt file may be anywhere; a role is in its folder. Raises LlamaError (usage).
     """
     is_path = stored is PROMPTS and ("/" in name or is_stdin(name))
     if is_path:

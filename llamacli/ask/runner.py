@@ -31,7 +31,7 @@ Connect = Callable[[], "Client"]
 
 
 class Runner:
-    """Takes turns: one, or in a conversation many, with the same options."""
+    """Takes turns with the same options: one for ask, many in a chat."""
 
     def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
         """Raises LlamaError (usage) if two answer formats are given."""

@@ -55,13 +55,13 @@ class PartMapper:
             yield ChatRequest(self._body(content, reader))
 
     def content(self) -> Content:
-        """Asks the parts; returns the last content. Raises LlamaError."""
+        """Asks about the parts; returns the last content. Raises LlamaError."""
         while self._is_too_long:
             text = join_texts(self._answers())
             is_shorter = estimate_tokens(text) < self._length
             self._asked = self._asked.with_text(text)
             if not is_shorter:
-                # Paid for, so not thrown away: the limit is an estimate, and the server may take them.
+                # The answers are paid for, and the limit is an estimate: the server may accept them.
                 self._env.stderr.note("the answers to the parts are as long as the parts; asking about all of them")
                 break
         return self._asked.content()

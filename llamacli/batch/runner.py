@@ -27,17 +27,17 @@ from llamacli.stdio.stderr import Stderr
 if TYPE_CHECKING:
     from llamacli.http.client import Client
 
-#: Seconds that calls in flight have after SIGTERM or SIGHUP. Whoever sends one may send SIGKILL soon after.
+#: Seconds to wait for calls in flight after SIGTERM or SIGHUP. SIGKILL may follow soon.
 SIGTERM_GRACE_SECONDS = 5.0
 
-#: Seconds to spend on counting the items that are left when a batch ends early.
+#: Maximum seconds for counting the items that are left when a batch ends early.
 COUNTING_SECONDS = 5.0
 
 
 class BatchTask(NamedTuple):
     """An item to ask. `error` is why it cannot be asked."""
 
-    #: Counts from 0 the items of this batch: of its shard, if it has one.
+    #: The number of the item in this batch, or in its shard, from 0.
     order: int
     item: Item
     body: RequestBody
@@ -78,7 +78,7 @@ class BatchRunner:
         self._lock = threading.Lock()
         #: What ended the batch early.
         self._reason: LlamaError | None = None
-        #: Items of this batch that were read, and of those the ones that have a row.
+        #: The number of items that were read, and of those that have a row.
         self._read_count = self._row_count = 0
         self._all_read = self._has_read_error = False
 
@@ -109,7 +109,7 @@ class BatchRunner:
         self._conclude(stopped)
 
     def _finish_in_flight(self, number: int) -> None:
-        """Waits for the calls in flight, perhaps paid for. Raises Stopped."""
+        """Waits for the calls in flight, which may be paid for. Raises Stopped."""
         signals.catch()
         self.pool.end()
         is_interrupt = number == signal.SIGINT

@@ -32,7 +32,7 @@ def _readline_locale_name(charset: str) -> str:
     """Switches to a locale in which readline loses no byte.
 
     Returns its name, "" if it is the user's. readline drops bytes that its locale does
-    not know. In "C", set up for it, it takes each byte for a character.
+    not know. Set up for the C locale, it takes each byte for a character.
     """
     for name in UTF8_LOCALES if charset == "utf-8" else ():
         with suppress(locale.Error):

@@ -80,7 +80,7 @@ class Repl:
         self.env.stderr.note(f"{session}{model} at {host}; type /help for commands, Ctrl-D to leave")
 
     def _do(self, act: Callable[[], object]) -> bool:
-        """Runs something, reports its errors; False if the user leaves."""
+        """Runs an action, reports its errors; False if the user leaves."""
         try:
             return interruptible(lambda: self._run(act))
         except Stopped as stopped:

@@ -41,7 +41,7 @@ class Session:
         self, name: str | None, *, is_saved: bool = True, warn: Callable[[str], None] = lambda text: None
     ) -> None:
         self.name, self.is_saved, self._warn = name, is_saved, warn
-        #: The messages at the last look, in case the file is removed.
+        #: The messages as last read, in case the file is removed.
         self._messages: list[SavedMessage] = []
         self._reported_lines: set[int] = set()
         #: Turns that could not be saved. The conversation continues with them, and each save tries again.

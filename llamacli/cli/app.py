@@ -202,10 +202,7 @@ def _option(flag: FlagSpec) -> TyperOption:
 
 
 def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]:
-    """Returns the words, with `=` after a flag whose value is missing.
-
-    This applies to flags whose value is optional.
-    """
+    """Returns the words, with `=` after a flag whose optional value is missing."""
     names = {name for flag in flags if isinstance(flag.flag.type, OptionalValue) for name in flag.names}
     end = words.index("--") if "--" in words else len(words)
     return [f"{word}=" if word in names else word for word in words[:end]] + words[end:]

@@ -64,10 +64,7 @@ class FlagSpec:
 
     @property
     def descriptions(self) -> dict[str, tuple[str, ...]]:
-        """What a shell says about the names.
-
-        This is the help of the flag, and that of its negation.
-        """
+        """The help that a shell shows for the names, and for the negation."""
         opposite = self.flag.negated(self.field)
         positive = {self.flag.help: tuple(name for name in self.names if name != opposite)}
         return positive | ({f"Do the opposite of {self.long}.": (opposite,)} if opposite else {})
@@ -168,10 +165,7 @@ class LoadedOptions:
         return list(self.call.operands[name])
 
     def replace(self, group: Options) -> "LoadedOptions":
-        """Returns a copy with another group of the same class.
-
-        The new group replaces the old one.
-        """
+        """Returns a copy in which a group replaces the one of its class."""
         return LoadedOptions(self.call, {**self._groups, type(group): group})
 
 

@@ -240,7 +240,7 @@ def unknown_topic(word: str, commands: Iterable[str], topics: Iterable[str]) -> 
 
 
 def unknown_command(words: Sequence[str], commands: Iterable[str]) -> LlamaError:
-    """Returns the error for a word in place of a command; `words` is the command line."""
+    """Returns the error for words that do not begin with a command."""
     name = words[0]
     instead = COMMAND_SYNONYMS.get(name) or closest(name, commands)
     hint = f"did you mean '{PROGRAM} {instead}'?" if instead else ""
@@ -254,7 +254,7 @@ def unknown_command(words: Sequence[str], commands: Iterable[str]) -> LlamaError
 
 
 def single_dash(word: str) -> LlamaError:
-    """Returns the error for a long option with one dash, as in -max-tokens."""
+    """Returns the error for a long option with one dash: -max-tokens."""
     return LlamaError(ExitStatus.USAGE, f"unknown option {word}", f"did you mean -{word}?")
 
 

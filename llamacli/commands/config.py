@@ -124,7 +124,7 @@ def _flags() -> dict[str, FlagSpec]:
 
 
 def _settings_by_flag() -> dict[str, str]:
-    """Returns the variable of each flag that has one, by the flag without its dashes."""
+    """Returns the variables by their flags, without dashes."""
     return {option.lstrip("-"): variable for variable, flag in _flags().items() for option in flag.names}
 
 

@@ -64,7 +64,7 @@ class Limiter:
                 self._probe_rounds, self._probe_step = max(self._probe_rounds / 2, 1), self._probe_step * 2
 
     def throttled(self, in_flight: int, started: float, now: float, retry_after: float | None) -> bool:
-        """Slows down after a 429 or 503. Returns False if the batch should stop.
+        """Slows down after a 429 or 503; returns False to stop the batch.
 
         The rejected call began at `started`, and `in_flight` others are still running.
         `retry_after` is the wait that the server asks for. A batch should stop if
@@ -99,7 +99,7 @@ class Limiter:
         return self.successes > 0 and self._in_trouble_since is None
 
     def should_continue(self, then: float, now: float) -> bool:
-        """Records a failure. Returns False if waiting until `then` takes too long."""
+        """Records a failure; False if waiting until `then` takes too long."""
         if self._in_trouble_since is None:
             self._in_trouble_since = now
         return then - self._in_trouble_since <= self._give_up_after

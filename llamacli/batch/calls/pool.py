@@ -27,7 +27,7 @@ class _Over:
 
 
 class _Waiter:
-    """A thread that waits for a slot. The thread with the lowest order is first."""
+    """A thread that waits for a slot; the lowest order is first."""
 
     def __init__(self, order: int, number: int) -> None:
         self.rank = order, number
@@ -80,7 +80,7 @@ class WorkerPool(Generic[Task]):
         return not (self._reader and self._reader.is_alive())
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits for the tasks. Returns False if they take longer than `timeout`."""
+        """Waits for the tasks; False if they take longer than `timeout`."""
         # A signal can interrupt this thread anywhere, so it must not hold a lock or change shared data.
         end = None if timeout is None else monotonic() + timeout
         while True:
@@ -220,7 +220,7 @@ class WorkerPool(Generic[Task]):
             self._grant()
 
     def throttled(self, started: float, retry_after: float | None) -> bool:
-        """Returns a slot after a 429 or 503. Returns False if the batch should stop."""
+        """Returns a slot after a 429 or 503; False to stop the batch."""
         with self._lock:
             self.in_flight -= 1
             is_worthwhile = self.limiter.throttled(self.in_flight, started, monotonic(), retry_after)

@@ -1,1 +1,1 @@
-"""Lines, records and files become request bodies."""
+"""Turns lines, records and files into request bodies."""

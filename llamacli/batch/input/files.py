@@ -165,7 +165,7 @@ class FileList:
 
 
 def split_path(path: str) -> dict[str, str]:
-    """Returns a path's parts; `ext` has no dot, a bare name `dir` `.`."""
+    """Returns a path's parts. `ext` has no dot; `dir` is `.` for a bare name."""
     name = os.path.basename(path)
     stem, ext = os.path.splitext(name)
     return {"path": path, "dir": os.path.dirname(path) or ".", "name": name, "stem": stem, "ext": ext[1:]}

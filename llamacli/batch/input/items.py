@@ -22,7 +22,7 @@ class Template:
     """
 
     def __init__(self, text: str, origin: str = "the template") -> None:
-        #: Texts and placeholders in turn: a placeholder is its name, "" for the item itself.
+        #: Texts and placeholders alternate. A placeholder is its name, or "" for the item itself.
         self._texts, self._names = [""], list[str]()
         position = 0
         for match in re.finditer(PARTS, text):
@@ -104,7 +104,7 @@ class Item:
 class ItemSource(Protocol):
     """Some of a batch's items."""
 
-    #: Bytes or files in all, None if unknown; and how many of them have been read.
+    #: The total number of bytes or files, None if unknown, and how many have been read.
     size: int | None
     read_size: int
 
@@ -149,7 +149,7 @@ class Items:
 
     @property
     def is_finite(self) -> bool:
-        """True if the rest is in regular files, to be read at once."""
+        """True if the rest is in regular files, which are read without waiting."""
         return all(source.size is not None for source in self._sources)
 
     @property

@@ -106,7 +106,7 @@ class InputFile:
                 yield number, line
 
     def _decode(self, index: int, number: int, line: bytes) -> Item:
-        """Returns the item of a line that is a text, or has an error."""
+        """Returns the item of a plain line; it has an error if it is not UTF-8."""
         location = f"{self.name} line {number}"
         if len(line) > MAX_ITEM_BYTES:
             return self._invalid_item(index, location, line[:200], "is longer than 64 MiB", "split it")

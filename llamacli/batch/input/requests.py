@@ -101,7 +101,10 @@ class RequestBuilder:
         return [*self._context, *messages]
 
     def _record_body(self, item: Item, record: JsonObject) -> RequestBody:
-        """Returns a record's body: above the environment, below the flags."""
+        """Returns a record's body, with the parameters of the call added.
+
+        Flags take precedence over the record, and the record over the environment.
+        """
         body = record["body"]
         if not isinstance(body, dict):
             raise _item_error(item, "has a body that is not an object")

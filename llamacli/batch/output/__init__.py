@@ -1,1 +1,1 @@
-"""Rows: in order, in a file, as statistics; and answers that edit files."""
+"""Prints and saves rows, sums them up, and writes answers to files."""

@@ -89,7 +89,7 @@ class FileEditor:
         is_json: bool,
         stderr: Stderr,
     ) -> None:
-        """With a `printer` it gets the differences and nothing is written."""
+        """With a `printer`, prints the differences and writes no files."""
         self._targets, self._is_in_place = targets, options.write is None
         self._rows, self._printer = rows, printer
         self._request_digest, self._is_json, self._stderr = request_digest, is_json, stderr
@@ -209,7 +209,7 @@ class FileEditor:
         return None
 
     def _text(self, item: Item, row: Row) -> str | None:
-        """Returns an answer that ends as its file does, None without text."""
+        """Returns an answer that ends as its file does, None if it has no text."""
         content = dump(row["content"]) if self._is_json else row["content"]
         if not isinstance(content, str) or not item.file:
             return None

@@ -235,7 +235,7 @@ class Journal:
         writer.close()
 
     def _save_orphans(self) -> None:
-        """Appends answers of no item to FILE.old, unless they are there."""
+        """Appends answers that match no item to FILE.old, but never twice."""
         count, size = self._orphan_size
         if not count:
             return

@@ -147,7 +147,7 @@ def json_line(row: Row) -> str:
 
 
 def plain_text(row: Row, terminator: str, is_json: bool) -> str:
-    """Returns a row's answers and calls, for a failure the terminator."""
+    """Returns a row's answers and tool calls; if it failed, the terminator."""
     if row["error"]:
         return terminator
     if is_json:
@@ -164,7 +164,7 @@ def plain_text(row: Row, terminator: str, is_json: bool) -> str:
 
 
 class OrderedPrinter:
-    """Prints the texts of items in the order of the items, or as they come."""
+    """Prints the texts of items in the order of the input, or as they arrive."""
 
     def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, is_json: bool = False) -> None:
         self._out, self._stderr, self._is_ordered, self._is_json = out, stderr, is_ordered, is_json
