@@ -57,13 +57,7 @@ class LlamaError(Exception):
     """
 
     def __init__(
-        self,
-        status: ExitStatus,
-        message: str,
-        hint: str = "",
-        *,
-        request_id: str = "",
-        http_status: int | None = None,
+        self, status: ExitStatus, message: str, hint: str = "", *, request_id: str = "", http_status: int | None = None
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.hint = status, message, hint

@@ -103,12 +103,7 @@ class AnswerReader:
     Several threads may use it at once.
     """
 
-    def __init__(
-        self,
-        options: LoadedOptions,
-        allow_truncated: bool,
-        note: Callable[[str], None],
-    ) -> None:
+    def __init__(self, options: LoadedOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
         """Raises LlamaError (usage) if the options ask for two formats.
 
         `note` reports each further request.
@@ -215,12 +210,7 @@ class AnswerReader:
         return bool(self._fallback_models) and request.parameters.get("model") != self._fallback_models[-1]
 
     def _read(
-        self,
-        request: ChatRequest,
-        send: Send,
-        is_whole: bool,
-        replies: list[AnyReply],
-        retries: int | None = None,
+        self, request: ChatRequest, send: Send, is_whole: bool, replies: list[AnyReply], retries: int | None = None
     ) -> Answer:
         def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
             replies.append(send(request, no_retry))

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 
 from llamacli.api.json import JsonObject
-from llamacli.ask.params import JsonType, Params
+from llamacli.ask.params import MessagesType, Params
 from llamacli.cli.table import DecodingOptions, DisplayOptions, Flag, Options, OutputFile
 from llamacli.cli.types import Age, AtFile, Choice, Integer, Number, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
@@ -14,7 +14,6 @@ from llamacli.stdio.stderr import is_dumb
 
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
-    from llamacli.ask.structured.formats import AnswerFormat
     from llamacli.ask.structured.loop import ValidationLoop
     from llamacli.ask.structured.schema import Schema
     from llamacli.stdio.output import Output
@@ -95,17 +94,13 @@ class FormatOptions(Options):
             raise LlamaError(ExitStatus.USAGE, f"{names} cannot be combined", "choose one")
         if not formats or self.extract:
             return None
-        from llamacli.ask.structured.loop import ValidationLoop
-
-        return ValidationLoop(self._answer_format(), self.fit_retries)
-
-    def _answer_format(self) -> "AnswerFormat":
         # Imported only if there is a format, which is rare.
         from llamacli.ask.structured.formats import ChoiceFormat, SchemaFormat, YesNoFormat
+        from llamacli.ask.structured.loop import ValidationLoop
 
         if self.schema:
-            return SchemaFormat(self.schema)
-        return ChoiceFormat(self.choice) if self.choice else YesNoFormat()
+            return ValidationLoop(SchemaFormat(self.schema), self.fit_retries)
+        return ValidationLoop(ChoiceFormat(self.choice) if self.choice else YesNoFormat(), self.fit_retries)
 
 
 class FallbackOptions(Options):
@@ -185,8 +180,7 @@ class MarkdownOptions(Options):
     title = "Display"
 
     markdown: Annotated[
-        bool | str,
-        Flag(MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True),
+        bool | str, Flag(MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True)
     ] = False
 
     def applies_to(self, out: "Output") -> bool:
@@ -205,16 +199,6 @@ class UsageOptions(MarkdownOptions):
         Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, in_prompt_file=True, common=True),
     ] = False
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)] = False
-
-
-class MessagesType(JsonType):
-    """An array of messages, as the API takes them."""
-
-    def parse(self, text: str) -> object:
-        value = super().parse(text)
-        if not isinstance(value, list) or not all(isinstance(item, dict) and item.get("role") for item in value):
-            raise ValueError("is not a JSON array of messages, each with a role")
-        return value
 
 
 class VariableType(ParamType):
@@ -254,11 +238,7 @@ class ContextOptions(Options):
     ] = None
     role: Annotated[
         "PromptFile | None",
-        Flag(
-            ParamType("NAME", completes="role"),
-            "System message from roles/NAME.md in the config folder.",
-            "-r",
-        ),
+        Flag(ParamType("NAME", completes="role"), "System message from roles/NAME.md in the config folder.", "-r"),
     ] = None
     prompt_file: Annotated[
         "PromptFile | None",

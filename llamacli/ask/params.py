@@ -33,6 +33,16 @@ class JsonType(AtFile):
             raise ValueError(json_fault(error)) from None
 
 
+class MessagesType(JsonType):
+    """An array of messages, as the API takes them."""
+
+    def parse(self, text: str) -> object:
+        value = super().parse(text)
+        if not isinstance(value, list) or not all(isinstance(item, dict) and item.get("role") for item in value):
+            raise ValueError("is not a JSON array of messages, each with a role")
+        return value
+
+
 class ToolsType(JsonType):
     """A JSON array of at most 128 tools."""
 
@@ -176,13 +186,7 @@ class Params(Options):
         ),
     ] = None
     echo: Annotated[bool | None, plain(Switch(), "Include the prompt in the answer.")] = None
-    stream: Annotated[
-        bool | None,
-        plain(
-            Switch(),
-            "Stream the answer; with ask --json, one chunk per line.",
-        ),
-    ] = None
+    stream: Annotated[bool | None, plain(Switch(), "Stream the answer; with ask --json, one chunk per line.")] = None
     param: Annotated[
         JsonObject | None,
         parameter(
