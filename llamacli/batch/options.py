@@ -69,8 +69,7 @@ class EditOptions(Options):
     title = "Files (with --input files)"
 
     write: Annotated[
-        str | None,
-        Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'."),
+        str | None, Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'.")
     ] = None
     in_place: Annotated[str | None, Flag(Suffix(), "Replace each file with its answer; keep NAME+SUFFIX.")] = None
     diff: Annotated[bool, Flag(Switch(), "Print the changes as unified diffs; write nothing.")] = False

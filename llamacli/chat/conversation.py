@@ -187,12 +187,7 @@ class Dialogue:
     """A conversation with its options, its client and its next message."""
 
     def __init__(
-        self,
-        conversation: Conversation,
-        endpoint: Endpoint,
-        options: LoadedOptions,
-        env: Environment,
-        stdout: int,
+        self, conversation: Conversation, endpoint: Endpoint, options: LoadedOptions, env: Environment, stdout: int
     ) -> None:
         self.conversation, self.endpoint, self.env = conversation, endpoint, env
         #: The current options: /set and /model replace them.

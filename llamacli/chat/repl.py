@@ -25,11 +25,7 @@ class Repl:
     """
 
     def __init__(
-        self,
-        conversation: Conversation,
-        endpoint: Endpoint,
-        options: LoadedOptions,
-        env: Environment,
+        self, conversation: Conversation, endpoint: Endpoint, options: LoadedOptions, env: Environment
     ) -> None:
         """Raises LlamaError (usage) if there is no terminal."""
         self.env = env

@@ -21,12 +21,7 @@ class HelpOptions(Options):
 class FlagSpec:
     """A flag with its field and its group."""
 
-    def __init__(
-        self,
-        group: type[Options],
-        field: str,
-        flag: Flag,
-    ) -> None:
+    def __init__(self, group: type[Options], field: str, flag: Flag) -> None:
         self.group = group
         self.field = field
         self.flag = flag

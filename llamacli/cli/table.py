@@ -96,13 +96,7 @@ def long_name(name: str) -> str:
 class Operand:
     """One operand of a command: `name` is what the command calls it."""
 
-    def __init__(
-        self,
-        name: str,
-        type: ParamType,
-        multiple: bool = False,
-        required: bool = False,
-    ) -> None:
+    def __init__(self, name: str, type: ParamType, multiple: bool = False, required: bool = False) -> None:
         self.name = name
         self.type = type
         #: Takes every word that follows.
@@ -210,17 +204,10 @@ class DisplayOptions(Options):
         bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True)
     ] = False
     verbose: Annotated[
-        bool,
-        Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True),
+        bool, Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True)
     ] = False
     no_color: Annotated[
-        bool,
-        Flag(
-            Switch(),
-            "Disable color, as NO_COLOR and TERM=dumb do.",
-            env=True,
-            in_prompt_file=True,
-        ),
+        bool, Flag(Switch(), "Disable color, as NO_COLOR and TERM=dumb do.", env=True, in_prompt_file=True)
     ] = False
 
 

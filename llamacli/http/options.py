@@ -111,8 +111,7 @@ class NetworkOptions(Options):
     note = "Each flag has an environment variable: LLAMACLI_TIMEOUT and so on. Times are in seconds."
 
     timeout: Annotated[
-        float | None,
-        Flag(SECONDS, "Longest wait for data (default 120; 600 if not streaming).", env=True),
+        float | None, Flag(SECONDS, "Longest wait for data (default 120; 600 if not streaming).", env=True)
     ] = None
     connect_timeout: Annotated[float, Flag(SECONDS, "Maximum time to connect.", env=True)] = 10
     max_time: Annotated[float | None, Flag(SECONDS, "Maximum time for the whole call.", env=True)] = None
@@ -138,8 +137,7 @@ class NetworkOptions(Options):
         ),
     ] = None
     ca_bundle: Annotated[
-        str | None,
-        Flag(PathType(), "CA certificates (default: $SSL_CERT_FILE, else certifi's).", env=True),
+        str | None, Flag(PathType(), "CA certificates (default: $SSL_CERT_FILE, else certifi's).", env=True)
     ] = None
 
     usage_log: Annotated[

@@ -38,11 +38,7 @@ class Retryable(Exception):
     """
 
     def __init__(
-        self,
-        error: LlamaError,
-        retry_after: float | None = None,
-        http_status: int = 0,
-        max_retries: int | None = None,
+        self, error: LlamaError, retry_after: float | None = None, http_status: int = 0, max_retries: int | None = None
     ) -> None:
         super().__init__(str(error))
         self.error, self.retry_after, self.http_status = error, retry_after, http_status
