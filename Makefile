@@ -15,7 +15,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
-QUICK := tests/api tests/ask tests/config tests/http tests/commands tests/test_layers.py
+# Without those of HTTP that wait for servers that are slow, or run the program many times.
+QUICK := tests/api tests/ask tests/config tests/commands tests/test_layers.py \
+	$(filter-out %_preconnect.py %_private_names.py %_retry.py,$(wildcard tests/http/test_*.py))
 .PHONY: demo test quick mutants picture interop lint format completions install uninstall bench clean
 
 PREFIX ?= /usr/local
