@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from llamacli.api.json import JsonObject
 from llamacli.ask.params import MessagesType, Params
 from llamacli.cli.table import DecodingOptions, DisplayOptions, Flag, Options, OutputFile
-from llamacli.cli.types import Age, AtFile, Choice, Integer, Number, ParamType, PathType, Switch
+from llamacli.cli.types import Age, AtFile, Choice, Integer, KeyValue, Number, ParamType, PathType, Switch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.stdio.stderr import is_dumb
@@ -201,23 +201,20 @@ class UsageOptions(MarkdownOptions):
     reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)] = False
 
 
-class VariableType(ParamType):
+class VariableType(KeyValue):
     """NAME=VALUE of a prompt file; `@FILE` is read when it is used."""
 
     metavar = "NAME=VALUE"
     undecoded = True
     completes = "field"
 
-    def parse(self, text: str) -> object:
+    def parse(self, text: str) -> tuple[str, object]:
         from llamacli.ask.prompt_file import VARIABLE_NAME
 
         name, equals, value = text.partition("=")
         if not equals or not VARIABLE_NAME.fullmatch(name):
             raise ValueError("is not NAME=VALUE with a NAME of letters, digits, _ and -")
         return name, value
-
-    def join(self, values: list[object]) -> object:
-        return dict(cast("list[tuple[str, str]]", values))
 
 
 class ContextOptions(Options):
