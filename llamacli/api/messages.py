@@ -155,9 +155,19 @@ def _tool_call(call: JsonObject) -> ToolCall | None:
 
 def is_message(value: object) -> bool:
     """True if a JSON value is a message that can be saved and sent."""
-    if not isinstance(value, dict) or not isinstance(value.get("role"), str):
-        return False
-    return all(is_valid(value[key]) for key, is_valid in _VALID_VALUES.items() if value.get(key) is not None)
+    return message_problem(value) == ""
+
+
+def message_problem(value: object) -> str:
+    """Returns why a JSON value cannot be used as a message, "" if it can."""
+    if not isinstance(value, dict):
+        return "is not an object"
+    if not isinstance(value.get("role"), str) or not value["role"]:
+        return "has no role" if value.get("role") in (None, "") else "has a role that is not a string"
+    for key, is_valid in _VALID_VALUES.items():
+        if value.get(key) is not None and not is_valid(value[key]):
+            return f"has {key} of the wrong type"
+    return ""
 
 
 def _is_list_of_objects(value: object) -> bool:

@@ -37,9 +37,14 @@ class MessagesType(JsonType):
     """An array of messages, as the API takes them."""
 
     def parse(self, text: str) -> object:
+        from llamacli.api.messages import message_problem
+
         value = super().parse(text)
-        if not isinstance(value, list) or not all(isinstance(item, dict) and item.get("role") for item in value):
-            raise ValueError("is not a JSON array of messages, each with a role")
+        if not isinstance(value, list):
+            raise ValueError("is not a JSON array of messages")
+        for number, message in enumerate(value, 1):
+            if problem := message_problem(message):
+                raise ValueError(f"message {number} {problem}")
         return value
 
 

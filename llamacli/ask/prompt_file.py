@@ -168,7 +168,8 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
 
 def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
     """Parses a prompt file or role. Raises LlamaError (usage)."""
-    lines = text.removeprefix("\ufeff").split("\n")
+    # An editor on Windows ends lines with CR LF, which is not part of the prompt.
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     start = 1 if lines[0].startswith("#!") else 0
     settings: dict[str, Setting] = {}
     defaults: dict[str, str] = {}
@@ -210,6 +211,10 @@ def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int
 def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: FlagsByName, where: str) -> None:
     """Adds a setting. Raises LlamaError (usage) if no file can set it."""
     field, flag = flags.get(name, ("", None))
+    if flag is None and (positive := flags.get(name.removeprefix("no-"))) and positive[1].negated(positive[0]):
+        # no-stream: true
+        field, flag = positive
+        value = {"true": "false", "false": "true"}.get(value.lower(), value)
     if flag is None or not flag.in_prompt_file:
         raise _unsuitable(name, flags, where)
     if not value:

@@ -177,7 +177,7 @@ def send_or_preview(
         # Imported only now that a request is sent: nothing takes longer to import.
         from llamacli.http import open
 
-        network = options[NetworkOptions].after(env.input.stdin_seconds)
+        network = options[NetworkOptions].after(env.input.seconds_spent)
         return stack.enter_context(open.open_client(server(), network, env.stderr))
 
     if not any(isinstance(group, CacheOptions) and group.is_used for group in options):

@@ -102,7 +102,7 @@ class PartMapper:
 
         reader = self._reader()
         parts, answers = Parts(self._contents()), PartAnswers()
-        network = self._options[NetworkOptions].after(self._env.input.stdin_seconds)
+        network = self._options[NetworkOptions].after(self._env.input.seconds_spent)
         limits = self._limits()
 
         def connect() -> "Client":

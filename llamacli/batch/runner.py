@@ -180,7 +180,7 @@ class BatchRunner:
             body = self._build_body(item)
         except LlamaError as error:
             return {}, None, error
-        return body, request_digest(body, self.reader.extracts) if self._sink.needs_keys else None, None
+        return body, request_digest(body, self.reader) if self._sink.needs_keys else None, None
 
     def _work(self, task: BatchTask) -> None:
         """Asks an item and writes its row. Raises BatchEnded."""

@@ -1,5 +1,6 @@
 """The messages of a conversation: as lines, as a request, as a transcript."""
 
+import codecs
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -152,7 +153,7 @@ def decode_lines(data: bytes) -> Lines:
 def _decode_line(line: bytes) -> SavedMessage | None:
     """Returns the message of a line, None if it cannot be sent."""
     try:
-        entry = parse_json(line.decode())
+        entry = parse_json(line.removeprefix(codecs.BOM_UTF8).decode())
     except ValueError:
         return None
     if not is_message(entry) or (line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(entry)):

@@ -113,7 +113,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
     with (
         Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions].after(env.input.stdin_seconds), env.stderr) as client,
+        open.open_client(where, options[NetworkOptions].after(env.input.seconds_spent), env.stderr) as client,
     ):
         from llamacli.http.reply import Reply
 

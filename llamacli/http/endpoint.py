@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -227,8 +228,13 @@ def _from_command(command: str, origin: str, env: Environment) -> str:
 
     # It must not read a prompt that is piped in.
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
+    limit, start = env.input.max_time, time.monotonic()
+    left = None if limit is None else max(limit - env.input.seconds_spent, 0.001)
     with env.input.waiting("waiting for the key command"):
-        status, output = read_output(command, stdin, MAX_KEY_BYTES)
+        status, output = read_output(command, stdin, MAX_KEY_BYTES, left)
+    env.input.seconds_spent += time.monotonic() - start
+    if status is None:
+        raise LlamaError(ExitStatus.KEY, f"the command in {origin} did not end within --max-time {limit:g} s")
     if status:
         how = f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
         raise LlamaError(ExitStatus.KEY, f"the command in {origin} {how}")

@@ -86,9 +86,7 @@ class RetryPolicy:
         if not failure.retry_after or wait > failure.retry_after:
             raise failure.error
         # Either limit may be the lower one.
-        raise failure.error.add_hint(
-            f"the server asks to wait {failure.retry_after:.0f} s, more than --retry-max-time or --max-time allows"
-        )
+        raise failure.error.add_hint(f"{asked_wait(failure)}, more than --retry-max-time or --max-time allows")
 
     def note(self, failure: Retryable, failures: int, wait: float) -> str:
         """Describes the retry that follows a failure."""
@@ -96,6 +94,14 @@ class RetryPolicy:
 
     def _retries_after(self, failure: Retryable) -> int:
         return self.retries if failure.max_retries is None else min(self.retries, failure.max_retries)
+
+
+def asked_wait(failure: Retryable) -> str:
+    """Returns what to say of a wait that is longer than a limit."""
+    seconds = failure.retry_after or 0
+    units = (("s", 1, 600), ("minutes", 60, 7200), ("hours", 3600, 172_800), ("days", 86_400, 86_400 * 1000))
+    words = next((f"{seconds / size:.0f} {unit}" for unit, size, end in units if seconds < end), "years")
+    return f"the server asks to wait {words}"
 
 
 def backoff(attempt: int) -> float:

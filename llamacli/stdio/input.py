@@ -41,8 +41,8 @@ class InputReader:
         self.stdin_timeout: float | None = None
         #: Seconds for the whole call, of which reading stdin is a part.
         self.max_time: float | None = None
-        #: Seconds spent on reading stdin.
-        self.stdin_seconds = 0.0
+        #: Seconds spent on reading stdin and on the key command.
+        self.seconds_spent = 0.0
         #: The fields of the command's flags, so that hints name only flags that it has.
         self.flags: frozenset[str] = frozenset()
         #: The file that holds what the user wrote in an editor for this call.
@@ -90,7 +90,7 @@ class InputReader:
             while block := _read(0):
                 yield block
                 self._wait_for_stdin(start, max_time, is_first=False)
-            self.stdin_seconds = monotonic() - start
+            self.seconds_spent += monotonic() - start
         except OSError as error:
             raise LlamaError(ExitStatus.USAGE, f"cannot read stdin: {error.strerror}") from None
 

@@ -1,26 +1,43 @@
 """Runs the user's own commands: the editor, and whatever prints the key."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import InputReader
 
 
-def read_output(command: str, stdin: int | None, max_bytes: int) -> tuple[int, bytes]:
+def read_output(
+    command: str, stdin: int | None, max_bytes: int, timeout: float | None = None
+) -> tuple[int | None, bytes]:
     """Runs a command in the shell and returns its status and output.
 
     The output is the first bytes of its stdout. A command that prints more is stopped.
-    Raises Stopped if Ctrl-C ended it.
+    The status is None if the command was stopped after `timeout` seconds. Raises Stopped
+    if Ctrl-C ended it.
     """
+    end = None if timeout is None else monotonic() + timeout
+    poll = select.poll()
     with subprocess.Popen(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        fd, output = process.stdout.fileno(), b""
+        poll.register(fd)
         try:
-            output = process.stdout.read(max_bytes) if process.stdout else b""
+            while len(output) < max_bytes:
+                # Ending the shell is not enough: what it has started may hold the pipe open.
+                if not poll.poll(None if end is None else max(0.0, end - monotonic()) * 1000):
+                    process.kill()
+                    return None, output
+                if not (block := os.read(fd, max_bytes - len(output))):
+                    break
+                output += block
         except BaseException:
             # A signal to llamacli alone: the command would be waited for.
             process.kill()

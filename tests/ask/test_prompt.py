@@ -233,10 +233,28 @@ def test_messages_come_between_system_and_prompt(world: World) -> None:
     assert "positive" not in [message["content"] for message in world.api.body["messages"]]
 
 
-@pytest.mark.parametrize("value", ["{}", "[1]", '[{"content": "x"}]', "[", "@missing"])
-def test_messages_that_are_not_messages_are_refused(world: World, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{}", "is not a JSON array"),
+        ("[1]", "message 1 is not an object"),
+        ('[{"content": "x"}]', "message 1 has no role"),
+        ('[{"role": "user", "content": "x"}, {"role": 5}]', "message 2 has a role that is not a string"),
+        ('[{"role": "user", "content": 5}]', "message 1 has content of the wrong type"),
+        ("[", "is not JSON"),
+        ("@missing", "missing"),
+    ],
+)
+def test_messages_that_are_not_messages_are_refused(world: World, value: str, words: str) -> None:
     result = world.call("ask", "--messages", value, "Hi")
     assert (result.status, result.out) == (2, "")
+    assert words in result.err
+    if value.startswith("[{"):
+        record = json.dumps({"messages": json.loads(value)})
+        (world.cwd / "items.jsonl").write_text(record + "\n")
+        result = world.call("batch", "-q", "-", "items.jsonl")
+        assert result.status == 13
+        assert f"number {words.removeprefix('message ')}" in json.loads(result.out)["error"]["message"]
     assert not world.api.requests
 
 

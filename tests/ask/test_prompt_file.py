@@ -1,5 +1,6 @@
 """Prompt files: the text, the settings and variables in it, and the program that it can be."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_command_line_before_prompt_file_before_environment(world: World) -> Non
         ("Hi", ["a"], "s", "Hi\n\na\n\ns"),
         ("#!/usr/bin/env -S llamacli ask -P\nHi", [], "s", "Hi\n\ns"),
         ("#!x\n---\nmodel: m\n---\n\n\nHi", [], "", "Hi"),
-        ("\ufeff---\r\nmodel: m\r\n---\r\nHi", [], "", "Hi"),
+        ("\ufeff---\r\nmodel: m\r\n---\r\nHi\r\n\r\nthere\r\n", [], "", "Hi\n\nthere"),
         ("---\n\n# a comment\nmodel: m\n---\nHi\n---\nnot: settings\n---", [], "", "Hi\n---\nnot: settings\n---"),
         ("Say {words}: {stdin}!", ["a", "b"], "s\n", "Say a b: s!"),
         ("Say {words}.", [], "s", "Say .\n\ns"),
@@ -120,6 +121,12 @@ def test_the_text_becomes_the_prompt(world: World, text: str, words: list[str], 
     result = world.call("ask", "-P", "p.md", *words, stdin=stdin)
     assert (result.status, result.err) == (0, "")
     assert world.api.prompt == prompt
+
+
+@pytest.mark.parametrize("line", ["no-stream: true", "stream: false", "no-stream: TRUE"])
+def test_a_switch_may_be_turned_off_under_both_of_its_names(world: World, line: str) -> None:
+    write(world.cwd / "p.md", line)
+    assert json.loads(world.call("ask", "--dry-run", "-P", "p.md").out)["stream"] is False
 
 
 def test_variables_come_from_flags_files_and_defaults(world: World) -> None:

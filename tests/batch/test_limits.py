@@ -176,6 +176,7 @@ def test_nothing_but_refusals_for_too_long_ends_it(world: World, code: int, stat
     result = world.run("batch", "-j", "3", "--retry-max-time", "1", stdin=LINES)
     assert result.status == status
     assert "busy" in result.err
+    assert "waiting longer would exceed --retry-max-time (1 s)" in result.err
     assert [row["error"] for row in rows(result.out)] == [None] * 5
     assert len(world.api.requests) < 20
 

@@ -117,6 +117,13 @@ def test_resume_asks_again_if_extract_was_added_or_dropped(world: World) -> None
     assert resumed(world, given) == (0, ["a", "b"])
 
 
+def test_resume_asks_again_if_keep_thinking_was_added(world: World) -> None:
+    world.api.will(by_prompt(a=answer("<think>hm</think>yes")))
+    assert resumed(world, "a\n") == (0, ["a"])
+    assert resumed(world, "a\n", "--keep-thinking") == (0, ["a"])
+    assert rows(world.cwd / "out")[0]["content"] == "<think>hm</think>yes"
+
+
 def test_resume_matches_by_request_and_by_count(world: World) -> None:
     world.api.will(echo)
     assert resumed(world, "a\nb\na\n") == (0, ["a", "a", "b"])

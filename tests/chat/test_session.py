@@ -1,5 +1,6 @@
 """A conversation on disk: what it contains, and that neither a kill nor a second writer damages it."""
 
+import codecs
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamacli.chat.messages import SavedMessage
+from llamacli.chat.messages import SavedMessage, encode_lines
 from llamacli.chat.session import Session
 from llamacli.config.settings import SESSIONS
 from tests.support.fake_api import HELLO
@@ -131,6 +132,12 @@ def test_a_line_that_is_not_a_message_is_skipped_named_and_kept(state: Path, lin
     assert line in (state / "bad.jsonl").read_bytes()
     assert [entry["role"] for entry in session.messages()] == ["system", *["user", "assistant"] * 3]
     assert warnings == [f"{state / 'bad.jsonl'}: skipped line {n}: not a message" for n in (2, 3)]
+
+
+def test_a_byte_order_mark_costs_no_line(state: Path) -> None:
+    state.mkdir(parents=True)
+    (state / "bom.jsonl").write_bytes(codecs.BOM_UTF8 + encode_lines(turn(1)))
+    assert Session("bom").messages() == turn(1)
 
 
 def test_half_a_turn_whose_other_half_is_unreadable_is_not_sent(state: Path) -> None:

@@ -111,6 +111,16 @@ def test_a_key_command_that_never_ends_is_stopped(bare: World) -> None:
     assert "the key from LLAMACLI_KEY_COMMAND is too long" in result.err
 
 
+@pytest.mark.parametrize("command", ["sleep 60", "sleep 60 & wait", "echo sk-half; exec sleep 60"])
+def test_max_time_covers_the_key_command(bare: World, command: str) -> None:
+    started = time.monotonic()
+    result = bare.call("ask", "-I", "--max-time", "0.5", "Hi", LLAMACLI_KEY_COMMAND=command)
+    assert (result.status, result.out) == (3, "")
+    assert "the command in LLAMACLI_KEY_COMMAND did not end within --max-time 0.5 s" in result.err
+    assert time.monotonic() - started < 30
+    assert not bare.api.requests
+
+
 def test_a_signal_does_not_wait_for_the_key_command(bare: World) -> None:
     command = [*PROGRAM, "ask", "-I", "Hi"]
     env = {**bare.env, "LLAMACLI_KEY_COMMAND": "echo >started; exec sleep 60"}

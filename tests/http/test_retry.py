@@ -92,9 +92,19 @@ def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: 
     result, seconds = timed(world, "--retry", "5", *arguments)
     assert result.status == 6
     assert "come back tomorrow" in result.err
-    assert "the server asks to wait 86400 s" in result.err
+    assert "the server asks to wait 24 hours" in result.err
     assert seconds < 4
     assert len(world.api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [("300", "300 s"), ("3600", "60 minutes"), ("604800", "7 days"), ("1764248400000", "years")],
+)
+def test_a_long_wait_is_told_in_a_fitting_unit(world: World, seconds: str, words: str) -> None:
+    world.api.will(error(429, headers=[("Retry-After", seconds)]))
+    for command in (["ask", "--retry", "1", "Hi"], ["batch", "-q"]):
+        assert f"the server asks to wait {words}, more than" in world.call(*command, stdin="Hi\n").err
 
 
 def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:

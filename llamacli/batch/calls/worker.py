@@ -12,7 +12,7 @@ from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest
-from llamacli.http.retry import Retryable, RetryPolicy
+from llamacli.http.retry import Retryable, RetryPolicy, asked_wait
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ class Worker:
             return
         limit = self._batch.network.retry_max_time
         if failure.retry_after and failure.retry_after > limit:
-            hint = f"the server asks to wait {failure.retry_after:.0f} s, more than --retry-max-time allows"
+            hint = f"{asked_wait(failure)}, more than --retry-max-time allows"
         else:
-            hint = f"no answer for {limit:g} s (--retry-max-time); try again later"
+            hint = f"waiting longer would exceed --retry-max-time ({limit:g} s); try again later"
         raise self._give_up(request, failure.error.add_hint(hint))
 
     def _give_up(self, request: ChatRequest, error: LlamaError) -> BaseException:

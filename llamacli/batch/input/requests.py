@@ -3,7 +3,7 @@
 import json
 
 from llamacli.api.json import JsonObject
-from llamacli.api.messages import RequestBody
+from llamacli.api.messages import RequestBody, message_problem
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import ContextOptions
 from llamacli.ask.params import Params
@@ -55,7 +55,7 @@ class RequestBuilder:
     def edit_digest(self, item: Item) -> str:
         """Returns the digest of a file's request, whatever its text."""
         other = Item(item.index, item.location, item.value, FILE_TEXT, item.record)
-        return request_digest(self.build_body(other), self._reader.extracts)
+        return request_digest(self.build_body(other), self._reader)
 
     def _build_body(self, item: Item) -> RequestBody:
         """Returns the body without the format. Raises LlamaError (usage)."""
@@ -93,6 +93,9 @@ class RequestBuilder:
         """Returns a record's messages, with system message and files."""
         if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
             raise _item_error(item, "has messages that are not an array of objects")
+        for number, message in enumerate(messages, 1):
+            if problem := message_problem(message):
+                raise _item_error(item, f"has messages of which number {number} {problem}")
         if self._files:
             *earlier, last = messages
             if not isinstance(last.get("content"), str):
@@ -118,17 +121,19 @@ class RequestBuilder:
         return {**self._base, "messages": messages, **self._added}
 
 
-def request_digest(body: RequestBody, extracts: bool) -> str:
+def request_digest(body: RequestBody, reader: AnswerReader) -> str:
     """Returns the key of a request's row.
 
-    The key is the same whether or not the answer is streamed. It includes --extract,
-    which is not part of the body but changes the row.
+    The key is the same whether or not the answer is streamed. It includes --extract and
+    --keep-thinking, which are not part of the body but change the row.
     """
     import hashlib
 
     asked = {name: value for name, value in body.items() if name not in STREAM_KEYS}
-    if extracts:
+    if reader.extracts:
         asked["--extract"] = True
+    if reader.keeps_thinking:
+        asked["--keep-thinking"] = True
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
