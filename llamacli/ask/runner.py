@@ -89,8 +89,11 @@ class Runner:
         def send(request: ChatRequest, no_retry: Collection[int]) -> "Reply":
             nonlocal policy
             client = connect()
+            # After connecting, which goes on while this is imported.
+            from llamacli.http.call import chat
+
             policy = policy or RetryPolicy(client.options)
-            with client.chat(request, policy, no_retry) as reply:
+            with chat(client, request, policy, no_retry) as reply:
                 printer.show(reply)
                 return reply
 

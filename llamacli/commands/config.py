@@ -308,8 +308,10 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
 
 def _ask_once(client: "Client", request: ChatRequest) -> None:
     """Sends a request, reads the answer. Raises LlamaError without one."""
+    from llamacli.http.call import chat
+
     try:
-        with client.chat(request) as reply:
+        with chat(client, request) as reply:
             for _ in reply:
                 pass
     except LlamaError as error:

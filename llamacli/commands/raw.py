@@ -115,9 +115,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
         open.open_client(where, options[NetworkOptions].after(env.input.seconds_spent), env.stderr) as client,
     ):
+        from llamacli.http.call import Call
         from llamacli.http.reply import Reply
 
-        call = client.call(request)
+        call = Call(client, request)
         try:
             response = call.send()
         except LlamaError:

@@ -5,18 +5,20 @@ import ssl
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import Any
 from uuid import uuid4
 
-from llamacli.api.errors import MAX_ERROR_BYTES
+from llamacli import __version__
+from llamacli.api.accumulator import Accumulator
+from llamacli.api.errors import MAX_ERROR_BYTES, error_in, request_id_in
+from llamacli.api.json import Json
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.body import BLOCK_BYTES
-from llamacli.http.connection.adapter import Adapter
+from llamacli.http.client import Client
 from llamacli.http.connection.attempt import Attempt
+from llamacli.http.connection.http11 import ACCEPT_ENCODING
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
-from llamacli.http.connection.tcp import Proxy
-from llamacli.http.endpoint import Endpoint
-from llamacli.http.options import NetworkOptions
 from llamacli.http.reply import Reply
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
 from llamacli.http.retry import (
@@ -30,42 +32,13 @@ from llamacli.http.retry import (
     status_text,
 )
 from llamacli.stdio.escape import one_line
-from llamacli.stdio.stderr import Stderr
-
-if TYPE_CHECKING:
-    from llamacli.http.usage_log import UsageLog
 
 #: Seconds of silence allowed by default: for a stream (True), and for an answer in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
-
-
 #: Seconds to wait for the body of an error.
 ERROR_BODY_SECONDS = 10.0
-
-
 #: Bytes of an error's body that are read: raw prints them, the message quotes their beginning.
 MAX_ERROR_BODY_BYTES = 8 << 20
-
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class CallContext(Protocol):
-        """What a call needs to know about its client."""
-
-        endpoint: Endpoint
-        options: NetworkOptions
-        stderr: Stderr
-        adapter: Adapter
-        verify: str | bool
-        sends_stream_options: bool
-        usage_log: "UsageLog | None"
-
-        def prepare(self, request: Request, url: str, request_id: str) -> requests.PreparedRequest: ...
-
-        def route(self, url: str) -> Proxy: ...
-
-        def renew_key(self, refused: str | None) -> bool: ...
 
 
 class Call:
@@ -80,14 +53,18 @@ class Call:
 
     def __init__(
         self,
-        client: "CallContext",
+        client: Client,
         request: Request,
-        policy: RetryPolicy,
+        policy: RetryPolicy | None = None,
         no_retry: Collection[int] = (),
         request_id: str | None = None,
     ) -> None:
+        """`policy` has the limits of all calls for one question, if there are several.
+
+        After an HTTP status in `no_retry` the call ends. Without `request_id` it gets a new id.
+        """
         self.client, self.options, self.stderr = client, client.options, client.stderr
-        self.request, self.policy, self.no_retry = request, policy, no_retry
+        self.request, self.policy, self.no_retry = request, policy or RetryPolicy(self.options), no_retry
         self.read_timeout = self.options.timeout or READ_TIMEOUT_SECONDS[request.stream]
         self.request_id = request_id or self.options.request_id or str(uuid4())
         self.url = join_url(client.endpoint.base_url, request.path)
@@ -95,9 +72,7 @@ class Call:
         self.proxy = client.route(self.url)
 
     def send(self) -> requests.Response:
-        """Returns a 2xx response.
-
-        A spinner runs until there is something to show.
+        """Returns a 2xx response; a spinner runs until something is shown.
 
         Raises LlamaError if there is none, after as many retries as the options allow.
         """
@@ -116,18 +91,12 @@ class Call:
         return self.client.usage_log is not None
 
     def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
-        """Appends the call to the usage log, if there is one.
-
-        `error` is the error that ended the call.
-        """
+        """Logs the call in the usage log; `error` is what ended it."""
         if self.client.usage_log:
             self.client.usage_log.add_call(self, self.client.endpoint.host, error, reply)
 
     def clear_status(self) -> None:
-        """Stops the spinner if this call started one.
-
-        A batch's progress bar is left alone.
-        """
+        """Stops the spinner that this call started, not a batch's bar."""
         if self._has_spinner:
             self.stderr.clear_status()
 
@@ -143,10 +112,7 @@ class Call:
                 time.sleep(wait)
 
     def attempt(self) -> requests.Response:
-        """Sends the request once.
-
-        Raises Retryable, or LlamaError if a retry would not help.
-        """
+        """Sends the request once. Raises Retryable, or LlamaError."""
         try:
             return self._attempt_adapted()
         except BaseException as error:
@@ -169,10 +135,7 @@ class Call:
                     raise
 
     def _renew_key(self, error: LlamaError, key: str | None) -> bool:
-        """Runs the key command again after a 401, but only once.
-
-        It may print keys that expire.
-        """
+        """Runs the key command again after a 401, once: keys may expire."""
         if error.http_status != 401 or self._has_renewed_key or not self.client.renew_key(key):
             return False
         self._has_renewed_key = True
@@ -202,7 +165,7 @@ class Call:
         connect_timeout = min(self.options.connect_timeout, left)
         self.latest_attempt = self.client.adapter.attempt = Attempt(connect_timeout, self.read_timeout, left)
         try:
-            request = self.client.prepare(self.request, self.url, self.request_id)
+            request = self._prepare()
             self._show_request(request)
             response = self.client.adapter.send(
                 request,
@@ -226,6 +189,31 @@ class Call:
         finally:
             response.close()
             self.latest_attempt.close()
+
+    def _prepare(self) -> requests.PreparedRequest:
+        """Returns the request, ready to send; similar ones share its parts."""
+        client, body = self.client, self.request.body
+        headers = self.request.headers(self.request_id, self.options.header or ())
+        shared_key = *self.request.shared_key, client.endpoint.key
+        if shared_key not in client.prepared:
+            common = {"User-Agent": f"llamacli/{__version__}", "Accept-Encoding": ACCEPT_ENCODING, "Accept": "*/*"}
+            shared = requests.structures.CaseInsensitiveDict(common)
+            shared.update(headers)
+            if client.endpoint.key:
+                shared["Authorization"] = f"Bearer {client.endpoint.key}"
+            client.prepared[shared_key] = requests.Request(self.request.method, self.url, headers=shared).prepare()
+        like = client.prepared[shared_key]
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url = like.method, like.url
+        # A plain dictionary: a case-insensitive one would take longer than everything else here.
+        whole: Any = {**like.headers, **headers}
+        if body:
+            whole["Content-Length"] = str(len(body))
+            # A file is sent in blocks, each with its own timeout; bytes would have one timeout for all.
+            file: Any = BytesIO(body)
+            prepared.body = file
+        prepared.headers = whole
+        return prepared
 
     def connection_error(self, error: BaseException) -> Exception:
         """Returns the error for a missing or incomplete response."""
@@ -258,12 +246,7 @@ class Call:
         return self.error(ExitStatus.BROKEN, f"the answer stopped: {reason}", "try again")
 
     def _read_error(self, response: requests.Response) -> Exception:
-        """Returns the error for a response that is not a 2xx.
-
-        The error includes the server's own words.
-        """
-        from llamacli.api.errors import error_in, request_id_in
-
+        """Returns the error for a response that is not a 2xx."""
         code, headers = response.status_code, response.headers
         body = self._read_error_body(response)
         self.error_response = response, body
@@ -302,10 +285,7 @@ class Call:
     def error(
         self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
     ) -> LlamaError:
-        """Returns an error with the request's ids.
-
-        The ids can be searched for in the provider's logs.
-        """
+        """Returns an error with the ids to search for in a server's logs."""
         self._reached_server = self._reached_server or self.latest_attempt.connected
         ids = ""
         if self._reached_server:
@@ -328,3 +308,18 @@ class Call:
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
         self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")
+
+
+def chat(
+    client: Client, request: ChatRequest, policy: RetryPolicy | None = None, no_retry: Collection[int] = ()
+) -> Reply:
+    """Sends a request; returns the reply, not read yet. Raises LlamaError."""
+    call = Call(client, request, policy, no_retry)
+    return Reply(call, call.send(), Accumulator(request.choices))
+
+
+def get_json(client: Client, path: str) -> Json:
+    """Returns the JSON document at a path. Raises LlamaError."""
+    call = Call(client, Request("GET", path))
+    with Reply(call, call.send(), Accumulator()) as reply:
+        return reply.document(reply.blocks())

@@ -119,9 +119,10 @@ class Worker:
 
     def _attempt(self, request: ChatRequest, request_id: str) -> "Reply":
         # Imported only when a request is sent: stored answers don't need it.
+        from llamacli.http.call import Call
         from llamacli.http.reply import Reply
 
-        call = self._batch.client.call(request, self._policy, request_id=request_id)
+        call = Call(self._batch.client, request, self._policy, request_id=request_id)
         self.request_id = call.request_id
         try:
             with Reply(call, call.attempt(), Accumulator(request.choices)) as reply:

@@ -28,8 +28,6 @@ class Adapter(requests.adapters.HTTPAdapter):
     Set `attempt` before each call, in its thread.
     """
 
-    #: Called after each request is sent, before waiting for the response.
-    on_sent: Callable[[], None] = staticmethod(lambda: None)
     #: A connection that is already being opened, for the first request.
     preconnect: "Preconnect | None" = None
     #: False if this urllib3 takes no connections of ours: see the package's docstring.
@@ -217,7 +215,6 @@ class DeadlineConnection(HTTPConnection):
     def getresponse(self) -> Any:
         if self._head:
             self.send(b"")
-        self._adapter.on_sent()
         return super().getresponse()
 
     def _use_read_timeout(self) -> None:
