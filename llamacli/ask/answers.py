@@ -98,10 +98,7 @@ class Answer(NamedTuple):
 
 
 class AnswerReader:
-    """Asks for answers in the requested format.
-
-    Several threads may use it at once.
-    """
+    """Asks for answers in a format. Several threads may use it at once."""
 
     def __init__(self, options: LoadedOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
         """Raises LlamaError (usage) if the options ask for two formats.
@@ -120,10 +117,7 @@ class AnswerReader:
 
     @property
     def has_format(self) -> bool:
-        """True if the answer is made from the content.
-
-        Otherwise it is the content itself.
-        """
+        """True if a format or --extract makes the answer from the content."""
         return self.validation is not None or self.extracts
 
     @property
@@ -132,10 +126,7 @@ class AnswerReader:
         return self.validation is not None and self.validation.format.is_json
 
     def build_body(self, body: RequestBody) -> RequestBody:
-        """Returns a body that asks for the format.
-
-        Raises LlamaError (usage) if it cannot.
-        """
+        """Returns a body for the format. Raises LlamaError (usage)."""
         return self.validation.build_body(body) if self.validation else body
 
     def read(self, request: ChatRequest, send: Send, is_whole: bool = True) -> Answer:
@@ -197,10 +188,7 @@ class AnswerReader:
         return answer
 
     def _is_complete(self, answer: Answer) -> bool:
-        """True if an answer may be stored because nothing is wrong.
-
-        --allow-truncated does not affect this.
-        """
+        """True if an answer may be stored; --allow-truncated has no effect."""
         choices = answer.completion.get("choices") or []
         has_all = len(choices) >= answer.request.choices
         return answer.error is None and has_all and find_problem(answer.completion) is None
@@ -253,10 +241,7 @@ def _is_unavailable(error: LlamaError) -> bool:
 
 
 def _open_cache(options: LoadedOptions) -> "AnswerCache | None":
-    """Returns the cache that the options ask for, None without one.
-
-    Raises LlamaError (usage).
-    """
+    """Returns the cache, None without one. Raises LlamaError (usage)."""
     for group in options:
         if isinstance(group, CacheOptions) and group.is_used:
             from llamacli.ask.cache import AnswerCache

@@ -45,17 +45,11 @@ class Runner:
 
     @property
     def in_chunks(self) -> bool:
-        """True if each chunk is printed as a line.
-
-        Only the flag asks for that, not its environment variable.
-        """
+        """True if each chunk is a line: if --stream itself was given."""
         return self.output_options.json and self.params.stream is True and self.params.from_flag("stream")
 
     def build_body(self, messages: Sequence[Mapping[str, object]]) -> RequestBody:
-        """Returns the request body for these messages.
-
-        Raises LlamaError (usage).
-        """
+        """Returns the body for these messages. Raises LlamaError (usage)."""
         body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
         if self.in_chunks and self.reader.validation:
             what = f"--json --stream prints an answer before {self.reader.validation.format.flag} has checked it"
@@ -112,10 +106,7 @@ class Runner:
         return Printer(out, self.stderr, options, self.reader, is_live, self.in_chunks)
 
     def _conclude(self, answer: Answer, out: Output) -> Answer:
-        """Commits the output and prints the usage.
-
-        Raises the answer's error unless something is worth keeping.
-        """
+        """Commits the output, prints the usage, raises the answer's error."""
         choices = answer.completion.get("choices") or []
         if 0 < len(choices) < answer.request.choices:
             self.stderr.note(f"the server sent {len(choices)} of {answer.request.choices} answers: it ignores --n")
@@ -137,10 +128,7 @@ class Runner:
 
 
 def _is_too_long(error: LlamaError) -> bool:
-    """Returns True if a server refused a request for its length.
-
-    Returns False if the error already says what helps.
-    """
+    """True if a request was refused for its length, without a hint yet."""
     if error.status != ExitStatus.REFUSED or "--keep-turns" in error.hint:
         return False
     from llamacli.api.errors import is_context_length_error
