@@ -52,10 +52,7 @@ def command(name: str) -> CommandSpec:
 
 
 def commands() -> list[CommandSpec]:
-    """Returns all commands in the order of the help.
-
-    Importing them all takes time.
-    """
+    """Returns all commands in the order of the help, which takes time."""
     return [command(name) for name in COMMANDS]
 
 
@@ -87,10 +84,7 @@ class LlamaCommand(TyperCommand):
     """A command; calling it returns the parsed command line."""
 
     def __init__(self, spec: CommandSpec, words: Sequence[str] | None) -> None:
-        """Builds the flags that `words` may contain.
-
-        Building all of them would take a twentieth of the time of an ask.
-        """
+        """Builds only the flags that `words` may contain, to save time."""
         self.spec = spec
         names = None if words is None else _possible_names(words)
         flags = [flag for group in spec.groups for flag in flag_specs(group)]
@@ -228,10 +222,7 @@ def _takes_next_word(word: str, flags: Sequence[FlagSpec]) -> bool:
 
 
 def _possible_names(words: Sequence[str]) -> set[str]:
-    """Returns the names of flags that a command line may contain.
-
-    They may include other names: `-qt.5` is -q, -t, -. and -5.
-    """
+    """Returns the flags that words may contain: `-qt.5` has -q, -t and -5."""
     names: set[str] = set()
     for word in words:
         if word.startswith("--"):

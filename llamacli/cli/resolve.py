@@ -31,18 +31,12 @@ def load(call: ParsedCall, env: Environment, settings: Mapping[str, Setting] | N
 
 
 def _loading_order(group: type[Options]) -> bool:
-    """Sorts first the groups that affect how others are loaded.
-
-    They say how to report errors and how to read the values of other flags.
-    """
+    """Sorts first the groups that affect how the others are loaded."""
     return not (issubclass(group, (DisplayOptions, StdinOptions)) or hasattr(group, "max_time"))
 
 
 def apply(group: Options, env: Environment) -> None:
-    """Applies the options for reading and reporting.
-
-    They do not belong to one command.
-    """
+    """Applies the options for reading and reporting."""
     if isinstance(group, DisplayOptions):
         env.stderr.configure(quiet=group.quiet, verbose=group.verbose, color=not group.no_color)
     elif isinstance(group, StdinOptions):
@@ -95,10 +89,7 @@ def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> Any:
 
 
 def split_values(text: str) -> list[str]:
-    """Returns the values of a repeated flag's environment default.
-
-    The default is a JSON array of strings, or one string.
-    """
+    """Returns the strings of a JSON array, or the text as the only value."""
     try:
         value = parse_json(text)
     except ValueError:

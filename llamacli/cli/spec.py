@@ -28,10 +28,7 @@ class FlagSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names of the flag, the short one first.
-
-        Example: `-u`, `--usage`, `--no-usage`.
-        """
+        """All names, the short one first: `-u`, `--usage`, `--no-usage`."""
         return tuple(sorted(self.flag.names(self.field), key=lambda name: name.startswith("--")))
 
     @property
@@ -137,10 +134,7 @@ class ParsedCall:
 
 
 class LoadedOptions:
-    """The options and operands of one call.
-
-    `options[Params]` is the group of that class.
-    """
+    """The options and operands of a call: `options[Params]` is a group."""
 
     def __init__(self, call: ParsedCall, groups: Mapping[type[Options], Options]) -> None:
         self.call, self._groups = call, groups
