@@ -16,21 +16,16 @@ from llamacli.stdio.escape import one_line
 
 BLOCK_BYTES = 1 << 16
 
-
 #: Maximum size of a document, and of what precedes an answer.
 MAX_BODY_BYTES = 64 << 20
-
 
 #: How a text/event-stream begins: a comment or a field.
 SSE_START = rb":|(data|event|id|retry)(:|\r|\n|$)"
 
-
 BOM = b"\xef\xbb\xbf"
-
 
 #: Seconds of silence after every choice has finished that end a stream: text, usage and [DONE] may still follow.
 LINGER_SECONDS = 5.0
-
 
 #: Seconds to wait for what may follow [DONE], mostly the end of the body: opening a new connection takes as long.
 DRAIN_SECONDS = 0.1
@@ -52,10 +47,7 @@ if TYPE_CHECKING:
 
 
 class Body:
-    """The body of a 2xx.
-
-    The accumulator knows when the answer in it is complete.
-    """
+    """The body of a 2xx; the accumulator knows when it is complete."""
 
     def __init__(self, call: "BodyContext", response: requests.Response, accumulator: Accumulator) -> None:
         self._context, self.response, self.headers = call, response, response.headers
@@ -69,10 +61,7 @@ class Body:
 
     @property
     def is_close_delimited(self) -> bool:
-        """True if the body ends when the connection closes.
-
-        Truncation cannot be detected then.
-        """
+        """True if closing the connection ends the body, whole or not."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
         has_body = self.response.status_code != 204 and self._context.request.method != "HEAD"
         return has_body and not is_framed
@@ -83,10 +72,7 @@ class Body:
         return bool(re.match(SSE_START, start)) or (kind == "text/event-stream" and start[:1] not in (b"{", b"[", b"<"))
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
-        """Reads until it is clear what the body is.
-
-        Returns that much, and all blocks of the body.
-        """
+        """Reads until it is clear what the body is; returns that, and all."""
         blocks = self.blocks()
         head, size, start = [], 0, b""
         for block in blocks:
@@ -107,10 +93,7 @@ class Body:
         return self._is_done or self.accumulator.is_whole
 
     def blocks(self) -> Iterator[bytes]:
-        """Yields the body's bytes as they arrive, decompressed.
-
-        Raises LlamaError (broken) if it is cut short.
-        """
+        """Yields the body, decompressed. Raises LlamaError if it is cut."""
         while True:
             try:
                 block = self.response.raw.read1(BLOCK_BYTES)
@@ -185,10 +168,7 @@ class Body:
                 yield rest
 
     def document(self, blocks: Iterator[bytes]) -> Json:
-        """Reads a JSON document.
-
-        Raises LlamaError (broken) if it is not one.
-        """
+        """Reads a JSON document. Raises LlamaError (broken)."""
         try:
             return loads(self._read(blocks))
         except ValueError:

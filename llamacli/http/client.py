@@ -73,20 +73,14 @@ class Client:
             self.adapter.preconnect.close()
 
     def renew_key(self, refused: str | None) -> bool:
-        """Runs the key command again after a key was refused.
-
-        Returns True if there is a new one.
-        """
+        """Runs the key command after a key was refused; True for a new key."""
         with self._key_lock:
             if self.endpoint.fetch_key and self.endpoint.key == refused:
                 self.endpoint.key = self.endpoint.fetch_key()
         return self.endpoint.key != refused
 
     def route(self, url: str) -> Proxy:
-        """Returns the proxy for a URL, looked up once.
-
-        Raises LlamaError (network) if its URL is invalid.
-        """
+        """Returns the proxy for a URL. Raises LlamaError if it is invalid."""
         if url not in self._routes:
             self._routes[url] = Proxy(url, self.stderr)
         return self._routes[url]

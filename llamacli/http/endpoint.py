@@ -70,10 +70,7 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
 
 
 def announce(options: EndpointOptions, env: Environment) -> None:
-    """Reports on stderr what a project's .env decides.
-
-    The report appears even with --quiet, because the file may be a stranger's.
-    """
+    """Reports what a project's .env decides, even with --quiet."""
     origin = _origin(options, env.settings)
     if origin and origin.untrusted:
         env.stderr.announce(f"calling {options.base_url}, as set in {origin}")
@@ -99,10 +96,7 @@ def _why_none(options: EndpointOptions, env: Environment) -> str:
 
 
 def untrusted_key_source(options: EndpointOptions, env: Environment) -> Source | None:
-    """Returns the project's .env whose own key a call would carry, or None.
-
-    It returns None if it would not.
-    """
+    """Returns the project's .env whose own key a call would carry."""
     origin = _origin(options, env.settings)
     has_key = origin is not None and origin.untrusted and any(origin.values.get(name) for name in KEY_VARIABLES)
     return origin if has_key and not options.no_key else None
@@ -119,10 +113,7 @@ def would_send_key(options: EndpointOptions, env: Environment) -> bool:
 
 
 def is_unencrypted(options: EndpointOptions) -> bool:
-    """True if a key would go to another machine over plain http.
-
-    Always False with --allow-http.
-    """
+    """True if a key would go over plain http, without --allow-http."""
     return options.base_url.startswith("http:") and not options.allow_http and not is_loopback(options.base_url)
 
 
@@ -136,10 +127,7 @@ def _origin(options: EndpointOptions, settings: Settings) -> Source | None:
 
 
 def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] | None:
-    """Returns the key for a server that a project's .env sets.
-
-    Only a key in that same file is used.
-    """
+    """Returns the key from the .env that also sets the server."""
     for variable in KEY_VARIABLES:
         if (key := source.values.get(variable)) and not options.no_key:
             return validate_key(key, f"{variable} in {source}"), f"{variable} in {source}"
@@ -177,10 +165,7 @@ def _has_key_of_user(settings: Settings) -> bool:
 
 
 def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:
-    """Yields a source's keys and their origins.
-
-    Each is read only when it is asked for.
-    """
+    """Yields a source's keys and their origins, each read when needed."""
     for variable in KEY_VARIABLES:
         if key := source.values.get(variable):
             yield key, f"{variable} in {source}"
@@ -201,10 +186,7 @@ def _from_file(path: str, origin: str, env: Environment) -> str:
 
 
 def _command_runner(env: Environment) -> Callable[[], str] | None:
-    """Returns a function that runs the user's key command again.
-
-    The function returns the new key.
-    """
+    """Returns a function that runs the key command for a new key."""
     for source in env.settings.sources:
         if (command := source.values.get(KEY_COMMAND)) and not source.untrusted:
 
@@ -218,10 +200,7 @@ def _command_runner(env: Environment) -> Callable[[], str] | None:
 
 
 def _from_command(command: str, origin: str, env: Environment) -> str:
-    """Runs the key command.
-
-    Its text may contain a secret, and is never shown.
-    """
+    """Runs the key command, whose text may be secret and is not shown."""
     import subprocess
 
     from llamacli.stdio.shell import read_output
@@ -242,10 +221,7 @@ def _from_command(command: str, origin: str, env: Environment) -> str:
 
 
 def validate_key(key: str, origin: str) -> str:
-    """Returns a key without the space around it.
-
-    Raises LlamaError (key) if it cannot be one, saying why.
-    """
+    """Returns a key without space around it. Raises LlamaError (key)."""
     key = key.strip()
     if problem := _problem_of(key):
         raise LlamaError(ExitStatus.KEY, f"the key from {origin} {problem}")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 #: With a shorter connect timeout there is no early connection: importing would use up part of it.
 PRECONNECT_MIN_SECONDS = 1
 
-
 #: Flags of ask that change neither whether a call is made nor where to; any other flag means not to connect early.
 HARMLESS_FLAGS = {
     *("-m", "-t", "-s", "-f", "-o", "-x", "-u", "-q", "-I", "--", "--model", "--temperature", "--max-tokens"),
@@ -78,10 +77,7 @@ def connect_early(words: list[str]) -> None:
 
 
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> "Client":
-    """Returns a client that is about to send a request.
-
-    Raises LlamaError (usage) if the CA bundle is missing.
-    """
+    """Returns a client for a request. Raises LlamaError (usage)."""
     bundle = certificates(options)
     if options.usage_log:
         from llamacli.http.usage_log import usage_log

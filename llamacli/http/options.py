@@ -145,10 +145,7 @@ class NetworkOptions(Options):
     ] = None
 
     def after(self, seconds: float) -> "NetworkOptions":
-        """Returns the options for what is left of a call.
-
-        The call started `seconds` ago.
-        """
+        """Returns the options for a call that started `seconds` ago."""
         if self.max_time is None or not seconds:
             return self
         return self.replace("max_time", max(self.max_time - seconds, 0.001), self.origins["max_time"])
@@ -159,10 +156,7 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def certificates(options: NetworkOptions) -> str | None:
-    """Returns the path of the certificates to trust, None for certifi's.
-
-    Raises LlamaError (usage).
-    """
+    """Returns the CA bundle, None for certifi's. Raises LlamaError."""
     candidates = [(options.origins.get("ca_bundle", ""), options.ca_bundle)]
     candidates += [(name, os.environ.get(name)) for name in CA_VARIABLES]
     for origin, path in candidates:

@@ -14,10 +14,7 @@ from llamacli.stdio.output import Output
 
 
 def print_previews(requests: Iterable[Request], options: LoadedOptions, path: str | None, env: Environment) -> None:
-    """Prints each request on a line of its own, to `path` or stdout.
-
-    No key is fetched and nothing is sent.
-    """
+    """Prints each request on a line; fetches no key and sends nothing."""
     server, network, is_curl = options[EndpointOptions], options[NetworkOptions], options[PreviewOptions].curl
     with Output(path) as out:
         if is_curl:

@@ -152,10 +152,7 @@ class Reply(Body):
             yield self.accumulator.increment(chunks)
 
     def _chunks(self, event: sse.Event) -> list[JsonObject]:
-        """Returns the chunks in an event, none for a keep-alive.
-
-        Usually there is one.
-        """
+        """Returns the chunks in an event: usually one, none for a ping."""
         is_error = event.is_error if event.name else False
         if (not event.data and not is_error) or event.name in PING_NAMES:
             return []
@@ -209,10 +206,7 @@ class Reply(Body):
             raise self.error("the server sent a chunk of an unexpected shape") from None
 
     def _validate(self, chunk: object, is_error: bool) -> JsonObject:
-        """Returns a chunk of an answer.
-
-        Raises LlamaError if it is an error, or has another shape.
-        """
+        """Returns a chunk. Raises LlamaError for an error or another shape."""
         if not is_error and isinstance(chunk, dict) and chunk.get("choices") and not chunk.get("error"):
             return chunk
         is_error_text = isinstance(chunk, str) and sse.Event(chunk).is_error_text

@@ -8,10 +8,7 @@ from llamacli.api.json import JsonObject, encode
 
 
 def join_url(base_url: str, path: str) -> str:
-    """Returns the URL of a path under a base URL.
-
-    A path that begins with // is below the host's root.
-    """
+    """Returns the URL of a path; `//path` is below the host's root."""
     if path.startswith("//"):
         parts = urlsplit(base_url)
         return f"{parts.scheme}://{parts.netloc}{path[1:]}"
@@ -28,10 +25,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_localhost(host: str) -> bool:
-    """True for localhost and the names under it.
-
-    Connections never look these up (RFC 6761, 6.3).
-    """
+    """True for localhost and its subdomains, never looked up (RFC 6761)."""
     return f".{host.lower()}".rstrip(".").endswith(".localhost")
 
 
@@ -54,17 +48,11 @@ class Request:
 
     @property
     def shared_key(self) -> tuple[object, ...]:
-        """What similar requests share.
-
-        Similar requests differ only in their bodies' bytes and their ids.
-        """
+        """What requests share that differ only in body and id."""
         return self.method, self.path, bool(self.body)
 
     def headers(self, request_id: str | None, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-        """Returns the headers except Authorization.
-
-        The extra ones replace llamacli's own.
-        """
+        """Returns all headers but Authorization; extra ones replace others."""
         headers = {"content-type": ("Content-Type", "application/json")} if self.body else {}
         if request_id:
             headers["x-client-request-id"] = "X-Client-Request-Id", request_id
@@ -92,10 +80,7 @@ class ChatRequest(Request):
         return b'"image_url"' in (self.body or b"")
 
     def replace(self, **parameters: object) -> "ChatRequest":
-        """Returns the request with other parameters.
-
-        A value of None removes one.
-        """
+        """Returns a request with other parameters; None removes one."""
         removed = {key for key, value in parameters.items() if value is None}
         merged = {**self.parameters, **parameters}
         return ChatRequest({key: value for key, value in merged.items() if key not in removed})

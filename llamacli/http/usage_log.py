@@ -38,10 +38,7 @@ class LoggedCall(Protocol):
 
 
 class Record(TypedDict):
-    """One line of the log.
-
-    Counts and costs that the server did not report are None.
-    """
+    """One line of the log; what the server did not report is None."""
 
     time: str
     command: str
@@ -107,10 +104,7 @@ _open: dict[tuple[str, str], UsageLog] = {}
 
 
 def usage_log(options: NetworkOptions, note: Callable[[str], None]) -> UsageLog | None:
-    """Returns the log that the options ask for, opened once, None without one.
-
-    Raises LlamaError (output).
-    """
+    """Returns the log, opened once, or None. Raises LlamaError (output)."""
     if not options.usage_log:
         return None
     key = os.path.abspath(options.usage_log), options.command

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter with connections that keep deadlines.
-
-    Set `attempt` before each call, in its thread.
-    """
+    """requests' adapter with deadlines. Set `attempt` before each call."""
 
     #: A connection that is already being opened, for the first request.
     preconnect: "Preconnect | None" = None
@@ -75,10 +72,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         return self._pools[key]
 
     def request_url(self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None) -> str:
-        """Returns the URL as the server or proxy expects it.
-
-        It is built once for similar requests.
-        """
+        """Returns the URL as the server or proxy expects it, built once."""
         key = request.url, *(proxies or {}).items()
         if key not in self._urls:
             self._urls[key] = super().request_url(request, proxies)
@@ -105,10 +99,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         super().close()
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Returns a response whose `raw` is a Body.
-
-        It omits the cookies and the encoding, which are never used.
-        """
+        """Returns a response, without cookies, whose `raw` is a Body."""
         response = requests.Response()
         response.status_code, response.headers, response.raw = resp.status, resp.headers, Body(resp)
         return response
@@ -130,10 +121,7 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 @cache
 def _with_deadlines(kind: type[HTTPConnection]) -> Any:
-    """Returns a class of connections with deadlines.
-
-    It is cached, since making a class is slow.
-    """
+    """Returns a class of connections with deadlines, made only once."""
     return type("DeadlineConnection", (DeadlineConnection, kind), {})
 
 
@@ -202,10 +190,7 @@ class DeadlineConnection(HTTPConnection):
         self._head = b""
 
     def send(self, data: Any) -> None:
-        """Sends the headers along with the beginning of the body.
-
-        This takes one packet and one wait instead of two.
-        """
+        """Sends the headers along with the beginning of the body."""
         head, self._head = self._head, None
         if head == b"" and isinstance(data, bytes):
             self._head = data
@@ -222,10 +207,7 @@ class DeadlineConnection(HTTPConnection):
         self.sock.settimeout(self._adapter.attempt.read_timeout)
 
     def _use_preconnect(self) -> bool:
-        """Takes over the connection that was opened early.
-
-        It must lead to this server and still work.
-        """
+        """Takes over the early connection if it leads here and works."""
         preconnect, self._adapter.preconnect = self._adapter.preconnect, None
         if not preconnect:
             return False

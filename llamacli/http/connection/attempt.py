@@ -35,10 +35,7 @@ class Attempt:
         self._has_timer = False
 
     def connecting(self, sock: socket.socket, seconds: float) -> None:
-        """Watches a socket that must connect within `seconds`.
-
-        The time includes all handshakes.
-        """
+        """Watches a socket that must connect, handshakes included, in time."""
         # TLS takes over the socket's descriptor.
         self._duplicate = sock.dup()
         self._cut_after(seconds)
@@ -54,10 +51,7 @@ class Attempt:
         self.ready()
 
     def ready(self) -> None:
-        """Ends the connect timeout.
-
-        From now on only the limit of the whole attempt applies.
-        """
+        """Ends the connect timeout; the limit of the attempt remains."""
         self.connected = True
         self._cut_after(math.inf)
 
@@ -112,10 +106,7 @@ class TimerThread:
         self._is_running = allocate_lock()
 
     def start(self, owner: object, seconds: float, callback: Callable[[], None]) -> None:
-        """Calls `callback`, which must not block, after this many seconds.
-
-        Replaces the owner's former timer.
-        """
+        """Calls back after this time; replaces the owner's former timer."""
         self._orders.put((owner, time.monotonic() + seconds, callback))
         if self._is_running.acquire(blocking=False):
             try:

@@ -56,10 +56,7 @@ class StrictResponse(HTTPResponse):
             raise IncompleteRead(b"")
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Reads the response's status line.
-
-        It skips any `103 Early Hints` (RFC 9110, 15.2).
-        """
+        """Reads the status line, after any `103 Early Hints`."""
         for _ in range(MAX_INTERIM_RESPONSES):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             # After 101 the connection speaks another protocol.
@@ -115,10 +112,7 @@ class StrictResponse(HTTPResponse):
 
 
 class _CountingReader(RawIOBase):
-    """A socket's file that counts the bytes that it has read.
-
-    So a buffer over it knows whether it is empty.
-    """
+    """A socket's file that counts the bytes that it has read."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -187,10 +181,7 @@ class Body:
 
 
 class _Unpacker:
-    """Unpacks gzip or deflate.
-
-    `input` holds the bytes that are still packed.
-    """
+    """Unpacks gzip or deflate; `input` holds what is still packed."""
 
     GZIP_MAGIC = b"\x1f\x8b"
     #: What zlib calls the forms: gzip, deflate with zlib's header, and deflate as some servers send it, without.
@@ -205,10 +196,7 @@ class _Unpacker:
         self.input = b""
 
     def unpack(self, size: int) -> bytes:
-        """Returns up to `size` bytes of the content.
-
-        Returns b"" if that takes more input.
-        """
+        """Returns up to `size` bytes, b"" if that takes more input."""
         if not self._zlib and len(self.input) >= 2:
             # RFC 1950, 2.2: method 8, and a checksum of the header.
             has_header = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0
@@ -224,10 +212,7 @@ class _Unpacker:
         return b""
 
     def _begins_member(self) -> bool:
-        """Begins the next member of a gzip file, if there is one.
-
-        Ignores padding, as gzip does.
-        """
+        """Begins the next member of a gzip file; ignores padding."""
         self._may_hold_more = False
         if not self._is_gzip or not self.GZIP_MAGIC.startswith(self.input[:2]):
             self.input = b""

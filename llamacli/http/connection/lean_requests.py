@@ -30,20 +30,14 @@ FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, Unicod
 
 
 def is_permanent(error: BaseException, cause: BaseException) -> bool:
-    """True if connecting would fail again in the same way.
-
-    Causes are a bad URL, a missing SOCKS library and most TLS errors.
-    """
+    """True if connecting would fail in the same way, as for a bad URL."""
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
         return True
     return isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Returns the system's or TLS's error from inside a wrapping one.
-
-    requests and urllib3 wrap it.
-    """
+    """Returns the system's or TLS's error inside one of requests."""
     seen = set()
     while id(error) not in seen:
         seen.add(id(error))

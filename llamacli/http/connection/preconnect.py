@@ -50,10 +50,7 @@ class Future(Generic[Value]):
             callback(self)
 
     def result(self, seconds: float = -1) -> Value:
-        """Waits for the value and returns it.
-
-        Raises the error, or TimeoutError after this many seconds.
-        """
+        """Returns the value. Raises its error, or TimeoutError."""
         if not self._is_pending.acquire(timeout=seconds):
             raise TimeoutError
         self._is_pending.release()
@@ -71,10 +68,7 @@ class Future(Generic[Value]):
 
 
 class OpenConnection:
-    """A connection that is ready for a request.
-
-    `is_verified` is urllib3's, `settings` are those of `tls.settings`.
-    """
+    """A connection that is ready; `settings` are those of `tls.settings`."""
 
     def __init__(self, sock: socket.socket, is_verified: bool, settings: tuple[object, ...] | None) -> None:
         self.sock, self.is_verified, self.settings = sock, is_verified, settings
@@ -140,10 +134,7 @@ class Preconnect:
             self._opened.set_error(error)
 
     def _shake_hands(self, sock: socket.socket) -> OpenConnection:
-        """Lets urllib3 do the handshake.
-
-        It is then the same as for any other connection.
-        """
+        """Lets urllib3 do the handshake, as for any other connection."""
         self._is_imported.result()
         context = self._context.result()
         from urllib3.connection import HTTPSConnection
@@ -172,10 +163,7 @@ class Preconnect:
         return OpenConnection(connection.sock, connection.is_verified, settings)
 
     def matches(self, connection: "HTTPConnection") -> bool:
-        """True if a connection leads directly to the same server.
-
-        It must use TLS and no proxy.
-        """
+        """True if a connection uses TLS, no proxy, and the same server."""
         from urllib3.connection import HTTPSConnection
 
         host = getattr(connection, "_dns_host", connection.host).lower()
@@ -183,10 +171,7 @@ class Preconnect:
         return is_same and isinstance(connection, HTTPSConnection) and not connection.proxy
 
     def duplicate_fd(self, seconds: float) -> socket.socket:
-        """Returns a duplicate of the socket as soon as that is connected.
-
-        Raises OSError.
-        """
+        """Returns a duplicate of the connected socket. Raises OSError."""
         try:
             return self._duplicate.result(seconds)
         except TimeoutError:

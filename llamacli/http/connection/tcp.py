@@ -20,10 +20,7 @@ Address = tuple[int, int, int, str, Any]
 
 
 class Socket(socket.socket):
-    """A socket that makes no system call if its timeout is unchanged.
-
-    urllib3 sets the timeout three times per request.
-    """
+    """A socket that makes no system call to set the timeout it has."""
 
     def settimeout(self, value: float | None) -> None:
         if value != self.gettimeout():
@@ -105,10 +102,7 @@ PROXY_NETLOC = r"(?:(?P<user>[!-~]*)@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{
 
 
 def has_any_proxy() -> bool:
-    """True if the environment names a proxy for any URL.
-
-    It is cheap, since it does not use requests.
-    """
+    """True if the environment names a proxy; cheaper than requests."""
     if sys.platform == "darwin":
         from urllib.request import getproxies
 
@@ -118,10 +112,7 @@ def has_any_proxy() -> bool:
 
 
 class Proxy:
-    """The proxy for one URL.
-
-    `host` is None without one, `proxies` is for requests.
-    """
+    """The proxy for a URL; `host` is None without one."""
 
     def __init__(self, url: str, stderr: Stderr) -> None:
         """Looks it up.

@@ -40,10 +40,7 @@ class Context(ssl.SSLContext):
 
 
 def trusting(bundle: str) -> Context | None:
-    """Returns a context that trusts a bundle.
-
-    Returns None if the bundle cannot be loaded: urllib3 will report that.
-    """
+    """Returns a context that trusts a bundle, None if it cannot load it."""
     context = Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
@@ -53,10 +50,7 @@ def trusting(bundle: str) -> Context | None:
 
 
 def configure_like_urllib3(context: Context) -> bool:
-    """Gives a context the settings of urllib3's own.
-
-    Returns whether that was possible.
-    """
+    """Gives a context the settings of urllib3's own, if possible."""
     try:
         from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
     except ImportError:
@@ -70,18 +64,12 @@ def configure_like_urllib3(context: Context) -> bool:
 
 
 def use(context: Context, connection: Any) -> None:
-    """Makes urllib3's connections use a context.
-
-    They would otherwise load the certificates again.
-    """
+    """Makes a connection use a context instead of loading a new one."""
     connection.ssl_context, connection.ca_certs, connection.ca_cert_dir = context, None, None
 
 
 def settings(connection: object) -> tuple[object, ...] | None:
-    """Returns everything that affects a connection's handshake, or None.
-
-    It returns None if this urllib3 names it differently.
-    """
+    """Returns all that affects a handshake, None if names differ."""
     try:
         return tuple(
             getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS)
@@ -98,10 +86,7 @@ class ContextCache:
         self._contexts: dict[tuple[object, ...], Context] = {}
 
     def apply(self, connection: Any) -> None:
-        """Makes a connection use the shared context.
-
-        It must use TLS and have no settings of its own.
-        """
+        """Makes a plain TLS connection use the shared context."""
         if (trust := _shared_trust(connection)) is None:
             return
         with self._lock:
@@ -119,10 +104,7 @@ class ContextCache:
 
 
 def _shared_trust(connection: object) -> tuple[object, ...] | None:
-    """Returns the certificates that a connection trusts, or None.
-
-    It returns None if its handshake is special or unknown.
-    """
+    """Returns the trusted certificates, None for a special handshake."""
     if getattr(connection, "cert_reqs", None) not in ("CERT_REQUIRED", ssl.CERT_REQUIRED) or not settings(connection):
         return None
     if any(getattr(connection, name) is not None for name in OTHER_TRUST_SETTINGS):
