@@ -63,36 +63,24 @@ class Output:
         return self
 
     def write(self, text: str) -> None:
-        """Writes text at once.
-
-        Raises LlamaError (output), or BrokenPipeError if the reader has gone.
-        """
+        """Writes text. Raises LlamaError (output) or BrokenPipeError."""
         if text := self._chunks.feed(text):
             self._put(escaped(text) if self.is_terminal else text)
 
     def end(self, terminator: str = "\n") -> None:
-        """Ends an answer with a newline or a NUL byte.
-
-        No newline is added to an answer that ends with one.
-        """
+        """Ends an answer with one newline, or with a NUL byte."""
         if rest := self._chunks.flush():
             self._put(escaped(rest) if self.is_terminal else rest)
         if terminator == "\0" or self._last not in "\n\0":
             self._put(terminator)
 
     def document(self, value: object, *, line: bool = False, terminator: str = "\n") -> None:
-        """Writes a JSON value.
-
-        It is indented on a terminal, unless `line` asks for a single line.
-        """
+        """Writes JSON, indented on a terminal unless `line` is set."""
         indent = 2 if self.is_terminal and not line else None
         self._put(dump(value, indent, self.is_terminal) + terminator)
 
     def json_text(self, text: str) -> None:
-        """Writes JSON text.
-
-        On a terminal, control characters become JSON escapes.
-        """
+        """Writes JSON text; on a terminal with escapes for control codes."""
         if text:
             self._put(_harmless(text) if self.is_terminal else text)
 
@@ -135,10 +123,7 @@ class Output:
             raise _failure(self.name, error) from None
 
     def commit(self) -> None:
-        """Replaces the file: the answer is complete.
-
-        Raises LlamaError (output).
-        """
+        """Replaces the file with the answer. Raises LlamaError (output)."""
         if self._target:
             try:
                 if note := self._target.commit():
@@ -165,10 +150,7 @@ def _failure(name: str, error: OSError) -> LlamaError:
 
 
 def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
-    """Returns a value as JSON text that is always valid.
-
-    It is valid even if the value contains NaN or half a character.
-    """
+    """Returns a value as valid JSON, even with NaN or half a character."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
@@ -177,10 +159,7 @@ def dump(value: object, indent: int | None = None, for_terminal: bool = False) -
 
 
 def _sound(text: str) -> str:
-    """Returns a text that UTF-8 can encode.
-
-    Surrogate pairs are joined, and a lone surrogate becomes U+FFFD.
-    """
+    """Returns text for UTF-8; a lone surrogate becomes U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -189,18 +168,12 @@ def _sound(text: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Replaces control characters with JSON escapes.
-
-    The text stays JSON.
-    """
+    """Replaces control characters with JSON escapes."""
     return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _finite(value: object) -> object:
-    """Replaces what JSON cannot express, as jq does.
-
-    Infinity becomes the largest double, and NaN becomes null.
-    """
+    """Replaces NaN by null, infinity by the largest double, as jq does."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
