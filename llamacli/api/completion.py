@@ -62,6 +62,9 @@ def finish_status(reason: object) -> ExitStatus | None:
 
     `content_filter: RECITATION`, `stop: length` and `FINISH_REASON_SAFETY` are read as their parts.
     """
+    if reason == "stop" or not reason:
+        # Most answers end like this, and each chunk and row is asked.
+        return OK
     words = _words(reason)
     if words[0] in EMPTY_WORDS:
         return OK
