@@ -23,6 +23,13 @@ from llamacli.api.messages import (
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
 
 
+#: The keys of a chunk that is only more text, and of its choice.
+TEXT_CHUNK_KEYS = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
+)
+TEXT_CHOICE_KEYS = frozenset({"index", "delta", "finish_reason"})
+
+
 class Increment:
     """Chunks that arrived together.
 
@@ -45,6 +52,7 @@ class Accumulator:
         self._top_level: Chunk = {}
         self._choices: dict[int, _PartialChoice] = {}
         self._first_choice: _PartialChoice | None = None
+        self._first_key = 0
         self._finished_keys: set[int] = set()
         #: The error that the server reports in a choice.
         self.error: object = None
@@ -59,7 +67,9 @@ class Accumulator:
         """Adds a chunk. Raises ValueError if it does not have the API's shape."""
         self._completion = None
         try:
-            self._add(chunk)
+            if not self._add_text(chunk):
+                chunk = self._add_choices(chunk)
+            self._add_fields(chunk)
         except (AttributeError, TypeError, RecursionError):
             raise ValueError("unexpected shape") from None
 
@@ -68,7 +78,30 @@ class Accumulator:
         first = self._first_choice
         return Increment(chunks, first.new_text("content") if first else "", first.new_reasoning() if first else "")
 
-    def _add(self, chunk: Chunk) -> None:
+    def _add_text(self, chunk: Chunk) -> bool:
+        """Adds the text of a chunk with nothing else for the choice that came first.
+
+        Nearly all chunks are like that. Returns False, having added nothing, if this may
+        be another one.
+        """
+        choice, parts = self._first_choice, chunk.get("choices")
+        if not choice or not TEXT_CHUNK_KEYS.issuperset(chunk):
+            return False
+        if parts.__class__ is not list or len(parts) != 1 or parts[0].__class__ is not dict:
+            return False
+        part: JsonObject = parts[0]
+        delta, pieces = part.get("delta"), choice.texts.get("content")
+        if pieces is None or delta.__class__ is not dict or len(delta) != 1 or part.get("index") != self._first_key:
+            return False
+        text = delta.get("content")
+        if text.__class__ is not str or part.get("finish_reason") or not TEXT_CHOICE_KEYS.issuperset(part):
+            return False
+        pieces.append(text)
+        choice.growth += text != ""
+        return True
+
+    def _add_choices(self, chunk: Chunk) -> Chunk:
+        """Adds the choices of any chunk, and returns it without a wrapper."""
         sent = chunk.get("choices")
         if not sent:
             chunk = unwrap(chunk)
@@ -86,13 +119,17 @@ class Accumulator:
             choice = self._choices.get(key)
             if choice is None:
                 choice = self._choices[key] = _PartialChoice()
-                self._first_choice = self._first_choice or choice
+                if not self._first_choice:
+                    self._first_choice, self._first_key = choice, key
             # Even if the rest has a wrong shape.
             if has_ended(part.get("finish_reason")):
                 self._finished_keys.add(key)
             choice.add(part)
             if choice.error:
                 self.error = self.error or choice.error
+        return chunk
+
+    def _add_fields(self, chunk: Chunk) -> None:
         fields = self._top_level
         for name, value in chunk.items():
             # Late chunks have `usage: null` and `id: ""`, which do not replace real values.
@@ -115,7 +152,7 @@ class Accumulator:
         # Each is a separate choice, with or without an index.
         self._document_keys = keys if len(set(keys)) == len(keys) else list(range(len(keys)))
         self._choices = {key: choice for key, choice in self._choices.items() if key in self._document_keys}
-        self._first_choice = next(iter(self._choices.values()), None)
+        self._first_key, self._first_choice = next(iter(self._choices.items()), (0, None))
         return self._document_keys
 
     def choices(self, is_printed: bool) -> list[tuple[Choice, str]]:

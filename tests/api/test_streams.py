@@ -1,11 +1,12 @@
 """Bytes to events to completions: whatever the cuts, the same text."""
 
+import copy
 import json
 from collections.abc import Iterator
 from http.client import HTTPException
 from io import BufferedReader, RawIOBase
-from itertools import pairwise
-from typing import Any
+from itertools import combinations, pairwise
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given
@@ -221,6 +222,72 @@ def test_no_shape_of_error_document_is_an_internal_error(value: Any) -> None:
 @given(st.binary(max_size=200))
 def test_no_error_body_is_an_internal_error(body: bytes) -> None:
     assert isinstance(error_in(body), str)
+
+
+class SlowAccumulator(Accumulator):
+    """Reads each chunk in full, even one that is only more text."""
+
+    def _add_text(self, chunk: dict[str, Any]) -> bool:
+        return False
+
+
+DOCUMENT_PART = {"index": 1, "message": {"content": "whole"}}
+#: Values that make more of a chunk than text: of the chunk, its choice or its delta.
+ODD_VALUES: list[tuple[str, str, Any]] = [
+    (place, key, value)
+    for place, key, values in cast(
+        "list[tuple[str, str, list[Any]]]",
+        [
+            ("chunk", "id", [None, "y"]),
+            ("chunk", "usage", [None, {"total_tokens": 3}]),
+            ("chunk", "finish_reason", ["stop"]),
+            ("chunk", "x_server", [{"error": "down"}]),
+            ("chunk", "choices", [None, [], [None], ["text"], {"delta": {"content": "c"}}, [DOCUMENT_PART]]),
+            ("choice", "index", [1, None, "0", 0.5, True]),
+            ("choice", "delta", [None, "d", {}, {"content": "e", "role": "user"}, {"reasoning_content": "f"}]),
+            ("choice", "finish_reason", [None, "", "stop", "length"]),
+            ("choice", "logprobs", [None, {"content": [1]}]),
+            ("choice", "message", [{"content": "begin and more"}]),
+            ("choice", "error", ["down"]),
+            ("delta", "content", ["", None, ["g"], 5]),
+            ("delta", "error", ["down"]),
+        ],
+    )
+    for value in values
+]
+
+
+def text_chunk(*odd: tuple[str, str, Any]) -> dict[str, Any]:
+    """Returns a chunk that is only more text, but for the odd values."""
+    text: dict[str, Any] = {"content": "x"}
+    choice: dict[str, Any] = {"index": 0, "delta": text}
+    chunk: dict[str, Any] = {"choices": [choice]}
+    for place, key, value in odd:
+        {"chunk": chunk, "choice": choice, "delta": text}[place][key] = value
+    return chunk
+
+
+def accumulated(answer: Accumulator, chunks: list[dict[str, Any]]) -> list[Any]:
+    """Returns everything that is known after each chunk."""
+    known: list[Any] = []
+    for chunk in copy.deepcopy(chunks):
+        try:
+            answer.add(chunk)
+        except ValueError:
+            known.append("unexpected shape")
+        increment = answer.increment([])
+        known += [increment.content, increment.reasoning, answer.growth, answer.error, answer.is_whole]
+    return [*known, answer.completion()]
+
+
+def test_a_chunk_of_only_text_is_added_like_any_other() -> None:
+    first = {**delta("begin", role="assistant"), "id": "y"}
+    two = delta("other")
+    two["choices"][0]["index"] = 1
+    for odd in ((), *((value,) for value in ODD_VALUES), *combinations(ODD_VALUES, 2)):
+        for before in ([], [first], [two, first], [two, {**first, "choices": [DOCUMENT_PART]}]):
+            chunks = [*before, text_chunk(*odd), text_chunk()]
+            assert accumulated(Accumulator(), chunks) == accumulated(SlowAccumulator(), chunks), odd
 
 
 def test_logprobs_and_unknown_fields_are_put_together() -> None:
