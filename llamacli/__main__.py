@@ -21,7 +21,7 @@ def program() -> None:
     """Starts the program."""
     try:
         if sys.argv[1:2] == ["ask"]:
-            from llamacli.http.open import connect_early
+            from llamacli.http.client import connect_early
 
             connect_early(sys.argv[2:])
         from llamacli.main import run

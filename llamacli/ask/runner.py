@@ -166,10 +166,10 @@ def send_or_preview(
     @cache
     def connect() -> "Client":
         # Imported only now that a request is sent: nothing takes longer to import.
-        from llamacli.http import open
+        from llamacli.http.client import open_client
 
         network = options[NetworkOptions].after(env.input.seconds_spent)
-        return stack.enter_context(open.open_client(server(), network, env.stderr))
+        return stack.enter_context(open_client(server(), network, env.stderr))
 
     if not any(isinstance(group, CacheOptions) and group.is_used for group in options):
         # A missing key is reported first. A stored answer needs none.

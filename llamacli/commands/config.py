@@ -291,13 +291,13 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
     network, model = options[NetworkOptions], options[Params].model
     where = endpoint.resolve(options[EndpointOptions], env)
 
-    from llamacli.http import open as early
+    from llamacli.http.client import open_client
 
     if "retry" not in network.origins:
         network = network.replace("retry", 0, "default")
     body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     start = time.monotonic()
-    with early.open_client(where, network, env.stderr) as client:
+    with open_client(where, network, env.stderr) as client:
         try:
             _ask_once(client, ChatRequest(body))
         except LlamaError as error:

@@ -51,11 +51,11 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     listing = options[ModelsOptions]
     where = endpoint.resolve(options[EndpointOptions], env, need_key=False)
 
-    from llamacli.http import open
+    from llamacli.http.client import open_client
 
     with (
         Output(options[OutputFile].output, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions], env.stderr) as client,
+        open_client(where, options[NetworkOptions], env.stderr) as client,
     ):
         from llamacli.http.call import get_json
 

@@ -109,11 +109,11 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         return ExitStatus.OK
     where = endpoint.resolve(options[EndpointOptions], env)
 
-    from llamacli.http import open
+    from llamacli.http.client import open_client
 
     with (
         Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open.open_client(where, options[NetworkOptions].after(env.input.seconds_spent), env.stderr) as client,
+        open_client(where, options[NetworkOptions].after(env.input.seconds_spent), env.stderr) as client,
     ):
         from llamacli.http.call import Call
         from llamacli.http.reply import Reply
