@@ -1,6 +1,5 @@
 """Assembles the completion from the chunks of a stream."""
 
-import json
 from copy import deepcopy
 
 from llamacli.api.completion import OTHER_REASON_KEYS, REASON_KEYS, has_ended, is_worse, reason_elsewhere
@@ -11,13 +10,12 @@ from llamacli.api.messages import (
     Chunk,
     Completion,
     choice_index,
-    has_api_form,
     joined_reasoning,
     joined_text,
     to_parts,
-    to_tool_calls,
     unwrap,
 )
+from llamacli.api.tool_calls import add_to_call, find_call, has_api_form, merge, to_tool_calls
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
@@ -230,7 +228,7 @@ class _PartialChoice:
                 fields.setdefault(key, value)
             elif key == "logprobs":
                 if isinstance(fields.get(key), dict):
-                    _merge(fields[key], value)
+                    merge(fields[key], value)
                 else:
                     fields[key] = deepcopy(value)
             elif key != "finish_reason" or not is_worse(fields.get(key), value):
@@ -260,7 +258,7 @@ class _PartialChoice:
             elif key == "tool_calls":
                 self._add_tool_calls(value and to_tool_calls(value))
             elif key == "function_call" and value:
-                _merge(self._message.setdefault(key, {}), value)
+                merge(self._message.setdefault(key, {}), value)
             elif value or key not in self._message:
                 self._message[key] = value
                 if key == "error":
@@ -275,12 +273,12 @@ class _PartialChoice:
             calls = self._message["tool_calls"] = []
         for part in parts:
             self.growth += 1
-            call = _find_call(calls, part)
+            call = find_call(calls, part)
             if call is None:
                 # A copy, since it grows while the chunk is still to be printed.
                 calls.append(deepcopy(part))
             else:
-                _add_to_call(call, part)
+                add_to_call(call, part)
 
     def text(self, key: str) -> str:
         return "".join(self.texts.get(key, ()))
@@ -345,82 +343,3 @@ def _index(part: JsonObject) -> int:
     if isinstance(index, str) and index.isdecimal() and len(index) < 10:
         return int(index)
     return int(_checked(index, int))
-
-
-def _find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
-    """Returns the tool call that a delta continues, or None.
-
-    It returns None if it begins another one.
-
-    Servers leave out indices, ids and names, send them empty, late or again with every
-    delta, give each delta an id of its own, or every call the same index. So a new call begins with a name under a
-    new id, or after complete arguments.
-    """
-    index, id, name = part.get("index"), part.get("id"), (part.get("function") or {}).get("name")
-    if id and (known := [call for call in calls if call.get("id") == id]):
-        return known[-1]
-    if index is None:
-        last = calls[-1] if calls else None
-    else:
-        # Some servers send it as a string, but not every time.
-        last = next((call for call in reversed(calls) if str(call.get("index")) == str(index)), None)
-        if last is None and calls and calls[-1].get("index") is None and not name:
-            last = calls[-1]
-    if last is None:
-        return None
-    known_name = (last.get("function") or {}).get("name")
-    if id and last.get("id"):
-        begins = bool(name) or not known_name
-    else:
-        is_repeated = name == known_name and not (part.get("function") or {}).get("arguments")
-        begins = bool(name and known_name) and not is_repeated and _is_complete(last)
-    return None if begins else last
-
-
-def _is_complete(call: JsonObject) -> bool:
-    """True if the arguments of a call are a whole JSON object."""
-    arguments = (call.get("function") or {}).get("arguments")
-    if not isinstance(arguments, str):
-        return isinstance(arguments, dict)
-    try:
-        # Checking the last character is cheap, and this may run for each delta.
-        return arguments.rstrip()[-1:] == "}" and isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _add_to_call(call: JsonObject, part: JsonObject) -> None:
-    """Adds a delta to a tool call.
-
-    Empty and repeated fields change nothing.
-    """
-    function = part.get("function") or {}
-    known = call["function"] = call.get("function") or {}
-    name, known_name = function.get("name"), known.get("name")
-    if isinstance(name, str) and isinstance(known_name, str) and known_name and name:
-        # Sent in pieces, or whole with every delta.
-        name = name if name.startswith(known_name) else known_name + name
-    rest = {key: value for key, value in function.items() if key != "name"}
-    if rest.get("arguments") == known.get("arguments") and _is_complete(call):
-        del rest["arguments"]
-    _merge(known, {"name": name, **rest} if name else rest)
-    for key, value in part.items():
-        if key != "function" and value not in (None, "") and call.get(key) in (None, ""):
-            call[key] = value
-
-
-def _merge(whole: JsonObject, part: JsonObject) -> None:
-    """Adds a delta to the fields so far.
-
-    Arguments and lists grow, objects merge, everything else is replaced.
-    """
-    for key, value in part.items():
-        known = whole.get(key)
-        if isinstance(known, dict) and isinstance(value, dict):
-            _merge(known, value)
-        elif isinstance(known, list) and isinstance(value, list):
-            known.extend(value)
-        elif isinstance(known, str) and isinstance(value, str) and key == "arguments":
-            whole[key] = known + value
-        elif value or key not in whole:
-            whole[key] = value

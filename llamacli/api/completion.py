@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from llamacli.api.json import Json, JsonObject
-from llamacli.api.messages import REASONING_KEYS, Choice, Completion, Usage, joined_reasoning, joined_text, tool_calls
+from llamacli.api.messages import REASONING_KEYS, Choice, Completion, Usage, joined_reasoning, joined_text
+from llamacli.api.tool_calls import tool_calls
 from llamacli.errors import ExitStatus, LlamaError
 
 OK, CUT, WITHHELD, SERVER = ExitStatus.OK, ExitStatus.CUT, ExitStatus.WITHHELD, ExitStatus.SERVER

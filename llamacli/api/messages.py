@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from llamacli.api.json import Json, JsonObject, parse_json
+from llamacli.api.json import Json, JsonObject
 
 
 class ContentPart(TypedDict, total=False):
@@ -50,77 +50,8 @@ class Completion(TypedDict, total=False):
 Chunk = JsonObject
 
 
-class ToolCall(TypedDict):
-    """A tool call as it is printed; see `tool_calls`."""
-
-    id: object
-    name: object
-    arguments: object
-
-
 #: The parameters of a request: the API's, and whatever --param adds.
 RequestBody = dict[str, object]
-
-
-def tool_calls(message: Message) -> list[ToolCall]:
-    """Returns a message's tool calls as {id, name, arguments}.
-
-    Arguments are parsed if they are JSON. A call of another type than `function` has
-    its name and input in an object that bears the type's name. A call with neither
-    object is left out.
-    """
-    old = message.get("function_call")
-    calls = list(message.get("tool_calls") or ()) + ([{"id": None, "function": old}] if old else [])
-    return [parsed for call in calls if (parsed := _tool_call(call))]
-
-
-#: The keys of a tool call's function, each with its names on several servers.
-FUNCTION_KEYS = {"name": ("name",), "arguments": ("arguments", "parameters", "args")}
-
-
-def has_api_form(choice: JsonObject) -> bool:
-    """True if a choice of a whole completion holds its answer where the API does."""
-    message = choice.get("message")
-    if not isinstance(message, dict) or not is_message({**message, "role": "assistant"}):
-        return False
-    return all(to_tool_call(call) is call for call in message.get("tool_calls") or ())
-
-
-def to_tool_calls(value: Json) -> list[JsonObject]:
-    """Returns the tool calls of a message in the API's form.
-
-    Some servers send a single object, or an object of indices. Raises TypeError.
-    """
-    if isinstance(value, dict):
-        is_call = any(key in value for key in ("index", "id", "type", "function", "name", "arguments"))
-        value = [value] if is_call else list(value.values())
-    if not isinstance(value, list):
-        raise TypeError
-    return [to_tool_call(call) for call in value if call]
-
-
-def to_tool_call(call: Json) -> JsonObject:
-    """Returns a tool call in the API's form, the same object if it already has it.
-
-    Some servers put the name and the arguments beside the id. Raises TypeError.
-    """
-    if not isinstance(call, dict):
-        raise TypeError
-    function = call.get("function") or {}
-    if isinstance(function, str) and call.get("arguments") is not None:
-        function = {"name": function}
-    if not isinstance(function, dict):
-        raise TypeError
-    named: JsonObject = {}
-    for key, names in FUNCTION_KEYS.items():
-        values = (holder.get(name) for holder in (function, call) for name in names)
-        value = next((value for value in values if value not in (None, "")), None)
-        if value is not None and value is not function.get(key):
-            named[key] = value
-    if not named and not isinstance(call.get("function"), str):
-        return call
-    rest = {key: value for key, value in call.items() if key not in ("name", "arguments", "parameters", "args")}
-    return {**rest, "function": {**function, **named}}
 
 
 def unwrap(document: JsonObject) -> JsonObject:
@@ -141,16 +72,6 @@ def to_parts(content: Json) -> list[JsonObject]:
     if not isinstance(content, list):
         raise TypeError
     return [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
-
-
-def _tool_call(call: JsonObject) -> ToolCall | None:
-    function = call.get("function")
-    if isinstance(function, dict) and function:
-        return {"id": call.get("id"), "name": function.get("name"), "arguments": _arguments(function.get("arguments"))}
-    other = call.get(str(call.get("type")))
-    if isinstance(other, dict) and other:
-        return {"id": call.get("id"), "name": other.get("name"), "arguments": other.get("input")}
-    return None
 
 
 def is_message(value: object) -> bool:
@@ -180,13 +101,6 @@ _VALID_VALUES: dict[str, Callable[[object], bool]] = {
     "tool_calls": _is_list_of_objects,
     "function_call": lambda value: isinstance(value, dict),
 }
-
-
-def _arguments(text: object) -> object:
-    try:
-        return parse_json(text) if isinstance(text, str) else text
-    except ValueError:
-        return text
 
 
 def sorted_choices(completion: Completion | None) -> list[Choice]:

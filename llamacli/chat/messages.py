@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from llamacli.api.json import JsonObject, encode, parse_json
-from llamacli.api.messages import Message, is_message, tool_calls
+from llamacli.api.messages import Message, is_message
+from llamacli.api.tool_calls import tool_calls
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.output import Output
 

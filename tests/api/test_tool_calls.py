@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llamacli.api.accumulator import Accumulator
-from llamacli.api.messages import tool_calls
+from llamacli.api.tool_calls import tool_calls
 from tests.support.fake_api import delta
 
 

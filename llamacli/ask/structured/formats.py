@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from llamacli.api.json import JsonObject, json_fault, parse_json
-from llamacli.api.messages import Message, joined_text, tool_calls
+from llamacli.api.messages import Message, joined_text
+from llamacli.api.tool_calls import tool_calls
 from llamacli.ask.structured.extract import unfenced
 from llamacli.ask.structured.patterns import BUDGET
 from llamacli.ask.structured.schema import Schema, nested

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from llamacli.api.completion import find_problem
 from llamacli.api.json import encode
-from llamacli.api.messages import Completion, Message, RequestBody, tool_calls
+from llamacli.api.messages import Completion, Message, RequestBody
+from llamacli.api.tool_calls import tool_calls
 from llamacli.ask.structured.formats import FUNCTION, AnswerFormat, FormatMismatch
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.request import ChatRequest

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from llamacli.api.json import Json
-from llamacli.api.messages import Completion, sorted_choices, tool_calls
+from llamacli.api.messages import Completion, sorted_choices
+from llamacli.api.tool_calls import tool_calls
 from llamacli.batch.input.items import Item
 from llamacli.errors import ExitStatus
 from llamacli.stdio.output import Output, dump

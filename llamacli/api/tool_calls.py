@@ -1,0 +1,172 @@
+"""Tool calls: in one form, put together from deltas, and as they are printed."""
+
+import json
+from typing import TypedDict
+
+from llamacli.api.json import Json, JsonObject, parse_json
+from llamacli.api.messages import Message, is_message
+
+
+class ToolCall(TypedDict):
+    """A tool call as it is printed; see `tool_calls`."""
+
+    id: object
+    name: object
+    arguments: object
+
+
+def tool_calls(message: Message) -> list[ToolCall]:
+    """Returns a message's tool calls as {id, name, arguments}.
+
+    Arguments are parsed if they are JSON. A call of another type than `function` has
+    its name and input in an object that bears the type's name. A call with neither
+    object is left out.
+    """
+    old = message.get("function_call")
+    calls = list(message.get("tool_calls") or ()) + ([{"id": None, "function": old}] if old else [])
+    return [parsed for call in calls if (parsed := _tool_call(call))]
+
+
+#: The keys of a tool call's function, each with its names on several servers.
+FUNCTION_KEYS = {"name": ("name",), "arguments": ("arguments", "parameters", "args")}
+
+
+def has_api_form(choice: JsonObject) -> bool:
+    """True if a choice of a whole completion holds its answer where the API does."""
+    message = choice.get("message")
+    if not isinstance(message, dict) or not is_message({**message, "role": "assistant"}):
+        return False
+    return all(to_tool_call(call) is call for call in message.get("tool_calls") or ())
+
+
+def to_tool_calls(value: Json) -> list[JsonObject]:
+    """Returns the tool calls of a message in the API's form.
+
+    Some servers send a single object, or an object of indices. Raises TypeError.
+    """
+    if isinstance(value, dict):
+        is_call = any(key in value for key in ("index", "id", "type", "function", "name", "arguments"))
+        value = [value] if is_call else list(value.values())
+    if not isinstance(value, list):
+        raise TypeError
+    return [to_tool_call(call) for call in value if call]
+
+
+def to_tool_call(call: Json) -> JsonObject:
+    """Returns a tool call in the API's form, the same object if it already has it.
+
+    Some servers put the name and the arguments beside the id. Raises TypeError.
+    """
+    if not isinstance(call, dict):
+        raise TypeError
+    function = call.get("function") or {}
+    if isinstance(function, str) and call.get("arguments") is not None:
+        function = {"name": function}
+    if not isinstance(function, dict):
+        raise TypeError
+    named: JsonObject = {}
+    for key, names in FUNCTION_KEYS.items():
+        values = (holder.get(name) for holder in (function, call) for name in names)
+        value = next((value for value in values if value not in (None, "")), None)
+        if value is not None and value is not function.get(key):
+            named[key] = value
+    if not named and not isinstance(call.get("function"), str):
+        return call
+    rest = {key: value for key, value in call.items() if key not in ("name", "arguments", "parameters", "args")}
+    return {**rest, "function": {**function, **named}}
+
+
+def _tool_call(call: JsonObject) -> ToolCall | None:
+    function = call.get("function")
+    if isinstance(function, dict) and function:
+        return {"id": call.get("id"), "name": function.get("name"), "arguments": _arguments(function.get("arguments"))}
+    other = call.get(str(call.get("type")))
+    if isinstance(other, dict) and other:
+        return {"id": call.get("id"), "name": other.get("name"), "arguments": other.get("input")}
+    return None
+
+
+def _arguments(text: object) -> object:
+    try:
+        return parse_json(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
+
+
+def find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
+    """Returns the tool call that a delta continues, or None.
+
+    It returns None if it begins another one.
+
+    Servers leave out indices, ids and names, send them empty, late or again with every
+    delta, give each delta an id of its own, or every call the same index. So a new call begins with a name under a
+    new id, or after complete arguments.
+    """
+    index, id, name = part.get("index"), part.get("id"), (part.get("function") or {}).get("name")
+    if id and (known := [call for call in calls if call.get("id") == id]):
+        return known[-1]
+    if index is None:
+        last = calls[-1] if calls else None
+    else:
+        # Some servers send it as a string, but not every time.
+        last = next((call for call in reversed(calls) if str(call.get("index")) == str(index)), None)
+        if last is None and calls and calls[-1].get("index") is None and not name:
+            last = calls[-1]
+    if last is None:
+        return None
+    known_name = (last.get("function") or {}).get("name")
+    if id and last.get("id"):
+        begins = bool(name) or not known_name
+    else:
+        is_repeated = name == known_name and not (part.get("function") or {}).get("arguments")
+        begins = bool(name and known_name) and not is_repeated and _is_complete(last)
+    return None if begins else last
+
+
+def _is_complete(call: JsonObject) -> bool:
+    """True if the arguments of a call are a whole JSON object."""
+    arguments = (call.get("function") or {}).get("arguments")
+    if not isinstance(arguments, str):
+        return isinstance(arguments, dict)
+    try:
+        # Checking the last character is cheap, and this may run for each delta.
+        return arguments.rstrip()[-1:] == "}" and isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def add_to_call(call: JsonObject, part: JsonObject) -> None:
+    """Adds a delta to a tool call.
+
+    Empty and repeated fields change nothing.
+    """
+    function = part.get("function") or {}
+    known = call["function"] = call.get("function") or {}
+    name, known_name = function.get("name"), known.get("name")
+    if isinstance(name, str) and isinstance(known_name, str) and known_name and name:
+        # Sent in pieces, or whole with every delta.
+        name = name if name.startswith(known_name) else known_name + name
+    rest = {key: value for key, value in function.items() if key != "name"}
+    if rest.get("arguments") == known.get("arguments") and _is_complete(call):
+        del rest["arguments"]
+    merge(known, {"name": name, **rest} if name else rest)
+    for key, value in part.items():
+        if key != "function" and value not in (None, "") and call.get(key) in (None, ""):
+            call[key] = value
+
+
+def merge(whole: JsonObject, part: JsonObject) -> None:
+    """Adds a delta to the fields so far.
+
+    Arguments and lists grow, objects merge, everything else is replaced.
+    """
+    for key, value in part.items():
+        known = whole.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            merge(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            known.extend(value)
+        elif isinstance(known, str) and isinstance(value, str) and key == "arguments":
+            whole[key] = known + value
+        elif value or key not in whole:
+            whole[key] = value
