@@ -1,6 +1,7 @@
 """`llamacli batch`: one question for each line, record or file."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -149,6 +150,15 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
                 f"if each record has its own prompt: llamacli batch - {name}"
             )
         raise LlamaError(ExitStatus.USAGE, f"no prompt: '{name}' is a file", hint)
+    if (
+        template
+        and files
+        and os.path.isfile(template)
+        and re.search(r"[\s{]", files[0])
+        and not os.path.exists(files[0])
+    ):
+        what = f"'{display_path(files[0])}' is not a file, but '{display_path(template)}' is"
+        raise LlamaError(ExitStatus.USAGE, what, "the prompt comes first: llamacli batch 'PROMPT' FILE...")
     if rows.null and not rows.plain:
         raise LlamaError(ExitStatus.USAGE, "--null needs --plain", "add --plain, or drop --null")
     resuming = "--resume" if rows.resume else "--retry-failed" if rows.retry_failed else ""

@@ -62,7 +62,11 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
     """
     import tempfile
 
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    if not editor and not _has_terminal():
+        # vi would wait for a terminal forever.
+        raise LlamaError(ExitStatus.USAGE, "the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
+    editor = editor or "vi"
     # The text of the last draft is part of this one.
     inputs.drop_draft()
     inputs.draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
@@ -77,8 +81,14 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
             if inputs.draft.read_text(encoding="utf-8", errors="replace") == prompt:
                 # Nothing was written, so nothing can be lost.
                 inputs.drop_draft()
-        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' exited with status {status}")
+        hint = "check VISUAL and EDITOR" if status in (126, 127) else ""
+        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' exited with status {status}", hint)
     return inputs.file(str(inputs.draft)).rstrip("\n")
+
+
+def _has_terminal() -> bool:
+    with _terminal() as terminal:
+        return terminal is not None
 
 
 @contextmanager

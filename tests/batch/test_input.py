@@ -205,6 +205,10 @@ USAGE: list[tuple[list[str], str]] = [
         ["there", "--input", "jsonl"],
         "'PROMPT with {field}' there; if each record has its own prompt: llamacli batch - there",
     ),
+    (
+        ["there", "Is {} a word?"],
+        "'Is {} a word?' is not a file, but 'there' is; the prompt comes first: llamacli batch",
+    ),
     (["{name}", "there"], "there is read as plain lines, so there is no {name}; add --input csv (or tsv, jsonl)"),
     (["{city}", "x.csv"], "x.csv has no column 'city'; its columns are name, n"),
     (["-", "x.csv"], "x.csv has no column 'prompt'"),

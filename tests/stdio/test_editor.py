@@ -60,6 +60,19 @@ def test_an_editor_that_fails_sends_nothing(world: World) -> None:
     assert not world.api.requests
 
 
+def test_an_editor_that_is_not_there_names_the_variables(world: World) -> None:
+    result = world.call("ask", "-e", EDITOR="no-such-editor")
+    assert result.status == 2
+    assert result.err.endswith("the editor 'no-such-editor' exited with status 127; check VISUAL and EDITOR\n")
+
+
+def test_without_a_terminal_vi_is_not_started(world: World) -> None:
+    # A session of its own has no terminal.
+    result = world.run("ask", "-e", env={"VISUAL": "", "EDITOR": ""}, timeout=20, start_new_session=True)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "llamacli: the editor needs a terminal; set VISUAL or EDITOR to one that does not\n"
+
+
 def test_the_editor_has_the_terminal_while_stdin_is_a_pipe(world: World) -> None:
     editor = world.cwd / "ed.sh"
     editor.write_text('#!/bin/sh\n[ -t 0 ] && [ -t 1 ] && echo "from the terminal" >"$1"\n')
