@@ -59,8 +59,11 @@ class BatchRunner:
         stderr: Stderr,
         reader: AnswerReader,
         can_resume: bool,
+        check: Callable[[Item], None] = lambda item: None,
     ) -> None:
-        self._items, self._build_body, self._sink, self._can_resume = items, build_body, sink, can_resume
+        """`check` raises LlamaError if there is no place for the answer to an item."""
+        self._items, self._build_body, self._check, self._sink = items, build_body, check, sink
+        self._can_resume = can_resume
         self._item_iterator = iter(items)
         self.limits, self.network, self.stderr = limits, network, stderr
         self.reader = reader
@@ -188,9 +191,13 @@ class BatchRunner:
         answer, error = None, task.error
         if not error:
             try:
+                self._check(task.item)
                 answer = self.reader.read(ChatRequest(task.body), worker.send)
                 error = answer.error
             except LlamaError as failure:
+                if failure.status == ExitStatus.OUTPUT:
+                    self.stop(failure)
+                    return
                 error = failure
         completion, replacements = (answer.completion, self._row_fields(answer)) if answer else (None, {})
         row_error: RowError | None = None

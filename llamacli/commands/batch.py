@@ -10,7 +10,7 @@ from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import variables
-from llamacli.batch.input.items import Items, ItemSource, Template
+from llamacli.batch.input.items import Item, Items, ItemSource, Template
 from llamacli.batch.input.records import format_of, open_inputs
 from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
@@ -106,8 +106,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         where = server or endpoint.resolve(options[EndpointOptions], env)
         return Client(where, network, env.stderr, connections=limits.jobs)
 
-    def run_to(sink: Sink, can_resume: bool) -> ExitStatus:
-        BatchRunner(items, builder.build_body, sink, limits, network, connect, env.stderr, reader, can_resume).run()
+    def run_to(sink: Sink, can_resume: bool, check: Callable[[Item], None] = lambda item: None) -> ExitStatus:
+        build = builder.build_body
+        BatchRunner(items, build, sink, limits, network, connect, env.stderr, reader, can_resume, check).run()
         return ExitStatus.OK
 
     journal = None
@@ -126,7 +127,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         with Output(None) as out:
             printer = OrderedPrinter(out, env.stderr, not rows.unordered) if edits.diff else None
             editor = FileEditor(targets, edits, journal, printer, builder.edit_digest, reader.is_json, env.stderr)
-            return run_to(editor, can_resume=journal is not None)
+            return run_to(editor, journal is not None, editor.check)
     if journal:
         return run_to(journal, can_resume=True)
     to_stdout = rows.output is None or descriptor(rows.output) == 1 or rows.output == "-"

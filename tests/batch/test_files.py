@@ -86,6 +86,19 @@ def test_in_place_keeps_mode_link_newline_and_bom(world: World, docs: Path) -> N
     assert sorted(os.listdir(docs)) == ["a.md", "b.md", "c.md", "link.md"]
 
 
+def test_nothing_is_sent_for_an_answer_that_could_not_be_written(world: World, docs: Path) -> None:
+    (world.cwd / "out").write_text("not a folder")
+    flags = ["--write", "out/{stem}/{name}", "-o", "rows", "--resume", PROMPT, "docs/a.md"]
+    # As a process, whose end releases the file of rows.
+    result = world.run("batch", "--input", "files", *flags)
+    assert (result.status, world.api.requests) == (74, [])
+    assert f"cannot write {world.cwd}/out/a/a.md: {world.cwd}/out is not a folder" in result.err
+    (world.cwd / "out").unlink()
+    status, _, err = edit(world, *flags)
+    assert status == 0, err
+    assert (world.cwd / "out/a/a.md").read_text() == "TEXT OF A\n"
+
+
 def test_in_place_with_a_suffix_keeps_the_old_file(world: World, docs: Path) -> None:
     (docs / "a.md").chmod(0o600)
     assert edit(world, "--in-place=.orig", PROMPT, "docs/a.md")[0] == 0
@@ -193,7 +206,11 @@ def test_resume_writes_paid_answers_but_not_over_manual_changes(world: World) ->
 
 
 def test_a_folder_that_cannot_be_written_ends_it_and_loses_nothing(world: World, docs: Path) -> None:
-    (world.cwd / "out").write_text("a file\n")
+    def behave(handler: Handler) -> None:
+        (world.cwd / "out").write_text("a file\n")
+        shout(handler)
+
+    world.api.will(behave)
     flags = ["--write", "out/{stem}", "-o", "rows", "--resume", PROMPT, "docs/a.md"]
     status, _, err = edit(world, *flags)
     assert status == 74

@@ -106,6 +106,26 @@ class FileEditor:
     def orphans(self) -> tuple[int, str]:
         return self._rows.orphans if self._rows else (0, "")
 
+    def check(self, item: Item) -> None:
+        """Raises LlamaError if an answer to an item could not be written.
+
+        Its status is usage for a file that is read-only, and output for a folder.
+        """
+        if not item.file or self._printer:
+            return
+        target = self._targets.target(item.file.path)
+        what = f"cannot write {display_path(target)}"
+        if os.path.lexists(target):
+            if not os.access(target, os.W_OK):
+                raise LlamaError(ExitStatus.USAGE, f"{what}: it is read-only", "it was not sent")
+            return
+        folder = os.path.dirname(target)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+            what = f"{what}: {display_path(folder)} is not a folder that can be written to"
+            raise LlamaError(ExitStatus.OUTPUT, what, "it was not sent")
+
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
         if not self._rows:
             return None
