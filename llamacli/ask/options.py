@@ -330,7 +330,7 @@ class PoolOptions(Options):
 class MapOptions(PoolOptions):
     """How fast to ask the parts of a long input."""
 
-    note = "These apply to --overflow map."
+    note = "-j, --rpm and --max-cost apply to --overflow map."
 
 
 #: The flags of a question, in the order of the help: those of ask, and of a turn of chat.

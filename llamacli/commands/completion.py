@@ -22,7 +22,7 @@ DESCRIPTION = """
 Without SHELL, prints the script for $SHELL. It is static: pressing Tab never starts
 Python. It completes commands, flags, values, files, roles, prompts, sessions and the models
 that `llamacli models` has listed. --install writes it to the folder where the shell looks;
-do this after an installation with pip, pipx or uv. --key prints a key binding instead: it
+do this after installing with pip, pipx or uv. --key prints a key binding instead: it
 replaces the command line with the command that a model suggests for it, but does not run it.
 """
 EXAMPLES = (

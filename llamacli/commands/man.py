@@ -11,8 +11,8 @@ from llamacli.stdio.output import Output
 
 DESCRIPTION = """
 Prints roff source: all commands, flags, topics, exit statuses, variables and files.
-`make install` puts the page where man looks. After an installation with pip, pipx or uv,
---install does that.
+`make install` puts the page where man looks. After installing with pip, pipx or uv, use
+--install.
 """
 EXAMPLES = (
     "llamacli man | man -l -",

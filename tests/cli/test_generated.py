@@ -191,6 +191,9 @@ def test_the_man_page_has_everything() -> None:
         for entry in command.flags:
             names = ", ".join(f"\\fB{form}\\fR" for form in entry.names)
             assert page.count(f"\n{names}") >= 1, entry.long
+        for group in command.groups:
+            assert group.note.replace("`", "") in re.sub(r"\\\(ga|\n", " ", page).replace("  ", " "), group.note
+    assert "\\fB--in-place\\fR[=\\fISUFFIX\\fR]\n" in page
     for status in ExitStatus:
         assert f".TP\n\\fB{status.value}\\fR\n" in page
     for name, _ in help.environment_rows([table for command in commands for table in command.groups]):

@@ -21,5 +21,5 @@ if llamacli config show -q | grep -q "^key$(printf '\t\t')none$"; then
     AIMLAPI_BASE_URL=$(cat "$address")
     export AIMLAPI_BASE_URL
 fi
-echo "\$ llamacli ask -u 'Summarise this file in two sentences:' <$file" >&2
-llamacli ask -u 'Summarise this file in two sentences:' <"$file"
+echo "\$ llamacli ask -u 'Summarize this file in two sentences:' <$file" >&2
+llamacli ask -u 'Summarize this file in two sentences:' <"$file"

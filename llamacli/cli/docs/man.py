@@ -7,6 +7,7 @@ from llamacli import PROGRAM, RELEASED, __version__
 from llamacli.cli.docs import help
 from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec, flag_specs
 from llamacli.cli.table import Options
+from llamacli.cli.types import OptionalValue
 
 #: Characters that roff interprets or prints as other characters.
 ESCAPES = str.maketrans(
@@ -89,6 +90,7 @@ def _command(command: CommandSpec, shared: dict[type[Options], list[str]]) -> It
     for table in command.groups:
         if table not in shared:
             yield from (line for entry in flag_specs(table) for line in _option(entry))
+            yield from [".PP", *_text(table.note)] if table.note else []
     titles = dict.fromkeys(table.title for table in command.groups if table in shared)
     if titles:
         yield ".PP"
@@ -114,7 +116,10 @@ def _option(entry: FlagSpec) -> Iterator[str]:
     value = entry.flag.type.metavar
     names = ", ".join(f"\\fB{_escaped(form)}\\fR" for form in entry.names)
     yield ".TP"
-    yield names + (f" \\fI{_escaped(value)}\\fR" if value else "")
+    if isinstance(entry.flag.type, OptionalValue):
+        yield f"{names}[=\\fI{_escaped(value)}\\fR]"
+    else:
+        yield names + (f" \\fI{_escaped(value)}\\fR" if value else "")
     yield from _text(entry.description)
     if entry.flag.example:
         yield ".IP"
