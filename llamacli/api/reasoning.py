@@ -69,9 +69,9 @@ class ThinkingSplitter:
         if end:
             self._is_reasoning, self._skips_space = False, True
             return reasoning, self._answer(answer)
-        held = _overlap(text, self._end_tag)
-        self._pending = text[len(text) - held :]
-        return text[: len(text) - held], ""
+        size = _overlap(text, self._end_tag)
+        self._pending = text[len(text) - size :]
+        return text[: len(text) - size], ""
 
     def _answer(self, text: str) -> str:
         if self._skips_space:

@@ -238,10 +238,10 @@ def _note_precedence(names: Sequence[str], env: Environment) -> None:
 def _key(server: EndpointOptions, env: Environment) -> tuple[str, str]:
     """Returns the key, masked, and its source, or why there is none."""
     try:
-        found = endpoint.find_allowed_key(server, env)
+        key = endpoint.find_allowed_key(server, env)
     except LlamaError as error:
         return str(error), "error"
-    return (masked(found[0]), found[1]) if found else ("", "none")
+    return (masked(key[0]), key[1]) if key else ("", "none")
 
 
 def _text(value: object) -> str:

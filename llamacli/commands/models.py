@@ -60,19 +60,19 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         from llamacli.http.call import get_json
 
         document = get_json(client, "/models")
-        listed = found = _models(document)
+        listed = models = _models(document)
         # On other servers types mean something else, so nothing is hidden.
         if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):
-            found = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
+            models = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not listing.all:
-            _cache({model["id"]: _info(model).get("contextLength") for model in found})
+            _cache({model["id"]: _info(model).get("contextLength") for model in models})
         wanted = env.input.argument(options.operand("filter") or "", "FILTER").lower()
-        found = [model for model in found if wanted in _search_text(model)]
+        models = [model for model in models if wanted in _search_text(model)]
         if listing.json:
-            out.document({**document, "data": found} if isinstance(document, dict) else found)
+            out.document({**document, "data": models} if isinstance(document, dict) else models)
         else:
-            table.print_table([_row(model) for model in found], out, COLUMNS, right=(2, 3))
-        if not found:
+            table.print_table([_row(model) for model in models], out, COLUMNS, right=(2, 3))
+        if not models:
             what = f" with '{wanted}'" if wanted else ""
             hint = "" if listing.all or not listed else "; --all includes models that are not for chat"
             env.stderr.note(f"{where.base_url} offers no model{what}{hint}")

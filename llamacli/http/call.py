@@ -233,8 +233,8 @@ class Call:
         if attempt.was_cut:
             cause = TimeoutError(f"no connection within {attempt.connect_timeout:g} s")
         verb = "lost the connection to" if attempt.connected else "cannot connect to"
-        todo = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
-        failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", todo)
+        hint = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
+        failure = self.error(ExitStatus.NETWORK, f"{verb} {where}: {describe(cause)}", hint)
         if is_permanent(error, cause):
             return failure
         # A name that does not resolve now will not resolve in a minute.
@@ -257,15 +257,15 @@ class Call:
         # The code of an error says more than its words.
         quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
         wait = retry_after(headers, body)
-        exit_status, todo = status_meaning(code, quoted, self.url, self._is_chat, self.request.has_pictures)
+        exit_status, hint = status_meaning(code, quoted, self.url, self._is_chat, self.request.has_pictures)
         if exit_status == ExitStatus.CREDITS and code == 429 and wait is not None:
             # Gemini calls its rate limits a quota too, but says when to come back.
-            exit_status, todo = STATUS_MEANINGS[429]
+            exit_status, hint = STATUS_MEANINGS[429]
         if code == 401:
             origin = self.client.endpoint.key_origin
-            todo = f"check the key from {origin}" if self.client.endpoint.key else origin
+            hint = f"check the key from {origin}" if self.client.endpoint.key else origin
         server_id = headers.get("x-inference-id") or headers.get("x-request-id") or request_id_in(body)
-        failure = self.error(exit_status, what, todo, server_id, code)
+        failure = self.error(exit_status, what, hint, server_id, code)
         if code not in RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:
             return failure
         return Retryable(failure, wait, code)
@@ -283,7 +283,7 @@ class Call:
         return self.request.path == CHAT_PATH
 
     def error(
-        self, status: ExitStatus, what: str, todo: str, server_id: object = None, http_status: int | None = None
+        self, status: ExitStatus, what: str, hint: str, server_id: object = None, http_status: int | None = None
     ) -> LlamaError:
         """Returns an error with the ids to search for in a server's logs."""
         self._reached_server = self._reached_server or self.latest_attempt.connected
@@ -292,7 +292,7 @@ class Call:
             ids = f"request id {server_id or self.request_id}"
             if server_id and server_id != self.request_id and self.stderr.is_verbose:
                 ids += f", sent as {self.request_id}"
-        return LlamaError(status, what, todo, request_id=ids, http_status=http_status)
+        return LlamaError(status, what, hint, request_id=ids, http_status=http_status)
 
     def _show_request(self, request: requests.PreparedRequest) -> None:
         if not self.stderr.is_verbose:

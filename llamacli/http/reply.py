@@ -224,8 +224,8 @@ class Reply(Body):
         words = one_line(self._call.stderr.redacted(words[:MAX_ERROR_BYTES]), 300)
         if not words:
             return self.error("the server sent an error without a message")
-        todo = path_hint(self._call.url) if is_wrong_path(words) else "try again later"
-        return self._call.error(ExitStatus.SERVER, f"the server failed: {words}", todo, server_id)
+        hint = path_hint(self._call.url) if is_wrong_path(words) else "try again later"
+        return self._call.error(ExitStatus.SERVER, f"the server failed: {words}", hint, server_id)
 
     def _not_an_answer(self, start: bytes) -> LlamaError:
         """Returns the error of a body that is neither JSON nor a stream."""

@@ -106,10 +106,10 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def _use_deadline_connections(self, manager: PoolManager) -> None:
         pools = getattr(manager, "pool_classes_by_scheme", {})
-        own: dict[str, Any] = {
+        deadline_pools: dict[str, Any] = {
             scheme: kind if isinstance(kind, partial) else partial(self._pool, kind) for scheme, kind in pools.items()
         }
-        manager.pool_classes_by_scheme = own
+        manager.pool_classes_by_scheme = deadline_pools
 
     def _pool(self, kind: Any, *args: Any, **kwargs: Any) -> Any:
         """Makes a pool of urllib3's, whose connections know this adapter."""

@@ -79,10 +79,10 @@ class Containers:
                 rest = rest[match.end() :]
             elif (match := ITEM.match(rest)) and not RULE.fullmatch(rest):
                 mark = match["mark"]
-                shown = f" {'•' if mark in '-*+' else mark} "
+                label = f" {'•' if mark in '-*+' else mark} "
                 space = len(match["space"].expandtabs(4))
                 offset = len(match["indent"]) + len(mark) + (space if 1 <= space <= 4 else 1)
-                self._items.append(_Item(shown, offset, " " * len(shown)))
+                self._items.append(_Item(label, offset, " " * len(label)))
                 rest = rest[match.end() :] if space <= 4 else rest[match.start("space") + 1 :]
             else:
                 break
