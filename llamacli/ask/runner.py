@@ -84,10 +84,12 @@ class Runner:
             nonlocal policy
             client = connect()
             # After connecting, which goes on while this is imported.
-            from llamacli.http.call import chat
+            from llamacli.http.call import Call
+            from llamacli.http.reply import Reply
 
             policy = policy or RetryPolicy(client.options)
-            with chat(client, request, policy, no_retry) as reply:
+            call = Call(client, request, policy, no_retry)
+            with Reply(call, call.send()) as reply:
                 printer.show(reply)
                 return reply
 

@@ -263,4 +263,4 @@ class Dialogue:
 
 def _load_client() -> None:
     """Imports what the first call needs while the user types."""
-    import llamacli.http.call  # noqa: F401
+    import llamacli.http.reply  # noqa: F401

@@ -308,10 +308,12 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
 
 def _ask_once(client: "Client", request: ChatRequest) -> None:
     """Sends a request, reads the answer. Raises LlamaError without one."""
-    from llamacli.http.call import chat
+    from llamacli.http.call import Call
+    from llamacli.http.reply import Reply
 
     try:
-        with chat(client, request) as reply:
+        call = Call(client, request)
+        with Reply(call, call.send()) as reply:
             for _ in reply:
                 pass
     except LlamaError as error:

@@ -14,6 +14,7 @@ from llamacli.config.settings import CONTEXT_LENGTHS, MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
+from llamacli.http.request import Request
 from llamacli.stdio import table
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.input import Environment
@@ -57,9 +58,12 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         Output(options[OutputFile].output, before=env.stderr.clear_status, note=env.stderr.note) as out,
         open_client(where, options[NetworkOptions], env.stderr) as client,
     ):
-        from llamacli.http.call import get_json
+        from llamacli.http.call import Call
+        from llamacli.http.reply import Reply
 
-        document = get_json(client, "/models")
+        call = Call(client, Request("GET", "/models"))
+        with Reply(call, call.send()) as reply:
+            document = reply.document(reply.blocks())
         listed = models = _models(document)
         # On other servers types mean something else, so nothing is hidden.
         if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):

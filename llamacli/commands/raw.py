@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import encode, json_fault, parse_json
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options, OutputFile, StdinOptions
@@ -126,7 +125,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
                 _print(out, raw.include, *call.error_response)
             raise
         _print(out, raw.include, response, b"")
-        with Reply(call, response, Accumulator()) as reply:
+        with Reply(call, response) as reply:
             _copy_body(reply, out, raw.sse, is_answer=request.path.partition("?")[0].endswith("/completions"))
         out.end()
         out.commit()

@@ -3,18 +3,14 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from llamacli.api import sse
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.json import Json, loads
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.connection.attempt import Attempt
+from llamacli.http.call import BLOCK_BYTES, Call
 from llamacli.http.connection.lean_requests import FAILURES, requests
-from llamacli.http.request import Request
 from llamacli.stdio.escape import one_line
-
-BLOCK_BYTES = 1 << 16
 
 #: Maximum size of a document, and of what precedes an answer.
 MAX_BODY_BYTES = 64 << 20
@@ -31,28 +27,13 @@ LINGER_SECONDS = 5.0
 DRAIN_SECONDS = 0.1
 
 
-if TYPE_CHECKING:
-    # Made only for the type checker: making a Protocol takes as long as importing a small module.
-    from typing import Protocol
-
-    class BodyContext(Protocol):
-        """What reading a body needs to know about its call."""
-
-        request: Request
-        latest_attempt: Attempt
-
-        def connection_error(self, error: BaseException) -> Exception: ...
-
-        def error(self, status: ExitStatus, what: str, hint: str, server_id: object = None) -> LlamaError: ...
-
-
 class Body:
     """The body of a 2xx; the accumulator knows when it is complete."""
 
-    def __init__(self, call: "BodyContext", response: requests.Response, accumulator: Accumulator) -> None:
-        self._context, self.response, self.headers = call, response, response.headers
+    def __init__(self, call: Call, response: requests.Response) -> None:
+        self._call, self.response, self.headers = call, response, response.headers
         #: Receives the chunks and assembles the completion.
-        self.accumulator = accumulator
+        self.accumulator = Accumulator(call.request.choices)
         #: [DONE] has arrived.
         self._is_done = False
         self._is_lingering = self._is_draining = False
@@ -63,7 +44,7 @@ class Body:
     def is_close_delimited(self) -> bool:
         """True if closing the connection ends the body, whole or not."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
-        has_body = self.response.status_code != 204 and self._context.request.method != "HEAD"
+        has_body = self.response.status_code != 204 and self._call.request.method != "HEAD"
         return has_body and not is_framed
 
     def is_stream(self, start: bytes) -> bool:
@@ -100,10 +81,10 @@ class Body:
             except FAILURES as error:
                 if self._is_complete:
                     return
-                raise self._context.connection_error(error) from error
+                raise self._call.connection_error(error) from error
             if not block:
-                if self._context.latest_attempt.was_cut and not self._is_complete:
-                    raise self._context.connection_error(TimeoutError())
+                if self._call.latest_attempt.was_cut and not self._is_complete:
+                    raise self._call.connection_error(TimeoutError())
                 return
             yield block
             self._limit_silence()
@@ -117,10 +98,10 @@ class Body:
             return
         if self._is_done and not self._is_draining:
             self._is_draining = True
-            self._context.latest_attempt.finishing(DRAIN_SECONDS)
+            self._call.latest_attempt.finishing(DRAIN_SECONDS)
         elif not self._is_lingering or self._activity > activity:
             self._is_lingering = True
-            self._context.latest_attempt.finishing(LINGER_SECONDS)
+            self._call.latest_attempt.finishing(LINGER_SECONDS)
 
     def events(self, blocks: Iterator[bytes], needs_answer: bool = True) -> Iterator[list[sse.Event]]:
         """Yields lists of events: for each block, those that it completes.
@@ -185,7 +166,7 @@ class Body:
 
     def error(self, what: str) -> LlamaError:
         """Returns the error of a broken answer."""
-        return self._context.error(ExitStatus.BROKEN, what, "try again with -v")
+        return self._call.error(ExitStatus.BROKEN, what, "try again with -v")
 
     def malformed(self) -> LlamaError:
         """Returns the error of a document that is not JSON."""

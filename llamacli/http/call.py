@@ -6,20 +6,16 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from llamacli import __version__
-from llamacli.api.accumulator import Accumulator
 from llamacli.api.errors import MAX_ERROR_BYTES, error_in, request_id_in
-from llamacli.api.json import Json
 from llamacli.errors import ExitStatus, LlamaError, Stopped
-from llamacli.http.body import BLOCK_BYTES
 from llamacli.http.client import Client
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.http11 import ACCEPT_ENCODING
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
-from llamacli.http.reply import Reply
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
 from llamacli.http.retry import (
     NAME_ERROR_RETRIES,
@@ -33,6 +29,11 @@ from llamacli.http.retry import (
 )
 from llamacli.stdio.escape import one_line
 
+if TYPE_CHECKING:
+    from llamacli.http.usage_log import LoggedReply
+
+#: Bytes of a body to read at once.
+BLOCK_BYTES = 1 << 16
 #: Seconds of silence allowed by default: for a stream (True), and for an answer in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
 #: Seconds to wait for the body of an error.
@@ -90,7 +91,7 @@ class Call:
         """True if there is a usage log."""
         return self.client.usage_log is not None
 
-    def record(self, error: BaseException | None, reply: Reply | None = None) -> None:
+    def record(self, error: BaseException | None, reply: "LoggedReply | None" = None) -> None:
         """Logs the call in the usage log; `error` is what ended it."""
         if self.client.usage_log:
             self.client.usage_log.add_call(self, self.client.endpoint.host, error, reply)
@@ -308,18 +309,3 @@ class Call:
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
         self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")
-
-
-def chat(
-    client: Client, request: ChatRequest, policy: RetryPolicy | None = None, no_retry: Collection[int] = ()
-) -> Reply:
-    """Sends a request; returns the reply, not read yet. Raises LlamaError."""
-    call = Call(client, request, policy, no_retry)
-    return Reply(call, call.send(), Accumulator(request.choices))
-
-
-def get_json(client: Client, path: str) -> Json:
-    """Returns the JSON document at a path. Raises LlamaError."""
-    call = Call(client, Request("GET", path))
-    with Reply(call, call.send(), Accumulator()) as reply:
-        return reply.document(reply.blocks())

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from llamacli.api import sse
-from llamacli.api.accumulator import Accumulator, Increment
+from llamacli.api.accumulator import Increment
 from llamacli.api.completion import unknown_reason
 from llamacli.api.errors import (
     MAX_ERROR_BYTES,
@@ -22,38 +21,17 @@ from llamacli.api.json import JsonObject, loads
 from llamacli.api.messages import unwrap
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.body import Body
+from llamacli.http.call import Call
 from llamacli.http.connection.lean_requests import requests
-from llamacli.http.retry import RetryPolicy, path_hint
+from llamacli.http.retry import path_hint
 from llamacli.stdio.escape import one_line
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    from llamacli.http.body import BodyContext
-    from llamacli.stdio.stderr import Stderr
-
-    class ReplyContext(BodyContext, Protocol):
-        """What a reply needs to know about its call."""
-
-        started: float
-        url: str
-        policy: RetryPolicy
-        stderr: Stderr
-
-        @property
-        def is_logged(self) -> bool: ...
-
-        def clear_status(self) -> None: ...
-
-        def record(self, error: BaseException | None, reply: "Reply | None" = None) -> None: ...
 
 
 class Reply(Body):
     """The body of a 2xx as an answer: iterating reads its chunks."""
 
-    def __init__(self, call: "ReplyContext", response: requests.Response, accumulator: Accumulator) -> None:
-        super().__init__(call, response, accumulator)
-        self._call = call
+    def __init__(self, call: Call, response: requests.Response) -> None:
+        super().__init__(call, response)
         self.started = call.started
         #: When the first and the latest text, and the latest chunk, arrived (monotonic).
         self.first_text = self.last_text = self.last_chunk = call.started

@@ -38,6 +38,9 @@ class Request:
     `stream`: the body asks for a stream, which has a shorter read timeout.
     """
 
+    #: The number of choices that were asked for.
+    choices = 1
+
     def __init__(self, method: str, path: str, body: bytes | None = None, stream: bool = False) -> None:
         self.method, self.path, self.body, self.stream = method, path, body, stream
 
@@ -72,7 +75,6 @@ class ChatRequest(Request):
         super().__init__("POST", CHAT_PATH, encode(parameters), parameters.get("stream") is True)
         self.parameters = parameters
         n = parameters.get("n")
-        #: The number of choices that were asked for.
         self.choices = n if isinstance(n, int) else 1
 
     @property

@@ -18,8 +18,8 @@ from llamacli.http.request import ChatRequest, Request
 from llamacli.stdio.files import append_line, open_log
 
 if TYPE_CHECKING:
+    from llamacli.api.accumulator import Accumulator
     from llamacli.http.connection.lean_requests import requests
-    from llamacli.http.reply import Reply
 
 #: Maximum length of names that others chose, so that a line is written at once.
 MAX_NAME_CHARS = 200
@@ -35,6 +35,15 @@ class LoggedCall(Protocol):
     error_response: "tuple[requests.Response, bytes] | None"
     started: float
     attempts: int
+
+
+class LoggedReply(Protocol):
+    """What the log needs to know of the reply to a call."""
+
+    accumulator: "Accumulator"
+    response: "requests.Response"
+    started: float
+    first_text: float
 
 
 class Record(TypedDict):
@@ -69,7 +78,7 @@ class UsageLog:
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot open the usage log {path}: {error.strerror}") from None
 
-    def add_call(self, call: LoggedCall, host: str, error: BaseException | None, reply: "Reply | None") -> None:
+    def add_call(self, call: LoggedCall, host: str, error: BaseException | None, reply: "LoggedReply | None") -> None:
         """Appends the line of a call that has ended."""
         parameters = _parameters(call.request)
         completion: Completion = reply.accumulator.completion() if reply else {}

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from llamacli.api.accumulator import Accumulator
 from llamacli.api.completion import reported_cost
 from llamacli.ask.answers import AnswerReader
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
@@ -125,7 +124,7 @@ class Worker:
         call = Call(self._batch.client, request, self._policy, request_id=request_id)
         self.request_id = call.request_id
         try:
-            with Reply(call, call.attempt(), Accumulator(request.choices)) as reply:
+            with Reply(call, call.attempt()) as reply:
                 for _ in reply:
                     pass
         finally:
