@@ -88,10 +88,10 @@ def is_wrong_path(words: str) -> bool:
     return bool(re.search(WRONG_PATH_WORDS, words, re.IGNORECASE))
 
 
-def is_failure(value: object) -> bool:
+def is_failure(value: object, depth: int = 9) -> bool:
     """True if the value of an `error` key says that something failed."""
-    if isinstance(value, dict):
-        return any(map(is_failure, value.values()))
+    if isinstance(value, dict) and depth:
+        return any(is_failure(part, depth - 1) for part in value.values())
     return str(value).lower() not in SUCCESS_WORDS if value else False
 
 
