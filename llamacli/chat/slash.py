@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
+from llamacli import PROGRAM
 from llamacli.api.json import encode
 from llamacli.ask import prompt
 from llamacli.ask.options import FormatOptions, OutputOptions, UsageOptions
@@ -164,8 +165,9 @@ def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:
         group, field, is_negated = forms[matches[0]]
         return dialogue.options[group], field, is_negated
     if matches:
-        names = ", ".join(form[2:] for form in matches)
-        raise LlamaError(ExitStatus.USAGE, f"/set: '{name}' could be {names}")
+        from llamacli.cli.suggest import listed
+
+        raise LlamaError(ExitStatus.USAGE, f"/set: '{name}' could be {listed([form[2:] for form in matches])}")
     raise _not_settable(name, wanted)
 
 
@@ -214,6 +216,8 @@ def _unquoted(path: str) -> str:
 
 
 def _save(dialogue: Dialogue, operand: str) -> None:
+    if not operand:
+        raise LlamaError(ExitStatus.USAGE, "/save needs a NAME")
     dialogue.conversation.session.save_as(checked_name(operand, "/save"))
     dialogue.env.stderr.note(f"saved as {operand}")
 
@@ -270,7 +274,23 @@ COMMANDS = {
     "/usage": SlashCommand("", "Print the tokens and cost of this chat.", _usage),
 }
 #: What people type alone on a line, and the command that they mean.
-WORDS = {"exit": "/exit", "quit": "/exit", "?": "/help"}
+WORDS = {"exit": "/exit", "quit": "/exit", "?": "/help", "help": "/help"}
+#: Commands of other chats, and what does the same here.
+SYNONYMS = {
+    "/bye": "/exit",
+    "/history": "/show",
+    "/print": "/show",
+    "/tokens": "/usage",
+    "/cost": "/usage",
+    "/again": "/retry",
+    "/regenerate": "/retry",
+    "/attach": "/file",
+    "/add": "/file",
+    "/role": "/system",
+    "/prompt": "/system",
+    "/load": f"{PROGRAM} chat -S NAME",
+    "/sessions": f"{PROGRAM} sessions",
+}
 
 
 def find_command(name: str) -> SlashCommand:
@@ -279,10 +299,18 @@ def find_command(name: str) -> SlashCommand:
     matches = [names[name]] if name in names else [command for form, command in names.items() if form.startswith(name)]
     if len({id(command) for command in matches}) == 1 and name != "/":
         return matches[0]
-    hint = "to send a message that starts with /, put a space first; /help lists the commands"
+    from llamacli.cli.suggest import closest, listed
+
+    hint = "/help lists the commands; to send it as a message, put a space first"
     if matches:
-        forms = ", ".join(form for form in names if form.startswith(name))
-        raise LlamaError(ExitStatus.USAGE, f"'{name}' could be {forms}", hint)
+        forms = [form for form in names if form.startswith(name)]
+        raise LlamaError(ExitStatus.USAGE, f"'{name}' could be {listed(forms)}", hint)
+    flags = [
+        long for group in SETTABLE for long, _ in _settable(group) if len(name) > 2 and long.startswith(f"--{name[1:]}")
+    ]
+    instead = SYNONYMS.get(name) or (f"/set {flags[0][2:]}" if flags else closest(name, names))
+    if instead:
+        hint = f"did you mean '{instead}'? To send it as a message, put a space first"
     raise LlamaError(ExitStatus.USAGE, f"unknown command '{name}'", hint)
 
 

@@ -44,7 +44,7 @@ class BaseUrlType(ParamType):
             # urlsplit's own text may quote a part of a password.
             raise ValueError("is not a URL: its host or port is malformed") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-            raise ValueError("is not an http:// or https:// URL")
+            raise ValueError("is not an http:// or https:// URL, such as http://localhost:8080/v1")
         if parts.username is not None:
             raise ValueError("contains a user or password: use a key instead, which no flag shows")
         # A backslash, for example, is a part of the host to one library and its end to another.

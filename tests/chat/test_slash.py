@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llamacli.chat.slash import COMMANDS, SYNONYMS
 from tests.support.chat import HALF, Chat, names, said, saved
 from tests.support.fake_api import answer, document, error, text
 from tests.support.world import World
@@ -212,13 +213,13 @@ def test_ways_to_leave(world: World, word: str) -> None:
 
 def test_aliases_prefixes_and_help(world: World) -> None:
     with Chat(world) as chat:
-        for help in "?", "/?", "/h", "/help":
+        for help in "?", "help", "/?", "/h", "/help":
             before = len(chat.shown)
             chat.say(f"{help}\r", "/undo")
             lines = chat.shown[before:].replace("\x1b[?2004l\r", "").split("\r\n")
             assert max(map(len, lines)) < 80, lines
             assert len(lines) < 24
-        chat.say("/e\r", "'/e' could be /exit, /edit; to send a message that starts with /, put a space first")
+        chat.say("/e\r", "'/e' could be /exit or /edit; /help lists the commands; to send it as a message, put a space")
         chat.say("/\r", "llamacli: '/' could be /help")
         for command in "/clear", "/new", "/res":
             chat.say(f"{command}\r", "started a new conversation")
@@ -226,10 +227,26 @@ def test_aliases_prefixes_and_help(world: World) -> None:
     assert not world.api.requests
 
 
+def test_an_unknown_command_gets_the_one_that_was_meant(world: World) -> None:
+    with Chat(world) as chat:
+        for typed, meant in (
+            ("/temp 0.5", "/set temperature"),
+            ("/mdoel x", "/model"),
+            ("/load x", "llamacli chat -S NAME"),
+            *((word, instead) for word, instead in SYNONYMS.items() if word != "/load"),
+        ):
+            chat.say(f"{typed}\r", f"'; did you mean '{meant}'? To send it as a message, put a space first")
+        chat.say("/zzz\r", "unknown command '/zzz'; /help lists the commands; to send it")
+        chat.say("/save\r", "/save needs a NAME")
+        chat.leave()
+    assert not world.api.requests
+    assert not SYNONYMS.keys() & COMMANDS.keys()
+
+
 def test_set_takes_an_equals_sign_and_unique_prefixes(world: World) -> None:
     with Chat(world) as chat:
         chat.say("/set temp 0.5\r", "temperature is 0.5")
-        chat.say("/set top 0.5\r", "'top' could be top-p, top-k, top-logprobs")
+        chat.say("/set top 0.5\r", "'top' could be top-p, top-k or top-logprobs")
         chat.say("/set top_p=.3\r", "top-p is 0.3")
         chat.say("/set stop='THE END'\r", 'stop is ["THE END"]')
         chat.say("/set logit-bias 50=3\r", 'logit-bias is {"50":3}')
