@@ -82,7 +82,7 @@ class Output:
     def json_text(self, text: str) -> None:
         """Writes JSON text; on a terminal with escapes for control codes."""
         if text:
-            self._put(_harmless(text) if self.is_terminal else text)
+            self._put(_json_escaped(text) if self.is_terminal else text)
 
     def verbatim(self, data: bytes) -> None:
         """Writes bytes unchanged; on a terminal as harmless text."""
@@ -106,7 +106,7 @@ class Output:
         try:
             data = text.encode()
         except UnicodeEncodeError:
-            data = _sound(text).encode()
+            data = encodable(text).encode()
         self._put_bytes(data)
 
     def _put_bytes(self, data: bytes) -> None:
@@ -155,10 +155,10 @@ def dump(value: object, indent: int | None = None, for_terminal: bool = False) -
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
-    return _sound(_harmless(text) if for_terminal else text)
+    return encodable(_json_escaped(text) if for_terminal else text)
 
 
-def _sound(text: str) -> str:
+def encodable(text: str) -> str:
     """Returns text for UTF-8; a lone surrogate becomes U+FFFD."""
     try:
         text.encode()
@@ -167,7 +167,7 @@ def _sound(text: str) -> str:
     return text
 
 
-def _harmless(text: str) -> str:
+def _json_escaped(text: str) -> str:
     """Replaces control characters with JSON escapes."""
     return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
 

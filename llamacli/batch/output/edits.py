@@ -16,7 +16,7 @@ from llamacli.batch.output.rows import OrderedPrinter, Row
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.files import AtomicWriter, write_atomically
 from llamacli.stdio.input import display_path
-from llamacli.stdio.output import dump
+from llamacli.stdio.output import dump, encodable
 from llamacli.stdio.stderr import Stderr, write_all
 
 
@@ -190,7 +190,7 @@ class FileEditor:
     def _write(self, item: Item, target: str, text: str, overwrites: bool) -> str | None:
         """Replaces a file, or returns why not. Raises OSError."""
         assert item.file
-        data = _encode(text)
+        data = encodable(text).encode()
         if self._is_in_place and item.file.has_bom:
             data = BOM + data
         with suppress(OSError):
@@ -268,14 +268,6 @@ def _lines(text: str) -> list[str]:
     lines = [line + "\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
     return [*lines, last] if last else lines
-
-
-def _encode(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # Half of a character outside the BMP has no form in UTF-8.
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _with_error(row: Row, status: ExitStatus, message: str) -> Row:
