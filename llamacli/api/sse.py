@@ -119,7 +119,7 @@ class Decoder:
                 # Some gateways put the field in front of an existing one.
                 self._add_data(value[5:].lstrip() if value.startswith("data:") else value)
             else:
-                self._take_line(line, events)
+                self._read_line(line, events)
         return events
 
     def finish(self) -> list[Event]:
@@ -130,7 +130,7 @@ class Decoder:
         self.is_truncated = len(whole) < len(events) or (is_cut and not whole)
         return whole
 
-    def _take_line(self, line: str, events: list[Event]) -> None:
+    def _read_line(self, line: str, events: list[Event]) -> None:
         # A field's name may stand alone, and then its value is empty.
         field, _, value = line.partition(":")
         if field == "event":
@@ -140,7 +140,7 @@ class Decoder:
         elif not field or field in ("id", "retry"):
             pass
         elif self._bare or line.lstrip()[:1] in ("{", "["):
-            self._take_bare(line, events)
+            self._collect_bare(line, events)
         elif re.fullmatch(ERROR_NAME, field):
             self._dispatch(events)
             events.append(Event(value.strip(), "error"))
@@ -151,9 +151,9 @@ class Decoder:
             self._dispatch(events)
             events.append(Event(value.strip()))
         elif not re.match(UNKNOWN_FIELD, line):
-            self._take_stray(line)
+            self._keep_stray(line)
 
-    def _take_bare(self, line: str, events: list[Event]) -> None:
+    def _collect_bare(self, line: str, events: list[Event]) -> None:
         """Collects JSON outside of any field until it is whole."""
         self._bare.append(line)
         self._bare_size += len(line) + 1
@@ -169,13 +169,13 @@ class Decoder:
                 events.append(event)
 
     def _drop_bare(self) -> None:
-        self._take_stray(" ".join(self._bare))
+        self._keep_stray(" ".join(self._bare))
         self._clear_bare()
 
     def _clear_bare(self) -> None:
         self._bare, self._bare_size, self._bare_attempts = [], 0, 0
 
-    def _take_stray(self, text: str) -> None:
+    def _keep_stray(self, text: str) -> None:
         if self._is_done:
             return
         self.stray = f"{self.stray} {text.strip()}".strip()[:MAX_STRAY_CHARS]

@@ -29,7 +29,7 @@ class Repl:
     ) -> None:
         """Raises LlamaError (usage) if there is no terminal."""
         self.env = env
-        self.dialogue = Dialogue(conversation, endpoint, options, env, _take_terminal())
+        self.dialogue = Dialogue(conversation, endpoint, options, env, _attach_terminal())
 
     def run(self, first: Content) -> ExitStatus:
         """Takes the `first` turn, if any, then typed ones until Ctrl-D."""
@@ -112,7 +112,7 @@ class Repl:
             self.dialogue.ask(text)
 
 
-def _take_terminal() -> int:
+def _attach_terminal() -> int:
     """Puts the terminal on descriptors 0 and 1 for readline.
 
     Returns a descriptor for the old stdout.

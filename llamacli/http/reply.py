@@ -86,7 +86,7 @@ class Reply(Body):
             raise self._not_an_answer(start)
         try:
             for increment in increments:
-                self._take_time()
+                self._note_time()
                 yield increment
         except LlamaError as error:
             self._settle_doubt(error)
@@ -102,7 +102,7 @@ class Reply(Body):
             document, self._doubt = self._doubt[0], None
             raise self._server_error(error_message(document), request_id(document)) from error
 
-    def _take_time(self) -> None:
+    def _note_time(self) -> None:
         self.last_chunk = time.monotonic()
         if self.accumulator.growth > self._growth:
             self.last_text = self.last_chunk

@@ -94,14 +94,14 @@ class Stderr:
         What the parts have cut in two waits for the next one: a key, a character, CR LF.
         """
         if prefix:
-            self._put(self._chunks.flush() + self._take_rest())
+            self._put(self._chunks.flush() + self._pop_rest())
         elif text:
-            text = self.redacted(self._take_rest() + self._chunks.feed(text))
+            text = self.redacted(self._pop_rest() + self._chunks.feed(text))
             size = max((_overlap(text, secret) for secret in self._secrets), default=0)
             text, self._rest = text[: len(text) - size], text[len(text) - size :]
         self._put(text, prefix)
 
-    def _take_rest(self) -> str:
+    def _pop_rest(self) -> str:
         rest, self._rest = self._rest, ""
         return rest
 
@@ -138,7 +138,7 @@ class Stderr:
     def clear_status(self) -> None:
         """Ends the spinner and a line of reasoning before an answer."""
         self.spinner.stop()
-        self._put(self._chunks.flush() + self._take_rest())
+        self._put(self._chunks.flush() + self._pop_rest())
         if self._line_is_open:
             self._put("\n")
 
