@@ -1,4 +1,7 @@
-"""Rows in columns: aligned on a terminal, separated by tabs in a pipe."""
+"""Rows in columns: aligned on a terminal, separated by tabs in a pipe.
+
+A module of its own, because only the commands that list something load it.
+"""
 
 from collections.abc import Sequence
 
