@@ -11,8 +11,8 @@ from typing import NoReturn
 import typer
 
 from llamacli import shadowing_hint, signals
-from llamacli.cli import app, resolve
-from llamacli.cli.spec import LoadedOptions, ParsedCall
+from llamacli.cli import app
+from llamacli.cli.spec import LoadedOptions, ParsedCall, load_options
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import Stderr
@@ -51,12 +51,12 @@ def main(arguments: list[str]) -> int:
 def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
     """Loads a call's options and prompt file. Raises LlamaError (usage)."""
     if "prompt_file" not in call.flags and "role" not in call.flags:
-        return resolve.load(call, env)
+        return load_options(call, env)
     from llamacli.ask.options import QUESTION_OPTIONS
     from llamacli.ask.prompt_file import expand
 
     call, settings = expand(call, QUESTION_OPTIONS, env.input)
-    return resolve.load(call, env, settings)
+    return load_options(call, env, settings)
 
 
 def report_internal_error(error: BaseException, stderr: Stderr) -> int:

@@ -16,8 +16,7 @@ from llamacli.ask.runner import Connect, Runner
 from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_id, with_system, without_turn
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, current_login, prune, timestamp
-from llamacli.cli import resolve
-from llamacli.cli.spec import LoadedOptions
+from llamacli.cli.spec import LoadedOptions, apply_options
 from llamacli.cli.table import DisplayOptions
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.endpoint import Endpoint
@@ -251,7 +250,7 @@ class Dialogue:
             self._client = None
         self.options, self.conversation.runner = options, runner
         self.conversation.options = options[SessionOptions]
-        resolve.apply(options[DisplayOptions], self.env)
+        apply_options(options[DisplayOptions], self.env)
 
     def _connected(self) -> "Client":
         """Returns the client, which keeps its connection between turns."""

@@ -16,7 +16,7 @@ from llamacli.chat.conversation import Dialogue
 from llamacli.chat.messages import SavedMessage, message_text, print_transcript, turn_id
 from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, checked_name
-from llamacli.cli.resolve import parse_value
+from llamacli.cli.spec import parse_value
 from llamacli.cli.table import DisplayOptions, Flag, Options, long_name
 from llamacli.cli.types import AtFile, Switch
 from llamacli.config.settings import MODELS

@@ -186,7 +186,7 @@ def _argument(operand: Operand) -> TyperArgument:
 
 
 def _option(flag: FlagSpec) -> TyperOption:
-    # Typer only splits the text: one parser (resolve.load) serves flags and environment alike.
+    # Typer only splits the text: one parser (spec.load_options) serves flags and environment alike.
     return TyperOption(
         param_decls=[flag.field, *flag.flag.param_decls(flag.field)],
         is_flag=isinstance(flag.flag.type, Switch),

@@ -13,8 +13,7 @@ from llamacli.ask.options import UsageOptions
 from llamacli.ask.params import Params
 from llamacli.cli import app
 from llamacli.cli.docs.help import KEYS, OTHER_VARIABLES, variables
-from llamacli.cli.resolve import load_group, parse_value, split_values
-from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups
+from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups, load_group, parse_value, split_values
 from llamacli.cli.suggest import did_you_mean, unknown_action
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
