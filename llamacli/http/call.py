@@ -221,7 +221,7 @@ class Call:
         attempt, limit = self.latest_attempt, self.options.max_time
         attempt.close()
         if attempt.was_cut and limit and self.policy.time_left <= 0:
-            what = f"no complete answer within --max-time {round(limit, 2):g} s"
+            what = f"no complete answer within --max-time {round(limit, 3):g} s"
             return self.error(ExitStatus.BROKEN if attempt.begun else ExitStatus.NETWORK, what, "raise it")
         cause = root_cause(error)
         if attempt.begun:

@@ -72,7 +72,7 @@ class InputReader:
         """Records who reads stdin. Raises LlamaError (usage) if it is read."""
         if self._stdin_taker:
             raise LlamaError(
-                ExitStatus.USAGE, f"stdin was already read for {self._stdin_taker}", f"give {taker} another way"
+                ExitStatus.USAGE, f"stdin was already read for {self._stdin_taker}", f"use a file for {taker}"
             )
         self._stdin_taker = taker
 
