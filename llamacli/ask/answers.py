@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from llamacli.api.completion import find_problem, reported_cost, total_usage
 from llamacli.api.json import Json
-from llamacli.api.messages import Completion, Message, RequestBody, Usage, sorted_choices
-from llamacli.api.reasoning import without_thinking
+from llamacli.api.messages import Completion, Message, RequestBody, Usage, sorted_choices, without_thinking
 from llamacli.ask.options import CacheOptions, FallbackOptions, FormatOptions
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError

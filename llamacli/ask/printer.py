@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from llamacli.api.completion import token_count
-from llamacli.api.reasoning import ThinkingSplitter, split_thinking, without_thinking
+from llamacli.api.messages import ThinkingSplitter, split_thinking, without_thinking
 from llamacli.api.tool_calls import tool_calls
 from llamacli.ask.answers import Answer, AnswerReader, AnyReply
 from llamacli.ask.options import OutputOptions, UsageOptions

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamacli.api.reasoning import ThinkingSplitter, split_thinking
+from llamacli.api.messages import ThinkingSplitter, split_thinking
 from tests.support.batches import rows
 from tests.support.fake_api import answer, completion, delta, document, event, stream, streamed
 from tests.support.world import World
