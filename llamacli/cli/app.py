@@ -162,12 +162,19 @@ def _print_version(ctx: "Context", option: TyperOption, value: bool | None) -> N
 
 def _print_short_help(ctx: "Context", option: TyperOption, value: bool | None) -> None:
     if value:
-        _print(cast("LlamaCommand | LlamaGroup", ctx.command).help_text(short=True))
+        _print(_helped(ctx).help_text(short=True))
 
 
 def _print_help(ctx: "Context", option: TyperOption, value: bool | None) -> None:
     if value:
-        _print(cast("LlamaCommand | LlamaGroup", ctx.command).help_text(short=False))
+        _print(_helped(ctx).help_text(short=False))
+
+
+def _helped(ctx: "Context") -> "LlamaCommand | LlamaGroup":
+    """Returns what to print the help of: in `llamacli -h ask`, that is ask."""
+    found = cast("LlamaCommand | LlamaGroup", ctx.command)
+    name = next((word for word in ctx.obj or () if word in COMMANDS), None) if isinstance(found, LlamaGroup) else None
+    return LlamaCommand(command(name), ()) if name else found
 
 
 def _print(text: str) -> NoReturn:

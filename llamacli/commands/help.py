@@ -9,6 +9,7 @@ from llamacli.stdio.output import Output
 
 DESCRIPTION = "Without a topic, prints what `llamacli --help` does."
 OPTIONS = (DisplayOptions,)
+SURPLUS_HINT = "name one command or topic"
 EXAMPLES = (
     "llamacli help ask",
     "llamacli help exit-codes",

@@ -151,6 +151,15 @@ def test_version_goes_to_stdout(world: World, arguments: list[str]) -> None:
     assert (result.status, result.out, result.err) == (0, f"llamacli {__version__}\n", "")
 
 
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_may_come_before_the_command(world: World, flag: str) -> None:
+    assert world.call(flag, "batch").out == world.call("batch", flag).out
+    assert world.call(flag, "nope").out == world.call(flag).out
+    assert (
+        world.call("help", "config", "set").err == "llamacli: too many arguments for help; name one command or topic\n"
+    )
+
+
 def test_no_command_is_short_help_on_stderr(world: World) -> None:
     result = world.run()
     assert (result.status, result.out) == (2, "")
