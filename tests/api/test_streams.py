@@ -285,7 +285,7 @@ def test_a_chunk_of_only_text_is_added_like_any_other() -> None:
     two = delta("other")
     two["choices"][0]["index"] = 1
     for odd in ((), *((value,) for value in ODD_VALUES), *combinations(ODD_VALUES, 2)):
-        for before in ([], [first], [two, first], [two, {**first, "choices": [DOCUMENT_PART]}]):
+        for before in ([], [first], [two, first], [first, two, {**first, "choices": [DOCUMENT_PART]}]):
             chunks = [*before, text_chunk(*odd), text_chunk()]
             assert accumulated(Accumulator(), chunks) == accumulated(SlowAccumulator(), chunks), odd
 
