@@ -49,8 +49,10 @@ class Body:
 
     def is_stream(self, start: bytes) -> bool:
         """True if a body that starts like this is a stream of events."""
+        if start[:1] in (b"{", b"[", b"<"):
+            return False
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return bool(re.match(SSE_START, start)) or (kind == "text/event-stream" and start[:1] not in (b"{", b"[", b"<"))
+        return kind == "text/event-stream" or re.match(SSE_START, start) is not None
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
         """Reads until it is clear what the body is; returns that, and all."""

@@ -148,7 +148,7 @@ class Body:
         self.version, self.reason, self.headers = raw.version, raw.reason, raw.headers
         coding = raw.headers.get("Content-Encoding", "").strip().lower()
         # Some servers send names that are not codings: `utf-8`, `none`.
-        is_packed = any(name.strip() in CODINGS for name in coding.split(","))
+        is_packed = bool(coding) and any(name.strip() in CODINGS for name in coding.split(","))
         self._unpacker = _Unpacker(coding) if is_packed else None
 
     def read1(self, size: int, decode_content: bool = True) -> bytes:
