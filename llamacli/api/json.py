@@ -40,24 +40,34 @@ def parse_json(text: str) -> object:
     NaN, Infinity and numbers that a double cannot hold are not allowed. Raises
     json.JSONDecodeError if the text is not JSON, ValueError if a number is too big.
     """
-
-    def finite(literal: str) -> float:
-        if math.isinf(number := float(literal)):
-            raise ValueError
-        return number
-
-    def refuse(constant: str) -> NoReturn:
-        raise json.JSONDecodeError(f"{constant} is not JSON", text, text.find(constant))
-
     try:
-        return json.loads(text, parse_float=finite, parse_constant=refuse)
+        return _STRICT_DECODER.decode(text)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except json.JSONDecodeError:
         raise
+    except _NotJson as error:
+        raise json.JSONDecodeError(f"{error} is not JSON", text, text.find(str(error))) from None
     except ValueError:
         # A float that would be infinite, or an integer of thousands of digits.
         raise ValueError("contains a number too big to send") from None
+
+
+class _NotJson(ValueError):
+    """A constant that Python's parser allows and JSON does not: NaN, Infinity."""
+
+
+def _finite(literal: str) -> float:
+    if math.isinf(number := float(literal)):
+        raise ValueError
+    return number
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise _NotJson(constant)
+
+
+_STRICT_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
 def json_fault(error: json.JSONDecodeError) -> str:

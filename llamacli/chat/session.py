@@ -167,22 +167,29 @@ class Session:
 
 def names() -> list[str]:
     """Returns all names, the latest first. Raises LlamaError (usage)."""
+    return list(write_times())
+
+
+def write_times() -> dict[str, float]:
+    """Returns when each session was last written, the latest first.
+
+    Raises LlamaError (usage).
+    """
+    times: dict[str, float] = {}
     try:
-        stored = SESSIONS.names()
+        with os.scandir(SESSIONS.path()) as files:
+            for file in files:
+                name = file.name.removesuffix(SESSIONS.suffix)
+                if name != file.name and re.fullmatch(NAME, name):
+                    # It may have been removed meanwhile.
+                    with suppress(OSError):
+                        if stat.S_ISREG((status := file.stat()).st_mode):
+                            times[name] = status.st_mtime
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return {}
     except OSError as error:
         raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
-    ages = {name: age for name in stored if re.fullmatch(NAME, name) and (age := last_written(name)) is not None}
-    return sorted(ages, key=lambda name: (-ages[name], name))
-
-
-def last_written(name: str) -> float | None:
-    """Returns the time of a session's last write, None without a file."""
-    with suppress(OSError):
-        status = os.stat(SESSIONS.path(name))
-        return status.st_mtime if stat.S_ISREG(status.st_mode) else None
-    return None
+    return dict(sorted(times.items(), key=lambda item: (-item[1], item[0])))
 
 
 #: The names of sessions that the user did not name.
@@ -263,9 +270,9 @@ def latest_name() -> str | None:
     """Returns the last conversation's name in this login session, or None."""
     login = current_login()
     latest, latest_time = None, 0.0
-    for name in names() if login else []:
+    for name, written in write_times().items() if login else ():
         # All that follow are older.
-        if latest and latest_time >= (last_written(name) or 0):
+        if latest and latest_time >= written:
             break
         if (used := _last_used(name, login)) > latest_time:
             latest, latest_time = name, used

@@ -86,7 +86,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _list(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
-    rows = [_row(name, out.is_terminal, env) for name in session.names()]
+    now = time.time()
+    rows = [_row(name, now - written, out.is_terminal, env) for name, written in session.write_times().items()]
     table.print_table(rows, out, COLUMNS, right=(1, 2))
 
 
@@ -131,9 +132,10 @@ def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 
 
 def _rm(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
-    names = words or session.names()
+    names, times = words, session.write_times()
     if (older_than := options[SessionsOptions].older_than) is not None:
-        names = [name for name in names if _age(name) > older_than]
+        latest = time.time() - older_than
+        names = [name for name in words or times if times.get(name, latest) < latest]
         env.stderr.note(f"removing {len(names)} session{'' if len(names) == 1 else 's'}")
     for name in dict.fromkeys(names):
         try:
@@ -172,21 +174,15 @@ def _messages(name: str, env: Environment) -> list[SavedMessage]:
     return Session(name, warn=env.stderr.note).messages()
 
 
-def _row(name: str, is_terminal: bool, env: Environment) -> list[object]:
+def _row(name: str, seconds: float, is_terminal: bool, env: Environment) -> list[object]:
     try:
         questions = [message for message in _messages(name, env) if message["role"] == "user"]
     except LlamaError as error:
         env.stderr.note(str(error))
         return [name, "?", "?", ""]
     words = " ".join(message_text(questions[0]).split()) if questions else ""
-    age = int(_age(name))
+    age = max(0, int(seconds))
     return [name, len(questions), _in_words(age) if is_terminal else age, words[:FIRST_WORDS_LENGTH]]
-
-
-def _age(name: str) -> float:
-    """Returns the seconds since a session was written, 0 if it is gone."""
-    written = session.last_written(name)
-    return 0.0 if written is None else max(0.0, time.time() - written)
 
 
 def _in_words(seconds: int) -> str:

@@ -46,8 +46,7 @@ class StoredFile:
 
     def path(self, name: str | None = None) -> Path:
         """Returns the path of the file or folder, or of a file in it."""
-        path = self.folder.path() / self.name
-        return path if name is None else path / f"{name}{self.suffix}"
+        return Path(self.folder.path(), self.name, *([] if name is None else [f"{name}{self.suffix}"]))
 
     def names(self) -> list[str]:
         """Returns the names of the files in the folder. Raises OSError."""
