@@ -176,15 +176,20 @@ def write_times() -> dict[str, float]:
     Raises LlamaError (usage).
     """
     times: dict[str, float] = {}
+    # There may be thousands.
+    is_session = re.compile(NAME + re.escape(SESSIONS.suffix)).fullmatch
+    end = -len(SESSIONS.suffix)
     try:
         with os.scandir(SESSIONS.path()) as files:
             for file in files:
-                name = file.name.removesuffix(SESSIONS.suffix)
-                if name != file.name and re.fullmatch(NAME, name):
-                    # It may have been removed meanwhile.
-                    with suppress(OSError):
-                        if stat.S_ISREG((status := file.stat()).st_mode):
-                            times[name] = status.st_mtime
+                if is_session(file.name):
+                    try:
+                        status = file.stat()
+                    except OSError:
+                        # It has been removed meanwhile.
+                        continue
+                    if stat.S_ISREG(status.st_mode):
+                        times[file.name[:end]] = status.st_mtime
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -199,8 +204,9 @@ TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
 def prune(keep: int) -> None:
     """Removes the oldest unnamed sessions, except the newest `keep`."""
     with suppress(OSError, LlamaError):
-        for name in [name for name in names() if TIME_NAME.fullmatch(name)][keep:]:
-            os.unlink(SESSIONS.path(name))
+        if sum(map(bool, map(TIME_NAME.fullmatch, SESSIONS.names()))) > keep:
+            for name in list(filter(TIME_NAME.fullmatch, names()))[keep:]:
+                os.unlink(SESSIONS.path(name))
 
 
 def _time_names() -> Iterator[str]:
