@@ -4,7 +4,8 @@ import codecs
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
 from llamacli.api.json import JsonObject, encode, parse_json
 from llamacli.api.messages import Message, is_message
@@ -110,18 +111,20 @@ def _encode_line(entry: SavedMessage) -> bytes:
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-class Lines(NamedTuple):
-    """What a session's file contains."""
+class Lines:
+    """What a session's file contains.
 
-    #: One entry per line, unreadable ones included.
-    entries: list[SavedMessage]
-    #: Where the last complete turn ends, in bytes. What follows was left by a writer that was killed.
-    end: int
-    #: The numbers of the lines that are not messages.
-    unreadable: list[int]
+    `entries`: one per line, unreadable ones included. `end`: where the last complete
+    turn ends, in bytes; what follows was left by a writer that was killed. `unreadable`:
+    the numbers of the lines that are not messages.
+    """
 
+    def __init__(self, entries: list[SavedMessage], end: int, unreadable: list[int]) -> None:
+        self.entries, self.end, self.unreadable = entries, end, unreadable
+
+    @cached_property
     def messages(self) -> list[SavedMessage]:
-        """Returns the readable messages of complete turns."""
+        """The readable messages of complete turns."""
         return complete_turns(self.entries)
 
 

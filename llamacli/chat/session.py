@@ -14,7 +14,15 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from llamacli.chat.messages import SavedMessage, complete_turns, decode_lines, encode_lines, with_system, without_turn
+from llamacli.chat.messages import (
+    Lines,
+    SavedMessage,
+    complete_turns,
+    decode_lines,
+    encode_lines,
+    with_system,
+    without_turn,
+)
 from llamacli.chat.options import NAME, NAME_WORDS
 from llamacli.config.settings import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError
@@ -44,6 +52,8 @@ class Session:
         #: The messages as last read, in case the file is removed.
         self._messages: list[SavedMessage] = []
         self._reported_lines: set[int] = set()
+        #: What the file contained when it was last read, and the same decoded.
+        self._content = b"", decode_lines(b"")
         #: Turns that could not be saved. The conversation continues with them, and each save tries again.
         self._unsaved: list[SavedMessage] = []
         if name is not None and not is_saved:
@@ -90,7 +100,7 @@ class Session:
 
         try:
             with self._changing() as file:
-                lines = decode_lines(file.read() if file else b"")
+                lines = self._decode(file.read() if file else b"")
                 # The file may be new, or was removed since the turn began.
                 entries = changed(lines.entries or self._messages)
                 if file and not lines.entries:
@@ -131,7 +141,7 @@ class Session:
     def _read(self) -> list[SavedMessage]:
         try:
             with open(open_regular(self.path, os.O_RDONLY), "rb") as file:
-                lines = decode_lines(file.read())
+                lines = self._decode(file.read())
         except (FileNotFoundError, NotADirectoryError):
             return self._messages
         except OSError as error:
@@ -139,7 +149,13 @@ class Session:
         if numbers := [number for number in lines.unreadable if number not in self._reported_lines]:
             self._reported_lines.update(numbers)
             self._warn(_unreadable(self.path, numbers))
-        return lines.messages()
+        return lines.messages
+
+    def _decode(self, data: bytes) -> Lines:
+        """Decodes a file. For each turn it is read several times, mostly unchanged."""
+        if data != self._content[0]:
+            self._content = data, decode_lines(data)
+        return self._content[1]
 
     @contextmanager
     def _changing(self) -> Iterator[LockedFile | None]:
