@@ -55,7 +55,7 @@ class Body:
         return kind == "text/event-stream" or re.match(SSE_START, start) is not None
 
     def sniff(self) -> tuple[bytes, Iterator[bytes]]:
-        """Reads until it is clear what the body is; returns that, and all."""
+        """Reads until its kind is clear; returns the start and all blocks."""
         blocks = self.blocks()
         head, size, start = [], 0, b""
         for block in blocks:

@@ -35,7 +35,7 @@ class Stderr:
         self._rest = ""
 
     def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
-        """Sets what the user wants to see; notes so far are shown or not."""
+        """Sets what the user wants to see, then shows the notes so far."""
         self.is_configured, self.is_quiet, self.is_verbose = True, quiet, verbose
         self.wants_color = color
         self.is_colored = self._takes_color and color
@@ -125,7 +125,7 @@ class Stderr:
         return text
 
     def waiting(self, what: str) -> "Spinner":
-        """Returns a spinner, to be started, for what is waited for."""
+        """Returns a spinner for what the program waits for; start it."""
         return self.show_status(Spinner(one_line(what)))
 
     def show_status(self, spinner: "Spinner") -> "Spinner":

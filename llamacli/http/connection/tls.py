@@ -69,7 +69,7 @@ def use(context: Context, connection: Any) -> None:
 
 
 def settings(connection: object) -> tuple[object, ...] | None:
-    """Returns all that affects a handshake, None if names differ."""
+    """Returns all that affects a handshake, None for another urllib3."""
     try:
         return tuple(
             getattr(connection, name) for name in ("cert_reqs", "server_hostname", *TRUST, *OTHER_TRUST_SETTINGS)

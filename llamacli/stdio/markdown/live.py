@@ -106,7 +106,7 @@ class LiveMarkdown:
         self._stops += 1
 
     def _show(self, lines: list[str], region: list[str]) -> None:
-        """Replaces what may be drawn again: by lines, then a new region."""
+        """Draws lines that stay, then a region that may be drawn again."""
         stops = self._stops
         region = region[-max(self._size[1] - 1, 1) :] if terminal.may_draw(self._out.fd) else []
         new = lines + region
