@@ -37,3 +37,14 @@ def test_a_package_has_a_docstring_and_imports_nothing() -> None:
         statements = ast.parse(path.read_text()).body
         assert len(statements) == 1, f"{path} should hold one docstring"
         assert isinstance(statements[0], ast.Expr), f"{path} should hold one docstring"
+
+
+def test_a_folder_and_a_module_can_be_taken_in_at_a_glance() -> None:
+    for folder in {path.parent for path in FILES.values()} - {ROOT / "llamacli"}:
+        entries = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+        assert len(entries) <= 13, f"{folder} has {len(entries)} entries; twelve and __init__.py can be taken in"
+    packages = list(ROOT.glob("llamacli/*/__init__.py"))
+    assert len(packages) <= 9, f"llamacli has {len(packages)} packages; put the new one into another one"
+    for path in FILES.values():
+        lines = path.read_text().count("\n")
+        assert lines <= 400, f"{path} has {lines} lines; give a part of it a module"
