@@ -75,7 +75,7 @@ class BatchRunner:
         self._client: Client | None = None
         if not reader.cache:
             # Fail now, not once per item, if certificates are missing.
-            self._client = connect()
+            self._make_client()
         self.pool: WorkerPool[BatchTask] = WorkerPool(limits.jobs, limiter, self._work, lambda: sink.is_full)
         self.stats = Stats()
         self._lock = threading.Lock()
@@ -89,8 +89,14 @@ class BatchRunner:
     def client(self) -> "Client":
         """The client, made for the first request: stored answers need none."""
         with self._client_lock:
-            self._client = self._client or self._connect()
-            return self._client
+            return self._client or self._make_client()
+
+    def _make_client(self) -> "Client":
+        # Imported once, by one thread, with all that a call needs.
+        import llamacli.http.reply  # noqa: F401
+
+        self._client = self._connect()
+        return self._client
 
     def run(self) -> None:
         """Asks until something ends it, and writes what was received."""
