@@ -31,6 +31,9 @@ MAX_CHARACTERS_PER_TOKEN = 6
 #: Tokens kept for the line that says what was left out.
 MARKER_TOKENS = 20
 
+#: --overflow map needs room for more than this: with less, it would send nearly each word on its own.
+MIN_PART_TOKENS = 32
+
 #: Tokens of a message besides its text.
 MESSAGE_TOKENS = 8
 
@@ -107,6 +110,9 @@ def truncate(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], st
             "\n".join(filter(None, (_marker(part[:first]), part[first:last].rstrip("\n"), _marker(part[last:]))))
         )
     left_out = _count_lines(text[:start]) + _count_lines(text[end:])
+    if start and end < len(text) and "\n" not in text[start - 1 : end]:
+        # What is kept is inside of one line.
+        left_out -= 1
     lengths = f"about {total} tokens (estimated), and {limit} are allowed"
     return kept, f"kept the {side} of the text, left out {left_out} of {_count_lines(text)} lines: it has {lengths}"
 

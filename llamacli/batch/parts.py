@@ -9,7 +9,7 @@ from llamacli.api.json import encode
 from llamacli.api.messages import Content, RequestBody
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import InputOptions, MapOptions, OutputOptions
-from llamacli.ask.overflow import estimate_tokens, split
+from llamacli.ask.overflow import MIN_PART_TOKENS, estimate_tokens, split
 from llamacli.ask.params import Params
 from llamacli.ask.printer import EarlierCalls
 from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
@@ -82,7 +82,12 @@ class PartMapper:
 
     @property
     def _is_too_long(self) -> bool:
-        return self._length > self._limit
+        if self._length <= (limit := self._limit):
+            return False
+        if limit < MIN_PART_TOKENS and self._options[InputOptions].max_input is None:
+            what = "the model's context leaves no room for the parts of a text"
+            raise LlamaError(ExitStatus.USAGE, what, "lower --max-tokens, or pass --max-input")
+        return True
 
     def _contents(self) -> Iterator[Content]:
         return map(self._asked.content, split(self._asked.texts, self._limit))

@@ -109,6 +109,15 @@ def test_the_default_limit_comes_from_the_list_of_models(world: World) -> None:
     assert "and 783 are allowed" in world.call("ask", *tail, "--max-tokens", "200", "Q", stdin=LINES).err
     assert "allowed" in world.call("ask", *tail, "--max-tokens", "200", "-s", "x " * 300, "Q", stdin=LINES).err
     assert "and 8192 are allowed" in world.call("ask", *tail, "-m", "other", "Q", stdin=LINES * 2).err
+    world.api.requests.clear()
+    result = world.call("ask", "--overflow", "map", "--max-tokens", "990", "Q", stdin=LINES)
+    assert (result.status, world.api.requests) == (2, [])
+    assert "leaves no room for the parts of a text; lower --max-tokens, or pass --max-input" in result.err
+
+
+@pytest.mark.parametrize("side", ["head", "middle", "tail"])
+def test_one_line_that_is_too_long_is_one_line(side: str) -> None:
+    assert "left out 1 of 1 lines" in truncate(["w\u00f6rd " * 4000], 200, side)[1]
 
 
 def test_a_context_error_names_the_flag(world: World) -> None:
