@@ -155,6 +155,37 @@ def test_a_rejection_is_the_items_own_if_others_succeed(
     assert [worker._is_own_problem(failure) for _ in counts] == alone
 
 
+def test_successes_count_from_when_the_item_was_first_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six others succeed while each attempt is rejected, in a batch with many other rejections."""
+    failure = Retryable(LlamaError(ExitStatus.RATE, "no"), None, 429)
+    counts, slowed = [0, 1000], [True] * 9 + [False]
+
+    def attempt(*_: object) -> None:
+        counts[0] += 6
+        raise failure
+
+    def throttled(*_: object) -> bool:
+        counts[1] += 1
+        return slowed.pop(0)
+
+    pool = SimpleNamespace(
+        acquire=lambda order: 1.0,
+        counts=lambda: tuple(counts),
+        throttled=throttled,
+        release=lambda: None,
+        sleep=lambda seconds: None,
+    )
+    network = SimpleNamespace(retry=0, retry_max_time=120, max_time=None, request_id=None)
+    stderr = SimpleNamespace(verbose=lambda text: None)
+    batch: Any = SimpleNamespace(network=network, pool=pool, stderr=stderr)
+    worker = Worker(batch, 0, 0)
+    monkeypatch.setattr(worker, "_attempt", attempt)
+    request: Any = None
+    with pytest.raises(LlamaError, match="no"):
+        worker.send(request)
+    assert len(slowed) == 9
+
+
 # Whole batches
 
 
