@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +18,7 @@ from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config import dotenv
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, SETTINGS
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
@@ -265,25 +264,14 @@ def _bare_key(text: str) -> str:
 
 
 def _ask_for_key() -> str:
-    # Ctrl-\\ would leave the terminal without echo.
-    former = signal.signal(signal.SIGQUIT, _stop)
     try:
         typed = terminal.read_hidden("API key (hidden): ")
-    except (EOFError, UnicodeError) as error:
-        what = (
-            "no key was typed"
-            if isinstance(error, EOFError)
-            else "the key contains a character that no key can contain"
-        )
-        raise LlamaError(ExitStatus.KEY, what) from None
-    finally:
-        signal.signal(signal.SIGQUIT, former)
+    except EOFError:
+        raise LlamaError(ExitStatus.KEY, "no key was typed") from None
+    except UnicodeError:
+        raise LlamaError(ExitStatus.KEY, "the key contains a character that no key can contain") from None
     # Terminals bracket pasted text.
     return typed.removeprefix("\x1b[200~").removesuffix("\x1b[201~")
-
-
-def _stop(number: int, frame: object) -> None:
-    raise Stopped(number)
 
 
 def _check(out: Output, options: LoadedOptions, env: Environment) -> None:

@@ -4,8 +4,11 @@ import os
 import signal
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
 from typing import Any
+
+from llamacli.errors import Stopped
 
 
 class _Change:
@@ -137,9 +140,15 @@ def read_hidden(prompt: str) -> str:
         termios.tcsetattr(fd, termios.TCSAFLUSH, hidden)
         os.write(out, prompt.encode())
 
+    def quit(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
     catch_first_stop()
     line = b""
-    with mode(hide, lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)):
+    with ExitStack() as stack:
+        # Ctrl-\\ would leave the terminal without echo.
+        stack.callback(signal.signal, signal.SIGQUIT, signal.signal(signal.SIGQUIT, quit))
+        stack.enter_context(mode(hide, lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)))
         while not line.endswith(b"\n"):
             block = os.read(fd, 4096)
             if not block and not line:
