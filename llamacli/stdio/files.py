@@ -304,4 +304,6 @@ def open_writer(path: str) -> Writer:
     target = os.path.realpath(path)
     if os.path.isdir(target) or path.endswith("/"):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if os.path.islink(target):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     return DirectWriter(path) if is_direct(path) else AtomicWriter(target)
