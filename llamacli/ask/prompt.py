@@ -10,7 +10,7 @@ from llamacli.ask.options import ContextOptions, InputOptions
 from llamacli.ask.params import Params
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.input import Environment, InputReader, display_path
+from llamacli.stdio.input import Environment, InputReader, display_path, split_names
 
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
@@ -176,9 +176,7 @@ def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment
     """Returns the files of --file, then those of --files-from."""
     paths = list(options.file or [])
     if options.files_from is not None:
-        data = inputs.file_bytes(options.files_from, "--files-from")
-        names = data.split(b"\0" if b"\0" in data else b"\n")
-        paths += [os.fsdecode(name) for name in names if name]
+        paths += split_names(inputs.file_bytes(options.files_from, "--files-from"))
     return [attachment(path, inputs) for path in paths]
 
 

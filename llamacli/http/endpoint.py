@@ -177,7 +177,7 @@ def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:
 def _from_file(path: str, origin: str, env: Environment) -> str:
     try:
         # It may be a FIFO: --key-file <(pass show aimlapi).
-        with env.input.waiting(f"waiting for {path}"), open(os.path.expanduser(path), encoding="utf-8") as file:
+        with env.input.waiting(f"waiting for {path}"), open(os.path.expanduser(path), encoding="utf-8-sig") as file:
             # Longer than any key, and perhaps endless.
             return file.read(MAX_KEY_BYTES)
     except (OSError, ValueError) as error:

@@ -127,7 +127,7 @@ class InputReader:
         """Returns a file's text; `-` is stdin. Raises LlamaError (usage)."""
         if is_stdin(path):
             return self.stdin(f"--file {path}")
-        return self.decode(self.file_blocks(path), display_path(path), path)
+        return self.decode(self.file_blocks(path), display_path(path), path).removeprefix("\ufeff")
 
     def file_bytes(self, path: str, taker: str) -> bytes:
         """Returns a file's bytes; `-` is stdin. Raises LlamaError (usage)."""
@@ -167,7 +167,7 @@ class InputReader:
             return media_type, b"".join(blocks)
         if is_stdin(path):
             return self.decode(blocks, "stdin").rstrip("\n")
-        return self.decode(blocks, display_path(path), path)
+        return self.decode(blocks, display_path(path), path).removeprefix("\ufeff")
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
@@ -207,7 +207,7 @@ class InputReader:
         if text.startswith("@@"):
             return self.argument(text[1:], origin)
         path = self.path_of(text, origin)
-        return self.stdin(origin) if is_stdin(path) else self.file(path).rstrip("\n")
+        return self.stdin(origin).removeprefix("\ufeff") if is_stdin(path) else self.file(path).rstrip("\n")
 
     def path_of(self, text: str, origin: str) -> str:
         """Returns the path in `@FILE`. Raises LlamaError (usage)."""
@@ -292,6 +292,16 @@ def is_stdin(path: str) -> bool:
             return False
         path = os.path.normpath(os.path.join(folder, target))
     return False
+
+
+def split_names(data: bytes) -> list[str]:
+    """Returns the names in a list of files, separated by NUL or by newlines."""
+    if b"\0" in data:
+        names = data.split(b"\0")
+    else:
+        # A list from an editor on Windows has CR LF and perhaps a byte order mark.
+        names = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").split(b"\n")
+    return [os.fsdecode(name) for name in names if name]
 
 
 def display_path(path: str) -> str:

@@ -205,16 +205,36 @@ def test_a_prompt_that_is_the_name_of_a_file_gets_a_note(world: World) -> None:
         assert world.call("ask", *arguments).err == ""
 
 
-@pytest.mark.parametrize("names", ["a\nb c\n", "a\0b c\0", "a\n\nb c"])
+@pytest.mark.parametrize("names", ["a\nb c\n", "a\0b c\0", "a\n\nb c", "\ufeffa\r\nb c\r\n"])
 def test_files_from_attaches_the_files_of_a_list(world: World, names: str) -> None:
     (world.cwd / "a").write_text("A")
     (world.cwd / "b c").write_text("B")
-    (world.cwd / "list").write_text(names)
+    (world.cwd / "list").write_text(names, newline="")
     expected = 'Look\n\n<file name="a">\nA\n</file>\n\n<file name="b c">\nB\n</file>'
     assert world.call("ask", "--files-from", "list", "Look", stdin="tail").status == 0
     assert world.api.prompt == f"{expected}\n\ntail"
     assert world.call("ask", "--files-from", "-", "Look", stdin=names).status == 0
     assert world.api.prompt == expected
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("--tools", '[{"type": "function", "function": {"name": "f"}}]'),
+        ("--messages", '[{"role": "user", "content": "x"}]'),
+        ("--schema", '{"type": "object"}'),
+        ("--system", "Be brief."),
+        ("-f", "text"),
+    ],
+)
+def test_a_byte_order_mark_is_not_part_of_a_file(world: World, flag: str, text: str) -> None:
+    (world.cwd / "plain").write_text(text)
+    (world.cwd / "marked").write_text("\ufeff" + text)
+    sign = "" if flag == "-f" else "@"
+    plain, marked = (world.call("ask", "--dry-run", flag, sign + name, "Hi") for name in ("plain", "marked"))
+    assert (marked.status, marked.out.replace("marked", "plain")) == (0, plain.out), marked.err
+    piped = world.call("ask", "--dry-run", flag, sign + "-", "Hi", stdin="\ufeff" + text)
+    assert piped.status == 0, piped.err
 
 
 def test_messages_come_between_system_and_prompt(world: World) -> None:

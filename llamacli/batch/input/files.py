@@ -10,7 +10,7 @@ from typing import BinaryIO
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, SourceFile, Template
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.encoding import check_encoding
-from llamacli.stdio.input import InputReader, display_path, is_stdin
+from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
 
 BLOCK_BYTES = 1 << 16
 
@@ -107,9 +107,7 @@ class FileList:
         return len(self._paths) - self._blank_count
 
     def _read_names(self) -> list[str]:
-        data = self._inputs.stdin_bytes("the names of files")
-        separator = b"\0" if b"\0" in data else b"\n"
-        return [os.fsdecode(name) for name in data.split(separator) if name]
+        return split_names(self._inputs.stdin_bytes("the names of files"))
 
     def check(self, template: Template | None) -> None:
         for field in template.fields if template else ():
