@@ -1,7 +1,10 @@
 """Text that is safe to show on a terminal, or to use in a shell."""
 
 import re
+from functools import lru_cache
 
+#: Spaces and joiners that take no column.
+ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 #: What can control a terminal or disguise text: C0 other than newline and tab, DEL, C1, the bidi controls.
 #: Not compiled here: compiling patterns that a call never uses takes 2 ms.
 DANGEROUS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -17,11 +20,17 @@ def escaped(text: str) -> str:
 
 def width(text: str) -> int:
     """Returns the columns of a text (Unicode Annex 11)."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
+    return len(text) if text.isascii() else sum(map(_char_width, text))
 
-    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+@lru_cache(4096)
+def _char_width(char: str) -> int:
+    from unicodedata import category, east_asian_width
+
+    # Many terminals widen a character by U+FE0F.
+    if char in ZERO_WIDTH or (category(char) in ("Mn", "Me") and char != "\ufe0f"):
+        return 0
+    return 2 if east_asian_width(char) in "WF" else 1
 
 
 def one_line(text: str, limit: int = 600) -> str:

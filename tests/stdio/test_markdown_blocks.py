@@ -1,18 +1,21 @@
 # ruff: noqa: E501 (a row is one line)
 """How each kind of Markdown is shown, and that its cost grows no faster than its length."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llamacli.stdio.markdown.live import LiveMarkdown
 from llamacli.stdio.markdown.renderer import Renderer
 from llamacli.stdio.output import Output
 from tests.stdio.test_markdown import Screen
-from tests.support.fake_api import pieces, text
+from tests.support.fake_api import text
 from tests.support.world import World
 
 STYLE = re.compile("\x1b\\[[0-9;]*m")
@@ -91,6 +94,33 @@ def test_it_looks_the_same_however_it_arrives(name: str, step: int, monkeypatch:
     assert "\n".join(screen.lines) == plain(SHOWN[name][0])
 
 
+WORDS = ["word", "**bold words here**", "*it*", "`code  x`", "[link text](http://a.b/c)", r"\(x_1 + y\)", "$a_1 * b$"]
+WORDS += ["\u65e5\u672c\u8a9e", "\U0001f600", "a_b_c", r"\*", "~~s~~", "x" * 30, "**a *b* c**", "`a | b`", "\n", "  \n"]
+BLOCKS = ["{}", "- {}", "> {}", "# {}", "| a | b |\n|---|---|\n| {} | x |"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(BLOCKS), st.lists(st.sampled_from(WORDS), min_size=1, max_size=40)), max_size=4),
+    st.integers(1, 6),
+    st.sampled_from([20, 40, 80]),
+)
+def test_a_long_text_looks_the_same_however_it_arrives(
+    blocks: list[tuple[str, list[str]]], step: int, columns: int
+) -> None:
+    texts = [block.format(" ".join(words).replace(" \n ", "\n")) for block, words in blocks]
+    texts = [re.sub("\\s*\n\\s*", " ", text) if text[0] == "#" else text for text in texts]
+    source, screen = "\n\n".join(texts), Screen(50)
+    sized, os.get_terminal_size = os.get_terminal_size, lambda *_: os.terminal_size((columns, 50))
+    try:
+        with LiveMarkdown(cast(Output, screen), color=True) as page:
+            for start in range(0, len(source), step):
+                page.write(source[start : start + step])
+    finally:
+        os.get_terminal_size = sized
+    assert "\n".join(screen.lines).strip() == plain(source, columns).strip()
+
+
 def test_code_keeps_its_colors_from_line_to_line() -> None:
     code = 'x = """a\ndef\n"""\ndef f(): # c'
     lines = render(f"```python\n{code}\n```", 80, color=True).splitlines()
@@ -117,22 +147,50 @@ LONG: dict[str, Callable[[int], str]] = {
     "math": lambda size: "$$\n" + many("a_1 + b_2 \\\\\n", size) + "$$",
     "stars": lambda size: "a*b_" * (size // 4),
     "backticks": lambda size: "`a``b " * (size // 6),
+    "a long row": lambda size: "| a | b |\n|---|---|\n| " + many("word# **bold #** ", size),
+    "a long row of cells": lambda size: "| a | b |\n|---|---|\n| " + many("word# | ", size),
+    "more columns than fit": lambda size: f"{'|a' * 90}|\n{'|-' * 90}|\n" + many(f"{'|b' * 90}|\n", size),
+    "a long line of code": lambda size: "```python\n" + many("print('item #'); ", size),
+    "an indented line": lambda size: "    " + many("print('item #'); ", size),
+    "a line of math": lambda size: "$$ " + many("a_# + b_# ", size),
+    "inline math": lambda size: many(r"\(a_# * b\) and $c_#$ ", size),
+    "headings": lambda size: many("## Heading # with **bold** words\n\n", size),
+    "nested items": lambda size: many("- item #\n  - item\n    - `item`\n", size),
+    "links": lambda size: many("[link #](http://example.com/#) and ", size),
+    "all at once": lambda size: many("`c#` **b** [l](u) *i* ", size),
+    "emphasis that never ends": lambda size: many("*a _b **c# ", size),
+    "long emphasis": lambda size: many("**" + "word# " * 60 + "end** ", size),
+    "html": lambda size: many("<div class='c#'><b>text</b></div>", size),
+    "no spaces": lambda size: "abcdefghij" * (size // 10),
+    "no spaces, with marks": lambda size: "abc*def_ghi" * (size // 11),
+    "brackets": lambda size: "[" * size,
+    "quote marks": lambda size: ">" * size,
+    "wide characters": lambda size: "\u65e5\u672c\u8a9e\u3002" * (size // 4),
+    "emoji": lambda size: "\U0001f468\u200d\U0001f469\u200d\U0001f467 " * (size // 6),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", LONG)
-def test_the_cost_grows_with_the_length_and_no_faster(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+#: Calls for a piece of four characters.
+MAX_CALLS = 3000
+
+
+NARROW = ["a table", "nested items", "all at once", "no spaces", "wide characters"]
+
+
+@pytest.mark.parametrize(("name", "columns"), [*((name, 80) for name in LONG), *((name, 20) for name in NARROW)])
+def test_the_cost_grows_with_the_length_and_no_faster(name: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts calls, which a busy machine does not change."""
-    monkeypatch.setattr("os.get_terminal_size", lambda *_: (80, 24))
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: (columns, 24))
     counts = []
-    for size in (4_000, 8_000):
+    for size in (3_000, 6_000):
         count = 0
 
         def profile(*event: Any) -> None:
             nonlocal count
             count += 1
 
-        answer = pieces(LONG[name](size))
+        source = LONG[name](size)
+        answer = [source[start : start + 4] for start in range(0, len(source), 4)]
         with LiveMarkdown(cast(Output, Nowhere()), color=True) as page:
             sys.setprofile(profile)
             for piece in answer:
@@ -140,6 +198,7 @@ def test_the_cost_grows_with_the_length_and_no_faster(name: str, monkeypatch: py
             sys.setprofile(None)
         counts.append(count)
     assert counts[1] <= 2.2 * counts[0]
+    assert counts[1] <= MAX_CALLS * len(answer)
 
 
 class Nowhere:

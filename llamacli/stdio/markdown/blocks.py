@@ -1,11 +1,11 @@
 """Blocks of Markdown that are more than text: lists and quotes, tables, code."""
 
-import copy
 import re
 from typing import Any, NamedTuple
 
 from llamacli.stdio.escape import width
-from llamacli.stdio.markdown.inline import BOLD, FAINT, Piece, parse, styled, width_of, wrap
+from llamacli.stdio.markdown.inline import BOLD, FAINT, Piece, parse, styled
+from llamacli.stdio.markdown.wrap import clone, fit, width_of, wrap
 
 RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})")
 ITEM = re.compile(r"(?P<indent> {0,3})(?P<mark>[-*+]|\d{1,9}[.)])(?P<space>[ \t]+|$)(?=\S|$)")
@@ -147,7 +147,7 @@ class Table:
         self._is_frozen = False
 
     def copy(self) -> "Table":
-        table = copy.copy(self)
+        table = clone(self)
         table._rows, table._drawn = self._rows[:], self._drawn[:]
         return table
 
@@ -167,6 +167,9 @@ class Table:
 
     def preview(self, row: str) -> None:
         """Adds a row that is not finished: the widths stay as they are."""
+        if not self._widths:
+            self._drawn.append([self._prefix + fit(row, self._columns - width_of(self._prefix))])
+            return
         self._rows.append(self._parsed(row))
         self._drawn.append(self._line(self._rows[-1]))
 
@@ -180,7 +183,7 @@ class Table:
     def resize(self, columns: int, rows: int | None) -> None:
         """Adopts a size; without rows nothing is finished early."""
         self._columns, self._limit = columns, None if rows is None else min(rows, MAX_LINES) - 3
-        if not self._is_frozen:
+        if not self._is_frozen or sum(self._widths) > self._room():
             self._measure()
 
     def _parsed(self, row: str, style: str = "") -> list[list[Piece]]:
@@ -190,16 +193,22 @@ class Table:
         texts = [*texts[: count - 1], " | ".join(texts[count - 1 :])] + [""] * (count - len(texts))
         return [parse(text, self._color, style) for text in texts[:count]]
 
+    def _room(self) -> int:
+        """Returns the columns that the cells of a row may take."""
+        return self._columns - width_of(self._prefix) - len(SEPARATOR) * (len(self._aligned) - 1)
+
     def _measure(self) -> None:
         """Finds widths that fit: the widest columns shrink."""
-        room = self._columns - width_of(self._prefix) - len(SEPARATOR) * (len(self._aligned) - 1)
-        widths, limit = self._natural, max(self._natural)
-        while sum(widths) > room and limit:
-            limit -= 1
-            widths = [min(size, limit) for size in self._natural]
-        if not limit:
-            # Too many columns for this terminal.
-            widths = []
+        room = self._room()
+        low, limit = 0, max(self._natural)
+        if sum(self._natural) > room:
+            while limit - low > 1:
+                middle = (low + limit) // 2
+                is_too_wide = sum(min(size, middle) for size in self._natural) > room
+                low, limit = (low, middle) if is_too_wide else (middle, limit)
+            limit = low
+        # Without any there are too many columns for this terminal.
+        widths = [min(size, limit) for size in self._natural] if limit else []
         if widths != self._widths:
             self._widths, self._drawn = widths, []
         self._drawn += [self._line(cells) for cells in self._rows[len(self._drawn) :]]
@@ -207,9 +216,9 @@ class Table:
     def _line(self, cells: list[list[Piece]]) -> list[str]:
         """Returns the lines of a row."""
         if not self._widths:
-            pieces = [piece for cell in cells for piece in (*cell, Piece(" | ", "", -1))][:-1]
-            return [self._prefix + line.text for line in wrap(pieces, max(self._columns - width_of(self._prefix), 1))]
-        columns = [[line.text for line in wrap(cell, size)] for cell, size in zip(cells, self._widths, strict=True)]
+            pieces = [piece for cell in cells for piece in (*cell, Piece(" | ", ""))][:-1]
+            return [self._prefix + line for line in wrap(pieces, max(self._columns - width_of(self._prefix), 1))]
+        columns = [wrap(cell, size) for cell, size in zip(cells, self._widths, strict=True)]
         out = []
         for number in range(max(map(len, columns))):
             parts = [

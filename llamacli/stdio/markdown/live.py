@@ -33,6 +33,8 @@ class LiveMarkdown:
         self._chunks = ChunkJoiner(joins_line_ends=True)
         #: The line that is being written.
         self._line = ""
+        #: What follows on this line without changing what is shown.
+        self._unseen: list[str] = []
         #: The lines above the cursor that may be drawn again.
         self._drawn: list[str] = []
         self._size = (0, 0)
@@ -64,6 +66,9 @@ class LiveMarkdown:
         """Adds text to the answer and shows it."""
         if text := self._chunks.feed(text):
             self._has_text = True
+            if self._unseen and "\n" not in text:
+                self._unseen.append(escaped(text))
+                return
             lines = self._finish_lines(text)
             self._show(lines, self._resized().preview(self._line) if self._out.is_terminal else [])
 
@@ -74,9 +79,10 @@ class LiveMarkdown:
     def _finish_lines(self, text: str) -> list[str]:
         """Takes in text and returns the lines that it finishes."""
         renderer = self._resized()
-        *lines, self._line = (self._line + escaped(text)).split("\n")
+        *lines, self._line = "".join((self._line, *self._unseen, escaped(text))).split("\n")
         out = [line for source in lines for line in renderer.feed(source)]
         done, self._line = renderer.split(self._line)
+        self._unseen = [""] if renderer.is_settled(self._line) else []
         return out + done
 
     def _resized(self) -> Renderer:

@@ -6,19 +6,22 @@ its length and no faster. Code stands at the left margin exactly as it was writt
 be copied.
 """
 
-import copy
 import re
 
 from llamacli.stdio.markdown.blocks import ITEM, QUOTE, RULE, Containers, Highlighter, Table, is_table
-from llamacli.stdio.markdown.inline import BOLD, FAINT, UNDERLINED, fit, open_at, parse, styled, width_of, wrap
+from llamacli.stdio.markdown.inline import BOLD, FAINT, LONG_CHARS, UNDERLINED, cut_at, parse, styled
+from llamacli.stdio.markdown.wrap import Paragraph, clone, fit, width_of, wrap
 
 FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}(?!.*`)|~{3,})\s*(?P<language>[^\s`{]*)")
 HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 SETEXT = re.compile(r" {0,3}(=+|-{3,})[ \t]*")
 MATH = re.compile(r" {0,3}(?P<open>\$\$|\\\[|\\begin\{(?P<name>[^}]*)\})")
-#: A paragraph that is longer is finished in parts.
-LONG_CHARS = 1200
-CACHE_ENTRIES = 4
+#: A line that consists of these may be a rule, and is not known before its end.
+RULE_CHARS = "-=_*+#:|> \t"
+#: A longer line is taken in before its end.
+LINE_CHARS = 40
+#: Code and table rows that are longer are not shown before their end: what fits on the screen is.
+MAX_PREVIEW_CHARS = 400
 
 
 class Renderer:
@@ -32,9 +35,8 @@ class Renderer:
     def __init__(self, columns: int, color: bool, rows: int | None = None) -> None:
         self.columns, self._color, self._rows = columns, color, rows
         self._containers = Containers()
-        #: The source of a paragraph that may continue, and how its first and its other lines begin.
-        self._text: str | None = None
-        self._prefix = self._rest = ""
+        #: The paragraph that may continue.
+        self._paragraph: Paragraph | None = None
         self._table: Table | None = None
         #: What ends the code or math that is being read, None outside of it.
         self._fence: re.Pattern[str] | None = None
@@ -43,16 +45,15 @@ class Renderer:
         self._highlighter: Highlighter | None = None
         self._needs_gap = self._is_blank = self._is_preview = False
         self._is_empty = True
-        #: Paragraphs as they were drawn last: each is drawn several times before it is finished.
-        self._cache: dict[tuple[str, str, str, str, int], list[str]] = {}
-        #: The next line continues the paragraph, whatever it looks like.
-        self._is_continued = False
+        #: What joins the next line to the paragraph, whatever it looks like.
+        self._joint: str | None = None
 
     def feed(self, line: str) -> list[str]:
         """Takes a line of the source and returns the finished lines."""
-        if self._is_continued:
-            self._is_continued = False
-            return self._add_text(line, " ")
+        if self._joint is not None and self._paragraph:
+            joint, self._joint = self._joint, None
+            return self._add_text(line, joint)
+        self._joint = None
         out: list[str] = []
         depth, rest = self._containers.inside(line)
         if self._fence:
@@ -70,35 +71,38 @@ class Renderer:
             self._is_blank = True
             return out
         is_lazy = depth < self._containers.depth
-        if self._text is not None and not _begins_block(rest) and (is_lazy or not self._ends_paragraph(rest)):
+        if self._paragraph and not _begins_block(rest) and (is_lazy or not self._ends_paragraph(rest)):
             return self._add_text(rest.strip(" \t") if not rest.endswith("  ") else rest.lstrip(" \t"))
         if self._table and not is_lazy and "|" in rest and not _begins_block(rest):
             if self._is_preview:
                 self._table.preview(rest[: 2 * self.columns])
                 return []
             return self._table.add(rest)
-        if self._text is not None and not is_lazy and (match := SETEXT.fullmatch(rest)):
-            text, self._text = self._text, None
-            return self._heading(text, 1 if match[1][0] == "=" else 2)
-        if self._text is not None and not is_lazy and self._is_table(rest):
-            self._text, _, head = self._text.rpartition("\n")
-            if self._text:
-                out = self._flush() + self._gap()
-            self._table = Table(
-                head, rest, self._prefix or self._containers.take_prefixes(self.columns)[1], self._color
-            )
+        if (paragraph := self._paragraph) and not is_lazy and (match := SETEXT.fullmatch(rest)):
+            if paragraph.whole is None:
+                # It is too long for a heading.
+                return self._flush()
+            self._paragraph = None
+            return self._heading(paragraph.whole, paragraph.prefix, paragraph.rest, 1 if match[1][0] == "=" else 2)
+        if (paragraph := self._paragraph) and not is_lazy and self._is_table(rest):
+            head, prefix = paragraph.head(), paragraph.prefix
+            if paragraph.drop_head():
+                out, prefix = self._flush() + self._gap(), self._containers.take_prefixes(self.columns)[1]
+            self._table = Table(head, rest, prefix, self._color)
             self._table.resize(self.columns, self._rows)
-            self._text = None
+            self._paragraph = None
             return out
         out += self._flush() + self._leave(depth)
         return out + self._begin(self._containers.open(rest))
 
     def preview(self, line: str) -> list[str]:
         """Returns the lines that would follow if the text ended here."""
-        last = copy.copy(self)
+        last = clone(self)
         last._containers, last._is_preview, last._highlighter = self._containers.copy(), True, None
         if self._table:
             last._table = self._table.copy()
+        if self._paragraph:
+            last._paragraph = self._paragraph.copy()
         return (last.feed(line) if line else []) + last._flush()
 
     def finish(self) -> list[str]:
@@ -110,16 +114,39 @@ class Renderer:
         self.columns, self._rows = columns, rows
         if self._table:
             self._table.resize(columns, rows)
+        if self._paragraph:
+            self._paragraph.resize(columns)
+
+    def is_settled(self, line: str) -> bool:
+        """Returns True if nothing that follows on this long line can change what is shown."""
+        if len(line) <= max(MAX_PREVIEW_CHARS, 2 * self.columns) or self._joint is not None:
+            return False
+        return bool(self._fence) or (self._table and "|" in line) or self._is_verbatim(line)
 
     def split(self, line: str) -> tuple[list[str], str]:
         """Takes the start of a long line; returns lines, and what is left."""
-        limit = LONG_CHARS if line.lstrip(" >")[:1] in ("|", "#") else self.columns
-        place = line.rfind(" ")
-        if len(line) <= limit or self._fence or self._table or place < limit // 2:
+        if len(line) <= LINE_CHARS or self._fence or (self._joint is None and self._must_be_whole(line)):
             return [], line
-        out = self.feed(line[:place].rstrip())
-        self._is_continued = self._text is not None
-        return out, line[place + 1 :]
+        place = line.rfind(" ")
+        if place < LINE_CHARS // 2:
+            place = cut_at(line) - 1
+        start, rest = line[: place + 1].rstrip(" "), line[place + 1 :]
+        joint = " " * (place + 1 - len(start))
+        out = self.feed(start)
+        self._joint = joint if self._paragraph else None
+        return out, rest
+
+    def _must_be_whole(self, line: str) -> bool:
+        """Returns True if what a line is can be known only at its end."""
+        start = line.lstrip(" >\t")
+        limit = LONG_CHARS if start[:1] in ("|", "#") or not line.strip(RULE_CHARS) else LINE_CHARS
+        is_row = self._table and ("|" in line or len(line) < MAX_PREVIEW_CHARS)
+        return len(line) <= limit or bool(is_row) or self._is_verbatim(line)
+
+    def _is_verbatim(self, line: str) -> bool:
+        """Returns True if a line begins math or is code, by its indentation."""
+        is_code = line.startswith("    ") and not self._containers.depth and not self._paragraph
+        return is_code or bool(MATH.match(line))
 
     # Blocks
 
@@ -144,8 +171,7 @@ class Renderer:
             return out
         if match := HEADING.fullmatch(rest):
             out = self._gap()
-            self._prefix, self._rest = self._containers.take_prefixes(self.columns)
-            return out + self._heading(match[2] or "", len(match[1]))
+            return out + self._heading(match[2] or "", *self._containers.take_prefixes(self.columns), len(match[1]))
         if RULE.fullmatch(rest):
             prefix, _ = self._containers.take_prefixes(self.columns)
             out = [*self._gap(), prefix + styled("─" * max(self.columns - width_of(prefix), 1), FAINT)]
@@ -154,54 +180,32 @@ class Renderer:
         if rest.startswith("    ") and not self._containers.depth:
             return [*self._gap(is_tight=True), *self._verbatim(rest)]
         out = self._gap(is_tight=True)
-        self._prefix, self._rest = self._containers.take_prefixes(self.columns)
-        self._text = ""
+        self._paragraph = Paragraph(*self._containers.take_prefixes(self.columns), self.columns, self._color)
         return out + self._add_text(rest.lstrip(" \t"))
 
-    def _heading(self, text: str, level: int) -> list[str]:
-        out = self._wrapped(text, self._prefix, self._rest, f"{BOLD};{UNDERLINED}" if level == 1 else BOLD)
-        self._prefix = ""
+    def _heading(self, text: str, prefix: str, rest: str, level: int) -> list[str]:
+        style = f"{BOLD};{UNDERLINED}" if level == 1 else BOLD
+        room = max(self.columns - max(width_of(prefix), width_of(rest)), 1)
+        lines = wrap(parse(text.rstrip(), self._color, style), room)
         self._needs_gap = True
-        return out
+        return [(rest if number else prefix) + line for number, line in enumerate(lines)]
 
     def _add_text(self, text: str, joint: str = "\n") -> list[str]:
         """Adds to the paragraph; returns the lines that are finished."""
-        self._text = f"{self._text}{joint}{text}" if self._text else text
-        if self._is_preview or len(self._text) < 2 * self.columns or self._rows is None:
-            return []
-        lines = wrap(parse(self._text, self._color), max(self.columns - width_of(self._rest), 1))
-        end = len(self._text) if len(self._text) > LONG_CHARS else open_at(self._text)
-        # The head of a table is the last line of a paragraph.
-        end = min(end, len(self._text.rpartition("\n")[0]) if "|" in text else end)
-        last = next((n for n in range(len(lines) - 1, 0, -1) if 0 < lines[n].start <= end), 0)
-        if not last and len(self._text) > LONG_CHARS:
-            last = len(lines)
-        done = [(self._rest if n else self._prefix) + line.text for n, line in enumerate(lines[:last])]
-        if done:
-            self._prefix = self._rest
-            self._text = self._text[lines[last].start :] if last < len(lines) else ""
-        return done
+        assert self._paragraph
+        self._paragraph.add(text, joint)
+        return [] if self._is_preview else self._paragraph.take()
 
     def _flush(self) -> list[str]:
         """Finishes the paragraph or the table."""
         out: list[str] = []
-        if self._text:
-            out = self._wrapped(self._text, self._prefix, self._rest)
+        if self._paragraph:
+            out = self._paragraph.finish()
         if self._table:
             out = self._table.finish()
             self._needs_gap = True
-        self._text, self._table, self._prefix = None, None, ""
+        self._paragraph, self._table = None, None
         return out
-
-    def _wrapped(self, text: str, prefix: str, rest: str, style: str = "") -> list[str]:
-        key = (text, prefix, rest, style, self.columns)
-        if key not in self._cache:
-            if len(self._cache) > CACHE_ENTRIES:
-                self._cache.clear()
-            room = max(self.columns - max(width_of(prefix), width_of(rest)), 1)
-            lines = wrap(parse(text.rstrip(), self._color, style), room)
-            self._cache[key] = [(rest if number else prefix) + line.text for number, line in enumerate(lines)]
-        return self._cache[key]
 
     # Code and math
 
@@ -253,7 +257,7 @@ class Renderer:
 
     def _is_table(self, rule: str) -> bool:
         """True if a rule makes the paragraph's last line a table head."""
-        return is_table((self._text or "").rpartition("\n")[2], rule)
+        return self._paragraph is not None and is_table(self._paragraph.head(), rule)
 
 
 def _begins_block(rest: str) -> bool:
