@@ -53,7 +53,7 @@ def _wake(read_end: int, thread: int) -> None:
 
 
 def _stop_later(ignored: "sys.UnraisableHookArgs") -> None:
-    """Sends a signal again if Python ignored it, in an import, say."""
+    """Sends a signal again if Python ignored it, as it may in an import."""
     if not isinstance(ignored.exc_value, Stopped):
         sys.__unraisablehook__(ignored)
         return

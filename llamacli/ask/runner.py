@@ -83,7 +83,7 @@ class Runner:
         def send(request: ChatRequest, no_retry: Collection[int]) -> "Reply":
             nonlocal policy
             client = connect()
-            # After connecting, which goes on while this is imported.
+            # Imported after connecting has begun, which continues meanwhile.
             from llamacli.http.call import Call
             from llamacli.http.reply import Reply
 

@@ -215,7 +215,7 @@ class BatchRunner:
             self._row_count += 1
             self.stats.add_row(row)
         if row["error"] and row["error"]["status"] == ExitStatus.OUTPUT:
-            # A full disk, say: the next file could not be written either.
+            # The disk may be full: the next file could not be written either.
             self.stop(LlamaError(ExitStatus.OUTPUT, row["error"]["message"]))
         elif row["error"] and self.limits.fail_fast:
             what = f"item {task.item.index} failed: {row['error']['message']}"

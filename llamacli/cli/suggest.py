@@ -11,7 +11,7 @@ from llamacli.errors import ExitStatus, LlamaError
 
 #: How similar two words must be, from 0 to 1, for one to be suggested for the other.
 SIMILARITY = 0.8
-#: The same for names, of which there are few, and which are mistyped rather than taken from another tool.
+#: The same for names. There are few of them, and they are mistyped rather than taken from another tool.
 NAME_SIMILARITY = 0.6
 _NO_KEY_FLAG = f"keys are never flags; store yours with '{PROGRAM} config set-key', or use --key-file FILE"
 _PROMPT = "the prompt needs no option: write it as it is"

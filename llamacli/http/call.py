@@ -178,7 +178,7 @@ class Call:
         except FAILURES as error:
             raise self.connection_error(error) from error
         except Stopped:
-            # Lets the server stop, even if the program goes on.
+            # Lets the server stop, even if the program continues.
             self.latest_attempt.close()
             raise
         self.latest_attempt.begun = True
