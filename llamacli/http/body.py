@@ -89,7 +89,11 @@ class Body:
                     raise self._call.connection_error(TimeoutError())
                 return
             yield block
-            self._limit_silence()
+            try:
+                self._limit_silence()
+            except RuntimeError:
+                # Not enough memory for the thread of the timer: a complete answer is not worth an error.
+                return
 
     def _limit_silence(self) -> None:
         """Once the answer is complete, waits only while more data comes."""
