@@ -88,8 +88,11 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if options[ConfigOptions].all and action != "show":
         raise LlamaError(ExitStatus.USAGE, "--all is for 'config show'")
     if action in ("show", "set-key", "check") and name:
-        hint = KEY_HINT if action == "set-key" else ""
-        raise LlamaError(ExitStatus.USAGE, f"'config {action}' takes no NAME", hint)
+        hints = {
+            "set-key": KEY_HINT.removeprefix(f"{PROGRAM} config "),
+            "show": f"for one setting: {PROGRAM} config show --all | grep -i NAME",
+        }
+        raise LlamaError(ExitStatus.USAGE, f"'config {action}' takes no argument", hints.get(action, ""))
     if action == "unset" and (not name or values):
         raise LlamaError(ExitStatus.USAGE, "'config unset' needs one NAME", "'llamacli config' lists what is set")
     if action == "set" and (not name or not values):

@@ -72,7 +72,7 @@ def test_every_setting_can_be_set_and_unset(world: World, variable: str) -> None
         (["set"], "'config set' needs a NAME and a VALUE"),
         (["unset"], "'config unset' needs one NAME"),
         (["unset", "model", "x"], "'config unset' needs one NAME"),
-        (["show", "model"], "'config show' takes no NAME"),
+        (["show", "model"], "'config show' takes no argument"),
         (["check", "--all"], "--all is for 'config show'"),
     ],
 )
