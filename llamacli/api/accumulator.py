@@ -15,7 +15,7 @@ from llamacli.api.messages import (
     to_parts,
     unwrap,
 )
-from llamacli.api.tool_calls import add_to_call, find_call, has_api_form, merge, to_tool_calls
+from llamacli.api.tool_calls import add_to_call, find_call, has_api_form, merge, other_parts, to_tool_calls
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
@@ -253,7 +253,7 @@ class _PartialChoice:
                         self.error = value
             elif key == "content" and value is not None:
                 parts = to_parts(value)
-                texts = {key: joined_text(parts), "reasoning_content": joined_reasoning(parts)}
+                texts = {key: joined_text(parts), "reasoning_content": joined_reasoning(parts), **other_parts(parts)}
                 self._add_delta({name: text for name, text in texts.items() if text or name == key})
             elif key == "tool_calls":
                 self._add_tool_calls(value and to_tool_calls(value))

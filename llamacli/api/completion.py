@@ -150,6 +150,8 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
             return LlamaError(CUT, what, "try again, or pass --allow-truncated")
         what = f"the answer was cut at the token limit{where}"
         return LlamaError(CUT, what, "raise --max-tokens, or pass --allow-truncated")
+    if not all(map(_has_named_calls, choices)):
+        return LlamaError(ExitStatus.BROKEN, "the server sent a tool call without a name", "try again")
     if any(map(_has_only_reasoning, choices)):
         what = "the model sent its reasoning but no answer"
         return LlamaError(ExitStatus.BROKEN, what, "try again, or see it with --reasoning")
@@ -164,12 +166,22 @@ def _has_answer(choice: Choice) -> bool:
     return bool((joined_text(content) if isinstance(content, list) else content) or tool_calls(message))
 
 
+def _has_named_calls(choice: Choice) -> bool:
+    calls = (choice.get("message") or {}).get("tool_calls")
+    return not calls or all(call["name"] for call in tool_calls({"tool_calls": calls}))
+
+
 def _has_only_reasoning(choice: Choice) -> bool:
     message: JsonObject = dict(choice.get("message") or {})
     content = message.get("content")
-    reasoning = any(map(message.get, REASONING_KEYS)) or (isinstance(content, list) and joined_reasoning(content))
+    reasoning = any(map(message.get, (*REASONING_KEYS, *OTHER_REASONING_KEYS))) or (
+        isinstance(content, list) and joined_reasoning(content)
+    )
     return bool(reasoning) and not _has_answer(choice)
 
+
+#: Keys under which reasoning is not shown, but shows that there was some.
+OTHER_REASONING_KEYS = ("reasoning_details", "thinking", "analysis")
 
 USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 

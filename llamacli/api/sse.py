@@ -32,6 +32,10 @@ ERROR_TEXT = r"(?i)\W*(error|exception|fatal)\b"
 UNKNOWN_FIELD = r"[\w.-]+:"
 
 
+#: Names of empty events that mark the end.
+DONE_NAMES = ("done", "end", "complete", "completed")
+
+
 class Event(NamedTuple):
     data: str
     name: str = ""
@@ -54,6 +58,8 @@ class Event(NamedTuple):
     @property
     def is_done(self) -> bool:
         """True if the event marks the end: [DONE] or a variant."""
+        if self.name in DONE_NAMES and self.is_ping:
+            return True
         return len(self.data) < 20 and self.data.strip(" \t[](){}<>\"'").lower() == "done"
 
     @property

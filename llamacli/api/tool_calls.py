@@ -36,7 +36,25 @@ def has_api_form(choice: JsonObject) -> bool:
     message = choice.get("message")
     if not isinstance(message, dict) or not is_message({**message, "role": "assistant"}):
         return False
+    content = message.get("content")
+    if isinstance(content, list) and any(other_parts(content).values()):
+        return False
     return all(to_tool_call(call) is call for call in message.get("tool_calls") or ())
+
+
+def other_parts(parts: list[JsonObject]) -> JsonObject:
+    """Returns the refusal and the tool calls that Anthropic and others send as parts of the content."""
+    refusal = "".join(str(part.get("refusal") or "") for part in parts if part.get("type") == "refusal")
+    calls = [
+        {
+            "id": part.get("id"),
+            "type": "function",
+            "function": {"name": part.get("name"), "arguments": part.get("input")},
+        }
+        for part in parts
+        if part.get("type") == "tool_use"
+    ]
+    return {"refusal": refusal, "tool_calls": calls}
 
 
 def to_tool_calls(value: Json) -> list[JsonObject]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llamacli.api.accumulator import Accumulator
+from llamacli.api.completion import find_problem
 from llamacli.api.tool_calls import tool_calls
 from tests.support.fake_api import delta
 
@@ -136,6 +137,24 @@ def test_calls_in_another_place_are_kept_in_the_form_of_the_api(key: str, calls:
     message = accumulator.completion()["choices"][0]["message"]
     assert tool_calls(message) == [call("f", ONE)]
     assert message["tool_calls"][0]["function"]["name"] == "f"
+
+
+def test_calls_among_the_parts_of_the_content_are_calls() -> None:
+    content = [{"type": "text", "text": "Look:"}, {"type": "tool_use", "id": "c", "name": "f", "input": ONE}]
+    accumulator = Accumulator()
+    accumulator.add({"choices": [{"message": {"content": content}, "finish_reason": "tool_use"}]})
+    message = accumulator.completion()["choices"][0]["message"]
+    assert (message["content"], tool_calls(message)) == ("Look:", [call("f", ONE)])
+
+
+@pytest.mark.parametrize("text", [None, "some text"])
+def test_a_call_without_a_name_is_a_broken_answer(text: str | None) -> None:
+    accumulator = Accumulator()
+    accumulator.add(delta(text, tool_calls=[part(None, "{}", index=0, id="c")]))
+    accumulator.add(delta(finish="tool_calls"))
+    problem = find_problem(accumulator.completion())
+    assert problem
+    assert (problem.status, problem.message) == (9, "the server sent a tool call without a name")
 
 
 def test_repeated_names_take_time_in_proportion_to_their_number() -> None:

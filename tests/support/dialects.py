@@ -161,6 +161,8 @@ STREAMS: dict[str, Dialect] = {
     "two events run together": broken(SO_FAR, b'data: {"id":"x","objdata: {}\n\n', STOP, words="malformed", raw=0),
     "a list of chunks": whole([*HELLO, STOP], DONE),
     # The end of a stream
+    "done as a name": whole(*HELLO, b"event: done\ndata: {}\n\n"),
+    "end as a name": whole(*HELLO, b"event: end\ndata:\n\n"),
     "done in quotes": whole(*HELLO, STOP, b'data: "[DONE]"\n\n'),
     "done without brackets": whole(*HELLO, STOP, b"data: DONE\n\n"),
     "done in small letters": whole(*HELLO, STOP, b"data: [done]\n\n"),
@@ -242,6 +244,12 @@ STREAMS: dict[str, Dialect] = {
     ),
     "completions cut off": broken({"choices": [{"index": 0, "text": "so far"}]}),
     "chunks in an envelope": whole(*({"code": 0, "message": "ok", "data": chunk} for chunk in (*HELLO, STOP))),
+    "a refusal in parts": broken(
+        parts({"type": "text", "text": "so far"}, {"type": "refusal", "refusal": "No."}), STOP, DONE, status=11, raw=0
+    ),
+    "reasoning under another key": broken(
+        delta("", reasoning_details=[{"text": "42"}]), STOP, text="", words="reasoning but no answer", raw=0
+    ),
     "an index in words": whole(*({"choices": [{**chunk["choices"][0], "index": "0"}]} for chunk in (*HELLO, STOP))),
 }
 
