@@ -6,6 +6,9 @@ import threading
 
 import pytest
 
+from llamacli.batch.output.rows import OrderedPrinter
+from llamacli.stdio.output import Output
+from llamacli.stdio.stderr import Stderr
 from tests.support.batches import asked, contents, errors, rows, start, until
 from tests.support.fake_api import (
     KEY,
@@ -238,3 +241,13 @@ def test_a_compressed_answer_is_read_in_a_stream_and_whole(world: World, is_chun
         # A stream is whole with its [DONE].
         status = None if flags else 9
         assert [error and error[0] for error in errors(world.call("batch", *flags, stdin="a\n"))] == [status]
+
+
+def test_answers_that_wait_for_an_earlier_one_are_limited_even_if_they_are_empty() -> None:
+    with Output("/dev/null") as out:
+        printer = OrderedPrinter(out, Stderr(), is_ordered=True)
+        for order in range(1, 50_000):
+            printer.put(order, "")
+        assert printer.is_full
+        printer.put(0, "")
+        assert not printer.is_full

@@ -155,6 +155,17 @@ def test_a_rejection_is_the_items_own_if_others_succeed(
     assert [worker._is_own_problem(failure) for _ in counts] == alone
 
 
+def test_a_probe_comes_after_as_many_successes_as_its_rounds_ask_for() -> None:
+    limiter = Limiter(8)
+    assert limiter.throttled(3, 0.0, 1.0, None)
+    # 3 calls at once, and 16 rounds of them: 4 at first, times 4 after a rejection.
+    for _ in range(47):
+        limiter.succeeded()
+    assert limiter.limit == 3
+    limiter.succeeded()
+    assert limiter.limit == 4
+
+
 def test_successes_count_from_when_the_item_was_first_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six others succeed while each attempt is rejected, in a batch with many other rejections."""
     failure = Retryable(LlamaError(ExitStatus.RATE, "no"), None, 429)

@@ -180,7 +180,8 @@ def test_whatever_is_in_a_session(world: World, seed: int) -> None:
             ("chat", "-S", "fuzzed", "-I", "Again"),
         ):
             inspect(world.call(*command), before)
-        assert path.read_bytes().startswith(before.rstrip(b"\n")) or before not in path.read_bytes()
+        # A line that was cut off is written over; one of a few bytes may be anywhere.
+        assert path.read_bytes().startswith(before.rstrip(b"\n")) or len(before) < 9 or before not in path.read_bytes()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
