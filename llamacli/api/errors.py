@@ -39,6 +39,9 @@ UNKNOWN_MODEL_WORDS = (
     r"|\bmodel\b.{0,120}(not (be )?(found|exist|supported|available|offered|loaded)|unknown|invalid|unavailable)"
 )
 
+#: How servers say that the key is wrong without a 401.
+INVALID_KEY_WORDS = r"api[_ ]key[_ ](is |was )?(not[_ ]valid|invalid|not[_ ]found)|invalid[_ ]api[_ ]key"
+
 #: How servers say that the URL is not one of theirs.
 WRONG_PATH_WORDS = (
     r"unexpected endpoint|unknown (endpoint|path|route|url)|no (such )?(route|endpoint)|cannot (post|get) /"
@@ -81,6 +84,11 @@ def is_out_of_quota(words: str) -> bool:
 def is_unknown_model(words: str) -> bool:
     """True if a refusal says that the server does not offer the model."""
     return bool(re.search(UNKNOWN_MODEL_WORDS, words, re.IGNORECASE))
+
+
+def is_invalid_key(words: str) -> bool:
+    """True if an error's text says that the key is not valid, as Gemini does in a 400."""
+    return bool(re.search(INVALID_KEY_WORDS, words, re.IGNORECASE))
 
 
 def is_wrong_path(words: str) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from llamacli import PROGRAM
 from llamacli.api.errors import (
     is_context_length_error,
+    is_invalid_key,
     is_out_of_quota,
     is_unknown_model,
     is_wrong_path,
@@ -180,11 +181,16 @@ def status_meaning(
     status, hint = STATUS_MEANINGS.get(code, (ExitStatus.REFUSED, "correct the request"))
     if code == 429 and is_out_of_quota(words):
         return ExitStatus.CREDITS, "top up the account, or check its plan"
-    if code in (404, 405) or words.startswith("an HTML page") or is_wrong_path(words):
+    is_page = words.startswith("an HTML page") and code != 413
+    if code in (404, 405) or is_page or is_wrong_path(words):
         hint = path_hint(url)
         if code == 404 and is_chat and hint == CHECK_BASE_URL:
             hint = f"check the model and {hint.removeprefix('check ')}"
             hint = CHECK_PICTURES if has_pictures else CHECK_MODEL if is_unknown_model(words) else hint
+    elif code == 400 and is_out_of_quota(words):
+        hint = "top up the account, or check its plan"
+    elif code == 400 and is_invalid_key(words):
+        hint = STATUS_MEANINGS[401][1]
     elif status == ExitStatus.REFUSED and is_chat and is_context_length_error(words):
         hint = "send less text"
     elif has_pictures and code in (400, 415, 422):

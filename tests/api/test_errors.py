@@ -167,6 +167,25 @@ def test_the_words_of_an_error_say_that_there_is_no_such_model(words: str, expec
     assert (status_meaning(400, words, "http://x/v1/chat/completions", True)[1] == CHECK_MODEL) == expected
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "hint"),
+    [
+        (400, "Your credit balance is too low to access the API", "top up the account, or check its plan"),
+        (
+            400,
+            "Billing hard limit has been reached, billing_hard_limit_reached",
+            "top up the account, or check its plan",
+        ),
+        (400, "API key not valid. Please pass a valid API key, API_KEY_INVALID", "check the key"),
+        (400, "temperature must be at most 2", "correct the request"),
+        (413, "an HTML page, '413 Request Entity Too Large'", "send less text"),
+        (403, "an HTML page, 'Login'", "check --base-url (it usually ends in /v1)"),
+    ],
+)
+def test_a_hint_fits_the_words_more_than_the_status(code: int, words: str, hint: str) -> None:
+    assert status_meaning(code, words, "http://x/v1/chat/completions", True)[1] == hint
+
+
 def test_a_context_that_is_too_long_is_known() -> None:
     assert is_context_length_error("This model's maximum context length is 8192 tokens")
     assert not is_context_length_error("temperature must be at most 2")
