@@ -48,6 +48,7 @@ def command(name: str) -> CommandSpec:
         getattr(module, "IS_LENIENT", False),
         getattr(module, "help_rows", list),
         getattr(module, "COMMON_OPTIONS", module.OPTIONS),
+        getattr(module, "ACTION_HELP", {}),
     )
 
 

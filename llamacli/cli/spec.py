@@ -104,6 +104,7 @@ class CommandSpec:
         is_lenient: bool,
         help_rows: Callable[[], list[tuple[str, str]]],
         common_groups: tuple[type[Options], ...],
+        actions: Mapping[str, str],
     ) -> None:
         self.name = name
         self.summary = summary
@@ -121,6 +122,8 @@ class CommandSpec:
         self.help_rows = help_rows
         #: The groups whose common flags are common in this command.
         self.common_groups = common_groups
+        #: The help of each action with its operands, if the first operand is an action.
+        self.actions = actions
 
     @property
     def flags(self) -> list[FlagSpec]:

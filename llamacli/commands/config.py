@@ -32,16 +32,17 @@ if TYPE_CHECKING:
     from llamacli.http.client import Client
 
 DESCRIPTION = """
-`show` (the default) prints the settings that are set, their values, and where each came
-from. The key is masked. `set` and `unset` change a setting in the user's .env, and keep its
-other lines and comments. NAME is the name of a flag or of a variable.
-
-`set-key` stores the key in the same file. It reads the key from a hidden prompt, or from stdin if that is not a
-terminal.
-
-`check` makes the cheapest real call and reports what it found. Its exit status is
-that of the call.
+Settings and the key are stored in the user's .env, whose other lines and comments stay. NAME
+is the name of a flag or of a variable. The key is shown masked. The exit status of `check`
+is that of its call.
 """
+ACTION_HELP = {
+    "show": "Print what is set, and by which source (the default).",
+    "set NAME VALUE": "Store a setting.",
+    "unset NAME": "Remove a stored setting.",
+    "set-key": "Store the key, from a hidden prompt or from stdin.",
+    "check": "Make the cheapest real call and report what it found.",
+}
 EXAMPLES = (
     "llamacli config set model gpt-4o-mini",
     "pass show aimlapi | llamacli config set-key",

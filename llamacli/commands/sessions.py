@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from llamacli.stdio.markdown.live import LiveMarkdown
 
 DESCRIPTION = """
-`list` (the default) prints the name, turns, age and first words of each session, the most
-recently used first; in a pipe the columns are separated by tabs and the age is in seconds.
-`show NAME` prints a session. `last [NAME]` prints only the last answer, by default of this
-terminal's last session. `grep TEXT [NAME]...` prints matching lines as NAME:TURN:LINE,
-ignoring case. `rm NAME...` or `rm --older-than AGE` removes sessions.
+Sessions are listed by their last use, the latest first. In a pipe the columns of the list
+are separated by tabs, and the age is in seconds. grep ignores case.
 """
+ACTION_HELP = {
+    "list": "Print names, turns, ages and first words (the default).",
+    "show NAME": "Print a session.",
+    "last [NAME]": "Print the last answer, by default of this terminal.",
+    "grep TEXT [NAME]...": "Print the matching lines as NAME:TURN:LINE.",
+    "rm NAME...": "Remove sessions, or those that --older-than selects.",
+}
 EXAMPLES = (
     "llamacli sessions",
     "llamacli sessions last | wl-copy",

@@ -47,10 +47,24 @@ def test_full_help_shows_every_flag_and_fits_the_terminal(world: World, command:
 @pytest.mark.parametrize("command", ALL, ids=NAMES)
 def test_full_help_begins_with_the_common_options(world: World, command: spec.CommandSpec) -> None:
     shown = world.call(command.name, "--help", COLUMNS="80").out
-    titles = [title for title in re.findall(r"^(\w[\w ]*):$", shown, re.MULTILINE) if title != "Examples"]
+    titles = [
+        title for title in re.findall(r"^(\w[\w ]*):$", shown, re.MULTILINE) if title not in ("Actions", "Examples")
+    ]
     assert len(titles) == len(set(titles))
     assert titles[-1] == "Help"
     assert (titles[0] == "Common options") == any(map(command.is_common, command.flags))
+
+
+def test_every_action_has_help_and_every_help_an_action(world: World) -> None:
+    with_actions = [command for command in ALL if command.actions]
+    assert [command.name for command in with_actions] == ["sessions", "config"]
+    for command in with_actions:
+        assert tuple(usage.split()[0] for usage in command.actions) == command.operands[0].type.values
+        for flag in ("-h", "--help"):
+            shown = world.call(command.name, flag, COLUMNS="100").out
+            for usage, text in command.actions.items():
+                assert f"  {usage} " in shown
+                assert text in shown
 
 
 def test_the_short_help_of_config_shows_no_request_parameters(world: World) -> None:

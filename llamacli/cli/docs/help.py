@@ -87,6 +87,7 @@ def short_help(command: CommandSpec) -> str:
     common = list(filter(command.is_common, command.flags)) or flag_specs(HelpOptions)
     blocks = [
         "\n".join([_usage(command), wrapped(command.summary)]),
+        *_actions(command),
         "\n".join(["Options:", *(_row(flag, flag.flag.help) for flag in common)]),
         "\n".join(["Examples:", *(f"  {line}" for line in command.examples[:SHORT_EXAMPLES])]),
         f"All options: {PROGRAM} {command.name} --help",
@@ -96,7 +97,7 @@ def short_help(command: CommandSpec) -> str:
 
 def command_help(command: CommandSpec) -> str:
     """Returns the full help of a command."""
-    blocks = [_usage(command), wrapped(command.summary), *map(wrapped, command.description)]
+    blocks = [_usage(command), wrapped(command.summary), *_actions(command), *map(wrapped, command.description)]
     groups: dict[str, list[str]] = {}
     for flag in command.flags:
         groups.setdefault("Common options" if command.is_common(flag) else flag.group.title, []).append(
@@ -129,6 +130,11 @@ def wrapped(text: str, indent: str = "") -> str:
 def _usage(command: CommandSpec) -> str:
     operands = " ".join(operand.metavar for operand in command.operands)
     return wrapped(f"Usage: {PROGRAM} {command.name} [OPTION]... {operands}".rstrip(), indent="  ")
+
+
+def _actions(command: CommandSpec) -> list[str]:
+    rows = [_two_columns(f"  {usage}", text, 24) for usage, text in command.actions.items()]
+    return ["\n".join(["Actions:", *rows])] if rows else []
 
 
 def _row(flag: FlagSpec, text: str) -> str:

@@ -84,6 +84,7 @@ def _usage(command: CommandSpec) -> str:
 def _command(command: CommandSpec, shared: dict[type[Options], list[str]]) -> Iterator[str]:
     yield f".SS {PROGRAM} {_escaped(command.name)}"
     yield from _text(command.summary)
+    yield from _rows(command.actions.items())
     for paragraph in command.description:
         yield ".PP"
         yield from _text(paragraph)
