@@ -18,6 +18,8 @@ from llamacli.chat.readline_setup import (
     allows_bracketed_paste,
     decoded,
     from_readline,
+    line_buffer,
+    read_bytes,
     readline,
     readline_locale,
     to_readline,
@@ -89,6 +91,8 @@ class LineEditor:
         # readline takes what is between \x01 and \x02 to have no width.
         self._prompt = "\x01\x1b[1m\x02> \x01\x1b[0m\x02" if is_colored and not IS_LIBEDIT else "> "
         self._matches: list[str] = []
+        #: The line when a signal arrived: libedit forgets it then.
+        self._typed = ""
         # input() must return all bytes, and the descriptors may have been replaced.
         sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
@@ -127,6 +131,7 @@ class LineEditor:
         Raises EOFError after Ctrl-D, Interrupted after Ctrl-C, LlamaError (usage) if the
         terminal sent bytes that are not text.
         """
+        read_bytes.begin()
         text = self._pasted_lines(self._prompt)
         # Text that was pasted with its newlines is a message as it is, and may be Python.
         if is_block := "\n" not in text and text.lstrip().startswith(FENCE):
@@ -183,16 +188,24 @@ class LineEditor:
             # readline would stop, too, but after it has begun the line.
             terminal.wait_for_foreground(0)
             try:
+                self._typed = ""
                 with readline_locale():
                     return _read_line(prompt)
             except Stopped as stopped:
-                typed = readline.get_line_buffer()
+                typed = self._typed
                 if stopped.number == signal.SIGINT:
                     raise Interrupted(was_empty=not typed) from None
                 if stopped.number == signal.SIGTSTP:
                     terminal.stop()
+                    self._offer(typed)
                 elif stopped.number != signal.SIGCONT:
                     raise
+
+    def _offer(self, typed: str) -> None:
+        """Keeps a half-typed line for Up: libedit cannot begin with it."""
+        if IS_LIBEDIT and typed:
+            readline.add_history(typed)
+            _write(b"llamacli: press Up for the line that you were typing\n")
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Raises Stopped; after SIGINT the program continues."""
@@ -206,6 +219,7 @@ class LineEditor:
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         """Lets readline restore the terminal, and later draw its line."""
         if _is_within(frame, _read_line.__code__):
+            self._typed = line_buffer()
             raise Stopped(number)
         if number == signal.SIGTSTP:
             terminal.stop()

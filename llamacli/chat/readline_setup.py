@@ -12,6 +12,9 @@ from llamacli.errors import ExitStatus, LlamaError
 #: Locales tried if the user's does not use UTF-8; "" is the user's.
 UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
 
+#: Whole characters, after which readline no longer waits for the rest of half a one.
+FILLER = "\u00e9".encode() * 8
+
 
 def _terminal_charset() -> str:
     """Returns the locale's charset, UTF-8 in place of ASCII or none."""
@@ -68,9 +71,71 @@ with readline_locale():
 IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
+class _ReadBytes:
+    """Sees each byte that GNU readline reads.
+
+    In a UTF-8 locale, readline silently drops some bytes that are not UTF-8, and what is
+    left would be sent. A signal that arrives in `_read` is sent again, see `signals`.
+    """
+
+    def __init__(self) -> None:
+        self.are_watched, self.are_valid = False, True
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        if IS_LIBEDIT or LOCALE == "C":
+            return
+        # Without ctypes, or if readline is built in without this symbol, nothing is noticed.
+        with suppress(ImportError, OSError, ValueError):
+            import ctypes
+
+            library = ctypes.CDLL(getattr(readline, "__file__", None))
+            function = ctypes.c_void_p.in_dll(library, "rl_getc_function")
+            self._insert = library.rl_insert
+            prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+            self._original = prototype(function.value or 0)
+            # It must live as long as readline may call it.
+            self._callback = prototype(self._read)
+            function.value = ctypes.cast(self._callback, ctypes.c_void_p).value
+            self.are_watched = True
+
+    def begin(self) -> None:
+        """Forgets the bytes so far, and makes readline forget half a character."""
+        if not self.are_valid:
+            for byte in FILLER:
+                self._insert(1, byte)
+        self.are_valid = True
+        self._decoder.reset()
+
+    def _read(self, stream: int) -> int:
+        byte: int = self._original(stream)
+        if byte >= 0:
+            try:
+                self._decoder.decode(bytes((byte,)))
+            except UnicodeDecodeError:
+                self.are_valid = False
+                self._decoder.reset()
+        return byte
+
+
+read_bytes = _ReadBytes()
+
+
+def line_buffer() -> str:
+    """Returns what has been typed so far."""
+    # libedit updates its buffer only if it is asked for a copy. What is preloaded comes before what is linked.
+    for path in (None, getattr(readline, "__file__", None)) if IS_LIBEDIT else ():
+        with suppress(ImportError, OSError, AttributeError):
+            import ctypes
+
+            ctypes.CDLL(path).rl_copy_text(0, 0)
+            break
+    return readline.get_line_buffer()
+
+
 def decoded(text: str) -> str:
     """Returns what was typed. Raises LlamaError (usage)."""
     data = text.encode("utf-8", "surrogateescape")
+    if read_bytes.are_watched:
+        data = data if read_bytes.are_valid else b"\xff"
     for charset in ("utf-8", CHARSET):
         with suppress(UnicodeDecodeError):
             return data.decode(charset)

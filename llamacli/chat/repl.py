@@ -9,7 +9,7 @@ from llamacli.api.json import JsonObject
 from llamacli.api.messages import Content, joined_text
 from llamacli.chat.conversation import Conversation, Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, interruptible
-from llamacli.chat.slash import WORDS, LeaveChat, completions, find_command
+from llamacli.chat.slash import UNCLEAR_WORDS, WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions
 from llamacli.config.settings import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped
@@ -108,6 +108,9 @@ class Repl:
             if operand and not command.operand:
                 raise LlamaError(ExitStatus.USAGE, f"{name} takes no argument", "type /help for the commands")
             command.run(self.dialogue, operand.strip())
+        elif not typed.is_block and words in UNCLEAR_WORDS:
+            hint = "Ctrl-D leaves; to send it as a message, put a space first"
+            raise LlamaError(ExitStatus.USAGE, f"'{words}' was not sent", hint)
         else:
             self.dialogue.ask(text)
 

@@ -274,7 +274,10 @@ COMMANDS = {
     "/usage": SlashCommand("", "Print the tokens and cost of this chat.", _usage),
 }
 #: What people type alone on a line, and the command that they mean.
-WORDS = {"exit": "/exit", "quit": "/exit", "?": "/help", "help": "/help"}
+WORDS = {"?": "/help", "help": "/help", ":h": "/help", ":help": "/help", "help()": "/help"}
+WORDS |= dict.fromkeys(("exit", "quit", "exit()", "quit()", ":q", ":q!", ":wq", ":x", "\\q"), "/exit")
+#: Words that may mean a command or be a message, so that they are neither.
+UNCLEAR_WORDS = ("q", "bye", "logout")
 #: Commands of other chats, and what does the same here.
 SYNONYMS = {
     "/bye": "/exit",

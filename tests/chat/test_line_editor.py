@@ -114,6 +114,16 @@ def test_bytes_that_are_not_text_are_refused(world: World, locale: str) -> None:
     assert said(world) == [("user", "still here")]
 
 
+@pytest.mark.parametrize("typed", [b"caf\xe9", b"a\xc3(b", b"x\xe2\x82 y", b"Gr\xf6\xdfe", b"x\xf0\x9f\x98"])
+def test_bytes_that_readline_drops_are_refused(world: World, typed: bytes) -> None:
+    with Chat(world, LC_ALL="C.UTF-8") as chat:
+        chat.type(typed)
+        chat.say("\r", "llamacli: the terminal sent bytes that are not UTF-8; set its encoding to UTF-8")
+        # readline keeps half a character for the next line.
+        chat.say("\u00e9t\u00e9 \u65e5 h\u00e9re\r", "Hello. It's nice")
+    assert said(world) == [("user", "\u00e9t\u00e9 \u65e5 h\u00e9re")]
+
+
 def test_child_processes_get_the_users_locale(world: World) -> None:
     editor = world.cwd / "editor"
     editor.write_text('#!/bin/sh\necho "$LC_ALL and ${LANG-none}" >"$1"\n')
@@ -221,6 +231,23 @@ def test_with_libedit_a_paste_is_one_message(world: World) -> None:
             terminal.read(0.1)
     contents = [request.json["messages"][-1]["content"] for request in world.api.requests]
     assert contents == ["one\ntwo\nthr\u00e9e", "alone"]
+
+
+@pytest.mark.skipif(not os.path.exists(LIBEDIT), reason="there is no libedit to take readline's place")
+def test_with_libedit_a_half_typed_line_comes_back_with_up(world: World) -> None:
+    with Terminal(world, "bash", "--norc", "-i", NO_COLOR="1", PS1="# ") as terminal:
+        for typed, shown in [
+            (f"LD_PRELOAD={LIBEDIT} {' '.join(CHAT)}\r", "\n> "),
+            ("half a mess\u00e4ge", "half a mess\u00e4ge"),
+            ("\x1a", "# "),
+            ("fg\r", "press Up for the line that you were typing\r\n> "),
+            ("\x1b[A", "half a mess\u00e4ge"),
+            ("\r", "Hello. It's nice"),
+        ]:
+            start = len(terminal.shown)
+            terminal.type(typed)
+            terminal.until(shown, start=start)
+    assert said(world) == [("user", "half a mess\u00e4ge")]
 
 
 def test_tab_completes_commands_flags_files_and_models(world: World) -> None:

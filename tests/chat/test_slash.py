@@ -203,7 +203,19 @@ def test_a_message_that_starts_with_a_slash_needs_a_space(world: World) -> None:
             assert said(world)[-1] == ("user", line)
 
 
-@pytest.mark.parametrize("word", ["exit", "quit", "exit ", "/exit", "/quit", "/q", "/ex"])
+def test_a_word_that_may_mean_to_leave_is_not_sent(world: World) -> None:
+    with Chat(world) as chat:
+        for word in "q", "bye ", "logout":
+            chat.say(f"{word}\r", f"llamacli: '{word.strip()}' was not sent; Ctrl-D leaves; to send it")
+        assert not world.api.requests
+        chat.say(" q\r", "Hello. It's nice")
+        assert said(world)[-1] == ("user", " q")
+
+
+WAYS_TO_LEAVE = ["exit", "quit", "exit ", "/exit", "/quit", "/q", "/ex", "quit()", ":q"]
+
+
+@pytest.mark.parametrize("word", WAYS_TO_LEAVE)
 def test_ways_to_leave(world: World, word: str) -> None:
     with Chat(world) as chat:
         chat.type(f"{word}\r")

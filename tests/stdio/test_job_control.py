@@ -13,7 +13,14 @@ from tests.support.fake_api import delta, event, stream, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
-SHELLS = [["bash", "--norc", "-i"], ["dash", "-i"], ["mksh", "-i"], ["busybox", "ash", "-i"], ["zsh", "-f", "-i"]]
+SHELLS = [
+    ["bash", "--norc", "-i"],
+    ["dash", "-i"],
+    ["mksh", "-i"],
+    ["busybox", "ash", "-i"],
+    ["zsh", "-f", "-i"],
+    ["fish", "--no-config", "-i"],
+]
 COMMAND = " ".join(PROGRAM)
 
 
