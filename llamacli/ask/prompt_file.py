@@ -7,6 +7,7 @@ two lines `---`, and the text. Roles are read by the same parser.
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from llamacli.cli.spec import ParsedCall
 from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
@@ -121,6 +122,9 @@ def expand(
     if "system" in call.flags and "role" in call.flags:
         raise LlamaError(ExitStatus.USAGE, "--system and --role both set the system message", "drop one of them")
     inputs.lossy = bool(call.flags.get("lossy"))
+    with suppress(TypeError, ValueError):
+        # A wrong value is reported with those of the other flags.
+        inputs.max_time = float(call.flags["max_time"]) if "max_time" in call.flags else None  # type: ignore[arg-type]
     flags = {long_name(field)[2:]: (field, flag) for group in groups for field, flag in group.flags().items()}
     values: dict[str, Raw] = dict(call.flags)
     settings: dict[str, Setting] = {}

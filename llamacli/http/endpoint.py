@@ -175,14 +175,19 @@ def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:
 
 
 def _from_file(path: str, origin: str, env: Environment) -> str:
+    data = b""
     try:
         # It may be a FIFO: --key-file <(pass show aimlapi).
-        with env.input.waiting(f"waiting for {path}"), open(os.path.expanduser(path), encoding="utf-8-sig") as file:
+        for block in env.input.file_blocks(os.path.expanduser(path)):
+            data += block
             # Longer than any key, and perhaps endless.
-            return file.read(MAX_KEY_BYTES)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: {reason}") from None
+            if len(data) >= MAX_KEY_BYTES:
+                break
+        return data[:MAX_KEY_BYTES].decode("utf-8-sig")
+    except LlamaError as error:
+        raise LlamaError(ExitStatus.KEY, f"{origin}: {error.message}") from None
+    except ValueError:
+        raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: not UTF-8 text") from None
 
 
 def _command_runner(env: Environment) -> Callable[[], str] | None:

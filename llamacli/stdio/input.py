@@ -136,7 +136,11 @@ class InputReader:
     def file_blocks(self, path: str) -> Iterator[bytes]:
         """Yields the bytes of a file. Raises LlamaError (usage)."""
         try:
-            if stat.S_ISREG(os.stat(path).st_mode):
+            is_regular = stat.S_ISREG(os.stat(path).st_mode)
+            if not is_regular and self.max_time is not None:
+                yield from self._blocks_within(path, self.max_time)
+                return
+            if is_regular:
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 block = _read(fd)
             else:
@@ -153,6 +157,28 @@ class InputReader:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", "nothing was sent") from None
+
+    def _blocks_within(self, path: str, max_time: float) -> Iterator[bytes]:
+        """Yields the bytes of a FIFO or device. Raises LlamaError at --max-time."""
+        from llamacli.stdio.fifo import blocks_within, open_within
+
+        start = monotonic()
+        end = start + max_time - self.seconds_spent
+        try:
+            with self.waiting(f"waiting for {display_path(path)}"):
+                fd = open_within(path, end)
+            try:
+                blocks = blocks_within(fd, end, BLOCK_BYTES)
+                with self.waiting(f"waiting for {display_path(path)}"):
+                    first = next(blocks, b"")
+                yield first
+                yield from blocks
+            finally:
+                os.close(fd)
+        except TimeoutError:
+            what = f"{display_path(path)} did not end within {max_time:g} s (--max-time)"
+            raise LlamaError(ExitStatus.NETWORK, what, "nothing was sent") from None
+        self.seconds_spent += monotonic() - start
 
     def text_or_picture(self, path: str) -> str | tuple[str, bytes]:
         """Reads a text, or a picture's type and bytes. Raises LlamaError."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -192,6 +193,28 @@ def test_a_fifo_without_a_writer_is_waited_for_with_a_note(world: World, command
         running.communicate()
     assert (running.returncode, note) == (0, b"llamacli: waiting for p\n")
     assert "late" in world.api.prompt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [("-f p", 8), ("-s @p", 8), ("-P ./p", 8), ("--files-from p", 8), ("--key-file p", 3), ("-f /dev/zero", 2)],
+)
+def test_max_time_covers_waiting_for_a_file(world: World, arguments: str, status: int) -> None:
+    os.mkfifo(world.cwd / "p")
+    result = world.call("ask", "-I", "--max-time", "0.3", *arguments.split(), "Look")
+    assert (result.status, result.out, world.api.requests) == (status, "", [])
+    assert "p did not end within 0.3 s (--max-time)" in result.err or arguments == "-f /dev/zero"
+
+
+def test_a_fifo_that_ends_in_time_is_read_whole(world: World) -> None:
+    os.mkfifo(world.cwd / "p")
+    text = "line\n" * 50_000
+    writer = threading.Thread(target=(world.cwd / "p").write_text, args=[text])
+    writer.start()
+    assert world.call("ask", "-I", "--max-time", "20", "-s", "@p", "Look").status == 0
+    writer.join()
+    assert world.api.body["messages"][0]["content"] == text.rstrip("\n")
+    assert world.call("ask", "-I", "--max-time", "20", "-f", ".", "Look").status == 2
 
 
 def test_a_silent_stdin_is_named_after_two_seconds(world: World) -> None:
