@@ -166,6 +166,28 @@ def test_a_probe_comes_after_as_many_successes_as_its_rounds_ask_for() -> None:
     assert limiter.limit == 4
 
 
+def test_the_lowest_task_gets_the_next_free_slot() -> None:
+    pool: WorkerPool[int] = WorkerPool(9, Limiter(1), lambda task: None, lambda: False)
+    pool.acquire(0)
+    granted: list[int] = []
+
+    def work(order: int) -> None:
+        pool.acquire(order)
+        granted.append(order)
+        pool.release(succeeded=True)
+
+    orders = [5, 3, 8, 1, 7, 2]
+    threads = [threading.Thread(target=work, args=[order], daemon=True) for order in orders]
+    for count, thread in enumerate(threads, 1):
+        thread.start()
+        while len(pool._waiting) < count:
+            time.sleep(0.001)
+    pool.release()
+    for thread in threads:
+        thread.join(10)
+    assert granted == sorted(orders)
+
+
 def test_successes_count_from_when_the_item_was_first_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six others succeed while each attempt is rejected, in a batch with many other rejections."""
     failure = Retryable(LlamaError(ExitStatus.RATE, "no"), None, 429)
