@@ -214,12 +214,19 @@ class LineEditor:
             signal.signal(number, signal.SIG_DFL)
         elif not _is_within(frame, interruptible.__code__):
             return
+        if _is_within(frame, _read_line.__code__):
+            self._leave_line(b"^C" if number == signal.SIGINT else b"")
         raise Stopped(number)
+
+    def _leave_line(self, key: bytes) -> None:
+        """Remembers the line, and shows the key as other programs do."""
+        self._typed = line_buffer()
+        _write(key)
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         """Lets readline restore the terminal, and later draw its line."""
         if _is_within(frame, _read_line.__code__):
-            self._typed = line_buffer()
+            self._leave_line(b"^Z" if number == signal.SIGTSTP else b"")
             raise Stopped(number)
         if number == signal.SIGTSTP:
             terminal.stop()

@@ -35,6 +35,18 @@ def test_ctrl_backslash_restores_the_terminal(world: World) -> None:
         assert " echo " in chat.shown
 
 
+def test_ctrl_c_discards_the_line_and_on_an_empty_one_says_how_to_leave(world: World) -> None:
+    with Chat(world) as chat:
+        chat.type("half")
+        chat.after(0, "half")
+        before = len(chat.shown)
+        chat.say("\x03", "^C")
+        assert "press Ctrl-D" not in chat.shown[before:]
+        chat.say("\x03", "^C", "llamacli: press Ctrl-D or type /exit to leave")
+        chat.leave()
+    assert not world.api.requests
+
+
 def test_pasted_newlines_do_not_send_the_line(world: World) -> None:
     with Chat(world) as chat:
         chat.type("\x1b[200~one\ntwo\x1b[201~")
