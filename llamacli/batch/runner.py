@@ -258,7 +258,8 @@ class BatchRunner:
             self.stderr.note(summary + ("; --resume asks for the rest" if self._can_resume else ""))
             raise stopped
         if self._reason and (not self._is_complete or self._reason.status == ExitStatus.OUTPUT):
-            self.stderr.note(summary)
+            if self._read_count:
+                self.stderr.note(summary)
             raise self._reason.add_hint("--resume asks for the rest") if self._can_resume else self._reason
         orphans, path = self._sink.orphans
         if orphans:

@@ -227,7 +227,7 @@ def _from_command(command: str, origin: str, env: Environment) -> str:
 
 def validate_key(key: str, origin: str) -> str:
     """Returns a key without space around it. Raises LlamaError (key)."""
-    key = key.strip()
+    key = key.strip().removeprefix("\ufeff")
     if problem := _problem_of(key):
         raise LlamaError(ExitStatus.KEY, f"the key from {origin} {problem}")
     return key

@@ -76,6 +76,7 @@ def test_another_encoding_is_2_with_the_command_that_converts_it(
         result = world.shell(f"llamacli batch --input {format} {' '.join(lossy)} 'x {{}}' {script.replace('- ', '')}")
         assert (result.status, result.out, world.api.requests) == (2, "", [])
         assert f"is {encoding}, not UTF-8; convert it first: iconv -f {encoding} -t UTF-8" in result.err
+        assert "there are no items" not in result.err
         if format != "lines" or lossy:
             return
 

@@ -155,8 +155,12 @@ def test_a_rejection_is_the_items_own_if_others_succeed(
     assert [worker._is_own_problem(failure) for _ in counts] == alone
 
 
-def test_a_probe_comes_after_as_many_successes_as_its_rounds_ask_for() -> None:
+@pytest.mark.parametrize("successes", [0, 1000])
+def test_a_probe_comes_after_as_many_successes_as_its_rounds_ask_for(successes: int) -> None:
     limiter = Limiter(8)
+    # What succeeds with all jobs at work probes nothing.
+    for _ in range(successes):
+        limiter.succeeded()
     assert limiter.throttled(3, 0.0, 1.0, None)
     # 3 calls at once, and 16 rounds of them: 4 at first, times 4 after a rejection.
     for _ in range(47):

@@ -187,6 +187,14 @@ def test_any_key_that_a_header_carries_comes_back(keyless: World) -> None:
         assert keyless.api.requests[-1].headers["authorization"] == f"Bearer {key}"
 
 
+def test_a_byte_order_mark_is_not_part_of_a_key(keyless: World) -> None:
+    assert keyless.call("config", "set-key", stdin=f"\ufeff{KEY}\r\n").status == 0
+    (keyless.cwd / "key").write_text(f"\ufeff{KEY}\n")
+    for arguments in ([], ["--key-file", "key"]):
+        keyless.call("ask", *arguments, "Hi")
+        assert keyless.api.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
 @pytest.mark.parametrize("key", ["", "\n", "two words", "ünïcode-123456", "a\nb"])
 def test_an_invalid_key_is_not_stored(keyless: World, key: str) -> None:
     result = keyless.call("config", "set-key", stdin=key)
