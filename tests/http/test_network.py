@@ -1,7 +1,7 @@
 """The network: limits, retries, and who sees a request."""
 
 import json
-import select
+import selectors
 import socket
 import threading
 import time
@@ -265,13 +265,17 @@ def socks() -> Iterator[str]:
             client.sendall(b"\x05\x00")
             request = client.recv(262)
             address, port = socket.inet_ntoa(request[4:8]), int.from_bytes(request[8:10], "big")
-            with socket.create_connection((address, port)) as server:
+            # Not select, which takes no descriptor above 1023: a long test run has more.
+            with socket.create_connection((address, port)) as server, selectors.DefaultSelector() as selector:
                 client.sendall(b"\x05\x00\x00\x01" + request[4:10])
-                while ready := select.select([client, server], [], [])[0]:
-                    for end in ready:
-                        if not (data := end.recv(65536)):
+                selector.register(client, selectors.EVENT_READ, (client, server))
+                selector.register(server, selectors.EVENT_READ, (server, client))
+                while ready := selector.select():
+                    for key, _ in ready:
+                        source, target = key.data
+                        if not (data := source.recv(65536)):
                             return
-                        (server if end is client else client).sendall(data)
+                        target.sendall(data)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
