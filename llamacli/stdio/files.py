@@ -232,9 +232,9 @@ class AtomicWriter:
     def __init__(self, path: str) -> None:
         self.path = path
         self._status = os.stat(path) if os.path.exists(path) else None
-        if self._status and not os.access(path, os.W_OK):
-            # As with `>`, though renaming would work.
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        if self._status:
+            # As with `>`, though renaming would work. access(2) does not know of append-only files.
+            os.close(open_regular(path, os.O_WRONLY))
         mode = self._status.st_mode & 0o777 if self._status else 0o666
         try:
             self._draft = _open_draft(path, ".part", mode, wait=False)

@@ -256,6 +256,76 @@ def test_a_new_file_in_a_read_only_folder_is_found_before_anything_is_sent(world
     assert not world.api.requests
 
 
+def has_chattr(folder: Path) -> bool:
+    """True if files in this folder can be made immutable: by root, and not in every file system."""
+    (folder / "try").touch()
+    command = f"chattr +i {folder}/try && chattr -i {folder}/try"
+    return subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("flag", ["i", "a"])
+def test_an_immutable_file_is_found_before_anything_is_sent(world: World, flag: str) -> None:
+    if not has_chattr(world.cwd):
+        pytest.skip("only root can make files immutable, and not everywhere")
+    out = world.cwd / "out"
+    out.write_text("old")
+    subprocess.run(["chattr", f"+{flag}", out], check=True)
+    try:
+        result = world.call("ask", "-o", "out", "Hi")
+    finally:
+        subprocess.run(["chattr", f"-{flag}", out], check=True)
+    assert result.status == 74
+    assert result.err.startswith("llamacli: cannot write out: Operation not permitted")
+    assert not world.api.requests
+    assert out.read_text() == "old"
+
+
+def test_a_file_in_an_immutable_folder_is_written_in_place(world: World) -> None:
+    if not has_chattr(world.cwd):
+        pytest.skip("only root can make folders immutable, and not everywhere")
+    folder = world.cwd / "folder"
+    folder.mkdir()
+    (folder / "out").write_text("old")
+    subprocess.run(["chattr", "+i", folder], check=True)
+    try:
+        result = world.call("ask", "-o", "folder/out", "Hi")
+    finally:
+        subprocess.run(["chattr", "-i", folder], check=True)
+    assert result.status == 0
+    assert "folder/out was written in place, not replaced: Operation not permitted" in result.err
+    assert (folder / "out").read_text() == HELLO + "\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root has files of other users")
+def test_somebody_elses_file_in_a_sticky_folder_is_written_in_place(world: World) -> None:
+    folder = world.cwd / "sticky"
+    folder.mkdir()
+    (folder / "out").write_text("old")
+    folder.chmod(0o1777)
+    for path in folder, folder / "out":
+        os.chown(path, 4321, 4321)
+    # Without these capabilities root is a user like others here.
+    script = f"exec setpriv --bounding-set=-fowner,-chown {PROGRAM_WORDS} ask -I -o sticky/out Hi"
+    result = run(["sh", "-c", script], world)
+    assert (result.returncode, (folder / "out").read_text()) == (0, HELLO + "\n"), result.stderr
+    assert "sticky/out was written in place, not replaced: Operation not permitted" in result.stderr
+    assert os.listdir(folder) == ["out"]
+
+
+@needs_mounts
+def test_a_full_disk_loses_neither_the_old_file_nor_what_arrived(world: World) -> None:
+    (world.cwd / "disk").mkdir()
+    world.api.will(text("x" * 300_000))
+    script = f"""
+    mount -t tmpfs -o size=128k none disk && cd disk && echo old >out
+    {PROGRAM_WORDS} ask -I -o out Hi; echo $?; cat out; wc -c <out.part | tr -d ' '
+    """
+    result = run([*IN_A_NAMESPACE, script], world)
+    status, old, size = result.stdout.split()
+    assert (status, old, int(size) > 60_000) == ("74", "old", True)
+    assert "No space left on device; what arrived is in " in result.stderr
+
+
 @needs_mounts
 def test_settings_that_cannot_be_replaced_are_written_in_place(world: World) -> None:
     (world.config / ".env").write_text("# mine\nLLAMACLI_SEED=1\n")
