@@ -16,6 +16,7 @@ from llamacli.chat.readline_setup import (
     IS_LIBEDIT,
     LOCALE,
     allows_bracketed_paste,
+    check_charset,
     decoded,
     from_readline,
     line_buffer,
@@ -87,6 +88,7 @@ class LineEditor:
     """
 
     def __init__(self, history: Path | None, complete: Callable[[str], list[str]], is_colored: bool) -> None:
+        check_charset()
         self._history, self._complete = history, complete
         # readline takes what is between \x01 and \x02 to have no width.
         self._prompt = "\x01\x1b[1m\x02> \x01\x1b[0m\x02" if is_colored and not IS_LIBEDIT else "> "

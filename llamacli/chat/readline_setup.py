@@ -71,6 +71,13 @@ with readline_locale():
 IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
+def check_charset() -> None:
+    """Raises LlamaError (usage) if libedit would drop what is typed: it knows no charset but UTF-8 here."""
+    if IS_LIBEDIT and LOCALE == "C":
+        what = f"with libedit, an interactive chat cannot read {CHARSET.upper()}"
+        raise LlamaError(ExitStatus.USAGE, what, "set LC_ALL to a UTF-8 locale")
+
+
 class _ReadBytes:
     """Sees each byte that GNU readline reads.
 

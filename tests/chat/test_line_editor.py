@@ -262,6 +262,15 @@ def test_with_libedit_a_half_typed_line_comes_back_with_up(world: World) -> None
     assert said(world) == [("user", "half a mess\u00e4ge")]
 
 
+@pytest.mark.skipif(not os.path.exists(LIBEDIT), reason="there is no libedit to take readline's place")
+@pytest.mark.parametrize("locale", ["de_DE.ISO-8859-1", "ja_JP.eucJP"])
+def test_with_libedit_only_utf8_is_read(world: World, locale: str) -> None:
+    with Terminal(world, *CHAT, LD_PRELOAD=LIBEDIT, NO_COLOR="1", LC_ALL=locale) as terminal:
+        assert terminal.wait() == 2
+    assert "llamacli: with libedit, an interactive chat cannot read " in terminal.shown
+    assert "; set LC_ALL to a UTF-8 locale" in terminal.shown
+
+
 def test_tab_completes_commands_flags_files_and_models(world: World) -> None:
     (world.cwd / "a file.txt").write_text("x")
     cache = world.home / ".cache" / "llamacli"
