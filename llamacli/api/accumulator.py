@@ -133,7 +133,7 @@ class Accumulator:
             # Late chunks have `usage: null` and `id: ""`, which do not replace real values.
             if (value or name not in fields) and name != "choices":
                 fields[name] = value
-                if name[:2] == "x_" and isinstance(value, dict) and is_failure(value.get("error")):
+                if value.__class__ is dict and name[:2] == "x_" and is_failure(value.get("error")):
                     self.error = value["error"]
 
     def _use_document(self, chunk: Chunk, parts: list[JsonObject]) -> list[int] | None:

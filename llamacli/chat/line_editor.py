@@ -5,6 +5,8 @@ import os
 import select
 import signal
 import sys
+import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +28,7 @@ from llamacli.chat.readline_setup import (
     to_readline,
 )
 from llamacli.chat.slash import FENCE
-from llamacli.errors import Stopped
+from llamacli.errors import ExitStatus, Stopped
 from llamacli.stdio import terminal
 from llamacli.stdio.files import append_line, open_log, write_atomically
 from llamacli.stdio.stderr import is_dumb
@@ -111,6 +113,8 @@ class LineEditor:
         if signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
             signal.signal(signal.SIGTSTP, self._suspend)
         signal.signal(signal.SIGCONT, self._suspend)
+        if IS_LIBEDIT:
+            start_new_thread(_end_with_terminal, ())
 
     def _configure(self) -> None:
         readline.set_auto_history(False)
@@ -273,6 +277,19 @@ class LineEditor:
             except OSError:
                 self._matches = []
         return self._matches[number] if number < len(self._matches) else None
+
+
+def _end_with_terminal() -> None:
+    """Ends the program if its terminal is gone.
+
+    libedit would try to read from it forever, in a loop that no signal ends.
+    """
+    poll = select.poll()
+    poll.register(0, 0)
+    if any(event & select.POLLHUP for _, event in poll.poll()):
+        # By then a program that noticed has ended.
+        time.sleep(1)
+        os._exit(ExitStatus.HANGUP)
 
 
 def _add(text: str) -> None:

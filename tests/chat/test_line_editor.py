@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import stat
+import subprocess
 import time
+from typing import Any
 
 import pytest
 
@@ -260,6 +264,28 @@ def test_with_libedit_a_half_typed_line_comes_back_with_up(world: World) -> None
             terminal.type(typed)
             terminal.until(shown, start=start)
     assert said(world) == [("user", "half a mess\u00e4ge")]
+
+
+@pytest.mark.skipif(not os.path.exists(LIBEDIT), reason="there is no libedit to take readline's place")
+def test_with_libedit_it_ends_with_its_terminal(world: World) -> None:
+    main, side = pty.openpty()
+    options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), side)
+    env = {**world.env, "LD_PRELOAD": LIBEDIT, "NO_COLOR": "1"}
+
+    def ignore() -> None:
+        # As nohup does; a signal may also arrive while libedit does not look.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with subprocess.Popen(CHAT, **options, env=env, cwd=world.cwd, preexec_fn=ignore) as chat:
+        os.close(side)
+        shown = b""
+        while b"> " not in shown:
+            shown += os.read(main, 1000)
+        os.close(main)
+        try:
+            assert chat.wait(20) == 129
+        finally:
+            chat.kill()
 
 
 @pytest.mark.skipif(not os.path.exists(LIBEDIT), reason="there is no libedit to take readline's place")
