@@ -66,8 +66,7 @@ class Accumulator:
         self._completion = None
         try:
             if not self._add_text(chunk):
-                chunk = self._add_choices(chunk)
-            self._add_fields(chunk)
+                self._add_fields(self._add_choices(chunk))
         except (AttributeError, TypeError, RecursionError):
             raise ValueError("unexpected shape") from None
 
@@ -79,11 +78,11 @@ class Accumulator:
     def _add_text(self, chunk: Chunk) -> bool:
         """Adds the text of a chunk with nothing else for the choice that came first.
 
-        Nearly all chunks are like that. Returns False, having added nothing, if this may
-        be another one.
+        Nearly all chunks are like that; their ids and so on are those of the first and
+        the last one. Returns False, having added nothing, if this may be another one.
         """
         choice, parts = self._first_choice, chunk.get("choices")
-        if not choice or not TEXT_CHUNK_KEYS.issuperset(chunk):
+        if not choice or chunk.get("usage") or not TEXT_CHUNK_KEYS.issuperset(chunk):
             return False
         if parts.__class__ is not list or len(parts) != 1 or parts[0].__class__ is not dict:
             return False

@@ -143,6 +143,8 @@ class Reply(Body):
             if self._is_complete:
                 return []
             raise self.error("the server sent malformed JSON") from None
+        if isinstance(value, dict) and not self._is_done:
+            return [self._validate(value, is_error)] if value or is_error else []
         chunks = value if isinstance(value, list) else [value]
         if self._is_done:
             chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and chunk.get("choices")]

@@ -239,7 +239,7 @@ ODD_VALUES: list[tuple[str, str, Any]] = [
         "list[tuple[str, str, list[Any]]]",
         [
             ("chunk", "id", [None, "y"]),
-            ("chunk", "usage", [None, {"total_tokens": 3}]),
+            ("chunk", "usage", [{"total_tokens": 3}]),
             ("chunk", "finish_reason", ["stop"]),
             ("chunk", "x_server", [{"error": "down"}]),
             ("chunk", "choices", [None, [], [None], ["text"], {"delta": {"content": "c"}}, [DOCUMENT_PART]]),
@@ -282,7 +282,7 @@ def accumulated(answer: Accumulator, chunks: list[dict[str, Any]]) -> list[Any]:
 
 def test_a_chunk_of_only_text_is_added_like_any_other() -> None:
     first = {**delta("begin", role="assistant"), "id": "y"}
-    two = delta("other")
+    two = {**delta("other"), "id": "y"}
     two["choices"][0]["index"] = 1
     for odd in ((), *((value,) for value in ODD_VALUES), *combinations(ODD_VALUES, 2)):
         for before in ([], [first], [two, first], [first, two, {**first, "choices": [DOCUMENT_PART]}]):
