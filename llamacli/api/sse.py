@@ -4,7 +4,7 @@ The rules are those of the WHATWG HTML standard, section 9.2, and of servers tha
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from llamacli.api.json import loads
@@ -237,10 +237,3 @@ def _separate(event: Event) -> list[Event]:
         return [event]
     events = [Event(line, event.name) for line in event.data.split("\n") if line.strip()]
     return events if events and all(part.is_whole for part in events) else [event]
-
-
-def events(blocks: Iterable[bytes]) -> Iterator[list[Event]]:
-    """Yields, for each block, the list of events that it completes."""
-    decoder = Decoder()
-    for block in blocks:
-        yield decoder.feed(block)
