@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.support.chat import CHAT, said
 from tests.support.fake_api import delta, event, stream
-from tests.support.terminal import Terminal
+from tests.support.terminal import SHELLS, in_shell
 from tests.support.world import World
-
-SHELLS = [
-    ["bash", "--norc", "-i"],
-    ["dash", "-i"],
-    ["mksh", "-i"],
-    ["busybox", "ash", "-i"],
-    ["zsh", "-f", "-i"],
-    ["fish", "--no-config", "-i"],
-]
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
 def test_ctrl_z_restores_the_terminal_and_fg_redraws_the_line(world: World, shell: list[str]) -> None:
-    if not shutil.which(shell[0]):
-        pytest.skip(f"{shell[0]} is not installed")
-    with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
+    with in_shell(world, shell) as terminal:
         terminal.type(f"{' '.join(CHAT)}\r")
         terminal.until("\x1b[?2004h> ")
         terminal.type("half a mess\u00e4ge")
@@ -49,9 +36,7 @@ def test_ctrl_z_restores_the_terminal_and_fg_redraws_the_line(world: World, shel
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
 def test_a_chat_in_the_background_keeps_its_line(world: World, shell: list[str]) -> None:
-    if not shutil.which(shell[0]):
-        pytest.skip(f"{shell[0]} is not installed")
-    with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
+    with in_shell(world, shell) as terminal:
         terminal.type(f"{' '.join(CHAT)}\r")
         terminal.until("\x1b[?2004h> ")
         terminal.type("half a mess")
@@ -70,11 +55,9 @@ def test_a_chat_in_the_background_keeps_its_line(world: World, shell: list[str])
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
 def test_ctrl_z_during_an_answer(world: World, shell: list[str]) -> None:
-    if not shutil.which(shell[0]):
-        pytest.skip(f"{shell[0]} is not installed")
     events = [event(delta("slow ")), *[event(delta(".")) for _ in range(9)], event(delta(" end", finish="stop"))]
     world.api.will(stream(events, pause=0.1))
-    with Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null") as terminal:
+    with in_shell(world, shell) as terminal:
         terminal.type(f"{' '.join(CHAT)}\r")
         terminal.until("\x1b[?2004h> ")
         terminal.type("Hi\r")

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from typing import Any
 
 import pytest
 
 from tests.support.fake_api import delta, event, stream, text
-from tests.support.terminal import Terminal
+from tests.support.terminal import SHELLS, Terminal, in_shell
 from tests.support.world import PROGRAM, World
 
-SHELLS = [
-    ["bash", "--norc", "-i"],
-    ["dash", "-i"],
-    ["mksh", "-i"],
-    ["busybox", "ash", "-i"],
-    ["zsh", "-f", "-i"],
-    ["fish", "--no-config", "-i"],
-]
 COMMAND = " ".join(PROGRAM)
-
-
-def in_shell(world: World, shell: list[str]) -> Terminal:
-    if not shutil.which(shell[0]):
-        pytest.skip(f"{shell[0]} is not installed")
-    return Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null")
 
 
 def run(terminal: Terminal, typed: str, until: str) -> str:

@@ -6,10 +6,13 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import termios
 import time
+
+import pytest
 
 from tests.support.world import World
 
@@ -68,3 +71,21 @@ class Terminal:
         _, raw = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(raw)
         return self.status
+
+
+#: The shells that people use, as they start without the user's settings.
+SHELLS = [
+    ["bash", "--norc", "-i"],
+    ["dash", "-i"],
+    ["mksh", "-i"],
+    ["busybox", "ash", "-i"],
+    ["zsh", "-f", "-i"],
+    ["fish", "--no-config", "-i"],
+]
+
+
+def in_shell(world: World, shell: list[str]) -> Terminal:
+    """Runs an interactive shell on a pty; skips the test if it is not installed."""
+    if not shutil.which(shell[0]):
+        pytest.skip(f"{shell[0]} is not installed")
+    return Terminal(world, *shell, PS1="# ", NO_COLOR="1", ENV="", INPUTRC="/dev/null")
