@@ -13,7 +13,7 @@ from llamacli.cli.docs import help, man
 from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
-from llamacli.config.settings import MODELS, PROMPTS, ROLES, SESSIONS
+from llamacli.config.settings import MODELS, PROMPTS, ROLES, SESSIONS, StoredFile
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.files import write_atomically
@@ -112,10 +112,7 @@ def _bash_flags(command: str, entries: Sequence[FlagSpec]) -> Iterator[str]:
 def _bash_listings() -> Iterator[str]:
     for name, listing in LISTINGS.items():
         path = f'"$folder/llamacli/{listing.name}"'
-        yield f"    {name})"
-        yield f"        folder=${{{listing.folder.variable}-}}"
-        # ${HOME-} works with `set -u` too.
-        yield f'        [[ $folder == /* ]] || folder="${{HOME-}}/{listing.folder.default}"'
+        yield from _listing_folder(name, listing)
         if listing.suffix:
             yield f'        _llamacli_names "$2" {path} {listing.suffix}'
         else:
@@ -124,6 +121,14 @@ def _bash_listings() -> Iterator[str]:
             yield '            _llamacli_add "$2" "$line"'
             yield f"        done <{path}"
         yield "        ;;"
+
+
+def _listing_folder(name: str, listing: StoredFile) -> Iterator[str]:
+    """Yields how a case of bash or zsh begins: with the folder of a listing."""
+    yield f"    {name})"
+    yield f"        folder=${{{listing.folder.variable}-}}"
+    # ${HOME-} works with `set -u` too.
+    yield f'        [[ $folder == /* ]] || folder="${{HOME-}}/{listing.folder.default}"'
 
 
 def _zsh(commands: Sequence[CommandSpec]) -> dict[str, Iterable[str]]:
@@ -178,9 +183,7 @@ def _colons(text: str) -> str:
 def _zsh_listings() -> Iterator[str]:
     for name, listing in LISTINGS.items():
         path = f"$folder/llamacli/{listing.name}"
-        yield f"    {name})"
-        yield f"        folder=${{{listing.folder.variable}-}}"
-        yield f'        [[ $folder == /* ]] || folder="${{HOME-}}/{listing.folder.default}"'
+        yield from _listing_folder(name, listing)
         if listing.suffix:
             yield f"        names=({path}/$start*{listing.suffix}(NoN:t:r))"
         else:
