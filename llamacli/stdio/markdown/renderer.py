@@ -118,7 +118,7 @@ class Renderer:
             self._paragraph.resize(columns)
 
     def is_settled(self, line: str) -> bool:
-        """Returns True if nothing that follows on this long line can change what is shown."""
+        """Returns True if the rest of this long line cannot change what is shown."""
         if len(line) <= max(MAX_PREVIEW_CHARS, 2 * self.columns) or self._joint is not None:
             return False
         return bool(self._fence) or (self._table and "|" in line) or self._is_verbatim(line)
