@@ -57,8 +57,9 @@ class LockedFile:
                     raise PermissionError(errno.EPERM, "belongs to somebody else", self.path)
                 fcntl.flock(self.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 # While this process waited, another one may have renamed or removed the file.
-                if os.path.exists(path) and os.path.samestat(status, os.stat(path)):
-                    return
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(status, os.stat(path)):
+                        return
             except BlockingIOError:
                 os.close(self.fd)
                 raise OSError(errno.EBUSY, "another process is writing it", self.path) from None
