@@ -63,12 +63,12 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
     """Reports an unexpected exception and returns the exit status."""
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
-    what, hint = f"internal error: {type(error).__name__}: {error}", "please report it"
+    message, hint = f"internal error: {type(error).__name__}: {error}", "please report it"
     if isinstance(error, (ImportError, AttributeError)):
         hint = shadowing_hint() or hint
     if _is_out_of_resources(error):
-        what, hint = f"out of memory, processes or file descriptors: {str(error) or 'no memory'}", "see 'ulimit -a'"
-    stderr.error(LlamaError(ExitStatus.INTERNAL, what, f"LLAMACLI_DEBUG=1 shows the traceback; {hint}"))
+        message, hint = f"out of memory, processes or file descriptors: {str(error) or 'no memory'}", "see 'ulimit -a'"
+    stderr.error(LlamaError(ExitStatus.INTERNAL, message, f"LLAMACLI_DEBUG=1 shows the traceback; {hint}"))
     return ExitStatus.INTERNAL
 
 

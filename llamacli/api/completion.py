@@ -146,15 +146,15 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
         where = ", while the model was still reasoning" if any(map(_has_only_reasoning, choices)) else ""
         reason = reasons[statuses.index(CUT)]
         if re.search(REPETITION_WORDS, _words(reason)[0]):
-            what = f"the answer was cut because it repeated itself (finish_reason {reason})"
-            return LlamaError(CUT, what, "try again, or pass --allow-truncated")
-        what = f"the answer was cut at the token limit{where}"
-        return LlamaError(CUT, what, "raise --max-tokens, or pass --allow-truncated")
+            message = f"the answer was cut because it repeated itself (finish_reason {reason})"
+            return LlamaError(CUT, message, "try again, or pass --allow-truncated")
+        message = f"the answer was cut at the token limit{where}"
+        return LlamaError(CUT, message, "raise --max-tokens, or pass --allow-truncated")
     if not all(map(_has_named_calls, choices)):
         return LlamaError(ExitStatus.BROKEN, "the server sent a tool call without a name", "try again")
     if any(map(_has_only_reasoning, choices)):
-        what = "the model sent its reasoning but no answer"
-        return LlamaError(ExitStatus.BROKEN, what, "try again, or see it with --reasoning")
+        message = "the model sent its reasoning but no answer"
+        return LlamaError(ExitStatus.BROKEN, message, "try again, or see it with --reasoning")
     if not choices or not all(map(_has_answer, choices)):
         return LlamaError(ExitStatus.BROKEN, "the server sent an answer with nothing in it", "try again")
     return None

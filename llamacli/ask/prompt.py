@@ -119,8 +119,8 @@ def content(options: LoadedOptions, env: Environment) -> Content:
     if input.overflow == "fail":
         return asked.content()
     if input.overflow == "map":
-        what = "--overflow map cannot be used in a conversation"
-        raise LlamaError(ExitStatus.USAGE, what, "use ask without -c, or --overflow head, tail or middle")
+        message = "--overflow map cannot be used in a conversation"
+        raise LlamaError(ExitStatus.USAGE, message, "use ask without -c, or --overflow head, tail or middle")
     from llamacli.ask.overflow import truncate
 
     texts, note = truncate(asked.texts, max_input_tokens(asked, options), input.overflow)
@@ -246,5 +246,5 @@ def _check_variables(options: ContextOptions) -> None:
         if not files:
             raise LlamaError(ExitStatus.USAGE, "--var sets variables of a prompt file", "name the file with -P")
         if name not in known:
-            what = f"--var: {display_path(files[0].path)} has no variable '{name}'"
-            raise LlamaError(ExitStatus.USAGE, what, f"its variables: {', '.join(known) or 'none'}")
+            message = f"--var: {display_path(files[0].path)} has no variable '{name}'"
+            raise LlamaError(ExitStatus.USAGE, message, f"its variables: {', '.join(known) or 'none'}")

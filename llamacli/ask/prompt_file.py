@@ -69,8 +69,8 @@ class PromptFile(FileValue):
             if match[0] in ("{{", "}}"):
                 value = escape(match[0][0])
             elif name is None:
-                what = f"{display_path(self.path)}:{line}: '{match[0]}' is not part of a variable"
-                raise LlamaError(ExitStatus.USAGE, what, f"write {match[0] * 2} for a literal brace")
+                message = f"{display_path(self.path)}:{line}: '{match[0]}' is not part of a variable"
+                raise LlamaError(ExitStatus.USAGE, message, f"write {match[0] * 2} for a literal brace")
             elif name in values:
                 value = escape(values[name])
             else:
@@ -150,8 +150,8 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
         return name
     kind = stored.name.removesuffix("s")
     if not name or "/" in name or name.startswith("."):
-        what = f"{flag}: '{display_path(name)}' is not the name of a {kind}"
-        raise LlamaError(ExitStatus.USAGE, what, f"{stored.name} are in {stored.path()}")
+        message = f"{flag}: '{display_path(name)}' is not the name of a {kind}"
+        raise LlamaError(ExitStatus.USAGE, message, f"{stored.name} are in {stored.path()}")
     path = stored.path(name)
     if os.path.lexists(path):
         return str(path)
@@ -205,11 +205,11 @@ def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int
             continue
         name, colon, value = line.partition(":")
         if not colon:
-            what = f"{display_path(path)}:{number}: '{line.strip()[:60]}' is not 'name: value'"
-            raise LlamaError(ExitStatus.USAGE, what, "end the front matter with a line ---")
+            message = f"{display_path(path)}:{number}: '{line.strip()[:60]}' is not 'name: value'"
+            raise LlamaError(ExitStatus.USAGE, message, "end the front matter with a line ---")
         yield number, name.strip(), value.strip()
-    what = f"{display_path(path)}:{start}: the front matter has no end"
-    raise LlamaError(ExitStatus.USAGE, what, "end it with a line ---")
+    message = f"{display_path(path)}:{start}: the front matter has no end"
+    raise LlamaError(ExitStatus.USAGE, message, "end it with a line ---")
 
 
 def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: FlagsByName, where: str) -> None:
@@ -259,6 +259,6 @@ def _relative(value: str, path: str) -> str:
 def check_variable(name: str, origin: str) -> str:
     """Returns the name of a variable. Raises LlamaError (usage)."""
     if not VARIABLE_NAME.fullmatch(name) or name in (STDIN, WORDS):
-        what = f"{origin}: '{name[:60]}' cannot be the name of a variable"
-        raise LlamaError(ExitStatus.USAGE, what, "use letters, digits, _ and -; stdin and words are reserved")
+        message = f"{origin}: '{name[:60]}' cannot be the name of a variable"
+        raise LlamaError(ExitStatus.USAGE, message, "use letters, digits, _ and -; stdin and words are reserved")
     return name

@@ -52,8 +52,8 @@ class Runner:
         """Returns the body for these messages. Raises LlamaError (usage)."""
         body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
         if self.in_chunks and self.reader.validation:
-            what = f"--json --stream prints an answer before {self.reader.validation.format.flag} has checked it"
-            raise LlamaError(ExitStatus.USAGE, what, "drop --stream")
+            message = f"--json --stream prints an answer before {self.reader.validation.format.flag} has checked it"
+            raise LlamaError(ExitStatus.USAGE, message, "drop --stream")
         return self.reader.build_body(body)
 
     def _stream(self) -> bool | None:
@@ -197,6 +197,6 @@ def _check_output(path: str | None) -> None:
     In other tools, that sets a parameter.
     """
     if path and path.replace("-", "_") in Params.flags() and not os.path.lexists(path):
-        what = f"-o {path} names the output file, not the parameter"
+        message = f"-o {path} names the output file, not the parameter"
         hint = f"use --{path.replace('_', '-')} VALUE; to write a file of that name: -o ./{path}"
-        raise LlamaError(ExitStatus.USAGE, what, hint)
+        raise LlamaError(ExitStatus.USAGE, message, hint)

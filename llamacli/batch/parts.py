@@ -38,8 +38,8 @@ class PartMapper:
         fields = self._params.body([], stream=None, usage=False)
         for field in ("n", "tools"):
             if fields.get(field) not in (None, 1):
-                what = f"--overflow map cannot be combined with --{field}"
-                raise LlamaError(ExitStatus.USAGE, what, "drop one, or use --overflow head, tail or middle")
+                message = f"--overflow map cannot be combined with --{field}"
+                raise LlamaError(ExitStatus.USAGE, message, "drop one, or use --overflow head, tail or middle")
         #: Returns the endpoint, which is resolved once.
         self.server = cache(lambda: endpoint.resolve(options[EndpointOptions], env))
         self._asked = question(options.operands("prompt"), options[InputOptions], env.input)
@@ -69,8 +69,8 @@ class PartMapper:
     def check(self) -> None:
         """Raises LlamaError (cut) if a part's answer was cut."""
         if self._was_cut:
-            what = "the answer to a part is cut at the token limit"
-            raise LlamaError(ExitStatus.CUT, what, "raise --max-tokens, or pass --allow-truncated")
+            message = "the answer to a part is cut at the token limit"
+            raise LlamaError(ExitStatus.CUT, message, "raise --max-tokens, or pass --allow-truncated")
 
     @property
     def _length(self) -> int:
@@ -85,8 +85,8 @@ class PartMapper:
         if self._length <= (limit := self._limit):
             return False
         if limit < MIN_PART_TOKENS and self._options[InputOptions].max_input is None:
-            what = "the model's context leaves no room for the parts of a text"
-            raise LlamaError(ExitStatus.USAGE, what, "lower --max-tokens, or pass --max-input")
+            message = "the model's context leaves no room for the parts of a text"
+            raise LlamaError(ExitStatus.USAGE, message, "lower --max-tokens, or pass --max-input")
         return True
 
     def _contents(self) -> Iterator[Content]:

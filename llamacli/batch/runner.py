@@ -218,8 +218,8 @@ class BatchRunner:
             # The disk may be full: the next file could not be written either.
             self.stop(LlamaError(ExitStatus.OUTPUT, row["error"]["message"]))
         elif row["error"] and self.limits.fail_fast:
-            what = f"item {task.item.index} failed: {row['error']['message']}"
-            self.stop(LlamaError(ExitStatus.FAILED, what, "stopped by --fail-fast"))
+            message = f"item {task.item.index} failed: {row['error']['message']}"
+            self.stop(LlamaError(ExitStatus.FAILED, message, "stopped by --fail-fast"))
 
     def _row_fields(self, answer: Answer) -> Row:
         """Returns the fields of a row that the completion does not have."""

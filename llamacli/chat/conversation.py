@@ -126,10 +126,9 @@ class Conversation:
         if error.status != ExitStatus.REFUSED or len(messages) < 3 or not is_context_length_error(error.message):
             return error
         turns, size = len(_turn_starts(messages)), sum(len(str(message.get("content") or "")) for message in messages)
-        what = f"{turns} turns of {size} characters are too long for the model: {error.message}"
-        return LlamaError(
-            error.status, what, "send fewer with --keep-turns N, or start over (in a chat: /set keep-turns N, /reset)"
-        )
+        text = f"{turns} turns of {size} characters are too long for the model: {error.message}"
+        hint = "send fewer with --keep-turns N, or start over (in a chat: /set keep-turns N, /reset)"
+        return LlamaError(error.status, text, hint)
 
 
 def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = None) -> list[SavedMessage]:

@@ -63,11 +63,11 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
     ]
     ids = ", ".join(str(call.get("id")) for call in calls)
     if unknown := [key for key in results if key not in keys]:
-        what = f"--tool-result: the last answer has no tool call '{unknown[0]}'"
-        raise LlamaError(ExitStatus.USAGE, what, f"its calls are {ids}")
+        message = f"--tool-result: the last answer has no tool call '{unknown[0]}'"
+        raise LlamaError(ExitStatus.USAGE, message, f"its calls are {ids}")
     if missing := [key for key in keys if key not in results]:
-        what = f"--tool-result: no result for tool call '{missing[0]}'"
-        raise LlamaError(ExitStatus.USAGE, what, f"give one for each of {ids}")
+        message = f"--tool-result: no result for tool call '{missing[0]}'"
+        raise LlamaError(ExitStatus.USAGE, message, f"give one for each of {ids}")
     return [
         {"role": "tool", "tool_call_id": str(call.get("id") or ""), "content": results[key]}
         for call, key in zip(calls, keys, strict=True)

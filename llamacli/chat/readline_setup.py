@@ -74,8 +74,8 @@ IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 def check_charset() -> None:
     """Raises LlamaError (usage) if libedit would drop what is typed: it knows no charset but UTF-8 here."""
     if IS_LIBEDIT and LOCALE == "C":
-        what = f"with libedit, an interactive chat cannot read {CHARSET.upper()}"
-        raise LlamaError(ExitStatus.USAGE, what, "set LC_ALL to a UTF-8 locale")
+        message = f"with libedit, an interactive chat cannot read {CHARSET.upper()}"
+        raise LlamaError(ExitStatus.USAGE, message, "set LC_ALL to a UTF-8 locale")
 
 
 class _ReadBytes:
@@ -146,8 +146,8 @@ def decoded(text: str) -> str:
     for charset in ("utf-8", CHARSET):
         with suppress(UnicodeDecodeError):
             return data.decode(charset)
-    what = f"the terminal sent bytes that are not {CHARSET.upper()}"
-    raise LlamaError(ExitStatus.USAGE, what, "set its encoding to UTF-8")
+    message = f"the terminal sent bytes that are not {CHARSET.upper()}"
+    raise LlamaError(ExitStatus.USAGE, message, "set its encoding to UTF-8")
 
 
 def to_readline(text: str) -> str:

@@ -127,8 +127,8 @@ def _attach_terminal() -> int:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
-        what = "--interactive needs a terminal"
-        raise LlamaError(ExitStatus.USAGE, what, "drop it to take one turn") from None
+        message = "--interactive needs a terminal"
+        raise LlamaError(ExitStatus.USAGE, message, "drop it to take one turn") from None
     stdout = os.dup(1)
     os.dup2(terminal, 0)
     os.dup2(terminal, 1)

@@ -83,8 +83,8 @@ class Session:
             if self.name is not None and self.path.exists() and not os.access(self.path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
         except OSError as error:
-            what = f"cannot save the conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
-            raise LlamaError(ExitStatus.OUTPUT, what, "use --no-save to continue without saving") from None
+            message = f"cannot save the conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
+            raise LlamaError(ExitStatus.OUTPUT, message, "use --no-save to continue without saving") from None
 
     def save(self, turn: list[SavedMessage], system: SavedMessage | None = None, without: object = None) -> None:
         """Saves a complete turn atomically; an empty list adds nothing.

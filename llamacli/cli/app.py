@@ -255,8 +255,8 @@ def _usage_error(error: typer.TyperException) -> LlamaError:
     if isinstance(command, LlamaCommand):
         if "unexpected extra argument" in text:
             # The words are not repeated: they may be a key.
-            what = f"too many arguments for {command.spec.name}"
-            return LlamaError(ExitStatus.USAGE, what, command.spec.surplus_hint)
+            message = f"too many arguments for {command.spec.name}"
+            return LlamaError(ExitStatus.USAGE, message, command.spec.surplus_hint)
         if text.startswith("Missing argument"):
             name = next(operand.type.metavar for operand in command.spec.operands if operand.required)
             hint = f"see: {PROGRAM} {command.spec.name} -h"

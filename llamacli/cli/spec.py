@@ -289,5 +289,5 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
         # The name of a file, not its content, and a URL without its password: both may be secret.
         label = re.sub(r"//.*@", "//...@", typed)
         label = label if len(label) <= 60 else label[:57] + "..."
-        what = f"{error}" if kind.is_secret else f"'{label}' {error}"
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: {what}") from None
+        problem = f"{error}" if kind.is_secret else f"'{label}' {error}"
+        raise LlamaError(ExitStatus.USAGE, f"{origin}: {problem}") from None

@@ -158,8 +158,8 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
         and re.search(r"[\s{]", files[0])
         and not os.path.exists(files[0])
     ):
-        what = f"'{display_path(files[0])}' is not a file, but '{display_path(template)}' is"
-        raise LlamaError(ExitStatus.USAGE, what, "the prompt comes first: llamacli batch 'PROMPT' FILE...")
+        message = f"'{display_path(files[0])}' is not a file, but '{display_path(template)}' is"
+        raise LlamaError(ExitStatus.USAGE, message, "the prompt comes first: llamacli batch 'PROMPT' FILE...")
     if rows.null and not rows.plain:
         raise LlamaError(ExitStatus.USAGE, "--null needs --plain", "add --plain, or drop --null")
     resuming = "--resume" if rows.resume else "--retry-failed" if rows.retry_failed else ""
@@ -194,8 +194,8 @@ def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[Ite
         return
     for source in inputs:
         if any(status and os.path.samestat(status, output) for status in source.statuses()):
-            what = f"the input is also the output: {display_path(name)}"
-            raise LlamaError(ExitStatus.USAGE, what, "write to another file; nothing was sent")
+            message = f"the input is also the output: {display_path(name)}"
+            raise LlamaError(ExitStatus.USAGE, message, "write to another file; nothing was sent")
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -234,6 +234,6 @@ def _preview(items: Items, builder: RequestBuilder, options: LoadedOptions, env:
 
     print_previews(requests(), options, options[RowOptions].output, env)
     if failed:
-        what = f"{failed} items could not be turned into requests"
-        raise LlamaError(ExitStatus.FAILED, what, "run without -q to see why")
+        message = f"{failed} items could not be turned into requests"
+        raise LlamaError(ExitStatus.FAILED, message, "run without -q to see why")
     return ExitStatus.OK

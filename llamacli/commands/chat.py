@@ -84,8 +84,8 @@ def _interact(conversation: Conversation, content: Content, options: LoadedOptio
     if options[SessionOptions].tool_result:
         one_turn.append("tool_result")
     for option in one_turn:
-        what = f"--{option.replace('_', '-')} needs a prompt"
-        raise LlamaError(ExitStatus.USAGE, what, "it is for one turn, not for an interactive chat")
+        message = f"--{option.replace('_', '-')} needs a prompt"
+        raise LlamaError(ExitStatus.USAGE, message, "it is for one turn, not for an interactive chat")
     where = endpoint.resolve(options[EndpointOptions], env)
 
     from llamacli.chat.repl import Repl
@@ -111,8 +111,8 @@ def _session(options: SessionOptions, env: Environment) -> Session:
             raise LlamaError(ExitStatus.USAGE, "--session and --continue cannot be combined", "drop one of them")
         name = latest_name()
         if name is None:
-            what = NO_LAST if current_login() else NO_LOGIN
+            message = NO_LAST if current_login() else NO_LOGIN
             latest = next(iter(names()), None)
             hint = f"to continue the latest session: llamacli chat -S {latest}" if latest else "ask without -c first"
-            raise LlamaError(ExitStatus.USAGE, f"--continue: {what}", hint)
+            raise LlamaError(ExitStatus.USAGE, f"--continue: {message}", hint)
     return Session(name, is_saved=options.save is not False, warn=env.stderr.note)

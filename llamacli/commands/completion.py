@@ -85,8 +85,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     name = options.operand("shell") or os.path.basename(os.environ.get("SHELL", ""))
     shell = env.input.argument(name, "the shell")
     if shell not in SHELLS:
-        what = f"no completion for '{shell}'" if shell else "no shell given, and SHELL is not set"
-        raise LlamaError(ExitStatus.USAGE, what, did_you_mean(shell, SHELLS, f"expected {listed(SHELLS)}"))
+        message = f"no completion for '{shell}'" if shell else "no shell given, and SHELL is not set"
+        raise LlamaError(ExitStatus.USAGE, message, did_you_mean(shell, SHELLS, f"expected {listed(SHELLS)}"))
     keys, to_install = options[CompletionOptions].key, options[CompletionOptions].install
     if keys and to_install:
         hint = "append the output of --key to the shell's start-up file"

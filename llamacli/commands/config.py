@@ -82,10 +82,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     name, values = options.operand("name"), options.operands("value")
     if action not in ACTIONS:
         # Never repeat what may be a key.
-        what = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
+        message = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
         is_setting = action.replace("_", "-") in _settings_by_flag()
         instead = f"did you mean 'config set {action} VALUE'?" if is_setting else unknown_action(action, ACTIONS)
-        raise LlamaError(ExitStatus.USAGE, what, instead)
+        raise LlamaError(ExitStatus.USAGE, message, instead)
     if options[ConfigOptions].all and action != "show":
         raise LlamaError(ExitStatus.USAGE, "--all is for 'config show'")
     if action in ("show", "set-key", "check") and name:

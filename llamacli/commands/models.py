@@ -77,9 +77,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         else:
             table.print_table([_row(model) for model in models], out, COLUMNS, right=(2, 3))
         if not models:
-            what = f" with '{wanted}'" if wanted else ""
+            matching = f" with '{wanted}'" if wanted else ""
             hint = "" if listing.all or not listed else "; --all includes models that are not for chat"
-            env.stderr.note(f"{where.base_url} offers no model{what}{hint}")
+            env.stderr.note(f"{where.base_url} offers no model{matching}{hint}")
         out.commit()
     return ExitStatus.OK
 
@@ -94,8 +94,8 @@ def _models(document: object) -> list[JsonObject]:
         words = words_in(document)
         # An error can arrive with status 200, as with answers.
         status = ExitStatus.SERVER if words else ExitStatus.BROKEN
-        what = "the server did not send a list of models" + (f": {words}" if words else "")
-        raise LlamaError(status, what, "check --base-url")
+        message = "the server did not send a list of models" + (f": {words}" if words else "")
+        raise LlamaError(status, message, "check --base-url")
     named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
 

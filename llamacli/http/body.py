@@ -170,9 +170,9 @@ class Body:
                 raise self.error(f"the server sent more than {MAX_BODY_BYTES >> 20} MiB")
         return b"".join(pieces).removeprefix(BOM).decode("utf-8", "replace")
 
-    def error(self, what: str) -> LlamaError:
+    def error(self, message: str) -> LlamaError:
         """Returns the error of a broken answer."""
-        return self._call.error(ExitStatus.BROKEN, what, "try again with -v")
+        return self._call.error(ExitStatus.BROKEN, message, "try again with -v")
 
     def malformed(self) -> LlamaError:
         """Returns the error of a document that is not JSON."""

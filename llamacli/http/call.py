@@ -221,16 +221,16 @@ class Call:
         attempt, limit = self.latest_attempt, self.options.max_time
         attempt.close()
         if attempt.was_cut and limit and self.policy.time_left <= 0:
-            what = f"no complete answer within --max-time {round(limit, 3):g} s"
-            return self.error(ExitStatus.BROKEN if attempt.begun else ExitStatus.NETWORK, what, "raise it")
+            message = f"no complete answer within --max-time {round(limit, 3):g} s"
+            return self.error(ExitStatus.BROKEN if attempt.begun else ExitStatus.NETWORK, message, "raise it")
         cause = root_cause(error)
         if attempt.begun:
             return self.cut_short(cause)
         where = self.client.endpoint.host + (f" through the proxy {self.proxy.host}" if self.proxy.host else "")
         if attempt.connected and isinstance(cause, TimeoutError):
             # The call may still be running, and be billed: it is never sent twice.
-            what = f"no answer from {where} within {self.read_timeout:g} s"
-            return self.error(ExitStatus.NETWORK, what, "raise --timeout")
+            message = f"no answer from {where} within {self.read_timeout:g} s"
+            return self.error(ExitStatus.NETWORK, message, "raise --timeout")
         if attempt.was_cut:
             cause = TimeoutError(f"no connection within {attempt.connect_timeout:g} s")
         verb = "lost the connection to" if attempt.connected else "cannot connect to"
@@ -254,7 +254,7 @@ class Call:
         words = one_line(self.stderr.redacted(error_in(body)), 300)
         if 300 <= code < 400 and (location := headers.get("Location")):
             words = f"a redirect to {one_line(location, 200)}, not followed"
-        what = f"{status_text(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
+        message = f"{status_text(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
         # The code of an error says more than its words.
         quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
         wait = retry_after(headers, body)
@@ -266,7 +266,7 @@ class Call:
             origin = self.client.endpoint.key_origin
             hint = f"check the key from {origin}" if self.client.endpoint.key else origin
         server_id = headers.get("x-inference-id") or headers.get("x-request-id") or request_id_in(body)
-        failure = self.error(exit_status, what, hint, server_id, code)
+        failure = self.error(exit_status, message, hint, server_id, code)
         if code not in RETRYABLE_STATUSES or code in self.no_retry or exit_status == ExitStatus.CREDITS:
             return failure
         return Retryable(failure, wait, code)
@@ -284,7 +284,7 @@ class Call:
         return self.request.path == CHAT_PATH
 
     def error(
-        self, status: ExitStatus, what: str, hint: str, server_id: object = None, http_status: int | None = None
+        self, status: ExitStatus, message: str, hint: str, server_id: object = None, http_status: int | None = None
     ) -> LlamaError:
         """Returns an error with the ids to search for in a server's logs."""
         self._reached_server = self._reached_server or self.latest_attempt.connected
@@ -293,7 +293,7 @@ class Call:
             ids = f"request id {server_id or self.request_id}"
             if server_id and server_id != self.request_id and self.stderr.is_verbose:
                 ids += f", sent as {self.request_id}"
-        return LlamaError(status, what, hint, request_id=ids, http_status=http_status)
+        return LlamaError(status, message, hint, request_id=ids, http_status=http_status)
 
     def _show_request(self, request: requests.PreparedRequest) -> None:
         if not self.stderr.is_verbose:

@@ -176,8 +176,8 @@ class Reply(Body):
         if not any("choices" in unwrap(document) for document in documents):
             from llamacli.http.retry import path_hint
 
-            what = "the server sent JSON without choices, so it is not a chat completion"
-            raise self._call.error(ExitStatus.BROKEN, what, path_hint(self._call.url))
+            message = "the server sent JSON without choices, so it is not a chat completion"
+            raise self._call.error(ExitStatus.BROKEN, message, path_hint(self._call.url))
 
     def _accumulate(self, chunk: JsonObject) -> None:
         try:

@@ -56,8 +56,8 @@ def binary_error(origin: str, start: bytes, offset: int | None = None) -> LlamaE
 
 def invalid_byte_error(origin: str, byte: int, place: str, start: bytes, hint: str) -> LlamaError:
     """Returns the error for a byte that is not UTF-8."""
-    what = f"{origin} is not UTF-8: byte 0x{byte:02x} at {place}"
-    return LlamaError(ExitStatus.USAGE, what, _picture_hint(start, origin) or hint)
+    message = f"{origin} is not UTF-8: byte 0x{byte:02x} at {place}"
+    return LlamaError(ExitStatus.USAGE, message, _picture_hint(start, origin) or hint)
 
 
 def _picture_hint(start: bytes, origin: str) -> str:

@@ -100,12 +100,12 @@ class InputReader:
             return
         limits: list[tuple[float, LlamaError | None]] = []
         if max_time is not None:
-            what = f"stdin did not end within {max_time:g} s (--max-time)"
-            limits.append((start + max_time, LlamaError(ExitStatus.NETWORK, what, "nothing was sent")))
+            message = f"stdin did not end within {max_time:g} s (--max-time)"
+            limits.append((start + max_time, LlamaError(ExitStatus.NETWORK, message, "nothing was sent")))
         if is_first and self.stdin_timeout is not None:
-            what = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
+            message = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
             hint = "nothing was sent; use -I to skip stdin" if "no_stdin" in self.flags else "nothing was sent"
-            limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, what, hint)))
+            limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, message, hint)))
         if is_first and not os.isatty(0):
             limits.append((start + WAITING_NOTE_SECONDS, None))
         for end, error in sorted(limits, key=lambda limit: limit[0]):
@@ -176,8 +176,8 @@ class InputReader:
             finally:
                 os.close(fd)
         except TimeoutError:
-            what = f"{display_path(path)} did not end within {max_time:g} s (--max-time)"
-            raise LlamaError(ExitStatus.NETWORK, what, "nothing was sent") from None
+            message = f"{display_path(path)} did not end within {max_time:g} s (--max-time)"
+            raise LlamaError(ExitStatus.NETWORK, message, "nothing was sent") from None
         self.seconds_spent += monotonic() - start
 
     def text_or_picture(self, path: str) -> str | tuple[str, bytes]:
@@ -249,8 +249,8 @@ class InputReader:
         except UnicodeEncodeError:
             if sys.getfilesystemencoding() != "utf-8":
                 # The C library has decoded the bytes in a way that Python's codec cannot reverse.
-                what = f"cannot decode {origin} in this locale"
-                raise LlamaError(ExitStatus.USAGE, what, "use a locale with UTF-8, or stdin") from None
+                message = f"cannot decode {origin} in this locale"
+                raise LlamaError(ExitStatus.USAGE, message, "use a locale with UTF-8, or stdin") from None
             # A lone surrogate from a JSON escape, not from the system's bytes.
             return text
 

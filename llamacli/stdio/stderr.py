@@ -124,14 +124,14 @@ class Stderr:
             text = text.replace(secret, mask)
         return text
 
-    def waiting(self, what: str) -> "Spinner":
+    def waiting(self, text: str) -> "Spinner":
         """Returns a spinner for what the program waits for; start it."""
-        return self.show_status(Spinner(one_line(what)))
+        return self.show_status(Spinner(one_line(text)))
 
     def show_status(self, spinner: "Spinner") -> "Spinner":
         """Takes over a spinner, hidden if nobody would see it."""
         if not self.is_terminal or is_dumb() or self.is_quiet:
-            spinner.what = ""
+            spinner.text = ""
         self.spinner = spinner
         return spinner
 
@@ -153,8 +153,8 @@ class Spinner:
 
     FRAMES = "|/-\\"
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self, text: str) -> None:
+        self.text = text
         # A signal may come while its own thread draws or this one writes.
         self.lock = threading.RLock()
         self._is_shown = False
@@ -165,7 +165,7 @@ class Spinner:
 
     def start(self) -> None:
         """Starts it, if there is anything to show."""
-        if self.what:
+        if self.text:
             from llamacli.stdio import terminal
 
             terminal.catch_first_stop()
@@ -209,7 +209,7 @@ class Spinner:
 
     def line(self, frame: int, seconds: float, columns: int) -> str:
         """Returns the line after these frames and seconds, cut to columns."""
-        return f"{self.FRAMES[frame % 4]} {self.what} {seconds:.0f} s"[:columns]
+        return f"{self.FRAMES[frame % 4]} {self.text} {seconds:.0f} s"[:columns]
 
 
 def _overlap(text: str, secret: str) -> int:

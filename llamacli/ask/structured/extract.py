@@ -65,9 +65,9 @@ def first_blocks(texts: Iterable[str], is_complete: bool) -> list[str]:
     results = [first_block(text, is_complete) for text in texts]
     blocks = [block for block in results if block is not None]
     if len(blocks) < len(results):
-        what = "the answer contains no " + ("code block" if is_complete else "complete code block: it was cut")
+        message = "the answer contains no " + ("code block" if is_complete else "complete code block: it was cut")
         hint = "ask for one, or drop --extract" if is_complete else "raise --max-tokens"
-        raise LlamaError(ExitStatus.MISMATCH, what, hint)
+        raise LlamaError(ExitStatus.MISMATCH, message, hint)
     return blocks
 
 

@@ -48,11 +48,11 @@ class ValidationLoop:
         """Returns a body with a forced call. Raises LlamaError (usage)."""
         for key in RESERVED_KEYS:
             if body.get(key) is not None:
-                what = f"{self.format.flag} cannot be combined with {key}"
-                raise LlamaError(ExitStatus.USAGE, what, f"drop {_ways_to_set(key)}")
+                message = f"{self.format.flag} cannot be combined with {key}"
+                raise LlamaError(ExitStatus.USAGE, message, f"drop {_ways_to_set(key)}")
         if body.get("n") not in (None, 1):
-            what = f"{self.format.flag} needs a single answer, not {body['n']}"
-            raise LlamaError(ExitStatus.USAGE, what, f"drop {_ways_to_set('n')}")
+            message = f"{self.format.flag} needs a single answer, not {body['n']}"
+            raise LlamaError(ExitStatus.USAGE, message, f"drop {_ways_to_set('n')}")
         choice = {"type": "function", "function": {"name": FUNCTION}}
         return {**body, "tools": [{"type": "function", "function": self.format.function}], "tool_choice": choice}
 

@@ -168,8 +168,8 @@ class Schema:
         except RecursionError:
             return "it is nested too deeply to be checked"
         except PatternTimeout as pattern:
-            what = f"the answer could not be checked against --schema: the pattern '{one_line(str(pattern), 80)}'"
-            raise LlamaError(ExitStatus.MISMATCH, f"{what} takes too long", "simplify the pattern") from None
+            message = f"the answer could not be checked against --schema: the pattern '{one_line(str(pattern), 80)}'"
+            raise LlamaError(ExitStatus.MISMATCH, f"{message} takes too long", "simplify the pattern") from None
         except Unresolvable as reference:
             raise LlamaError(ExitStatus.MISMATCH, f"--schema: cannot resolve {reference}", "fix its $ref") from None
         return f"{_json_path(error.absolute_path)}: {one_line(error.message, 300)}" if error else None

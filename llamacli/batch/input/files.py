@@ -158,8 +158,8 @@ class FileList:
             return data.removeprefix(BOM).decode("utf-8", "replace" if self._inputs.lossy else "strict"), source
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            what = f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} on line {line}"
-            raise LlamaError(ExitStatus.USAGE, what, LOSSY_HINT) from None
+            message = f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} on line {line}"
+            raise LlamaError(ExitStatus.USAGE, message, LOSSY_HINT) from None
 
 
 def split_path(path: str) -> dict[str, str]:

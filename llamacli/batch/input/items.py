@@ -31,8 +31,8 @@ class Template:
             if match[0] in ("{{", "}}"):
                 self._texts[-1] += match[0][0]
             elif match[1] is None:
-                what = f"{origin} has a single {match[0]} at character {match.start() + 1}"
-                raise LlamaError(ExitStatus.USAGE, what, "for literal braces write {{ and }}")
+                message = f"{origin} has a single {match[0]} at character {match.start() + 1}"
+                raise LlamaError(ExitStatus.USAGE, message, "for literal braces write {{ and }}")
             else:
                 self._names.append(match[1])
                 self._texts.append("")

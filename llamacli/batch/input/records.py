@@ -62,9 +62,9 @@ class InputFile:
     def check(self, template: Template | None) -> None:
         fields = template.fields if template else ()
         if self.format == "lines" and fields:
-            what = f"{self.name} is read as plain lines, so there is no {{{fields[0]}}}"
+            message = f"{self.name} is read as plain lines, so there is no {{{fields[0]}}}"
             hint = "add --input csv (or tsv, jsonl); for literal braces write {{ }}"
-            raise LlamaError(ExitStatus.USAGE, what, hint)
+            raise LlamaError(ExitStatus.USAGE, message, hint)
         if self.format not in ("csv", "tsv"):
             return
         self._rows = self._split_rows()
@@ -113,8 +113,8 @@ class InputFile:
         try:
             text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
         except UnicodeDecodeError as error:
-            what = f"is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}"
-            return self._invalid_item(index, location, line, what, LOSSY_HINT)
+            problem = f"is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}"
+            return self._invalid_item(index, location, line, problem, LOSSY_HINT)
         if "\0" in text:
             return self._invalid_item(
                 index, location, line, f"contains a NUL byte at offset {line.index(0)}", "remove it"
@@ -145,8 +145,10 @@ class InputFile:
                 else:
                     yield self._invalid_item(index, item.location, line, "is not an object or a string")
 
-    def _invalid_item(self, index: int, location: str, line: bytes, what: str, hint: str = "correct the line") -> Item:
-        error = LlamaError(ExitStatus.USAGE, f"{location} {what}", hint)
+    def _invalid_item(
+        self, index: int, location: str, line: bytes, problem: str, hint: str = "correct the line"
+    ) -> Item:
+        error = LlamaError(ExitStatus.USAGE, f"{location} {problem}", hint)
         return Item(index, location, line.decode("utf-8", "replace"), error=error)
 
     def _records(self, start: int) -> Iterator[Item]:
@@ -156,9 +158,9 @@ class InputFile:
                 yield Item(index, location, None, error=row)
                 continue
             if len(row) > len(self._header):
-                what = f"{location} has {len(row)} fields, but the header has {len(self._header)}"
+                message = f"{location} has {len(row)} fields, but the header has {len(self._header)}"
                 hint = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
-                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, what, hint))
+                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, message, hint))
                 continue
             record: JsonObject = dict(zip(self._header, row, strict=False))
             yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
@@ -173,8 +175,8 @@ class InputFile:
                 if isinstance(row, LlamaError) or any(cell and not cell.isspace() for cell in row):
                     yield number, row
             elif any("\0" in cell for cell in row):
-                what = f"{self.name} line {number} contains a NUL byte"
-                yield number, LlamaError(ExitStatus.USAGE, what, "remove it")
+                message = f"{self.name} line {number} contains a NUL byte"
+                yield number, LlamaError(ExitStatus.USAGE, message, "remove it")
             else:
                 # Bytes that are not UTF-8 are read as lone surrogates.
                 yield number, LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not UTF-8", LOSSY_HINT)

@@ -80,8 +80,8 @@ class RequestBuilder:
         try:
             return template.fill(item.text, item.record or {})
         except KeyError as error:
-            what = f"has no field '{error.args[0]}'" if item.record is not None else "is not an object with fields"
-            raise _item_error(item, what) from None
+            problem = f"has no field '{error.args[0]}'" if item.record is not None else "is not an object with fields"
+            raise _item_error(item, problem) from None
 
     def _prompt_messages(self, prompt: str) -> list[RequestMessage]:
         content = join_parts([prompt, *self._files])
@@ -138,5 +138,5 @@ def request_digest(body: RequestBody, reader: AnswerReader) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _item_error(item: Item, what: str, hint: str = "") -> LlamaError:
-    return LlamaError(ExitStatus.USAGE, f"{item.location} {what}", hint)
+def _item_error(item: Item, problem: str, hint: str = "") -> LlamaError:
+    return LlamaError(ExitStatus.USAGE, f"{item.location} {problem}", hint)

@@ -33,22 +33,22 @@ class Targets:
             self._check(path, target, sources)
             for file in filter(None, (target, self.backup(target))):
                 if (other := written.get(file)) is not None:
-                    what = f"{display_path(other)} and {display_path(path)} would both be written to"
+                    message = f"{display_path(other)} and {display_path(path)} would both be written to"
                     hint = "name each file once" if self._pattern is None else "use {dir} or {path} in --write"
-                    raise LlamaError(ExitStatus.USAGE, f"{what} {display_path(file)}", f"{hint}; nothing was sent")
+                    raise LlamaError(ExitStatus.USAGE, f"{message} {display_path(file)}", f"{hint}; nothing was sent")
                 written[file] = path
 
     def _check(self, path: str, target: str, sources: dict[str, str]) -> None:
         name = display_path(target)
         other = sources.get(target, path)
         if self._pattern and os.path.realpath(other) != os.path.realpath(path):
-            what = f"the answer to {display_path(path)} would replace another input: {name}"
-            raise LlamaError(ExitStatus.USAGE, what, "choose another --write; nothing was sent")
+            message = f"the answer to {display_path(path)} would replace another input: {name}"
+            raise LlamaError(ExitStatus.USAGE, message, "choose another --write; nothing was sent")
         if os.path.lexists(target) and not os.path.isfile(target) and self._pattern:
             raise LlamaError(ExitStatus.USAGE, f"{name} is not a regular file", "nothing was sent")
         if (backup := self.backup(target)) and backup in sources:
-            what = f"the backup of {display_path(path)} would replace another input: {display_path(backup)}"
-            raise LlamaError(ExitStatus.USAGE, what, "choose another suffix; nothing was sent")
+            message = f"the backup of {display_path(path)} would replace another input: {display_path(backup)}"
+            raise LlamaError(ExitStatus.USAGE, message, "choose another suffix; nothing was sent")
 
     def target(self, path: str) -> str:
         """Returns the file to write an answer to, links resolved."""
@@ -114,17 +114,17 @@ class FileEditor:
         if not item.file or self._printer:
             return
         target = self._targets.target(item.file.path)
-        what = f"cannot write {display_path(target)}"
+        message = f"cannot write {display_path(target)}"
         if os.path.lexists(target):
             if not os.access(target, os.W_OK):
-                raise LlamaError(ExitStatus.USAGE, f"{what}: it is read-only", "it was not sent")
+                raise LlamaError(ExitStatus.USAGE, f"{message}: it is read-only", "it was not sent")
             return
         folder = os.path.dirname(target)
         while not os.path.lexists(folder):
             folder = os.path.dirname(folder)
         if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-            what = f"{what}: {display_path(folder)} is not a folder that can be written to"
-            raise LlamaError(ExitStatus.OUTPUT, what, "it was not sent")
+            message = f"{message}: {display_path(folder)} is not a folder that can be written to"
+            raise LlamaError(ExitStatus.OUTPUT, message, "it was not sent")
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
         if not self._rows:
@@ -211,12 +211,12 @@ class FileEditor:
             write_all(writer.fd, data)
             old = read_unchanged(item.file)
             if old is None:
-                what = f"{item.value} has changed since it was read"
+                message = f"{item.value} has changed since it was read"
                 part = None if self._rows else writer.close()
                 if part:
-                    return f"{what}; its answer is in {display_path(part)}"
+                    return f"{message}; its answer is in {display_path(part)}"
                 writer.discard()
-                return what
+                return message
             if backup := self._targets.backup(target):
                 write_atomically(Path(backup), old, os.stat(target).st_mode & 0o777, follow=False)
             if note := writer.commit():

@@ -92,8 +92,8 @@ class Journal:
             row = _read_row(line)
             if row is None:
                 if offset + len(line) < self._end or not _is_torn(line):
-                    what = f"{self._name} line {number} is not a row of a batch"
-                    raise LlamaError(ExitStatus.USAGE, what, "nothing was changed and nothing sent")
+                    message = f"{self._name} line {number} is not a row of a batch"
+                    raise LlamaError(ExitStatus.USAGE, message, "nothing was changed and nothing sent")
                 break
             end = offset + len(line)
             status = None if row.status in ignored_statuses else row.status
@@ -269,8 +269,8 @@ class Journal:
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot write {self._name}: {error.strerror}") from None
         except sqlite3.Error as error:
-            what = f"cannot write a temporary file: {error}"
-            raise LlamaError(ExitStatus.OUTPUT, what, "check the free space in TMPDIR") from None
+            message = f"cannot write a temporary file: {error}"
+            raise LlamaError(ExitStatus.OUTPUT, message, "check the free space in TMPDIR") from None
 
 
 def _changed() -> OSError:

@@ -168,12 +168,12 @@ def _zsh_operand(operand: Operand, number: int) -> str:
 def _zsh_action(kind: ParamType) -> str:
     """Returns the action for a value. A blank keeps zsh from adding words."""
     words = " ".join(kind.values)
-    what = _kind(kind)
-    if what == "text":
+    values = _kind(kind)
+    if values == "text":
         return f"({words})" if words else " "
-    if what == "@":
+    if values == "@":
         return f" _llamacli_at {words}".rstrip()
-    return {"file": "_files", "field": " _llamacli_field"}.get(what, f" _llamacli_names {what}")
+    return {"file": "_files", "field": " _llamacli_field"}.get(values, f" _llamacli_names {values}")
 
 
 def _colons(text: str) -> str:
