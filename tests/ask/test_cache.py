@@ -12,7 +12,7 @@ import pytest
 from tests.program.test_startup import imported
 from tests.support.answers import calls
 from tests.support.fake_api import (
-    Behaviour,
+    Behavior,
     answer,
     completion,
     delta,
@@ -42,7 +42,7 @@ TOOLS = json.dumps([{"type": "function", "function": {"name": "f", "parameters":
 
 
 @pytest.mark.parametrize(
-    ("flags", "behaviour", "status"),
+    ("flags", "behavior", "status"),
     [
         ([], respond, 0),
         (["--no-stream"], respond, 0),
@@ -61,8 +61,8 @@ TOOLS = json.dumps([{"type": "function", "function": {"name": "f", "parameters":
         ([], document(json.dumps(completion("a\ud83d \x1b[31m\u2028")).encode()), 0),
     ],
 )
-def test_a_hit_prints_what_the_call_printed(world: World, flags: list[str], behaviour: Behaviour, status: int) -> None:
-    world.api.will(behaviour)
+def test_a_hit_prints_what_the_call_printed(world: World, flags: list[str], behavior: Behavior, status: int) -> None:
+    world.api.will(behavior)
     command = ["ask", "--cache", "1d", *flags, "Hi"]
     asked = world.call(*command)
     assert (asked.status, len(world.api.requests), len(stored(world))) == (status, 1, 1)
@@ -214,7 +214,7 @@ SAMPLE = {
     if number % 5 == 0
     and "100 MB" not in name
     and "bomb" not in name
-    and FAULTS[name].behaviour
+    and FAULTS[name].behavior
     and not FAULTS[name].place
 }
 
@@ -222,14 +222,14 @@ SAMPLE = {
 @pytest.mark.parametrize("name", SAMPLE)
 def test_nothing_but_a_complete_answer_is_stored(world: World, name: str) -> None:
     fault: Fault = SAMPLE[name]
-    assert fault.behaviour
-    world.api.will(fault.behaviour)
+    assert fault.behavior
+    world.api.will(fault.behavior)
     result = world.call("ask", "--cache", "inf", "Hi", **fault.env)
     assert len(stored(world)) == (1 if result.status == 0 else 0)
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "flags", "status"),
+    ("behavior", "flags", "status"),
     [
         (text("half", finish="length"), [], 10),
         (text("half", finish="length"), ["--allow-truncated"], 0),
@@ -248,8 +248,8 @@ def test_nothing_but_a_complete_answer_is_stored(world: World, name: str) -> Non
         (document({"choices": []}), [], 9),
     ],
 )
-def test_no_incomplete_answer_is_ever_reused(world: World, behaviour: Behaviour, flags: list[str], status: int) -> None:
-    world.api.will(behaviour)
+def test_no_incomplete_answer_is_ever_reused(world: World, behavior: Behavior, flags: list[str], status: int) -> None:
+    world.api.will(behavior)
     for _ in range(2):
         assert world.call("ask", "--cache", "inf", "-q", *flags, "Hi").status == status
         count = len(world.api.requests)

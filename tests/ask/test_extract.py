@@ -134,8 +134,8 @@ def test_no_block_is_12_and_nothing_on_stdout(
     world: World, said: str, finish: str, arguments: list[str], status: int, out: str | None
 ) -> None:
     (world.cwd / "old").write_text("old")
-    for behaviour in (text(said, finish=finish), answer(said, finish=finish)):
-        world.api.will(behaviour)
+    for behavior in (text(said, finish=finish), answer(said, finish=finish)):
+        world.api.will(behavior)
         result = world.call("ask", "-x", *arguments, "Hi")
         assert result.status == status, result.err
         assert out is None or result.out == out

@@ -5,17 +5,17 @@ import json
 import pytest
 
 from tests.support.batches import rows
-from tests.support.fake_api import Behaviour, Handler, answer, completion, delta, error, event, stream, text
+from tests.support.fake_api import Behavior, Handler, answer, completion, delta, error, event, stream, text
 from tests.support.world import World
 
 
-def by_model(**behaviours: Behaviour) -> Behaviour:
+def by_model(**behaviors: Behavior) -> Behavior:
     """Behaves as the model's name says; any other model answers with its own name."""
 
     def behave(handler: Handler) -> None:
         model = handler.asked.json["model"]
         default = text(model) if handler.asked.json.get("stream") else answer(model)
-        behaviours.get(model, default)(handler)
+        behaviors.get(model, default)(handler)
 
     return behave
 
@@ -47,7 +47,7 @@ def test_the_next_model_is_asked(world: World, code: int, flags: list[str], prin
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "status"),
+    ("behavior", "status"),
     [
         (error(400, "no"), 4),
         (error(401, "no"), 3),
@@ -60,8 +60,8 @@ def test_the_next_model_is_asked(world: World, code: int, flags: list[str], prin
         (text("", finish="content_filter"), 11),
     ],
 )
-def test_other_failures_are_not_another_models_business(world: World, behaviour: Behaviour, status: int) -> None:
-    world.api.will(by_model(a=behaviour))
+def test_other_failures_are_not_another_models_business(world: World, behavior: Behavior, status: int) -> None:
+    world.api.will(by_model(a=behavior))
     assert world.call(*ASK, "Hi").status == status
     assert models(world) == ["a"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llamacli.ask.structured.formats import layers
 from tests.support.answers import calls, fenced, written_calls
-from tests.support.fake_api import Behaviour, answer, completion, document, text
+from tests.support.fake_api import Behavior, answer, completion, document, text
 from tests.support.world import World
 
 RECORD = {
@@ -26,7 +26,7 @@ NUMBERS = {"type": "array", "items": {"$ref": "#/$defs/number"}, "$defs": {"numb
 
 
 #: For --choice bug,feature,"Won't fix." what a server answers, and what is printed, None for nothing.
-CHOICES: list[tuple[Behaviour, str | None]] = [
+CHOICES: list[tuple[Behavior, str | None]] = [
     (calls({"answer": "bug"}), "bug"),
     (calls({"answer": "BUG"}), "bug"),
     (calls({"answer": "Won't fix."}), "Won't fix."),
@@ -75,7 +75,7 @@ CHOICES: list[tuple[Behaviour, str | None]] = [
 
 
 #: The same for --schema RECORD: what is printed, parsed.
-RECORDS: list[tuple[Behaviour, object]] = [
+RECORDS: list[tuple[Behavior, object]] = [
     (calls({"name": "Ann", "age": 3}), {"name": "Ann", "age": 3}),
     (calls({"name": "Ann", "age": 10**30}), {"name": "Ann", "age": 10**30}),
     (calls({"name": "Ann", "age": 3.0}), {"name": "Ann", "age": 3.0}),
@@ -103,7 +103,7 @@ RECORDS: list[tuple[Behaviour, object]] = [
 
 
 @pytest.mark.parametrize(("sent", "printed"), CHOICES)
-def test_a_choice_is_printed_as_it_was_given_or_nothing_is(world: World, sent: Behaviour, printed: str | None) -> None:
+def test_a_choice_is_printed_as_it_was_given_or_nothing_is(world: World, sent: Behavior, printed: str | None) -> None:
     world.api.will(sent)
     result = world.call("ask", "--choice", "bug", "--choice", "feature", "--choice", "Won't fix.", "-q", "Hi")
     assert (result.status, result.out) == ((0, f"{printed}\n") if printed else (12, ""))
@@ -115,7 +115,7 @@ def test_a_choice_is_printed_as_it_was_given_or_nothing_is(world: World, sent: B
 
 
 @pytest.mark.parametrize(("sent", "printed"), RECORDS)
-def test_json_satisfies_its_schema_or_is_not_printed(world: World, sent: Behaviour, printed: object) -> None:
+def test_json_satisfies_its_schema_or_is_not_printed(world: World, sent: Behavior, printed: object) -> None:
     world.api.will(sent)
     result = world.call("ask", "--schema", json.dumps(RECORD), "-q", "Hi")
     if printed is None:
@@ -137,7 +137,7 @@ def test_json_satisfies_its_schema_or_is_not_printed(world: World, sent: Behavio
     ],
 )
 def test_a_schema_that_is_not_an_object_is_wrapped_and_unwrapped(
-    world: World, sent: Behaviour, printed: str | None
+    world: World, sent: Behavior, printed: str | None
 ) -> None:
     world.api.will(sent)
     result = world.call("ask", "--schema", json.dumps(NUMBERS), "-q", "Hi")
@@ -170,8 +170,8 @@ def test_a_schema_that_is_not_an_object_is_wrapped_and_unwrapped(
 )
 def test_choices_of_all_kinds(world: World, choices: list[str], sent: str, printed: str | None) -> None:
     arguments = [word for choice in choices for word in ("--choice", choice)]
-    for behaviour in (answer(sent), calls({"answer": sent})):
-        world.api.will(behaviour)
+    for behavior in (answer(sent), calls({"answer": sent})):
+        world.api.will(behavior)
         result = world.call("ask", *arguments, "-q", "Hi")
         assert (result.status, result.out) == ((0, f"{printed}\n") if printed else (12, ""))
 

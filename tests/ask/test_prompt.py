@@ -23,11 +23,11 @@ def test_words_are_joined_by_one_space(world: World) -> None:
 @pytest.mark.parametrize(
     ("words", "stdin", "prompt"),
     [
-        (["Summarise:"], "abc", "Summarise:\n\nabc"),
-        (["Summarise:"], "abc\n\n\n", "Summarise:\n\nabc"),
-        (["Summarise:"], "\n a \r\n\tb \n", "Summarise:\n\n\n a \r\n\tb "),
-        (["Summarise:"], "", "Summarise:"),
-        (["Summarise:"], "\n\n", "Summarise:"),
+        (["Summarize:"], "abc", "Summarize:\n\nabc"),
+        (["Summarize:"], "abc\n\n\n", "Summarize:\n\nabc"),
+        (["Summarize:"], "\n a \r\n\tb \n", "Summarize:\n\n\n a \r\n\tb "),
+        (["Summarize:"], "", "Summarize:"),
+        (["Summarize:"], "\n\n", "Summarize:"),
         ([], "abc\n", "abc"),
         (["-"], "abc\n", "abc"),
         (["Say", "-", "this"], "abc\n", "Say this\n\nabc"),

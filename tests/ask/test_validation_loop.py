@@ -9,7 +9,7 @@ import pytest
 
 from llamacli.http.request import ChatRequest
 from tests.support.answers import calls, refusing
-from tests.support.fake_api import Behaviour, Handler, answer, completion, delta, document, error, event, stream, text
+from tests.support.fake_api import Behavior, Handler, answer, completion, delta, document, error, event, stream, text
 from tests.support.world import ROOT, World
 
 
@@ -106,7 +106,7 @@ def test_a_failure_keeps_its_status(world: World, code: int, status: int) -> Non
     ],
 )
 def test_withheld_comes_before_a_mismatch_and_that_before_a_cut(
-    world: World, sent: Behaviour, arguments: list[str], status: int, out: str
+    world: World, sent: Behavior, arguments: list[str], status: int, out: str
 ) -> None:
     world.api.will(sent)
     result = world.call("ask", "--choice", "bug,x", "--fit-retries", "0", *arguments, "Hi")
@@ -215,7 +215,7 @@ def test_a_conversation_keeps_the_value_and_counts_every_request(world: World) -
         (answer(None), "..."),
     ],
 )
-def test_the_answer_that_does_not_fit_is_sent_back_as_text(world: World, sent: Behaviour, repeated: str) -> None:
+def test_the_answer_that_does_not_fit_is_sent_back_as_text(world: World, sent: Behavior, repeated: str) -> None:
     world.api.will(sent)
     world.call("ask", "--yes-no", "-q", "Hi")
     _, said, complaint = world.api.body["messages"]

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from tests.support.batches import asked, kill, rows, start, until
-from tests.support.fake_api import Behaviour, Handler, by_prompt, echo, error, hang
+from tests.support.fake_api import Behavior, Handler, by_prompt, echo, error, hang
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
@@ -275,7 +275,7 @@ def test_a_second_ctrl_c_works_during_a_pause(world: World) -> None:
     [(5, [], error(402, "no credits")), (13, ["--fail-fast"], error(400, "bad")), (3, [], error(401, "no key"))],
 )
 def test_plain_has_a_line_for_each_item_however_it_ends(
-    world: World, status: int, arguments: list[str], failing: Behaviour
+    world: World, status: int, arguments: list[str], failing: Behavior
 ) -> None:
     world.api.will(by_prompt(**{"3": failing}))
     given = "".join(f"{number}\n" for number in range(30))

@@ -10,7 +10,7 @@ from tests.ask.test_fallback import by_model
 from tests.program.test_startup import imported
 from tests.support.answers import calls
 from tests.support.batches import asked, rows
-from tests.support.fake_api import Behaviour, answer, by_prompt, echo, error
+from tests.support.fake_api import Behavior, answer, by_prompt, echo, error
 from tests.support.world import World
 
 
@@ -20,7 +20,7 @@ def without_times(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("flags", "behaviour"),
+    ("flags", "behavior"),
     [
         ([], echo),
         (["--stream"], echo),
@@ -31,8 +31,8 @@ def without_times(text: str) -> list[dict[str, Any]]:
         (["-n", "2"], answer("one")),
     ],
 )
-def test_a_second_batch_asks_nothing(world: World, flags: list[str], behaviour: Behaviour) -> None:
-    world.api.will(behaviour)
+def test_a_second_batch_asks_nothing(world: World, flags: list[str], behavior: Behavior) -> None:
+    world.api.will(behavior)
     command = ["batch", "--cache", "1d", *flags]
     first = world.call(*command, stdin="a\nb\nc\n")
     count = len(world.api.requests)

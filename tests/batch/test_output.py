@@ -12,7 +12,7 @@ from llamacli.stdio.stderr import Stderr
 from tests.support.batches import asked, contents, errors, rows, start, until
 from tests.support.fake_api import (
     KEY,
-    Behaviour,
+    Behavior,
     Handler,
     answer,
     by_prompt,
@@ -126,7 +126,7 @@ def test_tool_calls_and_several_answers_have_their_place(world: World) -> None:
     assert len(row["content"]) == len(row["finish_reason"]) == 2
 
 
-FAULTS: list[tuple[Behaviour, int, str | None]] = [
+FAULTS: list[tuple[Behavior, int, str | None]] = [
     (error(400, f"bad, {KEY}"), 4, None),
     (error(500), 7, None),
     (answer("half", finish="length"), 10, "half"),
@@ -141,11 +141,11 @@ FAULTS: list[tuple[Behaviour, int, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("behaviour", "status", "content"), FAULTS, ids=range(len(FAULTS)))
+@pytest.mark.parametrize(("behavior", "status", "content"), FAULTS, ids=range(len(FAULTS)))
 def test_a_failed_item_has_its_status_and_the_others_go_on(
-    world: World, behaviour: Behaviour, status: int, content: str | None
+    world: World, behavior: Behavior, status: int, content: str | None
 ) -> None:
-    world.api.will(by_prompt(bad=behaviour))
+    world.api.will(by_prompt(bad=behavior))
     result = world.call("batch", "-j", "1", stdin="a\nbad\nb\n")
     assert result.status == 13
     assert result.err.startswith("llamacli: 2 answered, 1 failed")

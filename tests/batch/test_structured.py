@@ -5,11 +5,11 @@ import json
 import pytest
 
 from tests.support.answers import calls, fenced
-from tests.support.fake_api import Behaviour, Handler, answer, completion, delta, error, event, stream
+from tests.support.fake_api import Behavior, Handler, answer, completion, delta, error, event, stream
 from tests.support.world import World
 
 
-def by_prompt(**answers: Behaviour) -> Behaviour:
+def by_prompt(**answers: Behavior) -> Behavior:
     """Answers each prompt in its own way."""
 
     def behave(handler: Handler) -> None:

@@ -50,15 +50,15 @@ class Costs:
     def __init__(self, rounds: list[dict[str, Cost]]) -> None:
         self.rounds = rounds
 
-    def median(self, name: str, what: str) -> float | None:
+    def median(self, name: str, kind: str) -> float | None:
         """Returns the median of one kind of cost; None where the command never ran."""
-        found = [getattr(costs[name], what) for costs in self.rounds if name in costs]
+        found = [getattr(costs[name], kind) for costs in self.rounds if name in costs]
         return statistics.median(found) if found else None
 
-    def ratio(self, one: str, other: str, what: str) -> float | None:
+    def ratio(self, one: str, other: str, kind: str) -> float | None:
         """Returns the median of the ratios of the rounds."""
         both = [costs for costs in self.rounds if one in costs and other in costs]
-        ratios = [getattr(costs[one], what) / getattr(costs[other], what) for costs in both]
+        ratios = [getattr(costs[one], kind) / getattr(costs[other], kind) for costs in both]
         return statistics.median(ratios) if ratios else None
 
 

@@ -87,7 +87,7 @@ class Rows:
         self._peaks(costs)
         sizes = {f"{size} MB": self._file(self._text(size * MB)) for size in (0, 10, 20)}
         costs = self._run({name: peers.ours(url, "ask", stdin=file) for name, file in sizes.items()}, 15)
-        times, peaks = ([costs.median(name, what) or 0 for name in sizes] for what in ("cpu", "peak"))
+        times, peaks = ([costs.median(name, kind) or 0 for name in sizes] for kind in ("cpu", "peak"))
         growth = (times[2] - times[0]) / (times[1] - times[0])
         self.table.line("   20 MB for 10, times the time", {"llamacli": growth}, Target(growth, 2.3))
         more = (peaks[1] - peaks[0]) / 10
@@ -249,6 +249,6 @@ class Rows:
         self.table.line("g  its peak memory, MB", _each(costs, "peak"), *targets)
 
 
-def _each(costs: Costs, what: str, factor: float = 1) -> dict[str, float | None]:
-    medians = {name: costs.median(name, what) for name in PROGRAMS}
+def _each(costs: Costs, kind: str, factor: float = 1) -> dict[str, float | None]:
+    medians = {name: costs.median(name, kind) for name in PROGRAMS}
     return {name: None if median is None else median * factor for name, median in medians.items()}

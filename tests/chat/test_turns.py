@@ -11,7 +11,7 @@ from llamacli.commands.chat import NO_LOGIN
 from tests.support.fake_api import (
     HELLO,
     KEY,
-    Behaviour,
+    Behavior,
     answer,
     completion,
     delta,
@@ -68,7 +68,7 @@ def test_a_system_message_is_sent_once_and_replaced(world: World) -> None:
     assert [line["content"] for line in entries(world, "x") if line["role"] == "system"] == ["Two."]
 
 
-BROKEN: list[tuple[Behaviour, int]] = [
+BROKEN: list[tuple[Behavior, int]] = [
     (error(429, "slow down"), 6),
     (error(500, "no"), 7),
     (stream([event(delta("half"))], then="cut"), 9),
@@ -81,11 +81,11 @@ BROKEN: list[tuple[Behaviour, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("behaviour", "status"), BROKEN)
-def test_a_failed_turn_changes_nothing(world: World, behaviour: Behaviour, status: int) -> None:
+@pytest.mark.parametrize(("behavior", "status"), BROKEN)
+def test_a_failed_turn_changes_nothing(world: World, behavior: Behavior, status: int) -> None:
     assert chat(world, "-S", "x", "one").status == 0
     before = (folder(world) / "x.jsonl").read_bytes()
-    world.api.will(behaviour)
+    world.api.will(behavior)
     result = chat(world, "-S", "x", "two")
     assert (result.status, result.err.count("\n")) == (status, 1)
     assert (folder(world) / "x.jsonl").read_bytes() == before

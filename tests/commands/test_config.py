@@ -252,7 +252,7 @@ def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> Non
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "arguments", "status", "told"),
+    ("behavior", "arguments", "status", "told"),
     [
         (error(401, "no"), [], 3, "check the key from AIMLAPI_API_KEY in the environment ["),
         (error(403, "You've run out of credits"), [], 5, "top up the account"),
@@ -268,10 +268,8 @@ def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> Non
         (text("x"), ["--base-url", "https://api.aimlapi.com/v1", "NOKEY"], 3, "create one at"),
     ],
 )
-def test_check_says_what_is_wrong(
-    world: World, behaviour: object, arguments: list[str], status: int, told: str
-) -> None:
-    world.api.will(behaviour)  # type: ignore[arg-type]
+def test_check_says_what_is_wrong(world: World, behavior: object, arguments: list[str], status: int, told: str) -> None:
+    world.api.will(behavior)  # type: ignore[arg-type]
     env = {"LLAMACLI_RETRY": ""} | ({"AIMLAPI_API_KEY": ""} if "NOKEY" in arguments else {})
     if "ROOT" in arguments:
         env["AIMLAPI_BASE_URL"] = world.api.url.removesuffix("/v1")
@@ -301,8 +299,8 @@ def test_check_says_what_is_wrong(
     ],
 )
 def test_the_key_is_in_no_output_of_any_command(world: World, arguments: list[str]) -> None:
-    for behaviour in (text("ok"), error(401, f"bad key {KEY}"), document({"data": []})):
-        world.api.will(behaviour)
+    for behavior in (text("ok"), error(401, f"bad key {KEY}"), document({"data": []})):
+        world.api.will(behavior)
         result = world.run(*arguments, stdin=KEY if "set-key" in arguments else "", env={"LLAMACLI_DEBUG": "1"})
         assert KEY not in result.err
         # `raw` prints what the server says, byte for byte: only there a server can show a key, its own sender's.

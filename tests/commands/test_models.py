@@ -128,7 +128,7 @@ def test_wide_characters_do_not_shift_the_columns(world: World) -> None:
 
 
 def test_failures_have_their_statuses(world: World) -> None:
-    for behaviour, status in [
+    for behavior, status in [
         (error(401, "no"), 3),
         (error(404, "no"), 4),
         (document({"object": "list"}), 9),
@@ -136,7 +136,7 @@ def test_failures_have_their_statuses(world: World) -> None:
         (answer(), 9),
         (document({"data": 5}), 9),
     ]:
-        world.api.will(behaviour)
+        world.api.will(behavior)
         result = world.call("models")
         assert (result.status, result.out) == (status, "")
         assert result.err.count("\n") == 1

@@ -227,7 +227,7 @@ def test_an_http_error_prints_its_body_and_has_its_status(world: World, code: in
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "out"),
+    ("behavior", "out"),
     [
         (stream([event(delta("a"))]), True),
         (stream([event(delta("a"))], then="reset"), True),
@@ -236,8 +236,8 @@ def test_an_http_error_prints_its_body_and_has_its_status(world: World, code: in
         (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"), True),
     ],
 )
-def test_a_body_that_is_cut_short_is_9(world: World, behaviour: Any, out: bool) -> None:
-    world.api.will(behaviour)
+def test_a_body_that_is_cut_short_is_9(world: World, behavior: Any, out: bool) -> None:
+    world.api.will(behavior)
     result = world.call("raw", "{}")
     assert result.status == 9
     assert bool(result.out) is out

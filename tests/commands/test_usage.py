@@ -23,7 +23,7 @@ FIELDS = [
 ]  # fmt: skip
 BROKEN = stream([event(delta("half"))], then="cut")
 
-#: Behaviour, command, exit status, and some of the fields of its lines.
+#: Behavior, command, exit status, and some of the fields of its lines.
 CALLS: dict[str, tuple[Any, list[str], int, dict[str, Any]]] = {
     "ask": (text("reply-text", usage=True), ["ask", "-m", "m", "Hi"], 0, {"model": "m", "finish_reason": "stop", "prompt_tokens": 67, "completion_tokens": 46, "usd": 0.000123}),
     "ask in one piece": (answer("reply-text"), ["ask", "--no-stream", "Hi"], 0, {"http_status": 200}),
@@ -49,8 +49,8 @@ def lines(world: World, name: str = "log") -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_each_request_of_each_command_is_a_line(world: World, name: str) -> None:
-    behaviour, arguments, status, fields = CALLS[name]
-    world.api.will(behaviour)
+    behavior, arguments, status, fields = CALLS[name]
+    world.api.will(behavior)
     result = world.call(*arguments, stdin="secret words", LLAMACLI_USAGE_LOG="log")
     assert result.status == status
     (line,) = lines(world)

@@ -55,13 +55,13 @@ def test_a_name_that_is_not_found_is_8(world: World, host: str) -> None:
     assert result.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("behaviour", [raw(b""), raw(b"", "reset")])
-def test_a_connection_lost_before_the_first_byte_is_8_and_tried_again(world: World, behaviour: object) -> None:
-    world.api.will(behaviour)  # type: ignore[arg-type]
+@pytest.mark.parametrize("behavior", [raw(b""), raw(b"", "reset")])
+def test_a_connection_lost_before_the_first_byte_is_8_and_tried_again(world: World, behavior: object) -> None:
+    world.api.will(behavior)  # type: ignore[arg-type]
     assert world.call("ask", "Hi").status == 8
     assert "lost the connection" in world.call("ask", "Hi").err
     world.api.requests.clear()
-    world.api.will(behaviour, text("second"))  # type: ignore[arg-type]
+    world.api.will(behavior, text("second"))  # type: ignore[arg-type]
     result = world.call("ask", "--retry", "1", "Hi")
     assert (result.status, result.out) == (0, "second\n")
     assert len(world.api.requests) == 2
@@ -295,13 +295,13 @@ def test_a_socks_proxy_is_gone_through_and_clocked_too(
     monkeypatch.setattr("llamacli.http.connection.tcp.is_loopback", lambda url: False)
     result = world.call("ask", "Hi", ALL_PROXY=socks)
     assert (result.status, result.out) == (0, HELLO + "\n")
-    for behaviour, arguments, status, out in [
+    for behavior, arguments, status, out in [
         (stream([event(delta("so far"))], then="cut"), [], 9, "so far\n"),
         (stream([event(delta("so far"))], then="hang"), ["--timeout", "0.3"], 9, "so far\n"),
         (stream([event(delta("so far"))], then="hang"), ["--max-time", "0.5"], 9, "so far\n"),
         (hang, ["--timeout", "0.3", "--retry", "3"], 8, ""),
     ]:
-        world.api.will(behaviour)
+        world.api.will(behavior)
         world.api.requests.clear()
         result = world.call("ask", *arguments, "Hi", ALL_PROXY=socks)
         assert (result.status, result.out) == (status, out), result.err

@@ -82,22 +82,22 @@ def server(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Fake
 
 
 @pytest.mark.parametrize("name", LISTED)
-@pytest.mark.parametrize("behaviour", [respond, hang])
+@pytest.mark.parametrize("behavior", [respond, hang])
 def test_a_call_works_without_the_private_name(
-    world: World, server: FakeApi, name: str, behaviour: Callable[[Handler], None]
+    world: World, server: FakeApi, name: str, behavior: Callable[[Handler], None]
 ) -> None:
     """And a request that may have arrived is still not repeated."""
     module, attributes = split(name)
     is_tls = server.url.startswith("https")
-    if is_tls != attributes[-1].startswith("assert_") if behaviour is hang else is_tls and module.startswith("http."):
+    if is_tls != attributes[-1].startswith("assert_") if behavior is hang else is_tls and module.startswith("http."):
         # One way is enough for those that have nothing to do with TLS.
         return
-    server.will(behaviour)
-    limits = ["--retry", "3", "--timeout", "9" if behaviour is respond else "0.3"]
+    server.will(behavior)
+    limits = ["--retry", "3", "--timeout", "9" if behavior is respond else "0.3"]
     command = [sys.executable, "-c", RENAMED, module, attributes[-1], "ask", "-I", *limits, "Hi"]
     done = subprocess.run(command, env=world.env, cwd=world.cwd, capture_output=True, timeout=30, check=False)
     result = Result(done.returncode, done.stdout, done.stderr)
-    if behaviour is respond:
+    if behavior is respond:
         assert result == Result(0, f"{HELLO}\n".encode(), b"")
     else:
         assert result.status == 8

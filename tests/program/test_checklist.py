@@ -68,12 +68,12 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "no prompts if stdin is not a terminal": ("test_there_is_no_key_prompt_if_stdin_is_not_a_terminal",),
     "NO_COLOR, TERM=dumb and --no-color": (
-        "test_colour_is_for_a_terminal_that_takes_it",
+        "test_color_is_for_a_terminal_that_takes_it",
         "test_quiet_and_no_color_apply_to_earlier_notes_too",
     ),
     "stdout and stderr each decide for themselves": (
         "test_stdout_on_a_terminal_is_escaped_while_a_pipe_is_not",
-        "test_colour_is_for_a_terminal_that_takes_it",
+        "test_color_is_for_a_terminal_that_takes_it",
     ),
     "a spinner shows only on a terminal": ("test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind",),
     "tokens appear as they arrive": (

@@ -20,7 +20,7 @@ def line(text: str) -> str:
 
 def check(world: World, row: Dialect, *arguments: str) -> None:
     """Runs ask in every form, chat and batch, and compares what each prints and keeps."""
-    world.api.will(row.behaviour)
+    world.api.will(row.behavior)
     (world.cwd / "out.txt").write_text("the old answer\n")
 
     result = world.call("ask", *arguments, "Hi")
@@ -99,6 +99,6 @@ def test_an_empty_finish_reason_never_replaces_a_real_one(world: World) -> None:
 
 
 def test_reasoning_in_parts_is_shown_as_reasoning(world: World) -> None:
-    world.api.will(DIALECTS["thinking parts"].behaviour)
+    world.api.will(DIALECTS["thinking parts"].behavior)
     result = world.call("ask", "--reasoning", "Hi")
     assert (result.out, result.err) == ("hello\n", "HM\n")

@@ -108,14 +108,14 @@ def response(dice: random.Random) -> bytes:
     return head.encode("latin-1", "replace") + body
 
 
-def inspect(result: Result, what: object) -> None:
+def inspect(result: Result, case: object) -> None:
     """Checks what is true of every run of the program."""
-    assert result.status in {status.value for status in ExitStatus} - UNEXPECTED, (what, result)
-    assert KEY.encode() not in result.stdout + result.stderr, what
-    assert b"Traceback" not in result.stderr, (what, result)
+    assert result.status in {status.value for status in ExitStatus} - UNEXPECTED, (case, result)
+    assert KEY.encode() not in result.stdout + result.stderr, case
+    assert b"Traceback" not in result.stderr, (case, result)
     # Answers may have lines of their own on stderr with --reasoning; errors are one line.
     if result.status not in (0, 10):
-        assert result.stderr.count(b"llamacli: ") >= 1, (what, result)
+        assert result.stderr.count(b"llamacli: ") >= 1, (case, result)
 
 
 def rounds(seed: int) -> Iterator[random.Random]:

@@ -153,8 +153,8 @@ def meet(world: World, fault: Fault, column: Column, places: dict[str, str]) -> 
         env |= {"AIMLAPI_BASE_URL": places[fault.place], "LLAMACLI_CA_BUNDLE": places["ca bundle"]}
         if fault.place == "no name":
             env["AIMLAPI_API_KEY"] = ""
-    if fault.behaviour:
-        world.api.will(fault.behaviour)
+    if fault.behavior:
+        world.api.will(fault.behavior)
     start = time.monotonic()
     result = world.call(*column.arguments, stdin=column.stdin, **env)
     assert time.monotonic() - start < AT_MOST

@@ -59,9 +59,9 @@ def test_every_command_is_tried() -> None:
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 def test_no_output_file_or_error_contains_the_key(world: World, call: list[str]) -> None:
     (world.cwd / "items").write_text("Hi\n")
-    for name, behaviour in {**TOLD, "whole": text("ok")}.items():
+    for name, behavior in {**TOLD, "whole": text("ok")}.items():
         (world.cwd / "rows").unlink(missing_ok=True)
-        world.api.will(behaviour)
+        world.api.will(behavior)
         result = world.call(*call, LLAMACLI_VERBOSE="1", LLAMACLI_DEBUG="1")
         # raw prints what the server says, byte for byte, and only the key's own server can say it.
         said = result.stderr + (b"" if call[0] == "raw" else result.stdout)
@@ -77,8 +77,8 @@ def test_no_output_file_or_error_contains_the_key(world: World, call: list[str])
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.place and "100 MB" not in name])
 def test_no_error_shows_the_key_even_with_verbose(world: World, name: str) -> None:
     fault = FAULTS[name]
-    if fault.behaviour:
-        world.api.will(fault.behaviour)
+    if fault.behavior:
+        world.api.will(fault.behavior)
     result = world.call("ask", "Hi", LLAMACLI_VERBOSE="1", LLAMACLI_DEBUG="1", **fault.env)
     assert "> Authorization: Bearer sk-c...cdef" in result.err
     assert KEY not in result.err + result.out

@@ -50,9 +50,9 @@ def test_a_signal_leaves_the_part_of_a_file(world: World) -> None:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_wait_for_the_server_or_the_next_attempt(world: World, number: signal.Signals) -> None:
     busy = error(503, "busy", headers=[("Retry-After", "60")])
-    for behaviour, told in [(hang, b""), (busy, b"retry 1 of 1 in 60.0 s\n")]:
+    for behavior, told in [(hang, b""), (busy, b"retry 1 of 1 in 60.0 s\n")]:
         world.api.requests.clear()
-        world.api.will(behaviour)
+        world.api.will(behavior)
         command = [*PROGRAM, "ask", "-I", "--retry", "1", "Hi"]
         with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             while not world.api.requests:

@@ -8,7 +8,7 @@ import pytest
 from llamacli.errors import ExitStatus
 from tests.support.fake_api import (
     KEY,
-    Behaviour,
+    Behavior,
     answer,
     completion,
     delta,
@@ -92,7 +92,7 @@ def test_whole_answers_in_all_their_forms(world: World, name: str, kind: str) ->
 
 @pytest.mark.parametrize("arguments", [[], ["--no-stream"], ["--json"], ["-n", "2"]])
 def test_cut_and_withheld_answers(world: World, arguments: list[str]) -> None:
-    def ending(**choices: Any) -> Behaviour:
+    def ending(**choices: Any) -> Behavior:
         whole = completion("some", **choices)
         first = whole["choices"][0]
         return document({**whole, "choices": [{**first, "index": 0}, {**first, "index": 1, "finish_reason": "stop"}]})
@@ -113,7 +113,7 @@ def test_a_refusal_in_a_stream_is_11(world: World) -> None:
 
 
 def test_every_failure_names_the_request(world: World) -> None:
-    for behaviour, id in (
+    for behavior, id in (
         (text("some", finish="length"), "my-own"),
         (text("some", finish="content_filter"), "my-own"),
         (text(""), "my-own"),
@@ -122,7 +122,7 @@ def test_every_failure_names_the_request(world: World) -> None:
         (document(b""), "my-own"),
         (error(500, "x"), "inf-1"),
     ):
-        world.api.will(behaviour)
+        world.api.will(behavior)
         result = world.call("ask", "--request-id", "my-own", "Hi")
         assert result.status not in (0, 70)
         assert result.err.endswith(f" [request id {id}]\n")

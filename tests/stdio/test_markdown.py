@@ -106,10 +106,10 @@ def watched(tmux: Any, world: World, columns: int, rows: int, sizes: list[tuple[
     return str(tmux("capture-pane", "-p", "-J", "-t", "seen", "-S", "-"))
 
 
-def wait_for(tmux: Any, what: str) -> None:
+def wait_for(tmux: Any, text: str) -> None:
     end = time.monotonic() + 40
-    while what not in tmux("capture-pane", "-p", "-t", "seen", "-S", "-"):
-        assert time.monotonic() < end, f"{what} never came"
+    while text not in tmux("capture-pane", "-p", "-t", "seen", "-S", "-"):
+        assert time.monotonic() < end, f"{text} never came"
         time.sleep(0.05)
 
 

@@ -104,14 +104,14 @@ def test_tokens_come_out_as_they_come_in(world: World) -> None:
 def test_n_answers_come_whole_and_in_order(world: World) -> None:
     chunks = [delta("B", index=1), delta("A", index=0), delta("b\n", index=1), delta("a", index=0)]
     chunks += [delta(finish="stop", index=1), delta(finish="stop", index=0)]
-    for behaviour, arguments in [
+    for behavior, arguments in [
         (stream([*map(event, chunks), event("[DONE]")]), []),
         (
             document({"choices": [{**completion(c)["choices"][0], "index": i} for i, c in enumerate(["Aa", "Bb\n"])]}),
             ["--no-stream"],
         ),
     ]:
-        world.api.will(behaviour)
+        world.api.will(behavior)
         assert world.call("ask", "-n", "2", *arguments, "Hi").stdout == b"Aa\nBb\n"
         assert world.call("ask", "-n2", "-0", *arguments, "Hi").stdout == b"Aa\0Bb\n\0"
 

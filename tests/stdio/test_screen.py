@@ -51,7 +51,7 @@ def test_an_error_message_cannot_drive_the_terminal(world: World) -> None:
         (["--color"], {"LLAMACLI_NO_COLOR": "1"}, True),
     ],
 )
-def test_colour_is_for_a_terminal_that_takes_it(
+def test_color_is_for_a_terminal_that_takes_it(
     world: World, arguments: list[str], env: dict[str, str], colored: bool
 ) -> None:
     world.api.will(error(400, "bad"))

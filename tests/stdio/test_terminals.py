@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from llamacli.stdio.escape import escaped
-from tests.support.fake_api import Behaviour, answer, delta, document, error, event, raw, stream, text
+from tests.support.fake_api import Behavior, answer, delta, document, error, event, raw, stream, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
-#: A name to know it by, a title, the clipboard, colours, C1 in place of ESC, a device's string, backspaces, bidi.
+#: A name to know it by, a title, the clipboard, colors, C1 in place of ESC, a device's string, backspaces, bidi.
 EVIL = (
     "evil\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\x9d0;t\x9c\x90q\x9cE\rV\x08I\x7fL\u202eL\u2066\u2069\u061c\u200f"
 )
@@ -30,7 +30,7 @@ HEADERS = (
 )
 
 
-def head(status: int, body: bytes) -> Behaviour:
+def head(status: int, body: bytes) -> Behavior:
     return raw(HEADERS % (status, len(body)) + body)
 
 
@@ -40,7 +40,7 @@ BROKEN_CALLS = [{"id": WITH_NUL, "function": {"name": "f", "arguments": WITH_NUL
 CATALOGUE = {"data": [{"id": WITH_NUL, "owned_by": WITH_NUL}, {"id": "b", "info": {"developer": WITH_NUL}}]}
 
 #: What the server does, the command that meets it, and its environment.
-FROM_THE_SERVER: dict[str, tuple[Behaviour, list[str]]] = {
+FROM_THE_SERVER: dict[str, tuple[Behavior, list[str]]] = {
     "an answer": (text(WITH_NUL), ["ask", "-I", "Hi"]),
     "an answer in one piece": (answer(WITH_NUL), ["ask", "-I", "--no-stream", "Hi"]),
     "an answer of several": (answer(WITH_NUL), ["ask", "-I", "-n", "2", "Hi"]),
@@ -80,7 +80,7 @@ FROM_THE_SERVER: dict[str, tuple[Behaviour, list[str]]] = {
 }
 
 
-#: What llamacli itself sends to a terminal: its name in colour, the spinner.
+#: What llamacli itself sends to a terminal: its name in color, the spinner.
 OWN = re.compile(
     "\x1b\\[(2|1;31)mllamacli:\x1b\\[0m|\r[-|/\\\\] waiting for [a-z0-9.:]+ \\d+ s\x1b\\[K|\r?\x1b\\[K"
     # And readline: bracketed paste on and off, the cursor to the right.
@@ -106,8 +106,8 @@ def harmless(terminal: Terminal) -> str:
 
 @pytest.mark.parametrize("name", FROM_THE_SERVER)
 def test_what_a_server_sends_is_shown_and_not_obeyed(world: World, name: str) -> None:
-    behaviour, command = FROM_THE_SERVER[name]
-    world.api.will(behaviour)
+    behavior, command = FROM_THE_SERVER[name]
+    world.api.will(behavior)
     assert "evil" in show(world, *command)
 
 

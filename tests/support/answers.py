@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.fake_api import Behaviour, Handler, answer, completion, document, error
+from tests.support.fake_api import Behavior, Handler, answer, completion, document, error
 
 
-def calls(*arguments: object, name: str = "give_answer", content: str | None = None, **more: Any) -> Behaviour:
+def calls(*arguments: object, name: str = "give_answer", content: str | None = None, **more: Any) -> Behavior:
     """Answers with calls of a function; arguments that are a string go out as they are."""
     texts = [given if isinstance(given, str) else json.dumps(given) for given in arguments]
     made = [
@@ -22,7 +22,7 @@ def fenced(inside: str, tag: str = "", fence: str = "```") -> str:
     return f"{fence}{tag}\n{inside}\n{fence}"
 
 
-def refusing(code: int, said: str) -> Behaviour:
+def refusing(code: int, said: str) -> Behavior:
     def behave(handler: Handler) -> None:
         (error(code, "no tools here") if "tools" in handler.asked.json else answer(said))(handler)
 

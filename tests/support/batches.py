@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,10 @@ def start(world: World, *arguments: str, **more: Any) -> Running:
     return Running([*PROGRAM, "batch", *arguments], env=world.env, cwd=world.cwd, **pipes)
 
 
-def until(what: Any, seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
     """Waits until a condition is true."""
     end = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < end, "it never came to be"
         time.sleep(0.01)
 

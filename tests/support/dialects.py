@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.fake_api import Behaviour, completion, delta, document, event, raw
+from tests.support.fake_api import Behavior, completion, delta, document, event, raw
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
@@ -21,7 +21,7 @@ STOP = delta(finish="stop")
 class Dialect:
     """A response; `status` and `text` are what ask makes of it, `words` what its error line mentions."""
 
-    behaviour: Behaviour
+    behavior: Behavior
     text: str = "hello"
     status: int = 0
     words: str = ""
@@ -34,7 +34,7 @@ def parts(*parts: Any, in_list: bool = True) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": list(parts) if in_list else parts[0]}}]}
 
 
-def sent(*events: Any) -> Behaviour:
+def sent(*events: Any) -> Behavior:
     """Sends a stream and closes; bytes as they are, anything else as an event."""
     return raw(HEAD + b"".join(part if isinstance(part, bytes) else event(part) for part in events))
 

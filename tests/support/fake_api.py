@@ -43,7 +43,7 @@ class Request:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands each request to the server's next behaviour."""
+    """Hands each request to the server's next behavior."""
 
     protocol_version = "HTTP/1.1"
     #: Else a kept connection waits 40 ms for an acknowledgement between headers and body.
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionError
         self.asked = Request(self.command, self.path, headers, body)
         self.server.api.requests.append(self.asked)
-        self.server.api.behaviour()(self)
+        self.server.api.behavior()(self)
 
     do_GET = do_HEAD = do_DELETE = do_POST
 
@@ -119,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
 
-Behaviour = Callable[[Handler], None]
+Behavior = Callable[[Handler], None]
 
 
 class Server(ThreadingHTTPServer):
@@ -131,14 +131,14 @@ class Server(ThreadingHTTPServer):
 
 
 class FakeApi:
-    """The server. `requests` is what it was sent; `will` queues behaviours, the last one stays."""
+    """The server. `requests` is what it was sent; `will` queues behaviors, the last one stays."""
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         #: How often somebody connected, and what is done with each of them before any request.
         self.connections = 0
-        self.greeting: Behaviour = lambda handler: None
-        self._behaviours: list[Behaviour] = [respond]
+        self.greeting: Behavior = lambda handler: None
+        self._behaviors: list[Behavior] = [respond]
         self._lock = threading.Lock()
         self.server = Server((host, port), Handler)
         self.server.api = self
@@ -148,13 +148,13 @@ class FakeApi:
         self.url = f"{'https' if tls else 'http'}://{self.host}/v1"
         self.over = threading.Event()
 
-    def will(self, *behaviours: Behaviour) -> FakeApi:
-        self._behaviours = list(behaviours)
+    def will(self, *behaviors: Behavior) -> FakeApi:
+        self._behaviors = list(behaviors)
         return self
 
-    def behaviour(self) -> Behaviour:
+    def behavior(self) -> Behavior:
         with self._lock:
-            return self._behaviours.pop(0) if len(self._behaviours) > 1 else self._behaviours[0]
+            return self._behaviors.pop(0) if len(self._behaviors) > 1 else self._behaviors[0]
 
     @property
     def body(self) -> Any:
@@ -231,7 +231,7 @@ def streamed(text: str, finish: str = "stop", usage: bool = False, n: int = 1) -
     return [*map(event, chunks), *([event(LAST)] if usage else []), event("[DONE]")]
 
 
-# Behaviours
+# Behaviors
 
 
 def respond(handler: Handler) -> None:
@@ -251,7 +251,7 @@ def respond(handler: Handler) -> None:
         handler.reply(200, json.dumps(document, ensure_ascii=False).encode(), headers=cost)
 
 
-def answer(content: str | None = HELLO, **more: Any) -> Behaviour:
+def answer(content: str | None = HELLO, **more: Any) -> Behavior:
     """Answers with a completion in one piece."""
     return document(completion(content, **more))
 
@@ -261,17 +261,17 @@ def echo(handler: Handler) -> None:
     answer(f"re: {handler.prompt}")(handler)
 
 
-def by_prompt(other: Behaviour = echo, **behaviours: Behaviour) -> Behaviour:
+def by_prompt(other: Behavior = echo, **behaviors: Behavior) -> Behavior:
     """Behaves as the entry for the prompt says, otherwise as the default."""
-    return lambda handler: behaviours.get(handler.prompt, other)(handler)
+    return lambda handler: behaviors.get(handler.prompt, other)(handler)
 
 
-def document(value: object, status: int = 200, kind: str = "application/json") -> Behaviour:
+def document(value: object, status: int = 200, kind: str = "application/json") -> Behavior:
     body = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
     return lambda handler: handler.reply(status, body, kind)
 
 
-def text(content: str, **more: Any) -> Behaviour:
+def text(content: str, **more: Any) -> Behavior:
     """Answers with a whole stream of this text."""
     return stream(streamed(content, **more))
 
@@ -282,7 +282,7 @@ def stream(
     then: str = "end",
     kind: str = "text/event-stream",
     headers: Sequence[tuple[str, str]] = (),
-) -> Behaviour:
+) -> Behavior:
     """Sends blocks of bytes, one HTTP chunk each. `then`: end, cut (FIN), reset (RST) or hang."""
     blocks = list(events)
 
@@ -309,13 +309,13 @@ def _finish(handler: Handler, then: str) -> None:
         handler.close_connection = True
 
 
-def error(status: int, message: str = "", headers: Sequence[tuple[str, str]] = (), **more: Any) -> Behaviour:
+def error(status: int, message: str = "", headers: Sequence[tuple[str, str]] = (), **more: Any) -> Behavior:
     """Fails with the API's own error document."""
     value = {"message": message, "path": "/v1/chat/completions", "requestId": "req-9", "statusCode": status, **more}
     return lambda handler: handler.reply(status, json.dumps(value).encode(), headers=headers)
 
 
-def raw(data: bytes, then: str = "cut") -> Behaviour:
+def raw(data: bytes, then: str = "cut") -> Behavior:
     """Sends bytes as they are, in place of a response."""
 
     def behave(handler: Handler) -> None:
@@ -331,7 +331,7 @@ def raw(data: bytes, then: str = "cut") -> Behaviour:
     return behave
 
 
-def drip(data: bytes, pause: float) -> Behaviour:
+def drip(data: bytes, pause: float) -> Behavior:
     """Sends bytes as they are, one at a time."""
 
     def behave(handler: Handler) -> None:

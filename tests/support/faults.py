@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from tests.support.fake_api import (
-    Behaviour,
+    Behavior,
     Handler,
     answer,
     completion,
@@ -42,7 +42,7 @@ class Fault:
     holds the statuses of other kinds of command where they differ: raw, models, check.
     """
 
-    behaviour: Behaviour | None
+    behavior: Behavior | None
     status: int
     text: str = ""
     others: Mapping[str, int] = field(default_factory=dict)
@@ -64,9 +64,9 @@ class Fault:
 
 
 def _line(
-    told: str, behaviour: Behaviour | None = None, requests: int | None = None, place: str = "", **env: str
+    told: str, behavior: Behavior | None = None, requests: int | None = None, place: str = "", **env: str
 ) -> Fault:
-    return Fault(behaviour, 8, told=told, env=env, place=place, requests=requests)
+    return Fault(behavior, 8, told=told, env=env, place=place, requests=requests)
 
 
 LINE: dict[str, Fault] = {
@@ -86,7 +86,7 @@ LINE: dict[str, Fault] = {
 # A response that is no answer
 
 
-def endless(head: bytes, block: bytes, most: int = 400 << 20) -> Behaviour:
+def endless(head: bytes, block: bytes, most: int = 400 << 20) -> Behavior:
     """Sends a head and then a block again and again, until the client leaves."""
 
     def behave(handler: Handler) -> None:
@@ -98,7 +98,7 @@ def endless(head: bytes, block: bytes, most: int = 400 << 20) -> Behaviour:
     return behave
 
 
-def packed(data: bytes, kept: int | None = None, chunked: bool = False) -> Behaviour:
+def packed(data: bytes, kept: int | None = None, chunked: bool = False) -> Behavior:
     """Sends this many bytes of a gzip-encoded body, in complete HTTP framing."""
 
     def behave(handler: Handler) -> None:
@@ -122,13 +122,13 @@ def explode(handler: Handler) -> None:
     handler.reply(200, bomb(), headers=[("Content-Encoding", "gzip")])
 
 
-def _broken(behaviour: Behaviour, text: str = "", raw: int = 9, check: int = 9, **more: Any) -> Fault:
-    return Fault(behaviour, 9, text, {"raw": raw, "check": check}, **more)
+def _broken(behavior: Behavior, text: str = "", raw: int = 9, check: int = 9, **more: Any) -> Fault:
+    return Fault(behavior, 9, text, {"raw": raw, "check": check}, **more)
 
 
-def _hollow(behaviour: Behaviour) -> Fault:
+def _hollow(behavior: Behavior) -> Fault:
     # One token may be an empty one: `config check` has seen the server answer.
-    return _broken(behaviour, raw=0, check=0, is_hollow=True)
+    return _broken(behavior, raw=0, check=0, is_hollow=True)
 
 
 def _shape(*chunks: object, text: str = "") -> Fault:
@@ -259,8 +259,8 @@ ERRORS: dict[str, Fault] = {key: fault for name in WORDS for key, fault in _fail
 # A whole answer that does not look like one
 
 
-def _whole(behaviour: Behaviour, text: str = "whole") -> Fault:
-    return Fault(behaviour, 0, text)
+def _whole(behavior: Behavior, text: str = "whole") -> Fault:
+    return Fault(behavior, 0, text)
 
 
 ENOUGH = event(delta("whole")) + event(delta(finish="stop"))
