@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from shlex import join
 
 from llamacli import PROGRAM
+from llamacli.cli.docs import help
 from llamacli.cli.spec import CommandSpec
 from llamacli.errors import ExitStatus, LlamaError
 
@@ -174,36 +175,22 @@ ACTION_SYNONYMS = {
     "login": ("set-key",),
     "test": ("check",),
 }
-#: What people look up, with the topic that is about it.
+#: What people look up, with the topic that is about it, if it does not name it most often.
 TOPIC_SYNONYMS = {
-    "overflow": "long-input",
-    "schema": "structured",
     "json": "structured",
-    "choice": "structured",
-    "extract": "structured",
     "yes-no": "structured",
-    "stdin": "input",
-    "pictures": "input",
     "images": "input",
     "errors": "exit-codes",
     "status": "exit-codes",
-    "statuses": "exit-codes",
-    "variables": "environment",
     "settings": "environment",
-    "env": "environment",
-    "roles": "prompts",
     "templates": "prompts",
     "auth": "keys",
     "trust": "keys",
-    "timeouts": "retries",
     "network": "retries",
-    "fallback": "retries",
-    "openai": "servers",
     "ollama": "servers",
+    "debug": "servers",
     "cost": "usage-log",
-    "log": "usage-log",
-    "tools": "chat",
-    "thinking": "reasoning",
+    "price": "usage-log",
 }
 
 
@@ -229,14 +216,21 @@ def unknown_action(word: str, actions: Sequence[str]) -> str:
     return f"did you mean '{instead[0]}'?" if instead else did_you_mean(word, actions, f"expected {listed(actions)}")
 
 
-def unknown_topic(word: str, commands: Iterable[str], topics: Iterable[str]) -> str:
+def unknown_topic(word: str, commands: Sequence[CommandSpec]) -> str:
     """Returns the hint for a word that is neither a command nor a topic."""
-    commands, topics = list(commands), list(topics)
+    names = [command.name for command in commands]
+    more = [topic for topic in help.TOPICS if topic not in names]
     if word in TOPIC_SYNONYMS:
         return f"did you mean '{TOPIC_SYNONYMS[word]}'?"
-    more = [topic for topic in topics if topic not in commands]
-    everything = f"expected a command ({listed(commands)}) or a topic ({listed(more)})"
-    return did_you_mean(word, [*commands, *more], everything)
+    if close := did_you_mean(word, [*names, *more], "", SIMILARITY):
+        return close
+    pattern = re.compile(rf"\b{re.escape(word)}s?\b", re.IGNORECASE)
+    mentions = {topic: len(pattern.findall(help.topic(topic, commands))) for topic in help.TOPICS}
+    topic = max(mentions, key=lambda topic: mentions[topic])
+    owners = _owners(f"--{word}", commands)
+    option = f"--{word} is an option of {listed(owners, 'and')}" if owners else ""
+    hints = [f"see '{PROGRAM} help {topic}'" if mentions[topic] else "", option]
+    return "; ".join(filter(None, hints)) or f"expected a command ({listed(names)}) or a topic ({listed(more)})"
 
 
 def unknown_command(words: Sequence[str], commands: Iterable[str]) -> LlamaError:
@@ -280,8 +274,10 @@ def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -
         close = close or list(filter(None, [closest(name, known)]))
         if close:
             return f"did you mean {listed(close)}?"
+    takes_prompt = command.name in ("ask", "chat", "batch")
     advice = f"a prompt that begins with a dash goes after --: {PROGRAM} {command.name} -- {name} ..."
-    return f"see '{PROGRAM} {command.name} --help'; {advice}" if name.startswith("--") else advice
+    see = f"see '{PROGRAM} {command.name} --help'" if name.startswith("--") or not takes_prompt else ""
+    return "; ".join(filter(None, [see, advice if takes_prompt else ""]))
 
 
 def _letters(option: str) -> str:
@@ -289,7 +285,7 @@ def _letters(option: str) -> str:
     return "--" + option.lower().replace("-", "").replace("_", "") if option.startswith("--") else option
 
 
-def _owners(option: str, commands: list[CommandSpec]) -> list[str]:
+def _owners(option: str, commands: Sequence[CommandSpec]) -> list[str]:
     return [command.name for command in commands if any(option in flag.names for flag in command.flags)]
 
 

@@ -44,15 +44,13 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         text = help.full_program_help(COMMANDS)
     elif wanted in COMMANDS:
         command = app.command(wanted)
-        topic = [help.topic(wanted, [command])] if wanted in help.TOPICS else []
-        text = "\n\n".join([help.command_help(command), *topic])
+        text = help.command_help(command, help.topic(wanted, [command]) if wanted in help.TOPICS else "")
     elif wanted in help.TOPICS:
         text = help.topic(wanted, app.commands())
     else:
         from llamacli.cli.suggest import unknown_topic
 
-        hint = unknown_topic(wanted, COMMANDS, help.TOPICS)
-        raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", hint)
+        raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", unknown_topic(wanted, app.commands()))
     with Output(None) as out:
         out.write(text)
     return ExitStatus.OK

@@ -101,7 +101,11 @@ def test_the_help_of_a_flag_is_a_short_sentence(command: spec.CommandSpec) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_prints_what_the_flag_does(world: World, name: str) -> None:
-    assert world.call("help", name).out.startswith(world.call(name, "--help").out)
+    text, _, more = world.call(name, "--help").out.partition(" More:")
+    shown = world.call("help", name).out
+    assert shown.startswith(text.rpartition("To report")[0])
+    assert shown.endswith("--version.\n"), "it points to itself"
+    assert bool(more) == (name in help.TOPICS)
     assert world.call("help").out == world.call("--help").out
 
 

@@ -30,6 +30,18 @@ def test_another_word_for_a_topic_gets_its_name(world: World, topic: str) -> Non
     assert world.call("help", topic).err == f"llamacli: no help on '{topic}'; did you mean '{instead}'?\n"
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("proxy", "see 'llamacli help environment'"),
+        ("overflow", "see 'llamacli help long-input'; --overflow is an option of ask and chat"),
+        ("curl", "--curl is an option of ask, chat, raw and batch"),
+    ],
+)
+def test_a_word_without_a_topic_leads_to_where_it_is_explained(world: World, word: str, hint: str) -> None:
+    assert world.call("help", word).err == f"llamacli: no help on '{word}'; {hint}\n"
+
+
 @pytest.mark.parametrize("name", ["config", "sessions"])
 @pytest.mark.parametrize("word", suggest.ACTION_SYNONYMS)
 def test_another_word_for_an_action_gets_its_name(world: World, name: str, word: str) -> None:

@@ -95,8 +95,8 @@ def short_help(command: CommandSpec) -> str:
     return "\n\n".join(blocks)
 
 
-def command_help(command: CommandSpec) -> str:
-    """Returns the full help of a command."""
+def command_help(command: CommandSpec, topic: str = "") -> str:
+    """Returns the full help of a command, with the topic of its name."""
     blocks = [_usage(command), wrapped(command.summary), *_actions(command), *map(wrapped, command.description)]
     groups: dict[str, list[str]] = {}
     for flag in command.flags:
@@ -113,8 +113,8 @@ def command_help(command: CommandSpec) -> str:
         note = [wrapped("  " + notes[title], indent="  ")] if title in notes else []
         blocks.append("\n".join([f"{title}:", *rows, *note]))
     blocks.append("\n".join(["Examples:", *(f"  {line}" for line in command.examples)]))
-    blocks.append(wrapped(ISSUES + (f" More: {PROGRAM} help {command.name}." if command.name in TOPICS else "")))
-    return "\n\n".join(filter(None, blocks))
+    more = f" More: {PROGRAM} help {command.name}." if command.name in TOPICS and not topic else ""
+    return "\n\n".join(filter(None, [*blocks, topic, wrapped(ISSUES + more)]))
 
 
 def columns() -> int:
