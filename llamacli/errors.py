@@ -78,3 +78,10 @@ class LlamaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.text} [{self.request_id}]" if self.request_id else self.text
+
+
+class UsageError(LlamaError):
+    """A mistake in the command line, the settings or the input: exit status 2."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(ExitStatus.USAGE, message, hint)

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
-    """Loads a call's options and prompt file. Raises LlamaError (usage)."""
+    """Loads a call's options and prompt file. Raises UsageError."""
     if "prompt_file" not in call.flags and "role" not in call.flags:
         return load_options(call, env)
     from llamacli.ask.options import QUESTION_OPTIONS

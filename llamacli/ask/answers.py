@@ -100,7 +100,7 @@ class AnswerReader:
     """Asks for answers in a format. Several threads may use it at once."""
 
     def __init__(self, options: LoadedOptions, allow_truncated: bool, note: Callable[[str], None]) -> None:
-        """Raises LlamaError (usage) if the options ask for two formats.
+        """Raises UsageError if the options ask for two formats.
 
         `note` reports each further request.
         """
@@ -125,7 +125,7 @@ class AnswerReader:
         return self.validation is not None and self.validation.format.is_json
 
     def build_body(self, body: RequestBody) -> RequestBody:
-        """Returns a body for the format. Raises LlamaError (usage)."""
+        """Returns a body for the format. Raises UsageError."""
         return self.validation.build_body(body) if self.validation else body
 
     def read(self, request: ChatRequest, send: Send, is_whole: bool = True) -> Answer:
@@ -240,7 +240,7 @@ def _is_unavailable(error: LlamaError) -> bool:
 
 
 def _open_cache(options: LoadedOptions) -> "AnswerCache | None":
-    """Returns the cache, None without one. Raises LlamaError (usage)."""
+    """Returns the cache, None without one. Raises UsageError."""
     for group in options:
         if isinstance(group, CacheOptions) and group.is_used:
             from llamacli.ask.cache import AnswerCache

@@ -12,7 +12,7 @@ from llamacli.api.json import JsonObject
 from llamacli.api.messages import Completion
 from llamacli.ask.options import CacheOptions
 from llamacli.config.settings import ANSWERS
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class AnswerCache:
     """The answers of one server, for any number of threads and processes."""
 
     def __init__(self, options: CacheOptions, base_url: str) -> None:
-        """Raises LlamaError (usage) if the options contradict each other."""
+        """Raises UsageError if the options contradict each other."""
         if options.refresh and options.offline:
-            raise LlamaError(ExitStatus.USAGE, "--refresh and --offline cannot be combined", "choose one")
+            raise UsageError("--refresh and --offline cannot be combined", "choose one")
         self._max_age = float("inf") if options.cache is None else options.cache
         self._keep_seconds = DEFAULT_KEEP_SECONDS if options.cache_keep is None else options.cache_keep
         self._refresh, self._offline, self._base_url = options.refresh, options.offline, base_url

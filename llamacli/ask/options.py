@@ -8,7 +8,7 @@ from llamacli.api.json import JsonObject
 from llamacli.ask.params import MessagesType, Params
 from llamacli.cli.table import DecodingOptions, DisplayOptions, Flag, Options, OutputFile
 from llamacli.cli.types import Age, AtFile, Choice, Integer, KeyValue, Number, ParamType, PathType, Switch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import UsageError
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.stdio.stderr import is_dumb
 
@@ -38,7 +38,7 @@ class ChoiceList(ParamType):
         texts = cast("list[str]", values)
         choices = texts if len(texts) > 1 else [part.strip() for part in texts[0].split(",")]
         if not all(choice.strip() for choice in choices):
-            raise LlamaError(ExitStatus.USAGE, "--choice: a choice is empty", "separate choices by single commas")
+            raise UsageError("--choice: a choice is empty", "separate choices by single commas")
         return list(dict.fromkeys(choices))
 
 
@@ -86,12 +86,12 @@ class FormatOptions(Options):
     def validation_loop(self) -> "ValidationLoop | None":
         """Returns the loop that asks for the format, None without one.
 
-        Raises LlamaError (usage) if there are two.
+        Raises UsageError if there are two.
         """
         formats = [name for name in ("choice", "yes_no", "schema", "extract") if getattr(self, name)]
         if len(formats) > 1:
             names = " and ".join("--" + name.replace("_", "-") for name in formats)
-            raise LlamaError(ExitStatus.USAGE, f"{names} cannot be combined", "choose one")
+            raise UsageError(f"{names} cannot be combined", "choose one")
         if not formats or self.extract:
             return None
         # Imported only if there is a format, which is rare.

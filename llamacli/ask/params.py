@@ -14,7 +14,7 @@ from llamacli.api.json import JsonObject, json_fault, parse_json
 from llamacli.api.messages import RequestBody
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import AtFile, Integer, KeyValue, Number, ParamType, Switch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import UsageError
 
 DEFAULT_MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 
@@ -80,7 +80,7 @@ class PredictionType(AtFile):
 class StopType(ParamType):
     def join(self, values: list[object]) -> object:
         if len(values) > 4:
-            raise LlamaError(ExitStatus.USAGE, "--stop: at most 4 stop sequences are allowed")
+            raise UsageError("--stop: at most 4 stop sequences are allowed")
         return values
 
 
@@ -207,10 +207,10 @@ class Params(Options):
         """Returns the request body.
 
         `stream` is the value to send, None to omit it; `usage` requests token counts at
-        the end of a stream. Raises LlamaError (usage) if parameters contradict each other.
+        the end of a stream. Raises UsageError if parameters contradict each other.
         """
         if self.top_logprobs is not None and not self.logprobs and "logprobs" not in (self.param or {}):
-            raise LlamaError(ExitStatus.USAGE, "--top-logprobs (or LLAMACLI_TOP_LOGPROBS) needs --logprobs")
+            raise UsageError("--top-logprobs (or LLAMACLI_TOP_LOGPROBS) needs --logprobs")
         values = {name: getattr(self, name) for name in self.flags() if name not in ("model", "stream", "param")}
         body: RequestBody = {"model": self.model, "messages": messages}
         body |= {name: value for name, value in values.items() if value is not None}

@@ -9,7 +9,7 @@ from llamacli.api.messages import Content, ContentPart
 from llamacli.ask.options import ContextOptions, InputOptions
 from llamacli.ask.params import Params
 from llamacli.cli.spec import LoadedOptions
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import UsageError
 from llamacli.stdio.input import Environment, InputReader, display_path, split_names
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def question(words: list[str], options: InputOptions, inputs: InputReader) -> Qu
 
     The prompt is the words joined by one space; if it contains `{stdin}`, stdin's text
     goes there. With a prompt file, its text is the prompt and the words follow it. Raises
-    LlamaError (usage).
+    UsageError.
     """
     file = options.prompt_file
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
@@ -120,7 +120,7 @@ def content(options: LoadedOptions, env: Environment) -> Content:
         return asked.content()
     if input.overflow == "map":
         message = "--overflow map cannot be used in a conversation"
-        raise LlamaError(ExitStatus.USAGE, message, "use ask without -c, or --overflow head, tail or middle")
+        raise UsageError(message, "use ask without -c, or --overflow head, tail or middle")
     from llamacli.ask.overflow import truncate
 
     texts, note = truncate(asked.texts, max_input_tokens(asked, options), input.overflow)
@@ -153,9 +153,9 @@ def join_texts(texts: Iterable[str]) -> str:
 
 
 def require_content(content: Content) -> Content:
-    """Returns the content. Raises LlamaError (usage) if it is empty."""
+    """Returns the content. Raises UsageError if it is empty."""
     if not content:
-        raise LlamaError(ExitStatus.USAGE, "nothing to ask", "give a prompt, pipe text in, or see --help")
+        raise UsageError("nothing to ask", "give a prompt, pipe text in, or see --help")
     return content
 
 
@@ -181,7 +181,7 @@ def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment
 
 
 def attachment(path: str, inputs: InputReader) -> Attachment:
-    """Reads a picture or text to attach. Raises LlamaError (usage)."""
+    """Reads a picture or text to attach. Raises UsageError."""
     data = inputs.text_or_picture(path)
     if isinstance(data, str):
         return TextFile(path, data)
@@ -192,15 +192,14 @@ def attachment(path: str, inputs: InputReader) -> Attachment:
 
 
 def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
-    """Raises LlamaError (usage) if the prompt starts with a file.
+    """Raises UsageError if the prompt starts with a file.
 
     The shell may have expanded `-f *.py`. After `--` every word belongs to the prompt.
     A prompt that is only the name of a file gets a note.
     """
     words, has_files = options.operands("prompt"), options[InputOptions].from_flag("file")
     if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
-        raise LlamaError(
-            ExitStatus.USAGE,
+        raise UsageError(
             f"the prompt begins with the file '{display_path(words[0])}', but each --file takes only one",
             "repeat -f, or use --files-from; if the name belongs to the prompt, put -- before it",
         )
@@ -214,11 +213,7 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
     """Returns the text of stdin, None if it is not part of the prompt."""
     if "-" in words:
         if options.no_stdin:
-            raise LlamaError(
-                ExitStatus.USAGE,
-                "the word -, which reads stdin, cannot be combined with --no-stdin",
-                "drop one of them",
-            )
+            raise UsageError("the word -, which reads stdin, cannot be combined with --no-stdin", "drop one of them")
         return inputs.stdin("the word -")
     if options.no_stdin or inputs.is_stdin_used or not inputs.stdin_is_piped():
         return None
@@ -227,7 +222,7 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
 
 
 def system(options: ContextOptions, inputs: InputReader) -> str | None:
-    """Returns the system message or None. Raises LlamaError (usage)."""
+    """Returns the system message or None. Raises UsageError."""
     _check_variables(options)
     return options.role.render_role(variables(options.role, options, inputs)) if options.role else options.system
 
@@ -239,12 +234,12 @@ def variables(file: "PromptFile", options: ContextOptions, inputs: InputReader) 
 
 
 def _check_variables(options: ContextOptions) -> None:
-    """Raises LlamaError (usage) for a --var that no file uses."""
+    """Raises UsageError for a --var that no file uses."""
     files = [file for file in (options.prompt_file, options.role) if file]
     known = sorted(set().union(*(file.variables for file in files)))
     for name in options.var or {}:
         if not files:
-            raise LlamaError(ExitStatus.USAGE, "--var sets variables of a prompt file", "name the file with -P")
+            raise UsageError("--var sets variables of a prompt file", "name the file with -P")
         if name not in known:
             message = f"--var: {display_path(files[0].path)} has no variable '{name}'"
-            raise LlamaError(ExitStatus.USAGE, message, f"its variables: {', '.join(known) or 'none'}")
+            raise UsageError(message, f"its variables: {', '.join(known) or 'none'}")

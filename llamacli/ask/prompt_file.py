@@ -12,7 +12,7 @@ from contextlib import suppress
 from llamacli.cli.spec import ParsedCall
 from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
 from llamacli.config.settings import PROMPTS, ROLES, StoredFile
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.input import InputReader, display_path, is_stdin
 
 #: A doubled brace, a placeholder, or a brace that is neither.
@@ -43,7 +43,7 @@ class PromptFile(FileValue):
         self.path, self.settings, self.defaults, self.text, self.line = path, settings, defaults, text, line
 
     def render(self, variables: Mapping[str, str], words: str, stdin: str | None) -> str:
-        """Returns the text with its variables. Raises LlamaError (usage)."""
+        """Returns the text with its variables. Raises UsageError."""
         values = {**variables, WORDS: words}
         if stdin is not None:
             values[STDIN] = stdin
@@ -70,7 +70,7 @@ class PromptFile(FileValue):
                 value = escape(match[0][0])
             elif name is None:
                 message = f"{display_path(self.path)}:{line}: '{match[0]}' is not part of a variable"
-                raise LlamaError(ExitStatus.USAGE, message, f"write {match[0] * 2} for a literal brace")
+                raise UsageError(message, f"write {match[0] * 2} for a literal brace")
             elif name in values:
                 value = escape(values[name])
             else:
@@ -81,10 +81,10 @@ class PromptFile(FileValue):
     def _missing(self, name: str, line: int) -> str:
         where = f"{display_path(self.path)}:{line}"
         if name == STDIN:
-            raise LlamaError(ExitStatus.USAGE, f"{where}: {{stdin}} needs text on stdin", "pipe text in")
+            raise UsageError(f"{where}: {{stdin}} needs text on stdin", "pipe text in")
         if not VARIABLE_NAME.fullmatch(name):
-            raise LlamaError(ExitStatus.USAGE, f"{where}: {{{name}}} is not a variable", "write {{ and }} for braces")
-        raise LlamaError(ExitStatus.USAGE, f"{where}: variable '{name}' has no value", f"set it with -V {name}=VALUE")
+            raise UsageError(f"{where}: {{{name}}} is not a variable", "write {{ and }} for braces")
+        raise UsageError(f"{where}: variable '{name}' has no value", f"set it with -V {name}=VALUE")
 
     def render_role(self, values: Mapping[str, str]) -> str:
         """Returns a role's text; only known variables are replaced."""
@@ -117,10 +117,10 @@ def expand(
 
     Returns the call with the files as values of these flags, and the settings in them
     that the command line does not replace. `groups` are all flags that a file may name.
-    Raises LlamaError (usage).
+    Raises UsageError.
     """
     if "system" in call.flags and "role" in call.flags:
-        raise LlamaError(ExitStatus.USAGE, "--system and --role both set the system message", "drop one of them")
+        raise UsageError("--system and --role both set the system message", "drop one of them")
     inputs.lossy = bool(call.flags.get("lossy"))
     with suppress(TypeError, ValueError):
         # A wrong value is reported with those of the other flags.
@@ -143,7 +143,7 @@ def expand(
 def find(stored: StoredFile, name: str, flag: str) -> str:
     """Returns the path of a prompt file or role by its name or path.
 
-    A prompt file may be anywhere; a role is in its folder. Raises LlamaError (usage).
+    A prompt file may be anywhere; a role is in its folder. Raises UsageError.
     """
     is_path = stored is PROMPTS and ("/" in name or is_stdin(name))
     if is_path:
@@ -151,7 +151,7 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
     kind = stored.name.removesuffix("s")
     if not name or "/" in name or name.startswith("."):
         message = f"{flag}: '{display_path(name)}' is not the name of a {kind}"
-        raise LlamaError(ExitStatus.USAGE, message, f"{stored.name} are in {stored.path()}")
+        raise UsageError(message, f"{stored.name} are in {stored.path()}")
     path = stored.path(name)
     if os.path.lexists(path):
         return str(path)
@@ -167,11 +167,11 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
     is_here = stored is PROMPTS and os.path.isfile(here)
     otherwise = f"for the file in this folder: {flag} {display_path(here)}" if is_here else f"create {path}"
     hint = did_you_mean(name.removesuffix(stored.suffix), names, otherwise)
-    raise LlamaError(ExitStatus.USAGE, f"{flag}: there is no {kind} '{display_path(name)}'", hint)
+    raise UsageError(f"{flag}: there is no {kind} '{display_path(name)}'", hint)
 
 
 def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
-    """Parses a prompt file or role. Raises LlamaError (usage)."""
+    """Parses a prompt file or role. Raises UsageError."""
     # An editor on Windows ends lines with CR LF, which is not part of the prompt.
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     start = 1 if lines[0].startswith("#!") else 0
@@ -186,7 +186,7 @@ def parse(text: str, path: str, flags: FlagsByName) -> PromptFile:
             if name.startswith("var."):
                 variable = check_variable(name.removeprefix("var."), where)
                 if variable in defaults:
-                    raise LlamaError(ExitStatus.USAGE, f"{where}: {name} is set twice", "remove one line")
+                    raise UsageError(f"{where}: {name} is set twice", "remove one line")
                 defaults[variable] = _relative(value, path) if value.startswith("@") else value
             else:
                 _add(settings, name, value, path, flags, where)
@@ -206,14 +206,13 @@ def _front_matter(lines: list[str], start: int, path: str) -> Iterator[tuple[int
         name, colon, value = line.partition(":")
         if not colon:
             message = f"{display_path(path)}:{number}: '{line.strip()[:60]}' is not 'name: value'"
-            raise LlamaError(ExitStatus.USAGE, message, "end the front matter with a line ---")
+            raise UsageError(message, "end the front matter with a line ---")
         yield number, name.strip(), value.strip()
-    message = f"{display_path(path)}:{start}: the front matter has no end"
-    raise LlamaError(ExitStatus.USAGE, message, "end it with a line ---")
+    raise UsageError(f"{display_path(path)}:{start}: the front matter has no end", "end it with a line ---")
 
 
 def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: FlagsByName, where: str) -> None:
-    """Adds a setting. Raises LlamaError (usage) if no file can set it."""
+    """Adds a setting. Raises UsageError if no file can set it."""
     field, flag = flags.get(name, ("", None))
     if flag is None and (positive := flags.get(name.removeprefix("no-"))) and positive[1].negated(positive[0]):
         # no-stream: true
@@ -222,13 +221,13 @@ def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: 
     if flag is None or not flag.in_prompt_file:
         raise _unsuitable(name, flags, where)
     if not value:
-        raise LlamaError(ExitStatus.USAGE, f"{where}: {name} has no value", "add one, or remove the line")
+        raise UsageError(f"{where}: {name} has no value", "add one, or remove the line")
     if (flag.type.at_file and value.startswith("@")) or flag.type.completes == "file":
         value = _relative(value, path)
     origin = f"{where}: {name}"
     if not flag.multiple:
         if field in settings:
-            raise LlamaError(ExitStatus.USAGE, f"{origin} is set twice", "remove one line")
+            raise UsageError(f"{origin} is set twice", "remove one line")
         settings[field] = (value, origin)
         return
     former = settings[field][0] if field in settings else []
@@ -237,14 +236,12 @@ def _add(settings: dict[str, Setting], name: str, value: str, path: str, flags: 
 
 def _unsuitable(name: str, flags: FlagsByName, where: str) -> LlamaError:
     if name in flags:
-        return LlamaError(
-            ExitStatus.USAGE, f"{where}: a prompt file cannot set {name}", f"use --{name} on the command line"
-        )
+        return UsageError(f"{where}: a prompt file cannot set {name}", f"use --{name} on the command line")
     from llamacli.cli.suggest import did_you_mean
 
     known = [setting for setting, (_, flag) in flags.items() if flag.in_prompt_file]
     hint = did_you_mean(name, known, "a setting is the long name of a flag, without dashes")
-    return LlamaError(ExitStatus.USAGE, f"{where}: unknown setting '{name[:60]}'", hint)
+    return UsageError(f"{where}: unknown setting '{name[:60]}'", hint)
 
 
 def _relative(value: str, path: str) -> str:
@@ -257,8 +254,8 @@ def _relative(value: str, path: str) -> str:
 
 
 def check_variable(name: str, origin: str) -> str:
-    """Returns the name of a variable. Raises LlamaError (usage)."""
+    """Returns the name of a variable. Raises UsageError."""
     if not VARIABLE_NAME.fullmatch(name) or name in (STDIN, WORDS):
         message = f"{origin}: '{name[:60]}' cannot be the name of a variable"
-        raise LlamaError(ExitStatus.USAGE, message, "use letters, digits, _ and -; stdin and words are reserved")
+        raise UsageError(message, "use letters, digits, _ and -; stdin and words are reserved")
     return name

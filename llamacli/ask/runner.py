@@ -12,7 +12,7 @@ from llamacli.ask.options import CacheOptions, InputOptions, OutputOptions, Usag
 from llamacli.ask.params import Params
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import OutputFile
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
@@ -34,7 +34,7 @@ class Runner:
     """Takes turns with the same options: one for ask, many in a chat."""
 
     def __init__(self, options: LoadedOptions, stderr: Stderr) -> None:
-        """Raises LlamaError (usage) if two answer formats are given."""
+        """Raises UsageError if two answer formats are given."""
         self.params, self.output_options = options[Params], options[OutputOptions]
         self.usage_options, self.stderr = options[UsageOptions], stderr
         #: Requests token counts even if they are not shown.
@@ -49,11 +49,11 @@ class Runner:
         return self.output_options.json and self.params.stream is True and self.params.from_flag("stream")
 
     def build_body(self, messages: Sequence[Mapping[str, object]]) -> RequestBody:
-        """Returns the body for these messages. Raises LlamaError (usage)."""
+        """Returns the body for these messages. Raises UsageError."""
         body = self.params.body(messages, stream=self._stream(), usage=self.requests_usage or self.usage_options.usage)
         if self.in_chunks and self.reader.validation:
             message = f"--json --stream prints an answer before {self.reader.validation.format.flag} has checked it"
-            raise LlamaError(ExitStatus.USAGE, message, "drop --stream")
+            raise UsageError(message, "drop --stream")
         return self.reader.build_body(body)
 
     def _stream(self) -> bool | None:
@@ -192,11 +192,10 @@ def send_or_preview(
 
 
 def _check_output(path: str | None) -> None:
-    """Raises LlamaError (usage) for `-o temperature 0.5`.
+    """Raises UsageError for `-o temperature 0.5`.
 
     In other tools, that sets a parameter.
     """
     if path and path.replace("-", "_") in Params.flags() and not os.path.lexists(path):
         message = f"-o {path} names the output file, not the parameter"
-        hint = f"use --{path.replace('_', '-')} VALUE; to write a file of that name: -o ./{path}"
-        raise LlamaError(ExitStatus.USAGE, message, hint)
+        raise UsageError(message, f"use --{path.replace('_', '-')} VALUE; to write a file of that name: -o ./{path}")

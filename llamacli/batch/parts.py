@@ -18,7 +18,7 @@ from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Stats
 from llamacli.batch.output.rows import Row
 from llamacli.cli.spec import LoadedOptions
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
@@ -32,14 +32,14 @@ class PartMapper:
     """Replaces texts with the answers to their parts until they fit."""
 
     def __init__(self, context: Sequence[RequestMessage], options: LoadedOptions, env: Environment) -> None:
-        """Reads the question. Raises LlamaError (usage)."""
+        """Reads the question. Raises UsageError."""
         self._context, self._options, self._env = context, options, env
         self._params, self._output = options[Params], options[OutputOptions]
         fields = self._params.body([], stream=None, usage=False)
         for field in ("n", "tools"):
             if fields.get(field) not in (None, 1):
                 message = f"--overflow map cannot be combined with --{field}"
-                raise LlamaError(ExitStatus.USAGE, message, "drop one, or use --overflow head, tail or middle")
+                raise UsageError(message, "drop one, or use --overflow head, tail or middle")
         #: Returns the endpoint, which is resolved once.
         self.server = cache(lambda: endpoint.resolve(options[EndpointOptions], env))
         self._asked = question(options.operands("prompt"), options[InputOptions], env.input)
@@ -86,7 +86,7 @@ class PartMapper:
             return False
         if limit < MIN_PART_TOKENS and self._options[InputOptions].max_input is None:
             message = "the model's context leaves no room for the parts of a text"
-            raise LlamaError(ExitStatus.USAGE, message, "lower --max-tokens, or pass --max-input")
+            raise UsageError(message, "lower --max-tokens, or pass --max-input")
         return True
 
     def _contents(self) -> Iterator[Content]:

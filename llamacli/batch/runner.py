@@ -19,7 +19,7 @@ from llamacli.batch.input.requests import request_digest
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
 from llamacli.batch.output.rows import Row, RowError, Sink, build_row
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio.stderr import Stderr
@@ -240,7 +240,7 @@ class BatchRunner:
         if limit is None:
             return
         if usd is None:
-            self.stop(LlamaError(ExitStatus.USAGE, "--max-cost: the server reports no cost", "run without --max-cost"))
+            self.stop(UsageError("--max-cost: the server reports no cost", "run without --max-cost"))
         elif spent >= limit:
             self.stop(LlamaError(ExitStatus.FAILED, f"the budget of --max-cost {limit:g} USD is spent"))
 

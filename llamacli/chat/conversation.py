@@ -18,7 +18,7 @@ from llamacli.chat.options import SessionOptions
 from llamacli.chat.session import Session, current_login, prune, timestamp
 from llamacli.cli.spec import LoadedOptions, apply_options
 from llamacli.cli.table import DisplayOptions
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.input import Environment
@@ -64,9 +64,9 @@ class Conversation:
     def _body(self, messages: list[Message]) -> RequestBody:
         body = self.runner.build_body(messages)
         if body["messages"] is not messages:
-            raise LlamaError(ExitStatus.USAGE, "--param messages cannot be used in a conversation", "use ask or raw")
+            raise UsageError("--param messages cannot be used in a conversation", "use ask or raw")
         if isinstance(n := body.get("n"), int) and n > 1:
-            raise LlamaError(ExitStatus.USAGE, "--n above 1 cannot be used in a conversation", "ask for one answer")
+            raise UsageError("--n above 1 cannot be used in a conversation", "ask for one answer")
         return body
 
     def take_turn(self, content: Content, connect: Connect, out: Output, without: object = None) -> Answer:
@@ -237,12 +237,12 @@ class Dialogue:
             text = edit_prompt(text or self.unanswered, self.env.input)
             if not text.strip():
                 self.env.input.drop_draft()
-                raise LlamaError(ExitStatus.USAGE, "the message is empty; nothing was sent")
+                raise UsageError("the message is empty; nothing was sent")
             self.remember(text)
             self.ask(text, without)
 
     def reconfigure(self, options: LoadedOptions) -> None:
-        """Changes the options. Raises LlamaError (usage) if they conflict."""
+        """Changes the options. Raises UsageError if they conflict."""
         runner = Runner(options, self.env.stderr)
         runner.requests_usage = True
         if options[NetworkOptions] is not self.options[NetworkOptions]:

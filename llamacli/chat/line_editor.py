@@ -134,7 +134,7 @@ class LineEditor:
     def read(self) -> TypedInput:
         """Returns the next message.
 
-        Raises EOFError after Ctrl-D, Interrupted after Ctrl-C, LlamaError (usage) if the
+        Raises EOFError after Ctrl-D, Interrupted after Ctrl-C, UsageError if the
         terminal sent bytes that are not text.
         """
         read_bytes.begin()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from llamacli.api.json import JsonObject, encode, parse_json
 from llamacli.api.messages import Message, is_message
 from llamacli.api.tool_calls import tool_calls
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import UsageError
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
     """Returns the messages that answer the tool calls of the last turn.
 
     They have the order of the calls. A result belongs to the call with its id, or else
-    to the only call of a tool with its name. Raises LlamaError (usage) unless each call
+    to the only call of a tool with its name. Raises UsageError unless each call
     has one result.
     """
     calls = tool_calls(cast("Message", entries[-1])) if entries and entries[-1].get("tool_calls") else []
     if not calls:
-        raise LlamaError(ExitStatus.USAGE, "--tool-result: the last answer has no tool calls", "drop it")
+        raise UsageError("--tool-result: the last answer has no tool calls", "drop it")
     names = [call.get("name") for call in calls]
     keys = [
         str(call["name"] if call["name"] in results and names.count(call["name"]) == 1 else call.get("id"))
@@ -63,11 +63,9 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
     ]
     ids = ", ".join(str(call.get("id")) for call in calls)
     if unknown := [key for key in results if key not in keys]:
-        message = f"--tool-result: the last answer has no tool call '{unknown[0]}'"
-        raise LlamaError(ExitStatus.USAGE, message, f"its calls are {ids}")
+        raise UsageError(f"--tool-result: the last answer has no tool call '{unknown[0]}'", f"its calls are {ids}")
     if missing := [key for key in keys if key not in results]:
-        message = f"--tool-result: no result for tool call '{missing[0]}'"
-        raise LlamaError(ExitStatus.USAGE, message, f"give one for each of {ids}")
+        raise UsageError(f"--tool-result: no result for tool call '{missing[0]}'", f"give one for each of {ids}")
     return [
         {"role": "tool", "tool_call_id": str(call.get("id") or ""), "content": results[key]}
         for call, key in zip(calls, keys, strict=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import UsageError
 
 #: Locales tried if the user's does not use UTF-8; "" is the user's.
 UTF8_LOCALES = ("", "C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
@@ -72,10 +72,10 @@ IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 
 
 def check_charset() -> None:
-    """Raises LlamaError (usage) if libedit would drop what is typed: it knows no charset but UTF-8 here."""
+    """Raises UsageError if libedit would drop what is typed: it knows no charset but UTF-8 here."""
     if IS_LIBEDIT and LOCALE == "C":
         message = f"with libedit, an interactive chat cannot read {CHARSET.upper()}"
-        raise LlamaError(ExitStatus.USAGE, message, "set LC_ALL to a UTF-8 locale")
+        raise UsageError(message, "set LC_ALL to a UTF-8 locale")
 
 
 class _ReadBytes:
@@ -139,15 +139,14 @@ def line_buffer() -> str:
 
 
 def decoded(text: str) -> str:
-    """Returns what was typed. Raises LlamaError (usage)."""
+    """Returns what was typed. Raises UsageError."""
     data = text.encode("utf-8", "surrogateescape")
     if read_bytes.are_watched:
         data = data if read_bytes.are_valid else b"\xff"
     for charset in ("utf-8", CHARSET):
         with suppress(UnicodeDecodeError):
             return data.decode(charset)
-    message = f"the terminal sent bytes that are not {CHARSET.upper()}"
-    raise LlamaError(ExitStatus.USAGE, message, "set its encoding to UTF-8")
+    raise UsageError(f"the terminal sent bytes that are not {CHARSET.upper()}", "set its encoding to UTF-8")
 
 
 def to_readline(text: str) -> str:

@@ -12,7 +12,7 @@ from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, inter
 from llamacli.chat.slash import UNCLEAR_WORDS, WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions
 from llamacli.config.settings import HISTORY
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.http.endpoint import Endpoint
 from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import is_dumb
@@ -27,7 +27,7 @@ class Repl:
     def __init__(
         self, conversation: Conversation, endpoint: Endpoint, options: LoadedOptions, env: Environment
     ) -> None:
-        """Raises LlamaError (usage) if there is no terminal."""
+        """Raises UsageError if there is no terminal."""
         self.env = env
         self.dialogue = Dialogue(conversation, endpoint, options, env, _attach_terminal())
 
@@ -106,11 +106,10 @@ class Repl:
             name, _, operand = WORDS.get(words, words).partition(" ")
             command = find_command(name)
             if operand and not command.operand:
-                raise LlamaError(ExitStatus.USAGE, f"{name} takes no argument", "type /help for the commands")
+                raise UsageError(f"{name} takes no argument", "type /help for the commands")
             command.run(self.dialogue, operand.strip())
         elif not typed.is_block and words in UNCLEAR_WORDS:
-            hint = "Ctrl-D leaves; to send it as a message, put a space first"
-            raise LlamaError(ExitStatus.USAGE, f"'{words}' was not sent", hint)
+            raise UsageError(f"'{words}' was not sent", "Ctrl-D leaves; to send it as a message, put a space first")
         else:
             self.dialogue.ask(text)
 
@@ -120,15 +119,14 @@ def _attach_terminal() -> int:
 
     Returns a descriptor for the old stdout.
 
-    Raises LlamaError (usage) if there is no terminal.
+    Raises UsageError if there is no terminal.
     """
     if os.isatty(0) and os.isatty(1):
         return 1
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
-        message = "--interactive needs a terminal"
-        raise LlamaError(ExitStatus.USAGE, message, "drop it to take one turn") from None
+        raise UsageError("--interactive needs a terminal", "drop it to take one turn") from None
     stdout = os.dup(1)
     os.dup2(terminal, 0)
     os.dup2(terminal, 1)

@@ -25,14 +25,14 @@ from llamacli.chat.messages import (
 )
 from llamacli.chat.options import NAME, NAME_WORDS
 from llamacli.config.settings import SESSIONS
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 
 
 def checked_name(name: str, origin: str) -> str:
-    """Returns a session's name. Raises LlamaError (usage)."""
+    """Returns a session's name. Raises UsageError."""
     if not re.fullmatch(NAME, name):
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
+        raise UsageError(f"{origin}: '{name}' is not a session name", f"use {NAME_WORDS}")
     return name
 
 
@@ -64,7 +64,7 @@ class Session:
         return SESSIONS.path(self.name or "")
 
     def messages(self) -> list[SavedMessage]:
-        """Returns all complete turns. Raises LlamaError (usage)."""
+        """Returns all complete turns. Raises UsageError."""
         if self.is_saved and self.name is not None:
             self._messages = self._read()
         return [*self._messages, *self._unsaved]
@@ -133,7 +133,7 @@ class Session:
                 with LockedFile(SESSIONS.path(name), is_new=True) as file:
                     _append(file, encode_lines(entries), 0)
         except FileExistsError:
-            raise LlamaError(ExitStatus.USAGE, f"session '{name}' already exists", "choose another name") from None
+            raise UsageError(f"session '{name}' already exists", "choose another name") from None
         except OSError as error:
             raise _cannot_write(SESSIONS.path(name), error) from None
         self.name, self.is_saved, self._unsaved = name, True, []
@@ -145,7 +145,7 @@ class Session:
         except (FileNotFoundError, NotADirectoryError):
             return self._messages
         except OSError as error:
-            raise LlamaError(ExitStatus.USAGE, f"cannot read {self.path}: {error.strerror}") from None
+            raise UsageError(f"cannot read {self.path}: {error.strerror}") from None
         if numbers := [number for number in lines.unreadable if number not in self._reported_lines]:
             self._reported_lines.update(numbers)
             self._warn(_unreadable(self.path, numbers))
@@ -182,14 +182,14 @@ class Session:
 
 
 def names() -> list[str]:
-    """Returns all names, the latest first. Raises LlamaError (usage)."""
+    """Returns all names, the latest first. Raises UsageError."""
     return list(write_times())
 
 
 def write_times() -> dict[str, float]:
     """Returns when each session was last written, the latest first.
 
-    Raises LlamaError (usage).
+    Raises UsageError.
     """
     times: dict[str, float] = {}
     # There may be thousands.
@@ -209,7 +209,7 @@ def write_times() -> dict[str, float]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise LlamaError(ExitStatus.USAGE, f"cannot read {SESSIONS.path()}: {error.strerror}") from None
+        raise UsageError(f"cannot read {SESSIONS.path()}: {error.strerror}") from None
     return dict(sorted(times.items(), key=lambda item: (-item[1], item[0])))
 
 

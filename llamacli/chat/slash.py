@@ -20,7 +20,7 @@ from llamacli.cli.spec import parse_value
 from llamacli.cli.table import DisplayOptions, Flag, Options, long_name
 from llamacli.cli.types import AtFile, Switch
 from llamacli.config.settings import MODELS
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.escape import one_line
 from llamacli.stdio.table import print_table
@@ -91,9 +91,9 @@ def _retry(dialogue: Dialogue, operand: str) -> None:
 def _last_turn(dialogue: Dialogue) -> list[SavedMessage]:
     last = dialogue.conversation.last_turn()
     if not last:
-        raise LlamaError(ExitStatus.USAGE, "nothing has been asked yet")
+        raise UsageError("nothing has been asked yet")
     if turn_id(last[0]) is None:
-        raise LlamaError(ExitStatus.USAGE, "the last turn was written by another program", "edit the file")
+        raise UsageError("the last turn was written by another program", "edit the file")
     return last
 
 
@@ -118,7 +118,7 @@ def _set(dialogue: Dialogue, operand: str) -> None:
     try:
         words = shlex.split(operand)
     except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"/set: {error}", "close the quote") from None
+        raise UsageError(f"/set: {error}", "close the quote") from None
     if not words:
         return _print_settings(dialogue)
     name, equals, value = words[0].partition("=")
@@ -128,7 +128,7 @@ def _set(dialogue: Dialogue, operand: str) -> None:
     if isinstance(flag.type, Switch) and not texts:
         texts = ["false" if is_negated else "true"]
     elif is_negated:
-        raise LlamaError(ExitStatus.USAGE, f"/set: '{words[0]}' takes no value", f"try /set {name[2:]} {texts[0]}")
+        raise UsageError(f"/set: '{words[0]}' takes no value", f"try /set {name[2:]} {texts[0]}")
     if texts and texts != [""]:
         raw = texts if flag.multiple else " ".join(texts)
         group = group.replace(field, parse_value(flag, raw, f"/set {name[2:]}", dialogue.env), name)
@@ -167,7 +167,7 @@ def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:
     if matches:
         from llamacli.cli.suggest import listed
 
-        raise LlamaError(ExitStatus.USAGE, f"/set: '{name}' could be {listed([form[2:] for form in matches])}")
+        raise UsageError(f"/set: '{name}' could be {listed([form[2:] for form in matches])}")
     raise _not_settable(name, wanted)
 
 
@@ -178,8 +178,8 @@ def _not_settable(name: str, wanted: str) -> LlamaError:
     if any(wanted in flag.names for flag in command("chat").flags):
         slash = f"/{wanted[2:]}"
         hint = f"use {slash}" if slash in COMMANDS else "start llamacli chat with it"
-        return LlamaError(ExitStatus.USAGE, f"/set: '{name}' cannot be changed in a chat", hint)
-    return LlamaError(ExitStatus.USAGE, f"/set: unknown flag '{name}'", "press Tab for the list")
+        return UsageError(f"/set: '{name}' cannot be changed in a chat", hint)
+    return UsageError(f"/set: unknown flag '{name}'", "press Tab for the list")
 
 
 def _settable(group: type[Options]) -> Iterator[tuple[str, str]]:
@@ -198,7 +198,7 @@ def _as_json(value: object) -> str:
 
 def _file(dialogue: Dialogue, operand: str) -> None:
     if not operand:
-        raise LlamaError(ExitStatus.USAGE, "/file needs a PATH")
+        raise UsageError("/file needs a PATH")
     path = _unquoted(operand)
     dialogue.attached.append(prompt.attachment(os.path.expanduser(path), dialogue.env.input))
     dialogue.env.stderr.note(f"{path} will be sent with the next message")
@@ -217,7 +217,7 @@ def _unquoted(path: str) -> str:
 
 def _save(dialogue: Dialogue, operand: str) -> None:
     if not operand:
-        raise LlamaError(ExitStatus.USAGE, "/save needs a NAME")
+        raise UsageError("/save needs a NAME")
     dialogue.conversation.session.save_as(checked_name(operand, "/save"))
     dialogue.env.stderr.note(f"saved as {operand}")
 
@@ -307,14 +307,14 @@ def find_command(name: str) -> SlashCommand:
     hint = "/help lists the commands; to send it as a message, put a space first"
     if matches:
         forms = [form for form in names if form.startswith(name)]
-        raise LlamaError(ExitStatus.USAGE, f"'{name}' could be {listed(forms)}", hint)
+        raise UsageError(f"'{name}' could be {listed(forms)}", hint)
     flags = [
         long for group in SETTABLE for long, _ in _settable(group) if len(name) > 2 and long.startswith(f"--{name[1:]}")
     ]
     instead = SYNONYMS.get(name) or (f"/set {flags[0][2:]}" if flags else closest(name, names))
     if instead:
         hint = f"did you mean '{instead}'? To send it as a message, put a space first"
-    raise LlamaError(ExitStatus.USAGE, f"unknown command '{name}'", hint)
+    raise UsageError(f"unknown command '{name}'", hint)
 
 
 #: The groups whose flags /set changes.

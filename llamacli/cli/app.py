@@ -11,7 +11,7 @@ from llamacli import PROGRAM, __version__
 from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, flag_specs
 from llamacli.cli.table import Operand, Raw
 from llamacli.cli.types import OptionalValue, Switch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
@@ -250,17 +250,14 @@ def _usage_error(error: typer.TyperException) -> LlamaError:
     if text.startswith("No such option"):
         if isinstance(command, LlamaCommand):
             return suggest.unknown_option(name, command.spec, commands())
-        hint = f"put options after it: {PROGRAM} COMMAND {name}"
-        return LlamaError(ExitStatus.USAGE, f"option {name} before the command", hint)
+        return UsageError(f"option {name} before the command", f"put options after it: {PROGRAM} COMMAND {name}")
     if isinstance(command, LlamaCommand):
         if "unexpected extra argument" in text:
             # The words are not repeated: they may be a key.
-            message = f"too many arguments for {command.spec.name}"
-            return LlamaError(ExitStatus.USAGE, message, command.spec.surplus_hint)
+            return UsageError(f"too many arguments for {command.spec.name}", command.spec.surplus_hint)
         if text.startswith("Missing argument"):
             name = next(operand.type.metavar for operand in command.spec.operands if operand.required)
-            hint = f"see: {PROGRAM} {command.spec.name} -h"
-            return LlamaError(ExitStatus.USAGE, f"{command.spec.name} needs {name}", hint)
+            return UsageError(f"{command.spec.name} needs {name}", f"see: {PROGRAM} {command.spec.name} -h")
     if "requires an argument" in text:
-        return LlamaError(ExitStatus.USAGE, f"{name} needs a value")
-    return LlamaError(ExitStatus.USAGE, text[:1].lower() + text[1:])
+        return UsageError(f"{name} needs a value")
+    return UsageError(text[:1].lower() + text[1:])

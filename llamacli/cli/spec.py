@@ -22,7 +22,7 @@ from llamacli.cli.table import (
     long_name,
 )
 from llamacli.cli.types import OptionalValue, ParamType, Switch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.input import Environment
 
 
@@ -196,7 +196,7 @@ def load_options(call: ParsedCall, env: Environment, settings: Mapping[str, Sett
     """Loads every group of the command's flags.
 
     `settings` holds values that rank between flag and environment, each with its
-    origin: those of a prompt file. Raises LlamaError (usage) naming the flag or
+    origin: those of a prompt file. Raises UsageError naming the flag or
     variable with a wrong value.
     """
     env.input.flags = frozenset(field for group in call.command.groups for field in group.flags())
@@ -259,7 +259,7 @@ def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: M
 
 
 def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> object:
-    """Returns the value of a flag. Raises LlamaError (usage)."""
+    """Returns the value of a flag. Raises UsageError."""
     if isinstance(raw, list):
         return flag.type.join([_parse(flag.type, text, origin, env) for text in raw])
     return raw if isinstance(raw, (bool, FileValue)) else _parse(flag.type, raw, origin, env)
@@ -278,7 +278,7 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
     typed = text
     if not text and kind.completes:
         # The name of a file, a model, a session.
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: the value is empty", "is a variable unset?")
+        raise UsageError(f"{origin}: the value is empty", "is a variable unset?")
     if kind.at_file:
         text = env.input.at_file(text, origin)
     elif not kind.undecoded:
@@ -290,4 +290,4 @@ def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
         label = re.sub(r"//.*@", "//...@", typed)
         label = label if len(label) <= 60 else label[:57] + "..."
         problem = f"{error}" if kind.is_secret else f"'{label}' {error}"
-        raise LlamaError(ExitStatus.USAGE, f"{origin}: {problem}") from None
+        raise UsageError(f"{origin}: {problem}") from None

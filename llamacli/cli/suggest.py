@@ -8,7 +8,7 @@ from shlex import join
 from llamacli import PROGRAM
 from llamacli.cli.docs import help
 from llamacli.cli.spec import CommandSpec
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 
 #: How similar two words must be, from 0 to 1, for one to be suggested for the other.
 SIMILARITY = 0.8
@@ -244,17 +244,17 @@ def unknown_command(words: Sequence[str], commands: Iterable[str]) -> LlamaError
         question = join(words) if is_question else join(words[:1]) + (" ..." if words[1:] else "")
         hint = " ".join(filter(None, (hint, f"To ask the model: {PROGRAM} ask {question}")))
         hint = hint if instead else hint[0].lower() + hint[1:]
-    return LlamaError(ExitStatus.USAGE, f"unknown command '{name}'", hint)
+    return UsageError(f"unknown command '{name}'", hint)
 
 
 def single_dash(word: str) -> LlamaError:
     """Returns the error for a long option with one dash: -max-tokens."""
-    return LlamaError(ExitStatus.USAGE, f"unknown option {word}", f"did you mean -{word}?")
+    return UsageError(f"unknown option {word}", f"did you mean -{word}?")
 
 
 def unknown_option(name: str, command: CommandSpec, commands: Iterable[CommandSpec]) -> LlamaError:
     """Returns the error for an option that the command does not have."""
-    return LlamaError(ExitStatus.USAGE, f"unknown option {name}", _option_hint(name, command, list(commands)))
+    return UsageError(f"unknown option {name}", _option_hint(name, command, list(commands)))
 
 
 def _option_hint(name: str, command: CommandSpec, commands: list[CommandSpec]) -> str:

@@ -9,7 +9,7 @@ from llamacli.ask.runner import Connect, Runner, print_requests, send_or_preview
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, UsageError
 from llamacli.http.options import PreviewOptions
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
@@ -56,7 +56,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     # Several answers do not make a conversation, nor do messages that --param replaced.
     if is_kept and (body.get("n", 1) != 1 or body["messages"] is not messages):
         if follow_up.from_flag("save"):
-            raise LlamaError(ExitStatus.USAGE, "--save cannot be combined with --n or --param messages", "drop one")
+            raise UsageError("--save cannot be combined with --n or --param messages", "drop one")
         is_kept = False
 
     def take_turn(connect: Connect, out: Output) -> Answer:

@@ -18,7 +18,7 @@ from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPr
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DecodingOptions, DisplayOptions, Operand
 from llamacli.cli.types import ParamType, PathType
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest
@@ -138,7 +138,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _check(template: str | None, files: list[str], format: str | None, rows: RowOptions) -> None:
-    """Raises LlamaError (usage) if operands and flags do not fit together."""
+    """Raises UsageError if operands and flags do not fit together."""
     if template not in (None, "-") and (not files or format == "files") and os.path.exists(template or ""):
         name = display_path(template or "")
         if format == "files":
@@ -150,7 +150,7 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
                 f"try llamacli batch 'PROMPT with {{field}}' {name}; "
                 f"if each record has its own prompt: llamacli batch - {name}"
             )
-        raise LlamaError(ExitStatus.USAGE, f"no prompt: '{name}' is a file", hint)
+        raise UsageError(f"no prompt: '{name}' is a file", hint)
     if (
         template
         and files
@@ -159,43 +159,42 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
         and not os.path.exists(files[0])
     ):
         message = f"'{display_path(files[0])}' is not a file, but '{display_path(template)}' is"
-        raise LlamaError(ExitStatus.USAGE, message, "the prompt comes first: llamacli batch 'PROMPT' FILE...")
+        raise UsageError(message, "the prompt comes first: llamacli batch 'PROMPT' FILE...")
     if rows.null and not rows.plain:
-        raise LlamaError(ExitStatus.USAGE, "--null needs --plain", "add --plain, or drop --null")
+        raise UsageError("--null needs --plain", "add --plain, or drop --null")
     resuming = "--resume" if rows.resume else "--retry-failed" if rows.retry_failed else ""
     path = rows.output
     if resuming and (not path or rows.plain or not _is_file(path)):
-        raise LlamaError(ExitStatus.USAGE, f"{resuming} needs a file of rows", "name it with -o FILE, without --plain")
+        raise UsageError(f"{resuming} needs a file of rows", "name it with -o FILE, without --plain")
     if path and rows.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
-        hint = "choose another file; with --plain it cannot be resumed"
-        raise LlamaError(ExitStatus.USAGE, f"{path} is not empty", hint)
+        raise UsageError(f"{path} is not empty", "choose another file; with --plain it cannot be resumed")
 
 
 def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
-    """Raises LlamaError (usage) if --write etc. do not fit the others."""
+    """Raises UsageError if --write etc. do not fit the others."""
     if not edits.is_used:
         return
     flag = "--write" if edits.write is not None else "--in-place" if edits.in_place is not None else "--diff"
     if format != "files":
-        raise LlamaError(ExitStatus.USAGE, f"{flag} needs --input files", f"add it, or drop {flag}")
+        raise UsageError(f"{flag} needs --input files", f"add it, or drop {flag}")
     if edits.write is not None and edits.in_place is not None:
-        raise LlamaError(ExitStatus.USAGE, "--write and --in-place cannot be combined", "drop one")
+        raise UsageError("--write and --in-place cannot be combined", "drop one")
     if rows.plain or (rows.output and not _is_file(rows.output)):
         other = "--plain" if rows.plain else f"-o {rows.output}"
         hint = f"drop {other}" if rows.plain else "save the rows in a regular file, or drop -o"
-        raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be combined with {other}", hint)
+        raise UsageError(f"{flag} cannot be combined with {other}", hint)
     if params.n not in (None, 1):
-        raise LlamaError(ExitStatus.USAGE, f"{flag} needs one answer, but --n is {params.n}", "drop --n")
+        raise UsageError(f"{flag} needs one answer, but --n is {params.n}", "drop --n")
 
 
 def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[ItemSource]) -> None:
-    """Raises LlamaError (usage) if an input is the output, which grows."""
+    """Raises UsageError if an input is the output, which grows."""
     if output is None or not stat.S_ISREG(output.st_mode):
         return
     for source in inputs:
         if any(status and os.path.samestat(status, output) for status in source.statuses()):
             message = f"the input is also the output: {display_path(name)}"
-            raise LlamaError(ExitStatus.USAGE, message, "write to another file; nothing was sent")
+            raise UsageError(message, "write to another file; nothing was sent")
 
 
 def _status(path: str) -> os.stat_result | None:

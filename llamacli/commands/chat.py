@@ -13,7 +13,7 @@ from llamacli.chat.session import Session, current_login, latest_name, names
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand, OutputFile
 from llamacli.cli.types import ParamType
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, PreviewOptions
 from llamacli.stdio.input import Environment
@@ -85,7 +85,7 @@ def _interact(conversation: Conversation, content: Content, options: LoadedOptio
         one_turn.append("tool_result")
     for option in one_turn:
         message = f"--{option.replace('_', '-')} needs a prompt"
-        raise LlamaError(ExitStatus.USAGE, message, "it is for one turn, not for an interactive chat")
+        raise UsageError(message, "it is for one turn, not for an interactive chat")
     where = endpoint.resolve(options[EndpointOptions], env)
 
     from llamacli.chat.repl import Repl
@@ -94,7 +94,7 @@ def _interact(conversation: Conversation, content: Content, options: LoadedOptio
 
 
 def _conversation(session: SessionOptions, options: LoadedOptions, env: Environment) -> Conversation:
-    """Returns the conversation of the options. Raises LlamaError (usage)."""
+    """Returns the conversation of the options. Raises UsageError."""
     if session.tool_result:
         read = {id: env.input.at_file(text, "--tool-result") for id, text in session.tool_result.items()}
         session = session.replace("tool_result", read, "--tool-result")
@@ -108,11 +108,11 @@ def _session(options: SessionOptions, env: Environment) -> Session:
     name = options.session
     if options.continue_:
         if name is not None:
-            raise LlamaError(ExitStatus.USAGE, "--session and --continue cannot be combined", "drop one of them")
+            raise UsageError("--session and --continue cannot be combined", "drop one of them")
         name = latest_name()
         if name is None:
             message = NO_LAST if current_login() else NO_LOGIN
             latest = next(iter(names()), None)
             hint = f"to continue the latest session: llamacli chat -S {latest}" if latest else "ask without -c first"
-            raise LlamaError(ExitStatus.USAGE, f"--continue: {message}", hint)
+            raise UsageError(f"--continue: {message}", hint)
     return Session(name, is_saved=options.save is not False, warn=env.stderr.note)

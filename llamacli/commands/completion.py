@@ -13,7 +13,7 @@ from llamacli.cli.suggest import did_you_mean, listed
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config.settings import CONFIG, DATA
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, UsageError
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
@@ -86,11 +86,11 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     shell = env.input.argument(name, "the shell")
     if shell not in SHELLS:
         message = f"no completion for '{shell}'" if shell else "no shell given, and SHELL is not set"
-        raise LlamaError(ExitStatus.USAGE, message, did_you_mean(shell, SHELLS, f"expected {listed(SHELLS)}"))
+        raise UsageError(message, did_you_mean(shell, SHELLS, f"expected {listed(SHELLS)}"))
     keys, to_install = options[CompletionOptions].key, options[CompletionOptions].install
     if keys and to_install:
         hint = "append the output of --key to the shell's start-up file"
-        raise LlamaError(ExitStatus.USAGE, "--install and --key cannot be combined", hint)
+        raise UsageError("--install and --key cannot be combined", hint)
     with Output(None) as out:
         if keys:
             out.verbatim(_binding(shell, keys).encode())

@@ -18,7 +18,7 @@ from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config import dotenv
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, SETTINGS
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
@@ -85,23 +85,19 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         message = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
         is_setting = action.replace("_", "-") in _settings_by_flag()
         instead = f"did you mean 'config set {action} VALUE'?" if is_setting else unknown_action(action, ACTIONS)
-        raise LlamaError(ExitStatus.USAGE, message, instead)
+        raise UsageError(message, instead)
     if options[ConfigOptions].all and action != "show":
-        raise LlamaError(ExitStatus.USAGE, "--all is for 'config show'")
+        raise UsageError("--all is for 'config show'")
     if action in ("show", "set-key", "check") and name:
         hints = {
             "set-key": KEY_HINT.removeprefix(f"{PROGRAM} config "),
             "show": f"for one setting: {PROGRAM} config show --all | grep -i NAME",
         }
-        raise LlamaError(ExitStatus.USAGE, f"'config {action}' takes no argument", hints.get(action, ""))
+        raise UsageError(f"'config {action}' takes no argument", hints.get(action, ""))
     if action == "unset" and (not name or values):
-        raise LlamaError(ExitStatus.USAGE, "'config unset' needs one NAME", "'llamacli config' lists what is set")
+        raise UsageError("'config unset' needs one NAME", "'llamacli config' lists what is set")
     if action == "set" and (not name or not values):
-        raise LlamaError(
-            ExitStatus.USAGE,
-            "'config set' needs a NAME and a VALUE",
-            f"example: {PROGRAM} config set model gpt-4o-mini",
-        )
+        raise UsageError("'config set' needs a NAME and a VALUE", f"example: {PROGRAM} config set model gpt-4o-mini")
     with Output(None, before=env.stderr.clear_status) as out:
         if action == "set-key":
             _set_key(out, env)
@@ -165,20 +161,20 @@ def _note_unknown_names(env: Environment) -> None:
 def _setting_name(name: str) -> str:
     """Returns the variable of a setting.
 
-    `model`, `--model` and LLAMACLI_MODEL are one. Raises LlamaError (usage).
+    `model`, `--model` and LLAMACLI_MODEL are one. Raises UsageError.
     """
     if name in KEY_VARIABLES or name in ("key", "api-key"):
-        raise LlamaError(ExitStatus.USAGE, "'config set' cannot store the key", KEY_HINT)
+        raise UsageError("'config set' cannot store the key", KEY_HINT)
     flags = _flags()
     by_flag = _settings_by_flag()
     if name in flags or name in KEY_SOURCES:
         return name
     if name in OTHER_VARIABLES:
-        raise LlamaError(ExitStatus.USAGE, f"{name} is read from the environment only", "export it in your shell")
+        raise UsageError(f"{name} is read from the environment only", "export it in your shell")
     variable = by_flag.get(name.lstrip("-").replace("_", "-").lower())
     if variable is None:
         known = [*flags, *by_flag] if name.isupper() else list(by_flag)
-        raise LlamaError(ExitStatus.USAGE, f"unknown setting '{name}'", did_you_mean(name, known, _SEE_ENVIRONMENT))
+        raise UsageError(f"unknown setting '{name}'", did_you_mean(name, known, _SEE_ENVIRONMENT))
     return variable
 
 
@@ -187,10 +183,10 @@ def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
     variable, flag = _setting_name(name), _flags().get(_setting_name(name))
     texts = [env.input.argument(word, variable) for word in words]
     if len(texts) > 1 and not (flag and flag.flag.multiple):
-        raise LlamaError(ExitStatus.USAGE, f"{variable} takes one VALUE", "quote a value that contains spaces")
+        raise UsageError(f"{variable} takes one VALUE", "quote a value that contains spaces")
     text = texts[0] if len(texts) == 1 else encode(texts).decode()
     if not text.strip():
-        raise LlamaError(ExitStatus.USAGE, f"{variable}: the value is empty", f"'config unset {name}' removes it")
+        raise UsageError(f"{variable}: the value is empty", f"'config unset {name}' removes it")
     if flag:
         parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, variable, env)
     _write(lambda content: dotenv.with_value(content, variable, text), env)
@@ -222,7 +218,7 @@ def _write(change: Callable[[bytes], bytes], env: Environment) -> None:
         if not write_atomically(path, change(content), 0o600, follow=True):
             env.stderr.note(f"{path} was written in place, not replaced: it is a mount, or its folder is read-only")
     except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"cannot change {path}: {error}", "fix the file first") from None
+        raise UsageError(f"cannot change {path}: {error}", "fix the file first") from None
     except OSError as error:
         raise LlamaError(ExitStatus.OUTPUT, f"cannot write {path}: {error.strerror}") from None
 

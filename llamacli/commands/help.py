@@ -3,18 +3,14 @@
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Operand
 from llamacli.cli.types import ParamType
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, UsageError
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 DESCRIPTION = "Without a topic, prints what `llamacli --help` does."
 OPTIONS = (DisplayOptions,)
 SURPLUS_HINT = "name one command or topic"
-EXAMPLES = (
-    "llamacli help ask",
-    "llamacli help exit-codes",
-    "llamacli help environment | grep TIMEOUT",
-)
+EXAMPLES = ("llamacli help ask", "llamacli help exit-codes", "llamacli help environment | grep TIMEOUT")
 
 
 class Topic(ParamType):
@@ -50,7 +46,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     else:
         from llamacli.cli.suggest import unknown_topic
 
-        raise LlamaError(ExitStatus.USAGE, f"no help on '{wanted}'", unknown_topic(wanted, app.commands()))
+        raise UsageError(f"no help on '{wanted}'", unknown_topic(wanted, app.commands()))
     with Output(None) as out:
         out.write(text)
     return ExitStatus.OK

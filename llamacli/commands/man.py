@@ -14,11 +14,7 @@ Prints roff source: all commands, flags, topics, exit statuses, variables and fi
 `make install` puts the page where man looks. After installing with pip, pipx or uv, use
 --install.
 """
-EXAMPLES = (
-    "llamacli man | man -l -",
-    "llamacli man --install && man llamacli",
-    "llamacli man | mandoc -T utf8 | less",
-)
+EXAMPLES = ("llamacli man | man -l -", "llamacli man --install && man llamacli", "llamacli man | mandoc -T utf8 | less")
 
 
 class ManOptions(Options):

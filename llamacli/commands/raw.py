@@ -11,7 +11,7 @@ from llamacli.api.json import encode, json_fault, parse_json
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options, OutputFile, StdinOptions
 from llamacli.cli.types import AtFile, KeyValue, Pattern, Switch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import CHAT_PATH, Request
@@ -140,7 +140,7 @@ def _body(body: str | None, raw: RawOptions, env: Environment) -> tuple[bytes | 
         if not env.input.stdin_is_piped():
             if raw.endpoint:
                 return None, False
-            raise LlamaError(ExitStatus.USAGE, "nothing to send", "give a BODY, -F, or JSON on stdin")
+            raise UsageError("nothing to send", "give a BODY, -F, or JSON on stdin")
         body = "-"
     data = None if body is None else _read_body(body, env)
     if not raw.field:
@@ -148,7 +148,7 @@ def _body(body: str | None, raw: RawOptions, env: Environment) -> tuple[bytes | 
             return data, _asks_for_stream(_parse(data))
         if raw.endpoint:
             return None, False
-        raise LlamaError(ExitStatus.USAGE, "nothing to send: the BODY is empty", "give JSON")
+        raise UsageError("nothing to send: the BODY is empty", "give JSON")
     whole = {} if data is None else _parse_object(data)
     for name, value in raw.field.items():
         key = env.input.argument(name, "--field")
@@ -163,7 +163,7 @@ def _read_body(body: str, env: Environment) -> bytes:
         origin = env.input.path_of(body, "BODY")
         data = env.input.file_bytes(origin, "BODY")
     elif body.lstrip()[:1] not in ("{", "[") and os.path.isfile(body):
-        raise LlamaError(ExitStatus.USAGE, f"BODY: '{display_path(body)}' is a file", f"write @{body} to read it")
+        raise UsageError(f"BODY: '{display_path(body)}' is a file", f"write @{body} to read it")
     else:
         data, origin = os.fsencode(body), "BODY"
     env.input.text(data, origin)
@@ -171,16 +171,16 @@ def _read_body(body: str, env: Environment) -> bytes:
 
 
 def _parse(data: bytes) -> object:
-    """Returns the JSON, numbers as text. Raises LlamaError (usage)."""
+    """Returns the JSON, numbers as text. Raises UsageError."""
     try:
         # Numbers are sent as written, whatever a double or Python's limit on digits allows.
         return json.loads(data.decode(), parse_float=str, parse_int=str, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        raise LlamaError(ExitStatus.USAGE, f"BODY {json_fault(error)}", "nothing was sent") from None
+        raise UsageError(f"BODY {json_fault(error)}", "nothing was sent") from None
     except RecursionError:
-        raise LlamaError(ExitStatus.USAGE, "BODY is nested too deeply to be checked") from None
+        raise UsageError("BODY is nested too deeply to be checked") from None
     except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"BODY is not JSON: {error}", "nothing was sent") from None
+        raise UsageError(f"BODY is not JSON: {error}", "nothing was sent") from None
 
 
 def _asks_for_stream(document: object) -> bool:
@@ -197,9 +197,9 @@ def _parse_object(data: bytes) -> dict[str, object]:
     try:
         whole = parse_json(data.decode())
     except ValueError as error:
-        raise LlamaError(ExitStatus.USAGE, f"BODY {error}", "send it unchanged, without -F") from None
+        raise UsageError(f"BODY {error}", "send it unchanged, without -F") from None
     if not isinstance(whole, dict):
-        raise LlamaError(ExitStatus.USAGE, "BODY is not a JSON object, so -F cannot set a key in it")
+        raise UsageError("BODY is not a JSON object, so -F cannot set a key in it")
     return whole
 
 
@@ -208,7 +208,7 @@ def _value(text: str, key: str, env: Environment) -> object:
         try:
             return parse_json(text)
         except ValueError as error:
-            raise LlamaError(ExitStatus.USAGE, f"--field {key}: '{text[:20]}' {error}") from None
+            raise UsageError(f"--field {key}: '{text[:20]}' {error}") from None
     return env.input.at_file(text, f"--field {key}")
 
 

@@ -16,7 +16,7 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import Age, ParamType, Switch
 from llamacli.config.settings import SESSIONS
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio import table
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
@@ -71,16 +71,16 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if action is None:
         from llamacli.cli.suggest import unknown_action
 
-        raise LlamaError(ExitStatus.USAGE, f"unknown action '{name}'", unknown_action(name, tuple(ACTIONS)))
+        raise UsageError(f"unknown action '{name}'", unknown_action(name, tuple(ACTIONS)))
     words = [env.input.argument(word, "NAME") for word in options.operands("names")]
     options_of = {"json": "show", "older_than": "rm"}
     for field in options[SessionsOptions].origins:
         if options_of[field] != name:
             flag = "--" + field.replace("_", "-")
-            raise LlamaError(ExitStatus.USAGE, f"{flag} cannot be used with 'sessions {name}'", "drop it")
+            raise UsageError(f"{flag} cannot be used with 'sessions {name}'", "drop it")
     is_enough = action.least <= len(words) or options[SessionsOptions].older_than is not None
     if not is_enough or (action.most is not None and len(words) > action.most):
-        raise LlamaError(ExitStatus.USAGE, f"usage: llamacli sessions {name} {action.usage}".rstrip())
+        raise UsageError(f"usage: llamacli sessions {name} {action.usage}".rstrip())
     names = words[1:] if name == "grep" else words
     for missing in [word for word in names if not os.path.lexists(SESSIONS.path(checked_name(word, "NAME")))]:
         raise _missing(missing)
@@ -106,10 +106,10 @@ def _show(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 def _last(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     name = words[0] if words else session.latest_name() or next(iter(session.names()), None)
     if name is None:
-        raise LlamaError(ExitStatus.USAGE, "no sessions have been saved", "ask something first")
+        raise UsageError("no sessions have been saved", "ask something first")
     answers = [message for message in _messages(name, env) if message["role"] == "assistant"]
     if not answers:
-        raise LlamaError(ExitStatus.USAGE, f"session '{name}' has no answer")
+        raise UsageError(f"session '{name}' has no answer")
     writer = _writer(options, out, env)
     with writer() if writer else nullcontext(out) as page:
         page.write(message_text(answers[-1]))
@@ -198,4 +198,4 @@ def _missing(name: str) -> LlamaError:
     from llamacli.cli.suggest import did_you_mean
 
     hint = did_you_mean(name, session.names(), "run 'llamacli sessions' for the list")
-    return LlamaError(ExitStatus.USAGE, f"there is no session '{name}'", hint)
+    return UsageError(f"there is no session '{name}'", hint)

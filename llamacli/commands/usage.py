@@ -10,7 +10,7 @@ from llamacli.api.json import JsonObject
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, UsageError
 from llamacli.stdio import table
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
@@ -61,9 +61,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     path = env.input.argument(options.operand("file") or "", "FILE")
     setting = env.settings.find(VARIABLE, False)
     if not path and not setting:
-        raise LlamaError(
-            ExitStatus.USAGE, "no usage log", "name a FILE, or start a log with: llamacli config set usage-log FILE"
-        )
+        raise UsageError("no usage log", "name a FILE, or start a log with: llamacli config set usage-log FILE")
     path = path or setting[0]  # type: ignore[index]
     totals: dict[tuple[str, str], Total] = {}
     damaged = 0
@@ -75,7 +73,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
                 else:
                     _add(totals, record)
     except OSError as error:
-        raise LlamaError(ExitStatus.USAGE, f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     rows = [totals[key] for key in sorted(totals)]
     with Output(None, before=env.stderr.clear_status) as out:
         if options[UsageLogOptions].json:

@@ -153,7 +153,7 @@ def connect_early(words: list[str]) -> None:
 
 
 def open_client(where: Endpoint, options: NetworkOptions, stderr: Stderr) -> Client:
-    """Returns a client for a request. Raises LlamaError (usage)."""
+    """Returns a client for a request. Raises UsageError."""
     bundle = certificates(options)
     if options.usage_log:
         from llamacli.http.usage_log import usage_log

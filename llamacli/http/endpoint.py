@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, Settings, Source, is_allowed
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.options import DEFAULT_BASE_URL, EndpointOptions
 from llamacli.http.request import is_loopback
 from llamacli.stdio.input import Environment
@@ -58,9 +58,7 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
         )
     if key and is_unencrypted(options):
         host = urlsplit(options.base_url).hostname
-        raise LlamaError(
-            ExitStatus.USAGE, f"refusing to send the key unencrypted to {host}", "use https, --no-key or --allow-http"
-        )
+        raise UsageError(f"refusing to send the key unencrypted to {host}", "use https, --no-key or --allow-http")
     fetch_key = None
     if key:
         env.stderr.redact(key)
@@ -133,8 +131,7 @@ def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] 
             return validate_key(key, f"{variable} in {source}"), f"{variable} in {source}"
     if options.no_key or is_loopback(options.base_url):
         return None
-    raise LlamaError(
-        ExitStatus.USAGE,
+    raise UsageError(
         f"{source} sends this call to {urlsplit(options.base_url).hostname}, and your key is not sent to a server "
         "that a project's .env sets",
         f"to call it anyway, pass --base-url {options.base_url}",

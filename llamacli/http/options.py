@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import Integer, ParamType, PathType, Pattern, Seconds, Switch
 from llamacli.config.settings import KEY_VARIABLES
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import UsageError
 
 
 class PreviewOptions(Options):
@@ -161,7 +161,7 @@ def certificates(options: NetworkOptions) -> str | None:
     candidates += [(name, os.environ.get(name)) for name in CA_VARIABLES]
     for origin, path in candidates:
         if path and not os.path.exists(path):
-            raise LlamaError(ExitStatus.USAGE, f"CA bundle not found: {path}", f"check {origin}")
+            raise UsageError(f"CA bundle not found: {path}", f"check {origin}")
         if path:
             return path
     return None

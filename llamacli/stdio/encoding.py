@@ -5,7 +5,7 @@ Loaded only if there is some, or for --file.
 
 import codecs
 
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.escape import shell_quoted
 
 #: Byte order marks of encodings other than UTF-8, the longer ones first.
@@ -26,7 +26,7 @@ PICTURE_MARKS = {
 
 
 def check_encoding(block: bytes, origin: str, path: str = "") -> None:
-    """Raises LlamaError (usage) if a text's first block is not UTF-8."""
+    """Raises UsageError if a text's first block is not UTF-8."""
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if block.startswith(mark)), "")
     if not encoding and b"\0" in block:
         encoding = _guess_encoding(block[:1024])
@@ -34,7 +34,7 @@ def check_encoding(block: bytes, origin: str, path: str = "") -> None:
             raise binary_error(origin, block, block.index(b"\0"))
     if encoding:
         hint = f"convert it first: iconv -f {encoding} -t UTF-8 {shell_quoted(path) if path else ''}".rstrip()
-        raise LlamaError(ExitStatus.USAGE, f"{origin} is {encoding}, not UTF-8", hint)
+        raise UsageError(f"{origin} is {encoding}, not UTF-8", hint)
 
 
 def _guess_encoding(start: bytes) -> str:
@@ -51,13 +51,12 @@ def binary_error(origin: str, start: bytes, offset: int | None = None) -> LlamaE
     """Returns the error for a NUL byte in a text that starts like this."""
     where = "" if offset is None else f": NUL byte at offset {offset}"
     hint = _picture_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
-    return LlamaError(ExitStatus.USAGE, f"{origin} is not text{where}", hint)
+    return UsageError(f"{origin} is not text{where}", hint)
 
 
 def invalid_byte_error(origin: str, byte: int, place: str, start: bytes, hint: str) -> LlamaError:
     """Returns the error for a byte that is not UTF-8."""
-    message = f"{origin} is not UTF-8: byte 0x{byte:02x} at {place}"
-    return LlamaError(ExitStatus.USAGE, message, _picture_hint(start, origin) or hint)
+    return UsageError(f"{origin} is not UTF-8: byte 0x{byte:02x} at {place}", _picture_hint(start, origin) or hint)
 
 
 def _picture_hint(start: bytes, origin: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from llamacli.config import settings
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.stderr import Stderr
 
 #: Seconds without a byte after which a note says what the program is waiting for.
@@ -69,11 +69,9 @@ class InputReader:
         return b"".join(self.stdin_blocks(self.max_time))
 
     def claim_stdin(self, taker: str) -> None:
-        """Records who reads stdin. Raises LlamaError (usage) if it is read."""
+        """Records who reads stdin. Raises UsageError if it is read."""
         if self._stdin_taker:
-            raise LlamaError(
-                ExitStatus.USAGE, f"stdin was already read for {self._stdin_taker}", f"use a file for {taker}"
-            )
+            raise UsageError(f"stdin was already read for {self._stdin_taker}", f"use a file for {taker}")
         self._stdin_taker = taker
 
     def stdin_blocks(self, max_time: float | None = None) -> Iterator[bytes]:
@@ -92,7 +90,7 @@ class InputReader:
                 self._wait_for_stdin(start, max_time, is_first=False)
             self.seconds_spent += monotonic() - start
         except OSError as error:
-            raise LlamaError(ExitStatus.USAGE, f"cannot read stdin: {error.strerror}") from None
+            raise UsageError(f"cannot read stdin: {error.strerror}") from None
 
     def _wait_for_stdin(self, start: float, max_time: float | None, is_first: bool) -> None:
         """Waits for stdin, with a note. Raises LlamaError at a limit."""
@@ -105,7 +103,7 @@ class InputReader:
         if is_first and self.stdin_timeout is not None:
             message = f"no text on stdin after {self.stdin_timeout:g} s (--stdin-timeout)"
             hint = "nothing was sent; use -I to skip stdin" if "no_stdin" in self.flags else "nothing was sent"
-            limits.append((start + self.stdin_timeout, LlamaError(ExitStatus.USAGE, message, hint)))
+            limits.append((start + self.stdin_timeout, UsageError(message, hint)))
         if is_first and not os.isatty(0):
             limits.append((start + WAITING_NOTE_SECONDS, None))
         for end, error in sorted(limits, key=lambda limit: limit[0]):
@@ -124,17 +122,17 @@ class InputReader:
             self.note("another program has already read the start of stdin; reading the rest (in a loop, use -I)")
 
     def file(self, path: str) -> str:
-        """Returns a file's text; `-` is stdin. Raises LlamaError (usage)."""
+        """Returns a file's text; `-` is stdin. Raises UsageError."""
         if is_stdin(path):
             return self.stdin(f"--file {path}")
         return self.decode(self.file_blocks(path), display_path(path), path).removeprefix("\ufeff")
 
     def file_bytes(self, path: str, taker: str) -> bytes:
-        """Returns a file's bytes; `-` is stdin. Raises LlamaError (usage)."""
+        """Returns a file's bytes; `-` is stdin. Raises UsageError."""
         return self.stdin_bytes(taker) if is_stdin(path) else b"".join(self.file_blocks(path))
 
     def file_blocks(self, path: str) -> Iterator[bytes]:
-        """Yields the bytes of a file. Raises LlamaError (usage)."""
+        """Yields the bytes of a file. Raises UsageError."""
         try:
             is_regular = stat.S_ISREG(os.stat(path).st_mode)
             if not is_regular and self.max_time is not None:
@@ -156,7 +154,7 @@ class InputReader:
                 os.close(fd)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", "nothing was sent") from None
+            raise UsageError(f"{display_path(path)}: {reason}", "nothing was sent") from None
 
     def _blocks_within(self, path: str, max_time: float) -> Iterator[bytes]:
         """Yields the bytes of a FIFO or device. Raises LlamaError at --max-time."""
@@ -236,10 +234,9 @@ class InputReader:
         return self.stdin(origin).removeprefix("\ufeff") if is_stdin(path) else self.file(path).rstrip("\n")
 
     def path_of(self, text: str, origin: str) -> str:
-        """Returns the path in `@FILE`. Raises LlamaError (usage)."""
+        """Returns the path in `@FILE`. Raises UsageError."""
         if text == "@":
-            hint = "use @FILE, or @@ for a literal @"
-            raise LlamaError(ExitStatus.USAGE, f"{origin}: '@' needs a file name", hint)
+            raise UsageError(f"{origin}: '@' needs a file name", "use @FILE, or @@ for a literal @")
         return text[1:]
 
     def argument(self, text: str, origin: str) -> str:
@@ -250,18 +247,18 @@ class InputReader:
             if sys.getfilesystemencoding() != "utf-8":
                 # The C library has decoded the bytes in a way that Python's codec cannot reverse.
                 message = f"cannot decode {origin} in this locale"
-                raise LlamaError(ExitStatus.USAGE, message, "use a locale with UTF-8, or stdin") from None
+                raise UsageError(message, "use a locale with UTF-8, or stdin") from None
             # A lone surrogate from a JSON escape, not from the system's bytes.
             return text
 
     def text(self, data: bytes, origin: str) -> str:
-        """Decodes UTF-8. Raises LlamaError (usage)."""
+        """Decodes UTF-8. Raises UsageError."""
         return self.decode(iter([data]), origin)
 
     def decode(self, blocks: Iterator[bytes], origin: str, path: str = "") -> str:
         """Decodes blocks of UTF-8, as they arrive.
 
-        Raises LlamaError (usage) for another encoding or binary data, before the rest
+        Raises UsageError for another encoding or binary data, before the rest
         is read, and for the first byte that is not UTF-8. `path` is the file that the
         text is from, if it is from one.
         """

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import Stopped, UsageError
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import InputReader
 
@@ -65,7 +65,7 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     if not editor and not _has_terminal():
         # vi would wait for a terminal forever.
-        raise LlamaError(ExitStatus.USAGE, "the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
+        raise UsageError("the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
     editor = editor or "vi"
     # The text of the last draft is part of this one.
     inputs.drop_draft()
@@ -82,7 +82,7 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
                 # Nothing was written, so nothing can be lost.
                 inputs.drop_draft()
         hint = "check VISUAL and EDITOR" if status in (126, 127) else ""
-        raise LlamaError(ExitStatus.USAGE, f"the editor '{editor}' exited with status {status}", hint)
+        raise UsageError(f"the editor '{editor}' exited with status {status}", hint)
     return inputs.file(str(inputs.draft)).rstrip("\n")
 
 

@@ -8,7 +8,7 @@ from llamacli.api.json import encode
 from llamacli.api.messages import Completion, Message, RequestBody
 from llamacli.api.tool_calls import tool_calls
 from llamacli.ask.structured.formats import FUNCTION, AnswerFormat, FormatMismatch
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.request import ChatRequest
 
 #: HTTP statuses with which a server refuses tools.
@@ -45,14 +45,12 @@ class ValidationLoop:
         self._tools_refused = False
 
     def build_body(self, body: RequestBody) -> RequestBody:
-        """Returns a body with a forced call. Raises LlamaError (usage)."""
+        """Returns a body with a forced call. Raises UsageError."""
         for key in RESERVED_KEYS:
             if body.get(key) is not None:
-                message = f"{self.format.flag} cannot be combined with {key}"
-                raise LlamaError(ExitStatus.USAGE, message, f"drop {_ways_to_set(key)}")
+                raise UsageError(f"{self.format.flag} cannot be combined with {key}", f"drop {_ways_to_set(key)}")
         if body.get("n") not in (None, 1):
-            message = f"{self.format.flag} needs a single answer, not {body['n']}"
-            raise LlamaError(ExitStatus.USAGE, message, f"drop {_ways_to_set('n')}")
+            raise UsageError(f"{self.format.flag} needs a single answer, not {body['n']}", f"drop {_ways_to_set('n')}")
         choice = {"type": "function", "function": {"name": FUNCTION}}
         return {**body, "tools": [{"type": "function", "function": self.format.function}], "tool_choice": choice}
 

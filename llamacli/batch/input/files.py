@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, SourceFile, Template
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.encoding import check_encoding
 from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
 
@@ -71,7 +71,7 @@ def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_
             raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {reason}", hint) from None
+        raise UsageError(f"{display_path(path)}: {reason}", hint) from None
 
 
 def read_blocks(path: str, fd: int) -> Iterator[bytes]:
@@ -81,7 +81,7 @@ def read_blocks(path: str, fd: int) -> Iterator[bytes]:
         while block := os.read(fd, BLOCK_BYTES):
             yield block
     except OSError as error:
-        raise LlamaError(ExitStatus.USAGE, f"{display_path(path)}: {error.strerror}") from None
+        raise UsageError(f"{display_path(path)}: {error.strerror}") from None
     finally:
         with suppress(OSError):
             os.close(fd)
@@ -113,7 +113,7 @@ class FileList:
         for field in template.fields if template else ():
             if field not in PATH_FIELDS:
                 hint = f"use {{}} for its text, or {', '.join(f'{{{name}}}' for name in PATH_FIELDS)}"
-                raise LlamaError(ExitStatus.USAGE, f"a file has no field '{field}'", hint)
+                raise UsageError(f"a file has no field '{field}'", hint)
 
     def paths(self) -> Sequence[str]:
         return self._paths
@@ -144,14 +144,14 @@ class FileList:
         return Item(index, name, name, text, record, file=file)
 
     def _read(self, path: str, name: str) -> tuple[str, SourceFile]:
-        """Returns a file's text, without BOM. Raises LlamaError (usage)."""
+        """Returns a file's text, without BOM. Raises UsageError."""
         try:
             with open_regular(path) as file:
                 data = file.read(MAX_ITEM_BYTES + 1)
         except (OSError, ValueError) as error:
-            raise LlamaError(ExitStatus.USAGE, f"{name}: {getattr(error, 'strerror', None) or error}") from None
+            raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
         if len(data) > MAX_ITEM_BYTES:
-            raise LlamaError(ExitStatus.USAGE, f"{name} is longer than 64 MiB", "split it")
+            raise UsageError(f"{name} is longer than 64 MiB", "split it")
         check_encoding(data, name, path)
         source = SourceFile(path, _digest(data), data.startswith(BOM), data.endswith(b"\n"))
         try:
@@ -159,7 +159,7 @@ class FileList:
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             message = f"{name} is not UTF-8: byte 0x{error.object[error.start]:02x} on line {line}"
-            raise LlamaError(ExitStatus.USAGE, message, LOSSY_HINT) from None
+            raise UsageError(message, LOSSY_HINT) from None
 
 
 def split_path(path: str) -> dict[str, str]:

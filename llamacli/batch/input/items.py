@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from llamacli.api.json import JsonObject
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 
 #: A doubled brace, a placeholder, or a single brace.
 PARTS = r"\{\{|\}\}|\{([^{}]*)\}|[{}]"
@@ -18,7 +18,7 @@ class Template:
     """A parsed template. `fields` are the names in it, in order, each once.
 
     Without any placeholder the item follows the text after a blank line. Raises
-    LlamaError (usage) for a single brace; `origin` is what the text comes from.
+    UsageError for a single brace; `origin` is what the text comes from.
     """
 
     def __init__(self, text: str, origin: str = "the template") -> None:
@@ -32,7 +32,7 @@ class Template:
                 self._texts[-1] += match[0][0]
             elif match[1] is None:
                 message = f"{origin} has a single {match[0]} at character {match.start() + 1}"
-                raise LlamaError(ExitStatus.USAGE, message, "for literal braces write {{ and }}")
+                raise UsageError(message, "for literal braces write {{ and }}")
             else:
                 self._names.append(match[1])
                 self._texts.append("")
@@ -113,7 +113,7 @@ class ItemSource(Protocol):
         """The number of its items, None if unknown until all are read."""
 
     def check(self, template: Template | None) -> None:
-        """Reads a header. Raises LlamaError (usage) if a field is missing."""
+        """Reads a header. Raises UsageError if a field is missing."""
 
     def paths(self) -> Sequence[str]:
         """Returns the files that are items."""

@@ -12,7 +12,7 @@ from llamacli.api.json import JsonObject, json_fault, parse_json
 from llamacli.batch.input.files import MAX_ITEM_BYTES, FileList, open_input, read_blocks, split_lines
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, Template
 from llamacli.batch.options import INPUT_FORMATS
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.encoding import check_encoding
 from llamacli.stdio.input import InputReader, display_path, is_stdin
 
@@ -22,7 +22,7 @@ class _TooLong(Exception):
 
 
 class InputFile:
-    """A file of lines or records, or stdin. Raises LlamaError (usage)."""
+    """A file of lines or records, or stdin. Raises UsageError."""
 
     total = None
 
@@ -54,7 +54,7 @@ class InputFile:
         check_encoding(block, self.name, "" if self.name == "stdin" else self._path)
 
     def _checked_blocks(self) -> Iterator[bytes]:
-        """Yields the blocks. Raises LlamaError (usage) for binary data."""
+        """Yields the blocks. Raises UsageError for binary data."""
         first = next(self._blocks, b"")
         self._check_encoding(first)
         return chain([first] if first else [], self._blocks)
@@ -63,8 +63,7 @@ class InputFile:
         fields = template.fields if template else ()
         if self.format == "lines" and fields:
             message = f"{self.name} is read as plain lines, so there is no {{{fields[0]}}}"
-            hint = "add --input csv (or tsv, jsonl); for literal braces write {{ }}"
-            raise LlamaError(ExitStatus.USAGE, message, hint)
+            raise UsageError(message, "add --input csv (or tsv, jsonl); for literal braces write {{ }}")
         if self.format not in ("csv", "tsv"):
             return
         self._rows = self._split_rows()
@@ -78,12 +77,12 @@ class InputFile:
     def _check_header(self, fields: Sequence[str], is_default: bool) -> None:
         header = self._header
         if duplicate := next((name for name in header if header.count(name) > 1), None):
-            raise LlamaError(ExitStatus.USAGE, f"{self.name} has two columns '{duplicate}'", "rename one")
+            raise UsageError(f"{self.name} has two columns '{duplicate}'", "rename one")
         if missing := next((name for name in fields if name not in header), None):
             hint = f"its columns are {', '.join(header)}"
             if is_default:
                 hint += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
-            raise LlamaError(ExitStatus.USAGE, f"{self.name} has no column '{missing}'", hint)
+            raise UsageError(f"{self.name} has no column '{missing}'", hint)
 
     def paths(self) -> Sequence[str]:
         return ()
@@ -148,7 +147,7 @@ class InputFile:
     def _invalid_item(
         self, index: int, location: str, line: bytes, problem: str, hint: str = "correct the line"
     ) -> Item:
-        error = LlamaError(ExitStatus.USAGE, f"{location} {problem}", hint)
+        error = UsageError(f"{location} {problem}", hint)
         return Item(index, location, line.decode("utf-8", "replace"), error=error)
 
     def _records(self, start: int) -> Iterator[Item]:
@@ -160,7 +159,7 @@ class InputFile:
             if len(row) > len(self._header):
                 message = f"{location} has {len(row)} fields, but the header has {len(self._header)}"
                 hint = "quote fields with commas" if self.format == "csv" else "remove tabs from its fields"
-                yield Item(index, location, row, error=LlamaError(ExitStatus.USAGE, message, hint))
+                yield Item(index, location, row, error=UsageError(message, hint))
                 continue
             record: JsonObject = dict(zip(self._header, row, strict=False))
             yield Item(index, location, record, json.dumps(record, ensure_ascii=False), record)
@@ -176,10 +175,10 @@ class InputFile:
                     yield number, row
             elif any("\0" in cell for cell in row):
                 message = f"{self.name} line {number} contains a NUL byte"
-                yield number, LlamaError(ExitStatus.USAGE, message, "remove it")
+                yield number, UsageError(message, "remove it")
             else:
                 # Bytes that are not UTF-8 are read as lone surrogates.
-                yield number, LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not UTF-8", LOSSY_HINT)
+                yield number, UsageError(f"{self.name} line {number} is not UTF-8", LOSSY_HINT)
 
     def _split_csv(self, lines: "_DecodedLines") -> Iterator[tuple[int, list[str] | LlamaError]]:
         csv.field_size_limit(MAX_ITEM_BYTES)
@@ -215,7 +214,7 @@ class InputFile:
             yield lines.number, [_unquoted(cell) for cell in line.removesuffix("\n").removesuffix("\r").split("\t")]
 
     def _too_long(self, number: int) -> LlamaError:
-        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number}: the record is longer than 64 MiB", "split it")
+        return UsageError(f"{self.name} line {number}: the record is longer than 64 MiB", "split it")
 
     def _csv_error(self, number: int, reason: str) -> LlamaError:
         hint = "check its quotes"
@@ -224,7 +223,7 @@ class InputFile:
             reason, hint = "CR without LF", "end its lines with LF or CR LF"
         elif "field larger" in reason:
             return self._too_long(number)
-        return LlamaError(ExitStatus.USAGE, f"{self.name} line {number} is not valid CSV: {reason}", hint)
+        return UsageError(f"{self.name} line {number} is not valid CSV: {reason}", hint)
 
 
 class _DecodedLines:

@@ -9,7 +9,7 @@ from llamacli.ask.options import ContextOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import RequestMessage, attachments, context_messages, join_parts
 from llamacli.batch.input.items import Item, Template
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import LlamaError, UsageError
 from llamacli.http.request import CHAT_PATH
 from llamacli.stdio.input import InputReader
 
@@ -21,7 +21,7 @@ FILE_TEXT = "\ufffc"
 
 
 class RequestBuilder:
-    """Builds the bodies of items. Raises LlamaError (usage)."""
+    """Builds the bodies of items. Raises UsageError."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class RequestBuilder:
         self._from_flags = {name: value for name, value in self._base.items() if name in flags}
 
     def build_body(self, item: Item) -> RequestBody:
-        """Returns the body that asks an item. Raises LlamaError (usage)."""
+        """Returns the body that asks an item. Raises UsageError."""
         body = self._build_body(item)
         try:
             return self._reader.build_body(body)
@@ -58,7 +58,7 @@ class RequestBuilder:
         return request_digest(self.build_body(other), self._reader)
 
     def _build_body(self, item: Item) -> RequestBody:
-        """Returns the body without the format. Raises LlamaError (usage)."""
+        """Returns the body without the format. Raises UsageError."""
         if item.error:
             raise item.error
         record = item.record
@@ -86,7 +86,7 @@ class RequestBuilder:
     def _prompt_messages(self, prompt: str) -> list[RequestMessage]:
         content = join_parts([prompt, *self._files])
         if not content:
-            raise LlamaError(ExitStatus.USAGE, "nothing to ask", "the prompt is empty")
+            raise UsageError("nothing to ask", "the prompt is empty")
         return [*self._context, {"role": "user", "content": content}]
 
     def _messages(self, item: Item, messages: object) -> list[RequestMessage]:
@@ -139,4 +139,4 @@ def request_digest(body: RequestBody, reader: AnswerReader) -> str:
 
 
 def _item_error(item: Item, problem: str, hint: str = "") -> LlamaError:
-    return LlamaError(ExitStatus.USAGE, f"{item.location} {problem}", hint)
+    return UsageError(f"{item.location} {problem}", hint)

@@ -13,7 +13,7 @@ from llamacli.batch.input.items import BOM, Item, Template
 from llamacli.batch.options import EditOptions
 from llamacli.batch.output.journal import Journal
 from llamacli.batch.output.rows import OrderedPrinter, Row
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import AtomicWriter, write_atomically
 from llamacli.stdio.input import display_path
 from llamacli.stdio.output import dump, encodable
@@ -21,7 +21,7 @@ from llamacli.stdio.stderr import Stderr, write_all
 
 
 class Targets:
-    """The files to write. Raises LlamaError (usage) if two are the same."""
+    """The files to write. Raises UsageError if two are the same."""
 
     def __init__(self, paths: Sequence[str], options: EditOptions, output: str | None) -> None:
         self._suffix = options.in_place or ""
@@ -35,7 +35,7 @@ class Targets:
                 if (other := written.get(file)) is not None:
                     message = f"{display_path(other)} and {display_path(path)} would both be written to"
                     hint = "name each file once" if self._pattern is None else "use {dir} or {path} in --write"
-                    raise LlamaError(ExitStatus.USAGE, f"{message} {display_path(file)}", f"{hint}; nothing was sent")
+                    raise UsageError(f"{message} {display_path(file)}", f"{hint}; nothing was sent")
                 written[file] = path
 
     def _check(self, path: str, target: str, sources: dict[str, str]) -> None:
@@ -43,12 +43,12 @@ class Targets:
         other = sources.get(target, path)
         if self._pattern and os.path.realpath(other) != os.path.realpath(path):
             message = f"the answer to {display_path(path)} would replace another input: {name}"
-            raise LlamaError(ExitStatus.USAGE, message, "choose another --write; nothing was sent")
+            raise UsageError(message, "choose another --write; nothing was sent")
         if os.path.lexists(target) and not os.path.isfile(target) and self._pattern:
-            raise LlamaError(ExitStatus.USAGE, f"{name} is not a regular file", "nothing was sent")
+            raise UsageError(f"{name} is not a regular file", "nothing was sent")
         if (backup := self.backup(target)) and backup in sources:
             message = f"the backup of {display_path(path)} would replace another input: {display_path(backup)}"
-            raise LlamaError(ExitStatus.USAGE, message, "choose another suffix; nothing was sent")
+            raise UsageError(message, "choose another suffix; nothing was sent")
 
     def target(self, path: str) -> str:
         """Returns the file to write an answer to, links resolved."""
@@ -61,13 +61,13 @@ class Targets:
 
 
 def _parse_pattern(pattern: str) -> Template:
-    """Returns the pattern of --write. Raises LlamaError (usage)."""
+    """Returns the pattern of --write. Raises UsageError."""
     template = Template(pattern, origin="--write")
     fields = ", ".join(f"{{{name}}}" for name in PATH_FIELDS)
     if unknown := next((name for name in template.fields if name not in PATH_FIELDS), None):
-        raise LlamaError(ExitStatus.USAGE, f"--write: unknown field {{{unknown}}}", f"expected {fields}")
+        raise UsageError(f"--write: unknown field {{{unknown}}}", f"expected {fields}")
     if not template.fields or template.has_item:
-        raise LlamaError(ExitStatus.USAGE, f"--write: '{display_path(pattern)}' must contain a field", f"use {fields}")
+        raise UsageError(f"--write: '{display_path(pattern)}' must contain a field", f"use {fields}")
     return template
 
 
@@ -117,7 +117,7 @@ class FileEditor:
         message = f"cannot write {display_path(target)}"
         if os.path.lexists(target):
             if not os.access(target, os.W_OK):
-                raise LlamaError(ExitStatus.USAGE, f"{message}: it is read-only", "it was not sent")
+                raise UsageError(f"{message}: it is read-only", "it was not sent")
             return
         folder = os.path.dirname(target)
         while not os.path.lexists(folder):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from llamacli.api.json import Json, JsonObject
 from llamacli.batch.input.items import Item
 from llamacli.batch.output.rows import START, Row, json_line
-from llamacli.errors import ExitStatus, LlamaError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import AtomicWriter, LockedFile
 from llamacli.stdio.stderr import write_all
 
@@ -79,9 +79,7 @@ class Journal:
             self._fd = LockedFile(self._path, 0o666, wait=False).fd
             self._end = os.fstat(self._fd).st_size
             if self._end and not resume:
-                raise LlamaError(
-                    ExitStatus.USAGE, f"{path} is not empty", "continue it with --resume, or choose another file"
-                )
+                raise UsageError(f"{path} is not empty", "continue it with --resume, or choose another file")
             self._load(is_done, ignored_statuses)
 
     def _load(self, is_done: Callable[[int | None], bool], ignored_statuses: Collection[int]) -> None:
@@ -93,7 +91,7 @@ class Journal:
             if row is None:
                 if offset + len(line) < self._end or not _is_torn(line):
                     message = f"{self._name} line {number} is not a row of a batch"
-                    raise LlamaError(ExitStatus.USAGE, message, "nothing was changed and nothing sent")
+                    raise UsageError(message, "nothing was changed and nothing sent")
                 break
             end = offset + len(line)
             status = None if row.status in ignored_statuses else row.status
