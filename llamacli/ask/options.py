@@ -1,8 +1,10 @@
 """The flags of a question: its parts, and how its answer is shown."""
 
+from __future__ import annotations
+
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
 from llamacli.api.json import JsonObject
 from llamacli.ask.params import MessagesType, Params
@@ -24,9 +26,9 @@ class OutputOptions(Options):
 
     title = "Output"
 
-    json: Annotated[bool, Flag(Switch(), "Print the API's full response as JSON.", common=True)] = False
-    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
-    allow_truncated: Annotated[bool, Flag(Switch(), "Exit 0 even if the answer was cut at the token limit.")] = False
+    json: Flag[bool] = Flag(False, Switch(), "Print the API's full response as JSON.", common=True)
+    null: Flag[bool] = Flag(False, Switch(), "End each answer with a NUL byte instead of a newline.", "-0")
+    allow_truncated: Flag[bool] = Flag(False, Switch(), "Exit 0 even if the answer was cut at the token limit.")
 
 
 class ChoiceList(ParamType):
@@ -64,26 +66,24 @@ class FormatOptions(Options):
     title = "Structured answers"
     note = "--choice, --yes-no and --schema force a function call, or ask in plain text if the server rejects tools."
 
-    choice: Annotated[
-        list[str] | None,
-        Flag(ChoiceList(), "Print exactly one of these values.", multiple=True, in_prompt_file=True, common=True),
-    ] = None
-    yes_no: Annotated[bool, Flag(Switch(), "Print yes or no; ask and chat exit 0 or 1.", in_prompt_file=True)] = False
-    schema: Annotated[
-        "Schema | None",
-        Flag(SchemaType(), "Print JSON that fits SCHEMA (JSON or @FILE).", in_prompt_file=True, common=True),
-    ] = None
-    fit_retries: Annotated[
-        int, Flag(Integer(0), "Number of times to ask again if an answer does not fit.", in_prompt_file=True)
-    ] = 1
-    extract: Annotated[
-        bool, Flag(Switch(), "Print only the first fenced code block.", "-x", in_prompt_file=True, common=True)
-    ] = False
-    keep_thinking: Annotated[
-        bool, Flag(Switch(), "Keep <think>...</think> at the start of an answer.", in_prompt_file=True)
-    ] = False
+    choice: Flag[list[str] | None] = Flag(
+        None, ChoiceList(), "Print exactly one of these values.", multiple=True, in_prompt_file=True, common=True
+    )
+    yes_no: Flag[bool] = Flag(False, Switch(), "Print yes or no; ask and chat exit 0 or 1.", in_prompt_file=True)
+    schema: Flag[Schema | None] = Flag(
+        None, SchemaType(), "Print JSON that fits SCHEMA (JSON or @FILE).", in_prompt_file=True, common=True
+    )
+    fit_retries: Flag[int] = Flag(
+        1, Integer(0), "Number of times to ask again if an answer does not fit.", in_prompt_file=True
+    )
+    extract: Flag[bool] = Flag(
+        False, Switch(), "Print only the first fenced code block.", "-x", in_prompt_file=True, common=True
+    )
+    keep_thinking: Flag[bool] = Flag(
+        False, Switch(), "Keep <think>...</think> at the start of an answer.", in_prompt_file=True
+    )
 
-    def validation_loop(self) -> "ValidationLoop | None":
+    def validation_loop(self) -> ValidationLoop | None:
         """Returns the loop that asks for the format, None without one.
 
         Raises UsageError if there are two.
@@ -108,16 +108,14 @@ class FallbackOptions(Options):
 
     title = "Network"
 
-    fallback_model: Annotated[
-        list[str] | None,
-        Flag(
-            ParamType("MODEL", completes="model"),
-            "Model to ask after 404, 429 or 5xx.",
-            multiple=True,
-            env=True,
-            example="llamacli ask -m gpt-5 --fallback-model gpt-5-mini hello",
-        ),
-    ] = None
+    fallback_model: Flag[list[str] | None] = Flag(
+        None,
+        ParamType("MODEL", completes="model"),
+        "Model to ask after 404, 429 or 5xx.",
+        multiple=True,
+        env=True,
+        example="llamacli ask -m gpt-5 --fallback-model gpt-5-mini hello",
+    )
 
 
 class CacheOptions(Options):
@@ -126,18 +124,16 @@ class CacheOptions(Options):
     title = "Cache"
     note = "The same request to the same server gets the stored answer. Only complete answers are stored."
 
-    cache: Annotated[
-        float | None,
-        Flag(
-            Age(),
-            "Reuse stored answers up to this age.",
-            env=True,
-            example="llamacli ask --cache 30d 'What is the capital of France?'",
-        ),
-    ] = None
-    refresh: Annotated[bool, Flag(Switch(), "Ask again and replace the stored answer.")] = False
-    offline: Annotated[bool, Flag(Switch(), "Use stored answers only.")] = False
-    cache_keep: Annotated[float | None, Flag(Age(), "Age at which stored answers are removed (90d).", env=True)] = None
+    cache: Flag[float | None] = Flag(
+        None,
+        Age(),
+        "Reuse stored answers up to this age.",
+        env=True,
+        example="llamacli ask --cache 30d 'What is the capital of France?'",
+    )
+    refresh: Flag[bool] = Flag(False, Switch(), "Ask again and replace the stored answer.")
+    offline: Flag[bool] = Flag(False, Switch(), "Use stored answers only.")
+    cache_keep: Flag[float | None] = Flag(None, Age(), "Age at which stored answers are removed (90d).", env=True)
 
     @property
     def is_used(self) -> bool:
@@ -158,20 +154,16 @@ class FollowUpOptions(Options):
 
     title = "Conversation"
 
-    continue_: Annotated[
-        bool,
-        Flag(
-            Switch(),
-            "Continue the last conversation of this terminal.",
-            "-c",
-            common=True,
-            example="llamacli ask -c 'And in winter?'",
-        ),
-    ] = False
-    save: Annotated[
-        bool | None, Flag(Switch(), "Save the conversation (ask: the default on a terminal).", env=True)
-    ] = None
-    keep: Annotated[int, Flag(Integer(1), "Number of unnamed sessions to keep.", env=True)] = 200
+    continue_: Flag[bool] = Flag(
+        False,
+        Switch(),
+        "Continue the last conversation of this terminal.",
+        "-c",
+        common=True,
+        example="llamacli ask -c 'And in winter?'",
+    )
+    save: Flag[bool | None] = Flag(None, Switch(), "Save the conversation (ask: the default on a terminal).", env=True)
+    keep: Flag[int] = Flag(200, Integer(1), "Number of unnamed sessions to keep.", env=True)
 
 
 class MarkdownOptions(Options):
@@ -179,11 +171,11 @@ class MarkdownOptions(Options):
 
     title = "Display"
 
-    markdown: Annotated[
-        bool | str, Flag(MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True)
-    ] = False
+    markdown: Flag[bool | str] = Flag(
+        False, MarkdownSwitch(), "Render Markdown if stdout is a terminal.", env=True, in_prompt_file=True
+    )
 
-    def applies_to(self, out: "Output") -> bool:
+    def applies_to(self, out: Output) -> bool:
         """True if text written to this output is rendered."""
         is_wanted = out.is_stdout if self.markdown == "always" else self.markdown and out.is_terminal
         return bool(is_wanted) and not is_dumb()
@@ -194,11 +186,10 @@ class UsageOptions(MarkdownOptions):
 
     note = "Environment variables: LLAMACLI_USAGE, LLAMACLI_MARKDOWN and so on."
 
-    usage: Annotated[
-        bool,
-        Flag(Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, in_prompt_file=True, common=True),
-    ] = False
-    reasoning: Annotated[bool, Flag(Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)] = False
+    usage: Flag[bool] = Flag(
+        False, Switch(), "Show tokens, cost and timings on stderr.", "-u", env=True, in_prompt_file=True, common=True
+    )
+    reasoning: Flag[bool] = Flag(False, Switch(), "Show the model's reasoning on stderr.", in_prompt_file=True)
 
 
 class VariableType(KeyValue):
@@ -222,97 +213,80 @@ class ContextOptions(Options):
 
     title = "Input"
 
-    system: Annotated[
-        str | None,
-        Flag(
-            AtFile(),
-            "System message; TEXT or @FILE.",
-            "-s",
-            common=True,
-            example="llamacli ask -s @review.txt -f main.py",
-            in_prompt_file=True,
-        ),
-    ] = None
-    role: Annotated[
-        "PromptFile | None",
-        Flag(ParamType("NAME", completes="role"), "System message from roles/NAME.md in the config folder.", "-r"),
-    ] = None
-    prompt_file: Annotated[
-        "PromptFile | None",
-        Flag(
-            ParamType("FILE|NAME", completes="prompt"),
-            "Prompt and settings from a file, or from prompts/NAME.md.",
-            "-P",
-            example="git diff | llamacli ask -P review.md -V lang=de",
-        ),
-    ] = None
-    var: Annotated[
-        dict[str, str] | None,
-        Flag(
-            VariableType(),
-            "Set a variable of the prompt file; VALUE or @FILE.",
-            "-V",
-            multiple=True,
-            example="llamacli ask -P translate -V lang=de -V terms=@terms.txt <notes.txt",
-        ),
-    ] = None
-    messages: Annotated[
-        list[JsonObject] | None,
-        Flag(
-            MessagesType(),
-            "Messages to put before the prompt; JSON or @FILE.",
-            example="llamacli ask --messages @examples.json 'good service'",
-            in_prompt_file=True,
-        ),
-    ] = None
-    file: Annotated[
-        list[str] | None,
-        Flag(
-            PathType(),
-            "Append a file or picture to the prompt.",
-            "-f",
-            common=True,
-            multiple=True,
-            example="llamacli ask -f main.py -f test.py 'What did I miss?'",
-            in_prompt_file=True,
-        ),
-    ] = None
-    files_from: Annotated[
-        str | None,
-        Flag(
-            PathType(),
-            "Append every file listed in FILE; - for stdin.",
-            example="git ls-files '*.py' | llamacli ask --files-from - 'Find bugs:'",
-        ),
-    ] = None
+    system: Flag[str | None] = Flag(
+        None,
+        AtFile(),
+        "System message; TEXT or @FILE.",
+        "-s",
+        common=True,
+        example="llamacli ask -s @review.txt -f main.py",
+        in_prompt_file=True,
+    )
+    role: Flag[PromptFile | None] = Flag(
+        None, ParamType("NAME", completes="role"), "System message from roles/NAME.md in the config folder.", "-r"
+    )
+    prompt_file: Flag[PromptFile | None] = Flag(
+        None,
+        ParamType("FILE|NAME", completes="prompt"),
+        "Prompt and settings from a file, or from prompts/NAME.md.",
+        "-P",
+        example="git diff | llamacli ask -P review.md -V lang=de",
+    )
+    var: Flag[dict[str, str] | None] = Flag(
+        None,
+        VariableType(),
+        "Set a variable of the prompt file; VALUE or @FILE.",
+        "-V",
+        multiple=True,
+        example="llamacli ask -P translate -V lang=de -V terms=@terms.txt <notes.txt",
+    )
+    messages: Flag[list[JsonObject] | None] = Flag(
+        None,
+        MessagesType(),
+        "Messages to put before the prompt; JSON or @FILE.",
+        example="llamacli ask --messages @examples.json 'good service'",
+        in_prompt_file=True,
+    )
+    file: Flag[list[str] | None] = Flag(
+        None,
+        PathType(),
+        "Append a file or picture to the prompt.",
+        "-f",
+        common=True,
+        multiple=True,
+        example="llamacli ask -f main.py -f test.py 'What did I miss?'",
+        in_prompt_file=True,
+    )
+    files_from: Flag[str | None] = Flag(
+        None,
+        PathType(),
+        "Append every file listed in FILE; - for stdin.",
+        example="git ls-files '*.py' | llamacli ask --files-from - 'Find bugs:'",
+    )
 
 
 class InputOptions(ContextOptions):
     """What is asked in addition to the words of the prompt."""
 
-    edit: Annotated[bool, Flag(Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")] = False
-    no_stdin: Annotated[bool, Flag(Switch(), "Do not read stdin.", "-I", aliases=("--ignore-stdin",))] = False
-    overflow: Annotated[
-        str,
-        Flag(
-            Choice("fail", "head", "tail", "middle", "map", metavar="MODE"),
-            "For long input: fail, head, tail, middle or map.",
-            in_prompt_file=True,
-            example="llamacli ask --overflow tail 'What went wrong?' <notes.txt",
-        ),
-    ] = "fail"
-    max_input: Annotated[
-        int | None,
-        Flag(
-            Integer(1, metavar="TOKENS"),
-            "Maximum input, estimated (default: the model's limit).",
-            in_prompt_file=True,
-            example="llamacli ask --overflow map --max-input 4000 'Summarize:' <notes.txt",
-        ),
-    ] = None
+    edit: Flag[bool] = Flag(False, Switch(), "Write the prompt in $VISUAL or $EDITOR.", "-e")
+    no_stdin: Flag[bool] = Flag(False, Switch(), "Do not read stdin.", "-I", aliases=("--ignore-stdin",))
+    overflow: Flag[str] = Flag(
+        "fail",
+        Choice("fail", "head", "tail", "middle", "map", metavar="MODE"),
+        "For long input: fail, head, tail, middle or map.",
+        in_prompt_file=True,
+        example="llamacli ask --overflow tail 'What went wrong?' <notes.txt",
+    )
+    max_input: Flag[int | None] = Flag(
+        None,
+        Integer(1, metavar="TOKENS"),
+        "Maximum input, estimated (default: the model's limit).",
+        in_prompt_file=True,
+        example="llamacli ask --overflow map --max-input 4000 'Summarize:' <notes.txt",
+    )
 
 
-jobs_flag = partial(Flag, Integer(1, 1000), "Maximum parallel calls.", "-j")
+jobs_flag = partial(Flag, type=Integer(1, 1000), help="Maximum parallel calls.", short="-j")
 
 
 class PoolOptions(Options):
@@ -320,11 +294,11 @@ class PoolOptions(Options):
 
     title = "Rate and budget"
 
-    jobs: Annotated[int, jobs_flag()] = 8
-    rpm: Annotated[float | None, Flag(Number(0.001, 1_000_000), "Maximum calls started per minute.")] = None
-    max_cost: Annotated[
-        float | None, Flag(Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent.")
-    ] = None
+    jobs: Flag[int] = jobs_flag(8)
+    rpm: Flag[float | None] = Flag(None, Number(0.001, 1_000_000), "Maximum calls started per minute.")
+    max_cost: Flag[float | None] = Flag(
+        None, Number(0, 1_000_000, metavar="USD"), "Budget: start no more calls once it is spent."
+    )
 
 
 class MapOptions(PoolOptions):

@@ -3,12 +3,13 @@
 One field is one key of the API, one flag and one environment variable.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated
 
 from llamacli.api.json import JsonObject, json_fault, parse_json
 from llamacli.api.messages import RequestBody
@@ -123,85 +124,69 @@ class Params(Options):
     title = "Request"
     note = "Each flag has an environment variable: LLAMACLI_MODEL, LLAMACLI_TOP_P and so on."
 
-    model: Annotated[str, plain(ParamType("MODEL", completes="model"), "Model to use.", "-m", common=True)] = (
-        DEFAULT_MODEL
+    model: Flag[str] = plain(DEFAULT_MODEL, ParamType("MODEL", completes="model"), "Model to use.", "-m", common=True)
+    max_tokens: Flag[int | None] = plain(None, Integer(1), "Maximum answer length in tokens.", costly=True)
+    temperature: Flag[float | None] = plain(None, Number(0, 2), "Sampling temperature.", "-t", common=True)
+    top_p: Flag[float | None] = plain(None, Number(0.01, 1), "Nucleus sampling: probability mass.")
+    top_k: Flag[int | None] = plain(None, Integer(), "Consider only the N likeliest tokens.")
+    min_p: Flag[float | None] = plain(
+        None, Number(0.001, 0.999), "Drop tokens below this fraction of the top probability."
     )
-    max_tokens: Annotated[int | None, plain(Integer(1), "Maximum answer length in tokens.", costly=True)] = None
-    temperature: Annotated[float | None, plain(Number(0, 2), "Sampling temperature.", "-t", common=True)] = None
-    top_p: Annotated[float | None, plain(Number(0.01, 1), "Nucleus sampling: probability mass.")] = None
-    top_k: Annotated[int | None, plain(Integer(), "Consider only the N likeliest tokens.")] = None
-    min_p: Annotated[
-        float | None, plain(Number(0.001, 0.999), "Drop tokens below this fraction of the top probability.")
-    ] = None
-    n: Annotated[int | None, plain(Integer(1), "Number of answers.", "-n", costly=True)] = None
-    stop: Annotated[
-        list[str] | None,
-        plain(
-            StopType(),
-            "Stop sequence, up to 4.",
-            multiple=True,
-            example="llamacli ask --stop END --stop '. ' tell me a story",
-        ),
-    ] = None
-    seed: Annotated[int | None, plain(Integer(1), "Seed for reproducible sampling.")] = None
-    frequency_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens by frequency.")] = None
-    presence_penalty: Annotated[float | None, plain(Number(-2, 2), "Penalize tokens that have appeared.")] = None
-    repetition_penalty: Annotated[float | None, plain(Number(), "Repetition penalty factor.")] = None
-    logit_bias: Annotated[
-        dict[str, float] | None,
-        parameter(
-            LogitBiasType(),
-            "Make a token more or less likely.",
-            multiple=True,
-            example="llamacli ask --logit-bias 1734=-100 --logit-bias 42=5 hello",
-        ),
-    ] = None
-    logprobs: Annotated[bool | None, plain(Switch(), "Return log probabilities; ask shows them with --json.")] = None
-    top_logprobs: Annotated[
-        int | None,
-        plain(
-            Integer(0, 20),
-            "Likeliest tokens to return per position; needs --logprobs.",
-            example="llamacli ask --json --logprobs --top-logprobs 3 hello",
-        ),
-    ] = None
-    tools: Annotated[
-        list[JsonObject] | None,
-        parameter(
-            ToolsType(),
-            "Tools the model may call; JSON or @FILE.",
-            example="llamacli ask --tools @tools.json 'Weather in Rome?'",
-        ),
-    ] = None
-    tool_choice: Annotated[
-        str | JsonObject | None,
-        parameter(
-            ToolChoiceType(),
-            "Tool to call: a mode, a function, JSON or @FILE.",
-            example="llamacli ask --tools @tools.json --tool-choice get_weather 'Weather in Rome?'",
-        ),
-    ] = None
-    parallel_tool_calls: Annotated[bool | None, plain(Switch(), "Allow several tool calls at once.")] = None
-    prediction: Annotated[
-        JsonObject | None,
-        parameter(
-            PredictionType(),
-            "Predicted output; TEXT or @FILE.",
-            example="llamacli ask --prediction @main.py -f main.py 'Rename x to y:'",
-        ),
-    ] = None
-    echo: Annotated[bool | None, plain(Switch(), "Include the prompt in the answer.")] = None
-    stream: Annotated[bool | None, plain(Switch(), "Stream the answer; with ask --json, one chunk per line.")] = None
-    param: Annotated[
-        JsonObject | None,
-        parameter(
-            ParamFieldType(),
-            "Set any request field, unchecked; VALUE is JSON or text.",
-            "-p",
-            multiple=True,
-            example="llamacli ask -p reasoning_effort=low -p top_a=0.2 hello",
-        ),
-    ] = None
+    n: Flag[int | None] = plain(None, Integer(1), "Number of answers.", "-n", costly=True)
+    stop: Flag[list[str] | None] = plain(
+        None,
+        StopType(),
+        "Stop sequence, up to 4.",
+        multiple=True,
+        example="llamacli ask --stop END --stop '. ' tell me a story",
+    )
+    seed: Flag[int | None] = plain(None, Integer(1), "Seed for reproducible sampling.")
+    frequency_penalty: Flag[float | None] = plain(None, Number(-2, 2), "Penalize tokens by frequency.")
+    presence_penalty: Flag[float | None] = plain(None, Number(-2, 2), "Penalize tokens that have appeared.")
+    repetition_penalty: Flag[float | None] = plain(None, Number(), "Repetition penalty factor.")
+    logit_bias: Flag[dict[str, float] | None] = parameter(
+        None,
+        LogitBiasType(),
+        "Make a token more or less likely.",
+        multiple=True,
+        example="llamacli ask --logit-bias 1734=-100 --logit-bias 42=5 hello",
+    )
+    logprobs: Flag[bool | None] = plain(None, Switch(), "Return log probabilities; ask shows them with --json.")
+    top_logprobs: Flag[int | None] = plain(
+        None,
+        Integer(0, 20),
+        "Likeliest tokens to return per position; needs --logprobs.",
+        example="llamacli ask --json --logprobs --top-logprobs 3 hello",
+    )
+    tools: Flag[list[JsonObject] | None] = parameter(
+        None,
+        ToolsType(),
+        "Tools the model may call; JSON or @FILE.",
+        example="llamacli ask --tools @tools.json 'Weather in Rome?'",
+    )
+    tool_choice: Flag[str | JsonObject | None] = parameter(
+        None,
+        ToolChoiceType(),
+        "Tool to call: a mode, a function, JSON or @FILE.",
+        example="llamacli ask --tools @tools.json --tool-choice get_weather 'Weather in Rome?'",
+    )
+    parallel_tool_calls: Flag[bool | None] = plain(None, Switch(), "Allow several tool calls at once.")
+    prediction: Flag[JsonObject | None] = parameter(
+        None,
+        PredictionType(),
+        "Predicted output; TEXT or @FILE.",
+        example="llamacli ask --prediction @main.py -f main.py 'Rename x to y:'",
+    )
+    echo: Flag[bool | None] = plain(None, Switch(), "Include the prompt in the answer.")
+    stream: Flag[bool | None] = plain(None, Switch(), "Stream the answer; with ask --json, one chunk per line.")
+    param: Flag[JsonObject | None] = parameter(
+        None,
+        ParamFieldType(),
+        "Set any request field, unchecked; VALUE is JSON or text.",
+        "-p",
+        multiple=True,
+        example="llamacli ask -p reasoning_effort=low -p top_a=0.2 hello",
+    )
 
     def body(self, messages: Sequence[Mapping[str, object]], *, stream: bool | None, usage: bool) -> RequestBody:
         """Returns the request body.

@@ -24,7 +24,7 @@ VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 STDIN, WORDS = "stdin", "words"
 
 #: Fields and flags by their names in a prompt file.
-FlagsByName = Mapping[str, tuple[str, Flag]]
+FlagsByName = Mapping[str, tuple[str, Flag[object]]]
 
 #: Fields that exclude each other: the answer formats, and the sources of the system message.
 EXCLUSIVE_FIELDS = (("choice", "yes_no", "schema", "extract"), ("system", "role"))

@@ -1,6 +1,6 @@
 """The flags of a batch."""
 
-from typing import Annotated
+from __future__ import annotations
 
 from llamacli.ask.options import PoolOptions, jobs_flag
 from llamacli.cli.table import Flag, Options
@@ -20,9 +20,9 @@ class Shard(ParamType):
 class LimitOptions(PoolOptions):
     """The limits of a batch, and its shard."""
 
-    jobs: Annotated[int, jobs_flag(common=True)] = 8
-    fail_fast: Annotated[bool, Flag(Switch(), "Start no more calls after the first failure.")] = False
-    shard: Annotated[tuple[int, int] | None, Flag(Shard(), "Take every N-th item, beginning with the I-th.")] = None
+    jobs: Flag[int] = jobs_flag(8, common=True)
+    fail_fast: Flag[bool] = Flag(False, Switch(), "Start no more calls after the first failure.")
+    shard: Flag[tuple[int, int] | None] = Flag(None, Shard(), "Take every N-th item, beginning with the I-th.")
 
 
 class RowOptions(Options):
@@ -30,15 +30,13 @@ class RowOptions(Options):
 
     title = "Output"
 
-    output: Annotated[
-        str | None, Flag(PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
-    ] = None
-    resume: Annotated[bool, Flag(Switch(), "Ask only for rows missing or worth retrying.", common=True)] = False
-    retry_failed: Annotated[bool, Flag(Switch(), "Like --resume, but ask again for everything that failed.")] = False
-    plain: Annotated[bool, Flag(Switch(), "Print answers only; failures are empty lines.", common=True)] = False
-    null: Annotated[bool, Flag(Switch(), "End each answer with a NUL byte instead of a newline.", "-0")] = False
-    unordered: Annotated[bool, Flag(Switch(), "Print rows as they arrive, not in input order.")] = False
-    allow_truncated: Annotated[bool, Flag(Switch(), "Accept answers that were cut at the token limit.")] = False
+    output: Flag[str | None] = Flag(None, PathType(), "Append each row to FILE; sort it at the end.", "-o", common=True)
+    resume: Flag[bool] = Flag(False, Switch(), "Ask only for rows missing or worth retrying.", common=True)
+    retry_failed: Flag[bool] = Flag(False, Switch(), "Like --resume, but ask again for everything that failed.")
+    plain: Flag[bool] = Flag(False, Switch(), "Print answers only; failures are empty lines.", common=True)
+    null: Flag[bool] = Flag(False, Switch(), "End each answer with a NUL byte instead of a newline.", "-0")
+    unordered: Flag[bool] = Flag(False, Switch(), "Print rows as they arrive, not in input order.")
+    allow_truncated: Flag[bool] = Flag(False, Switch(), "Accept answers that were cut at the token limit.")
 
 
 #: The formats of an input, and the ends of file names that imply them.
@@ -50,8 +48,8 @@ class ItemOptions(Options):
 
     title = "Input"
 
-    input: Annotated[str | None, Flag(Choice(*INPUT_FORMATS), "Input format (default: by name, else lines).")] = None
-    limit: Annotated[int | None, Flag(Integer(1), "Take only the first N items.")] = None
+    input: Flag[str | None] = Flag(None, Choice(*INPUT_FORMATS), "Input format (default: by name, else lines).")
+    limit: Flag[int | None] = Flag(None, Integer(1), "Take only the first N items.")
 
 
 class Suffix(OptionalValue):
@@ -68,11 +66,11 @@ class EditOptions(Options):
 
     title = "Files (with --input files)"
 
-    write: Annotated[
-        str | None, Flag(PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'.")
-    ] = None
-    in_place: Annotated[str | None, Flag(Suffix(), "Replace each file with its answer; keep NAME+SUFFIX.")] = None
-    diff: Annotated[bool, Flag(Switch(), "Print the changes as unified diffs; write nothing.")] = False
+    write: Flag[str | None] = Flag(
+        None, PathType("PATTERN"), "Write each answer to a file, as in '{dir}/{stem}.de.md'."
+    )
+    in_place: Flag[str | None] = Flag(None, Suffix(), "Replace each file with its answer; keep NAME+SUFFIX.")
+    diff: Flag[bool] = Flag(False, Switch(), "Print the changes as unified diffs; write nothing.")
 
     @property
     def is_used(self) -> bool:

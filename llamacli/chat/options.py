@@ -1,6 +1,6 @@
 """The flags of a conversation."""
 
-from typing import Annotated
+from __future__ import annotations
 
 from llamacli.ask.options import FollowUpOptions
 from llamacli.cli.table import Flag
@@ -25,25 +25,19 @@ class ToolResult(KeyValue, AtFile):
 class SessionOptions(FollowUpOptions):
     """Which conversation to continue, and how."""
 
-    session: Annotated[
-        str | None,
-        Flag(
-            Pattern("NAME", NAME, NAME_WORDS, completes="session"),
-            "Continue this session, or start it.",
-            "-S",
-            common=True,
-        ),
-    ] = None
-    interactive: Annotated[bool, Flag(Switch(), "Take the first turn, then continue at the terminal.", "-i")] = False
-    keep_turns: Annotated[int | None, Flag(Integer(0), "Send the system message and only this many earlier turns.")] = (
-        None
+    session: Flag[str | None] = Flag(
+        None,
+        Pattern("NAME", NAME, NAME_WORDS, completes="session"),
+        "Continue this session, or start it.",
+        "-S",
+        common=True,
     )
-    tool_result: Annotated[
-        dict[str, str] | None,
-        Flag(
-            ToolResult(),
-            "Answer a tool call of the last turn.",
-            multiple=True,
-            example="llamacli chat -S trip --tools @tools.json --tool-result call_1=@weather.json",
-        ),
-    ] = None
+    interactive: Flag[bool] = Flag(False, Switch(), "Take the first turn, then continue at the terminal.", "-i")
+    keep_turns: Flag[int | None] = Flag(None, Integer(0), "Send the system message and only this many earlier turns.")
+    tool_result: Flag[dict[str, str] | None] = Flag(
+        None,
+        ToolResult(),
+        "Answer a tool call of the last turn.",
+        multiple=True,
+        example="llamacli chat -S trip --tools @tools.json --tool-result call_1=@weather.json",
+    )

@@ -102,7 +102,7 @@ def _edit(dialogue: Dialogue, operand: str) -> None:
 
 
 def _system(dialogue: Dialogue, operand: str) -> None:
-    dialogue.conversation.system = str(parse_value(Flag(AtFile(), ""), operand, "/system", dialogue.env))
+    dialogue.conversation.system = str(parse_value(Flag(None, AtFile(), ""), operand, "/system", dialogue.env))
     dialogue.env.stderr.note("system message " + ("set" if operand else "removed") + " from the next turn on")
 
 

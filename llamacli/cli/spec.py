@@ -3,9 +3,11 @@
 A value is taken from its flag, then the environment, then .env files, then the default.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, cast
+from typing import cast
 
 from llamacli.api.json import parse_json
 from llamacli.cli.table import (
@@ -18,7 +20,6 @@ from llamacli.cli.table import (
     Raw,
     Setting,
     StdinOptions,
-    describe,
     long_name,
 )
 from llamacli.cli.types import OptionalValue, ParamType, Switch
@@ -31,14 +32,14 @@ class HelpOptions(Options):
 
     title = "Help"
 
-    help: Annotated[bool, Flag(Switch(), "Print all options; -h prints the most common.", "-h")] = False
-    version: Annotated[bool, Flag(Switch(), "Print the version.")] = False
+    help: Flag[bool] = Flag(False, Switch(), "Print all options; -h prints the most common.", "-h")
+    version: Flag[bool] = Flag(False, Switch(), "Print the version.")
 
 
 class FlagSpec:
     """A flag with its field and its group."""
 
-    def __init__(self, group: type[Options], field: str, flag: Flag) -> None:
+    def __init__(self, group: type[Options], field: str, flag: Flag[object]) -> None:
         self.group = group
         self.field = field
         self.flag = flag
@@ -81,7 +82,11 @@ class FlagSpec:
     @property
     def description(self) -> str:
         """The help with range and default."""
-        return describe(self.group, self.field, self.flag)
+        shown = isinstance(self.flag.default, (int, float, str)) and not isinstance(self.flag.default, bool)
+        default = f"default {self.flag.default}" if shown else ""
+        notes = filter(None, [self.flag.type.constraint, "repeatable" if self.flag.multiple else "", default])
+        extra = ", ".join(notes)
+        return self.flag.help + (f" [{extra}]" if extra else "")
 
 
 def _with_negated(long: str, opposite: str) -> str:
@@ -99,7 +104,7 @@ class CommandSpec:
         groups: tuple[type[Options], ...],
         operands: tuple[Operand, ...],
         examples: tuple[str, ...],
-        run: "Callable[[LoadedOptions, Environment], ExitStatus]",
+        run: Callable[[LoadedOptions, Environment], ExitStatus],
         surplus_hint: str,
         is_lenient: bool,
         help_rows: Callable[[], list[tuple[str, str]]],
@@ -173,7 +178,7 @@ class LoadedOptions:
         """Returns the words of an operand that may be repeated."""
         return list(self.call.operands[name])
 
-    def replace(self, group: Options) -> "LoadedOptions":
+    def replace(self, group: Options) -> LoadedOptions:
         """Returns a copy in which a group replaces the one of its class."""
         return LoadedOptions(self.call, {**self._groups, type(group): group})
 
@@ -243,7 +248,9 @@ def load_group(
     return group(values, origins, errors, call.command.name)
 
 
-def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: Mapping[str, Setting]) -> Setting | None:
+def _find(
+    name: str, flag: Flag[object], call: ParsedCall, env: Environment, settings: Mapping[str, Setting]
+) -> Setting | None:
     """Returns the text of a flag and its origin, None if nothing sets it."""
     if name in call.flags:
         return call.flags[name], long_name(name)
@@ -258,7 +265,7 @@ def _find(name: str, flag: Flag, call: ParsedCall, env: Environment, settings: M
     return None
 
 
-def parse_value(flag: Flag, raw: Raw, origin: str, env: Environment) -> object:
+def parse_value(flag: Flag[object], raw: Raw, origin: str, env: Environment) -> object:
     """Returns the value of a flag. Raises UsageError."""
     if isinstance(raw, list):
         return flag.type.join([_parse(flag.type, text, origin, env) for text in raw])

@@ -3,9 +3,10 @@
 The groups at the end are those of several commands.
 """
 
-import inspect
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from llamacli.cli.types import ParamType, PathType, Seconds, Switch
 from llamacli.errors import LlamaError
@@ -27,11 +28,15 @@ Raw = str | list[str] | bool | FileValue
 Setting = tuple[Raw, str]
 
 
-class Flag:
-    """One flag, named after the field that it annotates: `--<field-name>`."""
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Flag(Generic[T_co]):
+    """One flag, named after the field that it defines: `--<field-name>`."""
 
     def __init__(
         self,
+        default: T_co,
         type: ParamType,
         help: str,
         short: str = "",
@@ -44,6 +49,7 @@ class Flag:
         example: str = "",
         common: bool = False,
     ) -> None:
+        self.default = default
         self.type = type
         #: At most 60 characters, ending with a period; the range and the default are added to it.
         self.help = help
@@ -64,6 +70,10 @@ class Flag:
         self.example = example
         #: Is shown in the short help.
         self.common = common
+
+    def __get__(self, options: Options | None, group: type[Options]) -> T_co:
+        """Returns the default, which is used if a group was loaded without a value."""
+        return self.default
 
     def variable(self, name: str) -> str | None:
         """Returns the variable with the default of field `name`, or None."""
@@ -120,7 +130,7 @@ class Options:
     title: ClassVar[str]
     note: ClassVar[str] = ""
     #: The cached result of `flags`.
-    _flags: "ClassVar[dict[str, Flag]]"
+    _flags: ClassVar[dict[str, Flag[object]]]
 
     def __init__(
         self,
@@ -141,11 +151,11 @@ class Options:
         """Returns True if a field was set by its flag."""
         return self.origins.get(name, "").startswith("--")
 
-    def replace(self, name: str, value: object, origin: str) -> "Self":
+    def replace(self, name: str, value: object, origin: str) -> Self:
         """Returns a copy with another value in one field."""
         return type(self)({**self._values(), name: value}, {**self.origins, name: origin}, self.errors, self.command)
 
-    def reset(self, name: str) -> "Self":
+    def reset(self, name: str) -> Self:
         """Returns a copy with the default in one field."""
         values = {field: value for field, value in self._values().items() if field != name}
         origins = {field: text for field, text in self.origins.items() if field != name}
@@ -155,26 +165,16 @@ class Options:
         return {name: value for name, value in vars(self).items() if name not in ("errors", "origins", "command")}
 
     @classmethod
-    def flags(cls) -> dict[str, Flag]:
+    def flags(cls) -> dict[str, Flag[object]]:
         """Returns the flags by field name, in the order of the help."""
         if "_flags" not in vars(cls):
             # Inherited flags come first.
-            hints = [hint for base in reversed(cls.__mro__) for hint in inspect.get_annotations(base).items()]
-            cls._flags = {name: hint.__metadata__[0] for name, hint in hints if hasattr(hint, "__metadata__")}
+            fields = [field for base in reversed(cls.__mro__) for field in vars(base).items()]
+            cls._flags = {name: value for name, value in fields if isinstance(value, Flag)}
         return cls._flags
 
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
-
-
-def describe(table: type[Options], name: str, flag: Flag) -> str:
-    """Returns the help of a flag with its range and default."""
-    default = getattr(table, name, None)
-    notes = [flag.type.constraint, "repeatable" if flag.multiple else ""]
-    if default is not None and not isinstance(default, (bool, list, dict, tuple)):
-        notes.append(f"default {default}")
-    extra = ", ".join(filter(None, notes))
-    return flag.help + (f" [{extra}]" if extra else "")
 
 
 class OutputFile(Options):
@@ -182,16 +182,14 @@ class OutputFile(Options):
 
     title = "Output"
 
-    output: Annotated[
-        str | None,
-        Flag(
-            PathType(),
-            "Write to FILE once the output is complete.",
-            "-o",
-            common=True,
-            example="llamacli ask -o summary.md 'Summarize:' <notes.txt",
-        ),
-    ] = None
+    output: Flag[str | None] = Flag(
+        None,
+        PathType(),
+        "Write to FILE once the output is complete.",
+        "-o",
+        common=True,
+        example="llamacli ask -o summary.md 'Summarize:' <notes.txt",
+    )
 
 
 class DisplayOptions(Options):
@@ -200,15 +198,15 @@ class DisplayOptions(Options):
     title = "Display"
     note = "Environment variables: LLAMACLI_QUIET, LLAMACLI_VERBOSE and so on."
 
-    quiet: Annotated[
-        bool, Flag(Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True)
-    ] = False
-    verbose: Annotated[
-        bool, Flag(Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True)
-    ] = False
-    no_color: Annotated[
-        bool, Flag(Switch(), "Disable color, as NO_COLOR and TERM=dumb do.", env=True, in_prompt_file=True)
-    ] = False
+    quiet: Flag[bool] = Flag(
+        False, Switch(), "Show only errors, no notes or warnings.", "-q", env=True, in_prompt_file=True
+    )
+    verbose: Flag[bool] = Flag(
+        False, Switch(), "Show headers (without the key), IDs and timings.", "-v", env=True, in_prompt_file=True
+    )
+    no_color: Flag[bool] = Flag(
+        False, Switch(), "Disable color, as NO_COLOR and TERM=dumb do.", env=True, in_prompt_file=True
+    )
 
 
 class StdinOptions(Options):
@@ -216,12 +214,12 @@ class StdinOptions(Options):
 
     title = "Input"
 
-    stdin_timeout: Annotated[
-        float | None, Flag(Seconds(0.001, 1_000_000), "Give up if stdin sends nothing for this long.")
-    ] = None
+    stdin_timeout: Flag[float | None] = Flag(
+        None, Seconds(0.001, 1_000_000), "Give up if stdin sends nothing for this long."
+    )
 
 
 class DecodingOptions(StdinOptions):
     """How stdin is read, and how bytes become text."""
 
-    lossy: Annotated[bool, Flag(Switch(), "Read bytes that are not UTF-8 as U+FFFD.")] = False
+    lossy: Flag[bool] = Flag(False, Switch(), "Read bytes that are not UTF-8 as U+FFFD.")

@@ -1,9 +1,11 @@
 """`llamacli completion`: prints or installs a completion script."""
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.cli import app
@@ -65,16 +67,14 @@ class CompletionOptions(Options):
 
     title = "Output"
 
-    install: Annotated[bool, Flag(Switch(), "Write the script to where the shell finds it.", common=True)] = False
-    key: Annotated[
-        list[Key] | None,
-        Flag(
-            KeySequence(),
-            "Print a key binding that suggests commands.",
-            common=True,
-            example="llamacli completion zsh --key alt-l",
-        ),
-    ] = None
+    install: Flag[bool] = Flag(False, Switch(), "Write the script to where the shell finds it.", common=True)
+    key: Flag[list[Key] | None] = Flag(
+        None,
+        KeySequence(),
+        "Print a key binding that suggests commands.",
+        common=True,
+        example="llamacli completion zsh --key alt-l",
+    )
 
 
 OPTIONS = (CompletionOptions, DisplayOptions)

@@ -1,10 +1,12 @@
 """`llamacli config`: settings, the key, and a check of the connection."""
 
+from __future__ import annotations
+
 import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from llamacli import PROGRAM
 from llamacli.api.json import encode
@@ -68,7 +70,7 @@ class ConfigOptions(Options):
 
     title = "Output"
 
-    all: Annotated[bool, Flag(Switch(), "With show: include default settings.", "-a", common=True)] = False
+    all: Flag[bool] = Flag(False, Switch(), "With show: include default settings.", "-a", common=True)
 
 
 OPTIONS = (ConfigOptions, Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)
@@ -293,7 +295,7 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
     out.write(f"{model} at {where.base_url} answers, with {key}, in {time.monotonic() - start:.2f} s\n")
 
 
-def _ask_once(client: "Client", request: ChatRequest) -> None:
+def _ask_once(client: Client, request: ChatRequest) -> None:
     """Sends a request, reads the answer. Raises LlamaError without one."""
     from llamacli.http.call import Call
     from llamacli.http.reply import Reply

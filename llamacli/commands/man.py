@@ -1,6 +1,6 @@
 """`llamacli man`: prints or installs the man page."""
 
-from typing import Annotated
+from __future__ import annotations
 
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Options
@@ -22,7 +22,7 @@ class ManOptions(Options):
 
     title = "Output"
 
-    install: Annotated[bool, Flag(Switch(), "Write the page to where man finds it.", common=True)] = False
+    install: Flag[bool] = Flag(False, Switch(), "Write the page to where man finds it.", common=True)
 
 
 OPTIONS = (ManOptions, DisplayOptions)

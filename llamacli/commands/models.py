@@ -1,9 +1,10 @@
 """`llamacli models`: the models that the server offers."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated
 
 from llamacli.api.errors import words_in
 from llamacli.api.json import JsonObject
@@ -40,8 +41,8 @@ class ModelsOptions(Options):
 
     title = "Output"
 
-    all: Annotated[bool, Flag(Switch(), "Include models that are not for chat.", "-a", common=True)] = False
-    json: Annotated[bool, Flag(Switch(), "Print the API's response as JSON, filtered.", common=True)] = False
+    all: Flag[bool] = Flag(False, Switch(), "Include models that are not for chat.", "-a", common=True)
+    json: Flag[bool] = Flag(False, Switch(), "Print the API's response as JSON, filtered.", common=True)
 
 
 OPTIONS = (ModelsOptions, OutputFile, DisplayOptions, EndpointOptions, NetworkOptions)

@@ -1,11 +1,13 @@
 """`llamacli raw`: a JSON body in, the API's JSON out."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from llamacli.api.json import encode, json_fault, parse_json
 from llamacli.cli.spec import LoadedOptions
@@ -59,37 +61,31 @@ class RawOptions(Options):
 
     title = "Request"
 
-    field: Annotated[
-        dict[str, str] | None,
-        Flag(
-            Field(),
-            "Set a key of the body: JSON, @FILE or text.",
-            "-F",
-            common=True,
-            multiple=True,
-            example="llamacli raw -F max_tokens=10 -F temperature=0 @body.json",
-        ),
-    ] = None
-    endpoint: Annotated[
-        str | None,
-        Flag(
-            Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, percent-encoded"),
-            "Path under the base URL, or //PATH from the root.",
-            common=True,
-            example="llamacli raw --endpoint //v2/billing",
-        ),
-    ] = None
-    method: Annotated[
-        str | None,
-        Flag(
-            Pattern("METHOD", r"[A-Z]{1,20}", "a method in capital letters", values=METHODS),
-            "HTTP method (default POST; GET without a body).",
-            "-X",
-            common=True,
-        ),
-    ] = None
-    include: Annotated[bool, Flag(Switch(), "Print status line and headers first.", "-i", common=True)] = False
-    sse: Annotated[bool, Flag(Switch(), "Print a stream as received, not the data of its events.")] = False
+    field: Flag[dict[str, str] | None] = Flag(
+        None,
+        Field(),
+        "Set a key of the body: JSON, @FILE or text.",
+        "-F",
+        common=True,
+        multiple=True,
+        example="llamacli raw -F max_tokens=10 -F temperature=0 @body.json",
+    )
+    endpoint: Flag[str | None] = Flag(
+        None,
+        Pattern("PATH", r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*", "a path that begins with /, percent-encoded"),
+        "Path under the base URL, or //PATH from the root.",
+        common=True,
+        example="llamacli raw --endpoint //v2/billing",
+    )
+    method: Flag[str | None] = Flag(
+        None,
+        Pattern("METHOD", r"[A-Z]{1,20}", "a method in capital letters", values=METHODS),
+        "HTTP method (default POST; GET without a body).",
+        "-X",
+        common=True,
+    )
+    include: Flag[bool] = Flag(False, Switch(), "Print status line and headers first.", "-i", common=True)
+    sse: Flag[bool] = Flag(False, Switch(), "Print a stream as received, not the data of its events.")
 
 
 OPTIONS = (StdinOptions, RawOptions, OutputFile, PreviewOptions, DisplayOptions, EndpointOptions, NetworkOptions)
@@ -212,7 +208,7 @@ def _value(text: str, key: str, env: Environment) -> object:
     return env.input.at_file(text, f"--field {key}")
 
 
-def _print(out: Output, include: bool, response: "requests.Response", body: bytes) -> None:
+def _print(out: Output, include: bool, response: requests.Response, body: bytes) -> None:
     """Prints a body, after status and headers if requested."""
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
@@ -224,7 +220,7 @@ def _print(out: Output, include: bool, response: "requests.Response", body: byte
         out.end()
 
 
-def _copy_body(reply: "Reply", out: Output, as_received: bool, is_answer: bool) -> None:
+def _copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) -> None:
     """Prints a body.
 
     A stream is printed `as_received`, or else the data of each event as a line. A
@@ -247,7 +243,7 @@ def _copy_body(reply: "Reply", out: Output, as_received: bool, is_answer: bool) 
             raise reply.error("the connection was closed before the body")
 
 
-def _copy_document(reply: "Reply", blocks: Iterator[bytes], out: Output, is_answer: bool) -> None:
+def _copy_document(reply: Reply, blocks: Iterator[bytes], out: Output, is_answer: bool) -> None:
     from llamacli.http.body import MAX_BODY_BYTES
 
     pieces: list[bytes] = []
@@ -269,7 +265,7 @@ def _copy_document(reply: "Reply", blocks: Iterator[bytes], out: Output, is_answ
             reply.accumulator.add(json.loads(document))
 
 
-def _copy_events(reply: "Reply", blocks: Iterator[bytes], out: Output, as_received: bool) -> None:
+def _copy_events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received: bool) -> None:
     def printed(blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
             out.verbatim(block)

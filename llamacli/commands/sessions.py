@@ -1,11 +1,13 @@
 """`llamacli sessions`: the saved conversations."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llamacli.ask.options import MarkdownOptions
 from llamacli.ask.printer import markdown_writer
@@ -54,11 +56,10 @@ class SessionsOptions(Options):
 
     title = "Output"
 
-    json: Annotated[bool, Flag(Switch(), "With show: print the messages as JSON, for raw.", common=True)] = False
-    older_than: Annotated[
-        float | None,
-        Flag(Age(), "With rm: remove sessions unused for this long.", example="llamacli sessions rm --older-than 30d"),
-    ] = None
+    json: Flag[bool] = Flag(False, Switch(), "With show: print the messages as JSON, for raw.", common=True)
+    older_than: Flag[float | None] = Flag(
+        None, Age(), "With rm: remove sessions unused for this long.", example="llamacli sessions rm --older-than 30d"
+    )
 
 
 OPTIONS = (SessionsOptions, MarkdownOptions, DisplayOptions)
@@ -170,7 +171,7 @@ OPERANDS = (
 )
 
 
-def _writer(options: LoadedOptions, out: Output, env: Environment) -> "Callable[[], LiveMarkdown] | None":
+def _writer(options: LoadedOptions, out: Output, env: Environment) -> Callable[[], LiveMarkdown] | None:
     return partial(markdown_writer, out, env.stderr) if options[MarkdownOptions].applies_to(out) else None
 
 

@@ -1,9 +1,11 @@
 """`llamacli usage`: sums up a usage log by day and model."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated, TypedDict
+from typing import TypedDict
 
 from llamacli.api.completion import token_counts
 from llamacli.api.json import JsonObject
@@ -38,7 +40,7 @@ class UsageLogOptions(Options):
 
     title = "Output"
 
-    json: Annotated[bool, Flag(Switch(), "Print JSON.", common=True)] = False
+    json: Flag[bool] = Flag(False, Switch(), "Print JSON.", common=True)
 
 
 OPTIONS = (UsageLogOptions, DisplayOptions)

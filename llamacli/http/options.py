@@ -1,8 +1,9 @@
 """The flags of a call: server, key, headers, timeouts, TLS, previews."""
 
+from __future__ import annotations
+
 import os
 import re
-from typing import Annotated
 from urllib.parse import urlsplit
 
 from llamacli.cli.table import Flag, Options
@@ -16,8 +17,8 @@ class PreviewOptions(Options):
 
     title = "Output"
 
-    dry_run: Annotated[bool, Flag(Switch(), "Print the JSON body and send nothing.")] = False
-    curl: Annotated[bool, Flag(Switch(), "Print the call as a curl command and send nothing.")] = False
+    dry_run: Flag[bool] = Flag(False, Switch(), "Print the JSON body and send nothing.")
+    curl: Flag[bool] = Flag(False, Switch(), "Print the call as a curl command and send nothing.")
 
     @property
     def is_used(self) -> bool:
@@ -67,19 +68,17 @@ class EndpointOptions(Options):
         "the file that LLAMACLI_KEY_FILE names, or the output of the command LLAMACLI_KEY_COMMAND."
     )
 
-    base_url: Annotated[
-        str,
-        Flag(
-            BaseUrlType(),
-            "API base URL.",
-            env="AIMLAPI_BASE_URL",
-            untrusted=True,
-            example="llamacli ask --base-url http://localhost:8080/v1 hello",
-        ),
-    ] = DEFAULT_BASE_URL
-    key_file: Annotated[str | None, Flag(PathType(), "Read the key from this file.")] = None
-    no_key: Annotated[bool, Flag(Switch(), "Send no key.")] = False
-    allow_http: Annotated[bool, Flag(Switch(), "Allow sending the key unencrypted to other hosts.")] = False
+    base_url: Flag[str] = Flag(
+        DEFAULT_BASE_URL,
+        BaseUrlType(),
+        "API base URL.",
+        env="AIMLAPI_BASE_URL",
+        untrusted=True,
+        example="llamacli ask --base-url http://localhost:8080/v1 hello",
+    )
+    key_file: Flag[str | None] = Flag(None, PathType(), "Read the key from this file.")
+    no_key: Flag[bool] = Flag(False, Switch(), "Send no key.")
+    allow_http: Flag[bool] = Flag(False, Switch(), "Allow sending the key unencrypted to other hosts.")
 
 
 class HeaderType(ParamType):
@@ -110,41 +109,35 @@ class NetworkOptions(Options):
     title = "Network"
     note = "Each flag has an environment variable: LLAMACLI_TIMEOUT and so on. Times are in seconds."
 
-    timeout: Annotated[
-        float | None, Flag(SECONDS, "Longest wait for data (default 120; 600 if not streaming).", env=True)
-    ] = None
-    connect_timeout: Annotated[float, Flag(SECONDS, "Maximum time to connect.", env=True)] = 10
-    max_time: Annotated[float | None, Flag(SECONDS, "Maximum time for the whole call.", env=True)] = None
-    retry: Annotated[int, Flag(Integer(0), "Number of retries after a temporary failure.", env=True)] = 5
-    retry_max_time: Annotated[float, Flag(Seconds(0, 1_000_000), "Stop retrying after this long.", env=True)] = 120
-    header: Annotated[
-        list[tuple[str, str]] | None,
-        Flag(
-            HeaderType(),
-            "Add a request header.",
-            "-H",
-            multiple=True,
-            env=True,
-            example="llamacli ask -H 'X-Title: nightly' hello",
-        ),
-    ] = None
-    request_id: Annotated[
-        str | None,
-        Flag(
-            Pattern("ID", r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -"),
-            "X-Client-Request-Id to send instead of a new UUID.",
-            env=True,
-        ),
-    ] = None
-    ca_bundle: Annotated[
-        str | None, Flag(PathType(), "CA certificates (default: $SSL_CERT_FILE, else certifi's).", env=True)
-    ] = None
+    timeout: Flag[float | None] = Flag(
+        None, SECONDS, "Longest wait for data (default 120; 600 if not streaming).", env=True
+    )
+    connect_timeout: Flag[float] = Flag(10, SECONDS, "Maximum time to connect.", env=True)
+    max_time: Flag[float | None] = Flag(None, SECONDS, "Maximum time for the whole call.", env=True)
+    retry: Flag[int] = Flag(5, Integer(0), "Number of retries after a temporary failure.", env=True)
+    retry_max_time: Flag[float] = Flag(120, Seconds(0, 1_000_000), "Stop retrying after this long.", env=True)
+    header: Flag[list[tuple[str, str]] | None] = Flag(
+        None,
+        HeaderType(),
+        "Add a request header.",
+        "-H",
+        multiple=True,
+        env=True,
+        example="llamacli ask -H 'X-Title: nightly' hello",
+    )
+    request_id: Flag[str | None] = Flag(
+        None,
+        Pattern("ID", r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -"),
+        "X-Client-Request-Id to send instead of a new UUID.",
+        env=True,
+    )
+    ca_bundle: Flag[str | None] = Flag(
+        None, PathType(), "CA certificates (default: $SSL_CERT_FILE, else certifi's).", env=True
+    )
 
-    usage_log: Annotated[
-        str | None, Flag(PathType(), "Append a JSON line for each request to this file.", env=True)
-    ] = None
+    usage_log: Flag[str | None] = Flag(None, PathType(), "Append a JSON line for each request to this file.", env=True)
 
-    def after(self, seconds: float) -> "NetworkOptions":
+    def after(self, seconds: float) -> NetworkOptions:
         """Returns the options for a call that started `seconds` ago."""
         if self.max_time is None or not seconds:
             return self

@@ -40,7 +40,7 @@ def write(path: Path, front: str, text: str = "Hi") -> None:
     path.write_text(f"---\n{front}\n---\n{text}\n" if front else text)
 
 
-def values(field: str, flag: Flag) -> list[str]:
+def values(field: str, flag: Flag[object]) -> list[str]:
     if isinstance(flag.type, Switch):
         return ["true"]
     if field in GOOD:

@@ -55,8 +55,8 @@ def test_an_unknown_shell_is_2_and_the_known_ones_are_named(
 
 #: What a newcomer adds to the table of request parameters: a number, and fixed words.
 NEW_FLAGS = """\
-    top_a: Annotated[float | None, plain(Number(0, 1), "Top-a sampling.")] = None
-    effort: Annotated[str | None, plain(Choice("low", "medium", "high"), "Reasoning effort.")] = None
+    top_a: Flag[float | None] = plain(None, Number(0, 1), "Top-a sampling.")
+    effort: Flag[str | None] = plain(None, Choice("low", "medium", "high"), "Reasoning effort.")
 """
 #: A newcomer's command.
 NEW_COMMAND = '''\
@@ -121,7 +121,7 @@ def test_one_edit_changes_everything_and_stale_files_are_reported(tmp_path: Path
         shutil.copy(ROOT / part, tmp_path / part)
     table = tmp_path / "llamacli" / "ask" / "params.py"
     text = table.read_text()
-    text = text.replace("    top_k: Annotated", f"{NEW_FLAGS}    top_k: Annotated", 1)
+    text = text.replace("    top_k: Flag", f"{NEW_FLAGS}    top_k: Flag", 1)
     text = text.replace("import AtFile,", "import AtFile, Choice,", 1)
     text = text.replace("Sampling temperature.", "Set how warm it is.")
     table.write_text(text)
