@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from llamacli.api.json import JsonObject
 from llamacli.api.messages import Completion
 from llamacli.ask.options import CacheOptions
-from llamacli.config.settings import ANSWERS
+from llamacli.config import ANSWERS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.request import ChatRequest
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import accumulate
 from math import ceil
 
-from llamacli.config.settings import CONTEXT_LENGTHS
+from llamacli.config import CONTEXT_LENGTHS
 
 #: Bytes per token. The tokenizers that were measured need fewer tokens for nearly any text.
 LETTERS_PER_TOKEN = 3.3

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from llamacli.cli.spec import ParsedCall
 from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
-from llamacli.config.settings import PROMPTS, ROLES, StoredFile
+from llamacli.config import PROMPTS, ROLES, StoredFile
 from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.input import InputReader, display_path, is_stdin
 

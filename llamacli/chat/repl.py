@@ -11,7 +11,7 @@ from llamacli.chat.conversation import Conversation, Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, interruptible
 from llamacli.chat.slash import UNCLEAR_WORDS, WORDS, LeaveChat, completions, find_command
 from llamacli.cli.spec import LoadedOptions
-from llamacli.config.settings import HISTORY
+from llamacli.config import HISTORY
 from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.http.endpoint import Endpoint
 from llamacli.stdio.input import Environment

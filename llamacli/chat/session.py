@@ -24,7 +24,7 @@ from llamacli.chat.messages import (
     without_turn,
 )
 from llamacli.chat.options import NAME, NAME_WORDS
-from llamacli.config.settings import SESSIONS
+from llamacli.config import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import LockedFile, open_regular, write_atomically
 

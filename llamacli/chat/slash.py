@@ -19,7 +19,7 @@ from llamacli.chat.session import Session, checked_name
 from llamacli.cli.spec import parse_value
 from llamacli.cli.table import DisplayOptions, Flag, Options, long_name
 from llamacli.cli.types import AtFile, Switch
-from llamacli.config.settings import MODELS
+from llamacli.config import MODELS
 from llamacli.errors import LlamaError, UsageError
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.escape import one_line

@@ -6,7 +6,7 @@ import re
 from typing import cast
 
 from llamacli.api.json import parse_json
-from llamacli.config.settings import FALSE_WORDS, TRUE_WORDS
+from llamacli.config import FALSE_WORDS, TRUE_WORDS
 
 
 class ParamType:

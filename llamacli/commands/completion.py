@@ -14,7 +14,7 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.suggest import did_you_mean, listed
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config.settings import CONFIG, DATA
+from llamacli.config import CONFIG, DATA
 from llamacli.errors import ExitStatus, UsageError
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import Environment

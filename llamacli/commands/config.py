@@ -18,8 +18,7 @@ from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups, load_group, p
 from llamacli.cli.suggest import did_you_mean, unknown_action
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config import dotenv
-from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, SETTINGS
+from llamacli.config import KEY_SOURCES, KEY_VARIABLES, SETTINGS, with_value, without_value
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
@@ -191,7 +190,7 @@ def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
         raise UsageError(f"{variable}: the value is empty", f"'config unset {name}' removes it")
     if flag:
         parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, variable, env)
-    _write(lambda content: dotenv.with_value(content, variable, text), env)
+    _write(lambda content: with_value(content, variable, text), env)
     is_hidden = (flag and flag.flag.type.is_secret) or variable == "LLAMACLI_KEY_COMMAND"
     out.write(f"set {variable}{'' if is_hidden else f' to {text}'} in {SETTINGS.path()}\n")
     _note_precedence([variable], env)
@@ -202,7 +201,7 @@ def _unset(name: str, out: Output, env: Environment) -> None:
     variable = name if name in KEY_VARIABLES else _setting_name(name)
     own = [source for source in env.settings.sources if source.name == str(SETTINGS.path())]
     if any(variable in source.values for source in own):
-        _write(lambda content: dotenv.without_value(content, variable), env)
+        _write(lambda content: without_value(content, variable), env)
         out.write(f"removed {variable} from {SETTINGS.path()}\n")
     else:
         env.stderr.note(f"{variable} is not set in {SETTINGS.path()}")
@@ -252,7 +251,7 @@ def _set_key(out: Output, env: Environment) -> None:
     text = _ask_for_key() if os.isatty(0) else env.input.stdin("config set-key")
     key = endpoint.validate_key(_bare_key(text), "the prompt" if os.isatty(0) else "stdin")
     env.stderr.redact(key)
-    _write(lambda content: dotenv.with_value(content, KEY_VARIABLES[0], key), env)
+    _write(lambda content: with_value(content, KEY_VARIABLES[0], key), env)
     out.write(f"stored {masked(key)} in {SETTINGS.path()}\n")
     _note_precedence([*KEY_VARIABLES, *KEY_SOURCES], env)
 

@@ -37,7 +37,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     with Output(None) as out:
         if options[ManOptions].install:
             from llamacli.cli.docs.generate import install
-            from llamacli.config.settings import DATA
+            from llamacli.config import DATA
 
             path = DATA.path().parent / "man" / "man1" / "llamacli.1"
             install(path, page)

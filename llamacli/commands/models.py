@@ -11,7 +11,7 @@ from llamacli.api.json import JsonObject
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options, OutputFile
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config.settings import CONTEXT_LENGTHS, MODELS
+from llamacli.config import CONTEXT_LENGTHS, MODELS
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions

@@ -17,7 +17,7 @@ from llamacli.chat.session import Session, checked_name
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import Age, ParamType, Switch
-from llamacli.config.settings import SESSIONS
+from llamacli.config import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio import table
 from llamacli.stdio.input import Environment

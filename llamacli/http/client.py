@@ -8,8 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES
-from llamacli.config.settings import load as load_settings
+from llamacli.config import KEY_SOURCES, KEY_VARIABLES
+from llamacli.config import load as load_settings
 from llamacli.errors import LlamaError
 from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import DEFAULT_BASE_URL, BaseUrlType, NetworkOptions, certificates

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from llamacli.config.settings import KEY_SOURCES, KEY_VARIABLES, Settings, Source, is_allowed
+from llamacli.config import KEY_SOURCES, KEY_VARIABLES, Settings, Source, is_allowed
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.options import DEFAULT_BASE_URL, EndpointOptions
 from llamacli.http.request import is_loopback

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from llamacli.cli.table import Flag, Options
 from llamacli.cli.types import Integer, ParamType, PathType, Pattern, Seconds, Switch
-from llamacli.config.settings import KEY_VARIABLES
+from llamacli.config import KEY_VARIABLES
 from llamacli.errors import UsageError
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from llamacli.cli.spec import LoadedOptions
-from llamacli.config.settings import KEY_VARIABLES
+from llamacli.config import KEY_VARIABLES
 from llamacli.http import endpoint, request
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions, certificates
 from llamacli.http.request import Request

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
 
-from llamacli.config import settings
+from llamacli import config
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.stderr import Stderr
 
@@ -297,7 +297,7 @@ class Environment:
     def __init__(self, stderr: Stderr) -> None:
         self.stderr = stderr
         self.input = InputReader(stderr.note)
-        self.settings = settings.load(stderr.note)
+        self.settings = config.load(stderr.note)
 
 
 def is_stdin(path: str) -> bool:

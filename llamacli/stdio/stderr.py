@@ -5,7 +5,7 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 
-from llamacli.config.settings import FALSE_WORDS
+from llamacli.config import FALSE_WORDS
 from llamacli.errors import LlamaError
 from llamacli.stdio.escape import ChunkJoiner, escaped, masked, one_line
 

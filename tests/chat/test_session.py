@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from llamacli.chat.messages import SavedMessage, encode_lines
 from llamacli.chat.session import Session
-from llamacli.config.settings import SESSIONS
+from llamacli.config import SESSIONS
 from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
 

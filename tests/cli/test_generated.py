@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from llamacli import config
 from llamacli.cli import app
 from llamacli.cli.docs import generate, help
-from llamacli.config import dotenv
 from llamacli.errors import ExitStatus
 from tests.support.world import ROOT, World
 
@@ -204,7 +204,7 @@ def test_the_man_page_has_everything() -> None:
 
 def test_env_example_names_every_setting_and_sets_none() -> None:
     text = FILES[".env.example"]
-    assert dotenv.values(text.encode()) == {}
+    assert config.parse_env(text.encode()) == {}
     tables = [table for command in app.commands() for table in command.groups]
     for name, _ in help.environment_rows(tables):
         assert name in text
@@ -212,7 +212,7 @@ def test_env_example_names_every_setting_and_sets_none() -> None:
         assert len(re.findall(rf"^#{name}=", text, re.MULTILINE)) == 1
     # Taking the # away leaves a file that can be read.
     everything = re.sub(r"^#(\w+=)", r"\1", text, flags=re.MULTILINE)
-    assert set(dotenv.values(everything.encode())) == set(help.KEYS | help.variables(tables))
+    assert set(config.parse_env(everything.encode())) == set(help.KEYS | help.variables(tables))
 
 
 @pytest.mark.parametrize("tool", ["shellcheck"])

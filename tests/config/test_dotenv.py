@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llamacli.config import dotenv
+from llamacli import config
 
 ASSIGNED = ["A=1", "export B='x y' # note", "E=a#b", "F='it\\'s'", 'D="two\nlines"']
 NAMED = ["NAME=old", "export NAME = 'o#ld' # keep", "'NAME'=quoted", "NAME"]
@@ -22,13 +22,13 @@ VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1,
 def test_a_value_that_is_put_into_a_file_comes_back_and_moves_no_other(lines: list[str], value: str) -> None:
     content = "\n".join(lines).encode()
     try:
-        before = dotenv.values(content)
+        before = config.parse_env(content)
     except ValueError:
         with pytest.raises(ValueError, match="is not NAME=value"):
-            dotenv.with_value(content, "NAME", value)
+            config.with_value(content, "NAME", value)
         return
-    made = dotenv.with_value(content, "NAME", value)
-    assert dotenv.values(made) == {**before, "NAME": value}
+    made = config.with_value(content, "NAME", value)
+    assert config.parse_env(made) == {**before, "NAME": value}
     assert [line for line in lines if line.startswith("#")] == [
         line for line in made.decode().splitlines() if line.startswith("#")
     ]
@@ -42,18 +42,18 @@ def test_hostile_content_takes_a_moment(start: str, piece: str) -> None:
     text = start + piece * (65_000 // len(piece)) + "x"
     began = time.process_time()
     with suppress(ValueError):
-        dotenv.values(text.encode())
+        config.parse_env(text.encode())
     # Generous: without the limit on blanks it is most of a minute.
     assert time.process_time() - began < 5
 
 
 def test_a_long_run_of_blanks_is_refused() -> None:
     with pytest.raises(ValueError, match="line 2 has more than 1000 spaces in a row"):
-        dotenv.values(b"A=1\nB=x" + b" " * 1001 + b"y\n")
-    assert dotenv.values(b"B=x" + b" " * 999 + b"y\n")["B"].endswith("y")
+        config.parse_env(b"A=1\nB=x" + b" " * 1001 + b"y\n")
+    assert config.parse_env(b"B=x" + b" " * 999 + b"y\n")["B"].endswith("y")
 
 
 def test_a_value_is_taken_out_and_nothing_else() -> None:
     content = b"# one\n\nexport A='x\ny' # two\nB=1\nA=2\n# three"
-    assert dotenv.without_value(content, "A") == b"# one\nB=1\n# three"
-    assert dotenv.without_value(content, "C") == content
+    assert config.without_value(content, "A") == b"# one\nB=1\n# three"
+    assert config.without_value(content, "C") == content

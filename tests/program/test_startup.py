@@ -96,10 +96,10 @@ def test_a_flag_that_no_word_names_is_not_built() -> None:
 
 
 def test_the_dotenv_parser_is_imported_only_if_there_is_a_file(world: World) -> None:
-    assert "llamacli.config.dotenv" not in imported(world, "ask", "Hi")
+    assert "dotenv" not in imported(world, "ask", "Hi")
     (world.cwd / ".env").write_text("LLAMACLI_TOP_K=3\n")
     modules = imported(world, "ask", "Hi")
-    assert "llamacli.config.dotenv" in modules
+    assert "dotenv" in modules
     assert not modules & (NEVER - {"dotenv"})
 
 

@@ -13,7 +13,7 @@ from llamacli.cli.docs import help, man
 from llamacli.cli.spec import PROGRAM_FLAGS, CommandSpec, FlagSpec
 from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
-from llamacli.config.settings import MODELS, PROMPTS, ROLES, SESSIONS, StoredFile
+from llamacli.config import MODELS, PROMPTS, ROLES, SESSIONS, StoredFile
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.files import write_atomically

@@ -8,7 +8,7 @@ from pathlib import Path
 from llamacli import PROGRAM
 from llamacli.cli.spec import CommandSpec, FlagSpec, HelpOptions, all_groups, flag_specs
 from llamacli.cli.table import Options
-from llamacli.config.settings import FOLDERS, KEY_SOURCES, KEY_VARIABLES, PROJECT_FILES, STORED_FILES, Folder
+from llamacli.config import FOLDERS, KEY_SOURCES, KEY_VARIABLES, PROJECT_FILES, STORED_FILES, Folder
 from llamacli.errors import ExitStatus
 
 ISSUES = "To report a problem, open an issue with the output of -v and --version."

@@ -1,11 +1,17 @@
 """Where settings come from, and where files are kept."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llamacli import PROGRAM
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 
 class Folder:
@@ -84,6 +90,8 @@ KEY_VARIABLES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 KEY_SOURCES = ("LLAMACLI_KEY_FILE", "LLAMACLI_KEY_COMMAND")
 #: A longer file is not a .env file.
 MAX_FILE_BYTES = 1 << 16
+#: python-dotenv takes time that grows with the square of this: a second for 25,000 blanks.
+MAX_BLANKS = 1000
 
 
 class Source:
@@ -145,12 +153,10 @@ def nearest_env() -> Path | None:
 
 
 def _read(path: Path, note: Callable[[str], None], untrusted: bool) -> list[Source]:
-    from llamacli.config import dotenv
-
     try:
         content = read_file(path, by_user=untrusted)
         # With surrogates for what the locale cannot express, as in os.environ.
-        values = {name: os.fsdecode(value.encode()) for name, value in dotenv.values(content).items()}
+        values = {name: os.fsdecode(value.encode()) for name, value in parse_env(content).items()}
         return [Source(str(path), values, untrusted)]
     except (OSError, ValueError) as error:
         note(f"ignoring {path}: {getattr(error, 'strerror', None) or error}")
@@ -174,3 +180,75 @@ def read_file(path: Path, by_user: bool = False) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"longer than {MAX_FILE_BYTES >> 10} KiB")
     return content
+
+
+def parse_env(content: bytes) -> dict[str, str]:
+    """Returns the names and values of a .env file.
+
+    Raises ValueError, whose text shows nothing of the content.
+
+    Nothing is interpolated: `${AIMLAPI_API_KEY}` in a stranger's file would fetch the
+    real key.
+    """
+    return {binding.key: binding.value for binding in _bindings(content) if binding.key and binding.value is not None}
+
+
+def with_value(content: bytes, name: str, value: str) -> bytes:
+    """Returns the content with `name` set to a value.
+
+    Every other line and comment is unchanged. Raises ValueError if the value could not
+    be read back.
+    """
+    # A value that begins with a quote, for example, would be read as a quoted one.
+    is_plain = re.fullmatch(r"[\w.:/+=@%-]+", value)
+    quoted = value if is_plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    line_end = "\r\n" if b"\r\n" in content else "\n"
+    pieces, is_set = [], False
+    for binding in _bindings(content):
+        if binding.key != name:
+            pieces.append(binding.original.string)
+        elif not is_set:
+            match = _assignment(name).fullmatch(binding.original.string)
+            before, comment = (match["before"], match["comment"] or "") if match else ("", "")
+            pieces.append(f"{before}{name}={quoted}{comment}{line_end}")
+            is_set = True
+    if not is_set:
+        pieces += ["" if not content or content.endswith(b"\n") else line_end, f"{name}={quoted}", line_end]
+    changed = "".join(pieces).encode()
+    if parse_env(changed).get(name) != value:
+        raise ValueError("the value could not be read back")
+    return changed
+
+
+def without_value(content: bytes, name: str) -> bytes:
+    """Returns the content without `name`. Raises ValueError."""
+    return "".join(binding.original.string for binding in _bindings(content) if binding.key != name).encode()
+
+
+def _bindings(content: bytes) -> "list[Binding]":
+    """Splits the content into lines. Raises ValueError at a wrong one."""
+    # Imported only if there is a file.
+    from dotenv.parser import parse_stream
+
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text") from None
+    if blanks := re.search(rf"[^\S\r\n]{{{MAX_BLANKS}}}", text):
+        line = text.count("\n", 0, blanks.start()) + 1
+        raise ValueError(f"line {line} has more than {MAX_BLANKS} spaces in a row")
+    bindings = list(parse_stream(StringIO(text)))
+    for binding in bindings:
+        if binding.error:
+            raise ValueError(f"line {binding.original.line} is not NAME=value")
+    return bindings
+
+
+def _assignment(name: str) -> re.Pattern[str]:
+    """Returns a pattern for an assignment, and a comment after it."""
+    quoted = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+    return re.compile(
+        rf"""(?P<before>\s*(?:export\s+)?)(?:'{name}'|{name})[^\S\n]*
+        (?:=[^\S\n]*(?:{quoted}|[^\s'"][^\n]*?|))?(?P<comment>[^\S\n]+\#[^\r\n]*)?\s*""",
+        re.VERBOSE | re.DOTALL,
+    )

@@ -1,1 +1,0 @@
-"""Where settings come from, and where files are kept."""
