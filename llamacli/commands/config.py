@@ -189,7 +189,7 @@ def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
     if not text.strip():
         raise UsageError(f"{variable}: the value is empty", f"'config unset {name}' removes it")
     if flag:
-        parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, variable, env)
+        parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, name, env)
     _write(lambda content: with_value(content, variable, text), env)
     is_hidden = (flag and flag.flag.type.is_secret) or variable == "LLAMACLI_KEY_COMMAND"
     out.write(f"set {variable}{'' if is_hidden else f' to {text}'} in {SETTINGS.path()}\n")

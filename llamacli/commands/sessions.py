@@ -72,7 +72,9 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if action is None:
         from llamacli.cli.suggest import unknown_action
 
-        raise UsageError(f"unknown action '{name}'", unknown_action(name, tuple(ACTIONS)))
+        is_session = name in session.names()
+        hint = f"did you mean 'sessions show {name}'?" if is_session else unknown_action(name, tuple(ACTIONS))
+        raise UsageError(f"unknown action '{name}'", hint)
     words = [env.input.argument(word, "NAME") for word in options.operands("names")]
     options_of = {"json": "show", "older_than": "rm"}
     for field in options[SessionsOptions].origins:

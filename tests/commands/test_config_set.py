@@ -59,9 +59,9 @@ def test_every_setting_can_be_set_and_unset(world: World, variable: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["set", "temperature", "9"], "LLAMACLI_TEMPERATURE: '9' is out of range: expected a number from 0 to 2"),
-        (["set", "base-url", "localhost"], "AIMLAPI_BASE_URL: 'localhost' is not an http"),
-        (["set", "quiet", "maybe"], "LLAMACLI_QUIET: 'maybe' is not"),
+        (["set", "temperature", "9"], "temperature: '9' is out of range: expected a number from 0 to 2"),
+        (["set", "base-url", "localhost"], "base-url: 'localhost' is not an http"),
+        (["set", "quiet", "maybe"], "quiet: 'maybe' is not"),
         (["set", "modle", "x"], "unknown setting 'modle'; did you mean 'model'?"),
         (["set", "LLAMACLI_MODLE", "x"], "unknown setting 'LLAMACLI_MODLE'; did you mean 'LLAMACLI_MODEL'?"),
         (["set", "output", "x"], "unknown setting 'output'; see 'llamacli help environment'"),

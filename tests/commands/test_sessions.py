@@ -33,6 +33,7 @@ def test_sessions_lists_shows_and_removes(world: World) -> None:
         ("one", "1", "a question of two lines"),
     ]
     assert 7200 <= int(listed[1][2]) < 7300
+    assert "unknown action 'one'; did you mean 'sessions show one'?" in world.call("sessions", "one").err
     shown = world.run("sessions", "show", "one")
     assert shown.out == f"system:\nBe brief.\n\nuser:\na question\nof two lines\n\nassistant:\n{HELLO}\n"
     messages = json.loads(world.run("sessions", "show", "one", "--json").out)
