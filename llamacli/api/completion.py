@@ -123,7 +123,7 @@ def _reason(choice: Choice) -> object:
 def find_problem(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
     """Returns why a completion is not a complete answer, None if it is one.
 
-    Withheld takes precedence over cut, and an answer with nothing in it is broken.
+    Withheld takes precedence over cut, and an empty answer is broken.
     """
     choices = completion.get("choices") or []
     refusal = next((text for choice in choices if (text := (choice.get("message") or {}).get("refusal"))), None)
@@ -156,7 +156,7 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
         message = "the model sent its reasoning but no answer"
         return LlamaError(ExitStatus.BROKEN, message, "try again, or see it with --reasoning")
     if not choices or not all(map(_has_answer, choices)):
-        return LlamaError(ExitStatus.BROKEN, "the server sent an answer with nothing in it", "try again")
+        return LlamaError(ExitStatus.BROKEN, "the server sent an empty answer", "try again")
     return None
 
 

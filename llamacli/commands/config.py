@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 Settings and the key are stored in the user's .env, whose other lines and comments stay. NAME
-is the name of a flag or of a variable. The key is shown masked. The exit status of `check`
-is that of its call.
+is the name of a flag or of a variable. The key is shown masked. `check` takes the options
+below, and its exit status is that of its call.
 """
 ACTION_HELP = {
     "show": "Print what is set, and by which source (the default).",
@@ -311,7 +311,7 @@ def _ask_once(client: Client, request: ChatRequest) -> None:
         _ask_once(client, request.replace(max_tokens=None))
         return
     if not reply.accumulator.has_choices:
-        raise reply.error("the server sent an answer with nothing in it")
+        raise reply.error("the server sent an empty answer")
 
 
 def _with_likely_cause(error: LlamaError, base_url: str) -> LlamaError:

@@ -132,8 +132,8 @@ def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] 
     if options.no_key or is_loopback(options.base_url):
         return None
     raise UsageError(
-        f"{source} sends this call to {urlsplit(options.base_url).hostname}, and your key is not sent to a server "
-        "that a project's .env sets",
+        f"{source} sends this call to {urlsplit(options.base_url).hostname}, and your key is never sent to a server "
+        "that a project's .env names",
         f"to call it anyway, pass --base-url {options.base_url}",
     )
 

@@ -261,7 +261,7 @@ def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> Non
         (error(404, "no such model"), [], 4, "check the model; 'llamacli models' lists what the server offers"),
         (error(404, "no such thing"), [], 4, "check the model and --base-url (it usually ends in /v1)"),
         (error(400, "bad thing"), ["ROOT"], 4, "correct the request"),
-        (document({"choices": []}), [], 9, "an answer with nothing in it"),
+        (document({"choices": []}), [], 9, "an empty answer"),
         (document({}), [], 9, "JSON without choices"),
         (error(503, "busy"), [], 7, "try again later"),
         (text("x"), ["--base-url", "http://127.0.0.1:9/v1"], 8, "Connection refused"),

@@ -41,7 +41,7 @@ def test_a_strangers_base_url_elsewhere_is_refused(world: World) -> None:
     del world.env["AIMLAPI_BASE_URL"]
     result = world.call("ask", "Hi")
     assert (result.status, result.out) == (2, "")
-    assert "your key is not sent to a server that a project's .env sets" in result.err
+    assert "your key is never sent to a server that a project's .env names" in result.err
     assert "--base-url https://evil.example/v1" in result.err
     assert world.call("ask", "Hi", AIMLAPI_API_KEY="").status == 2
 

@@ -95,7 +95,7 @@ class RequestBuilder:
             raise _item_error(item, "has messages that are not an array of objects")
         for number, message in enumerate(messages, 1):
             if problem := message_problem(message):
-                raise _item_error(item, f"has messages of which number {number} {problem}")
+                raise _item_error(item, f"has an invalid message: number {number} {problem}")
         if self._files:
             *earlier, last = messages
             if not isinstance(last.get("content"), str):
