@@ -68,12 +68,13 @@ SETTINGS = StoredFile(CONFIG, ".env", "", "The user's settings and key; mode 060
 ROLES = StoredFile(CONFIG, "roles", ".md", "A system message, for --role NAME.")
 PROMPTS = StoredFile(CONFIG, "prompts", ".md", "A prompt with its settings, for --prompt-file NAME.")
 SESSIONS = StoredFile(STATE, "sessions", ".jsonl", "A conversation, one message per line; mode 0600.")
+INDEX = StoredFile(STATE, "sessions.index", "", "What `sessions` lists, if there are 1,000 or more; mode 0600.")
 HISTORY = StoredFile(STATE, "history", "", "What was typed in chats; mode 0600.")
 MODELS = StoredFile(CACHE, "models", "", "The ids that `models` has listed, for completions.")
 CONTEXT_LENGTHS = StoredFile(CACHE, "context-lengths", "", "The context lengths of these models, for --overflow.")
 ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stored; mode 0600.")
 #: In the order of the help.
-STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, HISTORY, MODELS, CONTEXT_LENGTHS, ANSWERS)
+STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, INDEX, HISTORY, MODELS, CONTEXT_LENGTHS, ANSWERS)
 
 #: Files in the user's own folders.
 PROJECT_FILES = [

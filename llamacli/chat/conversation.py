@@ -13,9 +13,10 @@ from llamacli.api.messages import Content, Message, RequestBody, to_request_mess
 from llamacli.ask.answers import Answer
 from llamacli.ask.prompt import Attachment, join_parts
 from llamacli.ask.runner import Connect, Runner
+from llamacli.chat.listing import prune
 from llamacli.chat.messages import SavedMessage, to_request, tool_messages, turn_id, with_system, without_turn
 from llamacli.chat.options import SessionOptions
-from llamacli.chat.session import Session, current_login, prune, timestamp
+from llamacli.chat.session import Session, current_login, timestamp
 from llamacli.cli.spec import LoadedOptions, apply_options
 from llamacli.cli.table import DisplayOptions
 from llamacli.errors import ExitStatus, LlamaError, UsageError

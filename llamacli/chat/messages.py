@@ -3,8 +3,8 @@
 import codecs
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from llamacli.api.json import JsonObject, encode, parse_json
@@ -119,11 +119,8 @@ class Lines:
 
     def __init__(self, entries: list[SavedMessage], end: int, unreadable: list[int]) -> None:
         self.entries, self.end, self.unreadable = entries, end, unreadable
-
-    @cached_property
-    def messages(self) -> list[SavedMessage]:
-        """The readable messages of complete turns."""
-        return complete_turns(self.entries)
+        #: The readable messages of complete turns.
+        self.messages = complete_turns(entries)
 
 
 def decode_lines(data: bytes) -> Lines:
@@ -135,13 +132,13 @@ def decode_lines(data: bytes) -> Lines:
     entries: list[tuple[SavedMessage, int]] = []
     unreadable: list[int] = []
     end = 0
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
+    lines = data.splitlines(keepends=True)
+    for number, (line, value) in enumerate(zip(lines, _parse_lines(lines), strict=True), 1):
         start, end = end, end + len(line)
-        if not line.strip():
+        if is_message(value) and not (line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(value)):
+            entries.append((cast("SavedMessage", value), start))
+        elif not line.strip():
             continue
-        entry = _decode_line(line)
-        if entry is not None:
-            entries.append((entry, start))
         elif end == len(data) and not line.endswith(b"\n"):
             end = start
         else:
@@ -152,15 +149,27 @@ def decode_lines(data: bytes) -> Lines:
     return Lines([entry for entry, _ in entries], end, unreadable)
 
 
-def _decode_line(line: bytes) -> SavedMessage | None:
-    """Returns the message of a line, None if it cannot be sent."""
+def _parse_lines(lines: list[bytes]) -> list[object]:
+    """Returns the JSON value of each line, None for a line that has none."""
+    with suppress(ValueError):
+        # One call for all lines takes a third of the time of a call for each.
+        values = parse_json(f"[{b','.join(lines).decode()}]")
+        if isinstance(values, list) and len(values) == len(lines):
+            return values
+    return [_parse_line(line) for line in lines]
+
+
+def _parse_line(line: bytes) -> object:
     try:
-        entry = parse_json(line.removeprefix(codecs.BOM_UTF8).decode())
+        return parse_json(line.removeprefix(codecs.BOM_UTF8).decode())
     except ValueError:
         return None
-    if not is_message(entry) or (line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(entry)):
-        return None
-    return cast("SavedMessage", entry)
+
+
+def unreadable_lines(path: str | Path, numbers: list[int]) -> str:
+    """Returns the warning about lines that are not messages."""
+    lines = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
+    return f"{path}: skipped line{'s' if len(numbers) > 1 else ''} {lines}: not a message"
 
 
 def _is_too_deep(value: object, levels: int = MAX_DEPTH) -> bool:

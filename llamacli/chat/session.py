@@ -4,14 +4,11 @@ Each is a file of JSON Lines, safe against kill -9 and concurrent writers.
 """
 
 import errno
-import json
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 
 from llamacli.chat.messages import (
@@ -20,13 +17,14 @@ from llamacli.chat.messages import (
     complete_turns,
     decode_lines,
     encode_lines,
+    unreadable_lines,
     with_system,
     without_turn,
 )
 from llamacli.chat.options import NAME, NAME_WORDS
 from llamacli.config import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
-from llamacli.stdio.files import LockedFile, open_regular, write_atomically
+from llamacli.stdio.files import LockedFile, read_regular, write_atomically
 
 
 def checked_name(name: str, origin: str) -> str:
@@ -53,7 +51,7 @@ class Session:
         self._messages: list[SavedMessage] = []
         self._reported_lines: set[int] = set()
         #: What the file contained when it was last read, and the same decoded.
-        self._content = b"", decode_lines(b"")
+        self._content = b"", Lines([], 0, [])
         #: Turns that could not be saved. The conversation continues with them, and each save tries again.
         self._unsaved: list[SavedMessage] = []
         if name is not None and not is_saved:
@@ -140,15 +138,14 @@ class Session:
 
     def _read(self) -> list[SavedMessage]:
         try:
-            with open(open_regular(self.path, os.O_RDONLY), "rb") as file:
-                lines = self._decode(file.read())
+            lines = self._decode(read_regular(self.path))
         except (FileNotFoundError, NotADirectoryError):
             return self._messages
         except OSError as error:
             raise UsageError(f"cannot read {self.path}: {error.strerror}") from None
         if numbers := [number for number in lines.unreadable if number not in self._reported_lines]:
             self._reported_lines.update(numbers)
-            self._warn(_unreadable(self.path, numbers))
+            self._warn(unreadable_lines(self.path, numbers))
         return lines.messages
 
     def _decode(self, data: bytes) -> Lines:
@@ -181,48 +178,8 @@ class Session:
         raise AssertionError("the names never end")
 
 
-def names() -> list[str]:
-    """Returns all names, the latest first. Raises UsageError."""
-    return list(write_times())
-
-
-def write_times() -> dict[str, float]:
-    """Returns when each session was last written, the latest first.
-
-    Raises UsageError.
-    """
-    times: dict[str, float] = {}
-    # There may be thousands.
-    is_session = re.compile(NAME + re.escape(SESSIONS.suffix)).fullmatch
-    end = -len(SESSIONS.suffix)
-    try:
-        with os.scandir(SESSIONS.path()) as files:
-            for file in files:
-                if is_session(file.name):
-                    try:
-                        status = file.stat()
-                    except OSError:
-                        # It has been removed meanwhile.
-                        continue
-                    if stat.S_ISREG(status.st_mode):
-                        times[file.name[:end]] = status.st_mtime
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise UsageError(f"cannot read {SESSIONS.path()}: {error.strerror}") from None
-    return dict(sorted(times.items(), key=lambda item: (-item[1], item[0])))
-
-
 #: The names of sessions that the user did not name.
 TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
-
-
-def prune(keep: int) -> None:
-    """Removes the oldest unnamed sessions, except the newest `keep`."""
-    with suppress(OSError, LlamaError):
-        if sum(map(bool, map(TIME_NAME.fullmatch, SESSIONS.names()))) > keep:
-            for name in list(filter(TIME_NAME.fullmatch, names()))[keep:]:
-                os.unlink(SESSIONS.path(name))
 
 
 def _time_names() -> Iterator[str]:
@@ -231,11 +188,6 @@ def _time_names() -> Iterator[str]:
     while True:
         number += 1
         yield f"{now}-{number}"
-
-
-def _unreadable(path: Path, numbers: list[int]) -> str:
-    lines = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
-    return f"{path}: skipped line{'s' if len(numbers) > 1 else ''} {lines}: not a message"
 
 
 def _cannot_write(path: Path, error: OSError) -> LlamaError:
@@ -286,34 +238,3 @@ def _started(pid: int) -> str:
         done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, check=False)
         return "".join(char for char in done.stdout.decode("ascii", "replace") if char.isalnum())
     return ""
-
-
-def latest_name() -> str | None:
-    """Returns the last conversation's name in this login session, or None."""
-    login = current_login()
-    latest, latest_time = None, 0.0
-    for name, written in write_times().items() if login else ():
-        # All that follow are older.
-        if latest and latest_time >= written:
-            break
-        if (used := _last_used(name, login)) > latest_time:
-            latest, latest_time = name, used
-    return latest
-
-
-def _last_used(name: str, login: str) -> float:
-    """Returns when a login session last added to a conversation.
-
-    The time is in seconds since the epoch, 0 for never. Other login sessions may have
-    added to it later, and a line may be incomplete.
-    """
-    try:
-        data = SESSIONS.path(name).read_bytes()
-    except OSError:
-        return 0.0
-    for line in reversed(data.splitlines() if login.encode() in data else []):
-        with suppress(ValueError, LookupError, TypeError, RecursionError):
-            meta = json.loads(line)["meta"]
-            if meta["login"] == login:
-                return datetime.strptime(meta["time"], TIME_FORMAT).timestamp()
-    return 0.0

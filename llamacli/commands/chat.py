@@ -8,8 +8,9 @@ from llamacli.ask.answers import Answer
 from llamacli.ask.options import QUESTION_OPTIONS, FollowUpOptions, InputOptions
 from llamacli.ask.runner import Connect, Runner, send_or_preview
 from llamacli.chat.conversation import Conversation
+from llamacli.chat.listing import latest_name, names
 from llamacli.chat.options import SessionOptions
-from llamacli.chat.session import Session, current_login, latest_name, names
+from llamacli.chat.session import Session, current_login
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import Operand, OutputFile
 from llamacli.cli.types import ParamType

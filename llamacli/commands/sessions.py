@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from llamacli.ask.options import MarkdownOptions
 from llamacli.ask.printer import markdown_writer
-from llamacli.chat import session
+from llamacli.chat import listing
 from llamacli.chat.messages import SavedMessage, message_text, print_transcript, to_request
 from llamacli.chat.session import Session, checked_name
 from llamacli.cli.spec import LoadedOptions
@@ -45,8 +45,6 @@ EXAMPLES = (
     "llamacli sessions show review --json | jq '{messages: .}' | llamacli raw -F model=gpt-4o-mini -",
 )
 COLUMNS = ("SESSION", "TURNS", "AGE", "FIRST WORDS")
-#: Characters of the first message in the list.
-FIRST_WORDS_LENGTH = 60
 #: Seconds in each unit of age, the longest unit first.
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -72,7 +70,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if action is None:
         from llamacli.cli.suggest import unknown_action
 
-        is_session = name in session.names()
+        is_session = name in listing.names()
         hint = f"did you mean 'sessions show {name}'?" if is_session else unknown_action(name, tuple(ACTIONS))
         raise UsageError(f"unknown action '{name}'", hint)
     words = [env.input.argument(word, "NAME") for word in options.operands("names")]
@@ -94,7 +92,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 def _list(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     now = time.time()
-    rows = [_row(name, now - written, out.is_terminal, env) for name, written in session.write_times().items()]
+    rows: list[Sequence[object]] = []
+    for name, written, turns, first_words in listing.rows(env.stderr.note):
+        age = max(0, int(now - written))
+        rows.append((name, turns, _in_words(age) if out.is_terminal else age, first_words))
     table.print_table(rows, out, COLUMNS, right=(1, 2))
 
 
@@ -107,7 +108,7 @@ def _show(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 
 
 def _last(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
-    name = words[0] if words else session.latest_name() or next(iter(session.names()), None)
+    name = words[0] if words else listing.latest_name() or next(iter(listing.names()), None)
     if name is None:
         raise UsageError("no sessions have been saved", "ask something first")
     answers = [message for message in _messages(name, env) if message["role"] == "assistant"]
@@ -121,7 +122,7 @@ def _last(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 
 def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
     wanted, names = words[0].casefold(), words[1:]
-    for name in names or session.names():
+    for name in names or listing.names():
         try:
             messages = _messages(name, env)
         except LlamaError as error:
@@ -139,11 +140,13 @@ def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 
 
 def _rm(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
-    names, times = words, session.write_times()
+    names, times = words, listing.write_times()
     if (older_than := options[SessionsOptions].older_than) is not None:
         latest = time.time() - older_than
         names = [name for name in words or times if times.get(name, latest) < latest]
         env.stderr.note(f"removing {len(names)} session{'' if len(names) == 1 else 's'}")
+    # It contains the first words of each.
+    listing.remove_index()
     for name in dict.fromkeys(names):
         try:
             os.unlink(SESSIONS.path(name))
@@ -181,17 +184,6 @@ def _messages(name: str, env: Environment) -> list[SavedMessage]:
     return Session(name, warn=env.stderr.note).messages()
 
 
-def _row(name: str, seconds: float, is_terminal: bool, env: Environment) -> list[object]:
-    try:
-        questions = [message for message in _messages(name, env) if message["role"] == "user"]
-    except LlamaError as error:
-        env.stderr.note(str(error))
-        return [name, "?", "?", ""]
-    words = " ".join(message_text(questions[0]).split()) if questions else ""
-    age = max(0, int(seconds))
-    return [name, len(questions), _in_words(age) if is_terminal else age, words[:FIRST_WORDS_LENGTH]]
-
-
 def _in_words(seconds: int) -> str:
     """Returns an age in its longest unit: 3 d, 5 h, 12 min."""
     return next((f"{seconds // length} {unit}" for unit, length in UNITS if seconds >= length), "now")
@@ -200,5 +192,5 @@ def _in_words(seconds: int) -> str:
 def _missing(name: str) -> LlamaError:
     from llamacli.cli.suggest import did_you_mean
 
-    hint = did_you_mean(name, session.names(), "run 'llamacli sessions' for the list")
+    hint = did_you_mean(name, listing.names(), "run 'llamacli sessions' for the list")
     return UsageError(f"there is no session '{name}'", hint)

@@ -19,6 +19,8 @@ IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EX
 #: The names of descriptors 0, 1 and 2.
 STANDARD_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 COPY_BYTES = 1 << 20
+#: What is added to the name of a file for its draft.
+DRAFT_SUFFIX = ".new"
 
 
 def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
@@ -34,6 +36,12 @@ def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
             return fd
         os.close(fd)
     raise FileExistsError(errno.EEXIST, "not a regular file", str(path))
+
+
+def read_regular(path: str | Path, max_bytes: int = -1) -> bytes:
+    """Returns the content of a regular file. Raises OSError."""
+    with open(open_regular(path, os.O_RDONLY), "rb", 0) as file:
+        return file.read(max_bytes)
 
 
 class LockedFile:
@@ -181,7 +189,7 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
     if os.path.lexists(target) and not os.path.islink(target) and not os.path.isfile(target):
         raise FileExistsError(errno.EEXIST, "not a regular file", target)
     try:
-        draft = _open_draft(target, ".new", mode, wait=True)
+        draft = _open_draft(target, DRAFT_SUFFIX, mode, wait=True)
     except OSError as error:
         if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
             raise
