@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from llamacli.http.connection.tcp import Proxy
+from llamacli.stdio.stderr import Stderr
 from tests.support.fake_api import (
     HELLO,
     KEY,
@@ -207,10 +209,36 @@ def test_other_hosts_do(world: World) -> None:
         result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}")
         assert (result.status, result.out) == (0, HELLO + "\n")
         assert proxy.requests[0].path == "http://api.example/v1/chat/completions"
-        for variables in ({"no_proxy": "api.example"}, {"NO_PROXY": "*"}):
-            result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}", **variables)
-            assert result.status == 8
+        result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}", NO_PROXY="*")
+        assert result.status == 8
         assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "exempting", "others"),
+    [
+        (
+            "api.example",
+            "api.example .example *.example example. API.example api.example:80 a,* a,api.example",
+            "xample pi.example api.example:81",
+        ),
+        ("api.example.:8000", "api.example example:8000", "example:80"),
+        ("192.0.2.9", "192.0.2.9 192.0.2.9:80 192.0.2.0/24 10.0.0.0/8,192.0.2.8/31", "192.0.3.0/24 192.0.2.0/99 ::/0"),
+        (
+            "[2001:db8::1]",
+            "2001:db8::1 [2001:db8::1] 2001:DB8:0::1 [2001:db8::1]:80 2001:db8::/32",
+            "2001:db9::/32 [2001:db8::1]:81",
+        ),
+    ],
+)
+def test_no_proxy_names_hosts_addresses_and_networks(
+    monkeypatch: pytest.MonkeyPatch, host: str, exempting: str, others: str
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example")
+    for entries, proxy in ((exempting, None), (others, "proxy.example")):
+        for entry in entries.split(" "):
+            monkeypatch.setenv("no_proxy", entry)
+            assert (entry, Proxy(f"http://{host}/v1", Stderr()).host) == (entry, proxy)
 
 
 def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> None:

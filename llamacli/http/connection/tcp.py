@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,9 +147,29 @@ class Proxy:
 
 
 def _look_up(url: str) -> str | None:
-    from llamacli.http.connection.lean_requests import requests
+    from urllib.request import getproxies, proxy_bypass
 
-    # The public way to do what `requests.get` does, including no_proxy with networks and wildcards.
-    settings = requests.Session().merge_environment_settings(url, {}, None, None, None)
-    proxies = settings["proxies"]
-    return proxies.get(urlsplit(url).scheme) or proxies.get("all")
+    parts, proxies = urlsplit(url), getproxies()
+    host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+    if proxy_bypass(host) or any(_is_exempt(host, port, entry) for entry in re.split(r"[\s,]+", proxies.get("no", ""))):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _is_exempt(host: str, port: int, entry: str) -> bool:
+    """True if an entry of no_proxy covers a host.
+
+    As in curl and Go it may be a name, which includes its subdomains, an address or a network, with a port.
+    """
+    if match := re.fullmatch(r"(\[.*\]|[^:]*):(\d+)", entry):
+        entry = match[1]
+        if int(match[2]) != port:
+            return False
+    # `*.example`, `.example`, `example.` and `[::1]`.
+    entry = re.sub(r"^\*?\.|\.$|[][]", "", entry.lower())
+    if entry == "*" or f".{host}".endswith(f".{entry}" if entry else " "):
+        return True
+    try:
+        return ip_address(host) in ip_network(entry, strict=False)
+    except ValueError:
+        return False
