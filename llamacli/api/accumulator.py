@@ -15,7 +15,15 @@ from llamacli.api.messages import (
     to_parts,
     unwrap,
 )
-from llamacli.api.tool_calls import add_to_call, find_call, has_api_form, merge, other_parts, to_tool_calls
+from llamacli.api.tool_calls import (
+    add_to_call,
+    find_call,
+    finish_calls,
+    has_api_form,
+    merge,
+    other_parts,
+    to_tool_calls,
+)
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
@@ -257,7 +265,9 @@ class _PartialChoice:
             elif key == "tool_calls":
                 self._add_tool_calls(value and to_tool_calls(value))
             elif key == "function_call" and value:
-                merge(self._message.setdefault(key, {}), value)
+                call = {"function": self._message.get(key)}
+                add_to_call(call, {"function": value})
+                self._message[key] = call["function"]
             elif value or key not in self._message:
                 self._message[key] = value
                 if key == "error":
@@ -272,12 +282,11 @@ class _PartialChoice:
             calls = self._message["tool_calls"] = []
         for part in parts:
             self.growth += 1
-            call = find_call(calls, part)
-            if call is None:
+            if call := find_call(calls, part):
+                add_to_call(call, part)
+            elif part.get("id") or any((part.get("function") or {}).values()) or "custom" in part:
                 # A copy, since it grows while the chunk is still to be printed.
                 calls.append(deepcopy(part))
-            else:
-                add_to_call(call, part)
 
     def text(self, key: str) -> str:
         return "".join(self.texts.get(key, ()))
@@ -300,9 +309,7 @@ class _PartialChoice:
     def build(self, index: int) -> Choice:
         message = {"role": "assistant", **self._message}
         message |= {key: "".join(pieces) for key, pieces in self.texts.items()}
-        calls = message.get("tool_calls")
-        if isinstance(calls, list) and all(isinstance(call.get("index"), int) for call in calls):
-            message["tool_calls"] = sorted(calls, key=lambda call: call["index"])
+        finish_calls(message)
         return {"index": index, **self._fields, "message": message}  # type: ignore[typeddict-item]
 
 

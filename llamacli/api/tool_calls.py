@@ -22,13 +22,20 @@ def tool_calls(message: Message) -> list[ToolCall]:
     its name and input in an object that bears the type's name. A call with neither
     object is left out.
     """
+    calls = [parsed for call in message.get("tool_calls") or () if (parsed := _tool_call(call))]
     old = message.get("function_call")
-    calls = list(message.get("tool_calls") or ()) + ([{"id": None, "function": old}] if old else [])
-    return [parsed for call in calls if (parsed := _tool_call(call))]
+    old_call = _tool_call({"id": None, "function": old}) if old else None
+    # Some servers send a call in both forms.
+    is_repeated = any(old_call == {**call, "id": None} for call in calls)
+    return calls if is_repeated or not old_call else [*calls, old_call]
 
 
 #: The keys of a tool call's function, each with its names on several servers.
 FUNCTION_KEYS = {"name": ("name",), "arguments": ("arguments", "parameters", "args")}
+
+
+#: Attempts to find the last of several JSON objects.
+MAX_ATTEMPTS = 100
 
 
 def has_api_form(choice: JsonObject) -> bool:
@@ -106,7 +113,8 @@ def _tool_call(call: JsonObject) -> ToolCall | None:
 
 def _arguments(text: object) -> object:
     try:
-        return parse_json(text) if isinstance(text, str) else text
+        # Some servers encode them twice.
+        return _arguments(parse_json(repaired(text))) if isinstance(text, str) else text
     except ValueError:
         return text
 
@@ -120,35 +128,46 @@ def find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
     delta, give each delta an id of its own, or every call the same index. So a new call begins with a name under a
     new id, or after complete arguments.
     """
-    index, id, name = part.get("index"), part.get("id"), (part.get("function") or {}).get("name")
+    index, id, function = part.get("index"), part.get("id"), part.get("function") or {}
+    name, arguments = function.get("name"), function.get("arguments")
     if id and (known := [call for call in calls if call.get("id") == id]):
-        return known[-1]
+        same = [call for call in known if None in (index, call.get("index")) or _has_index(call, index)]
+        if same or not name:
+            return (same or known)[-1]
     if index is None:
         last = calls[-1] if calls else None
     else:
-        # Some servers send it as a string, but not every time.
-        last = next((call for call in reversed(calls) if str(call.get("index")) == str(index)), None)
+        last = next((call for call in reversed(calls) if _has_index(call, index)), None)
         if last is None and calls and calls[-1].get("index") is None and not name:
             last = calls[-1]
     if last is None:
         return None
-    known_name = (last.get("function") or {}).get("name")
+    known_function = last.get("function") or {}
+    known_name = known_function.get("name")
     if id and last.get("id"):
         begins = bool(name) or not known_name
     else:
-        is_repeated = name == known_name and not (part.get("function") or {}).get("arguments")
+        is_repeated = name == known_name and arguments in (None, "", known_function.get("arguments"))
         begins = bool(name and known_name) and not is_repeated and _is_complete(last)
     return None if begins else last
+
+
+def _has_index(call: JsonObject, index: object) -> bool:
+    # Some servers send it as a string, but not every time.
+    return str(call.get("index")) == str(index)
 
 
 def _is_complete(call: JsonObject) -> bool:
     """True if the arguments of a call are a whole JSON object."""
     arguments = (call.get("function") or {}).get("arguments")
-    if not isinstance(arguments, str):
-        return isinstance(arguments, dict)
+    return _is_json(arguments) if isinstance(arguments, str) else isinstance(arguments, dict)
+
+
+def _is_json(text: str) -> bool:
+    """True if a text is a whole JSON object."""
     try:
         # Checking the last character is cheap, and this may run for each delta.
-        return arguments.rstrip()[-1:] == "}" and isinstance(json.loads(arguments), dict)
+        return text.rstrip()[-1:] == "}" and isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
 
@@ -164,19 +183,57 @@ def add_to_call(call: JsonObject, part: JsonObject) -> None:
     if isinstance(name, str) and isinstance(known_name, str) and known_name and name:
         # Sent in pieces, or whole with every delta.
         name = name if name.startswith(known_name) else known_name + name
-    rest = {key: value for key, value in function.items() if key != "name"}
-    if rest.get("arguments") == known.get("arguments") and _is_complete(call):
-        del rest["arguments"]
-    merge(known, {"name": name, **rest} if name else rest)
+    merge(known, {**function, "name": name} if name else {key: function[key] for key in function if key != "name"})
     for key, value in part.items():
-        if key != "function" and value not in (None, "") and call.get(key) in (None, ""):
+        if key == "custom" and isinstance(call.get(key), dict):
+            merge(call[key], value)
+        elif key != "function" and value not in (None, "") and call.get(key) in (None, ""):
             call[key] = value
+
+
+def finish_calls(message: JsonObject) -> None:
+    """Repairs the calls of a message and sorts them by index."""
+    calls = message.get("tool_calls")
+    functions = [call.get("function") for call in calls] if isinstance(calls, list) else []
+    for function in (message.get("function_call"), *functions):
+        if function and isinstance(function.get("arguments"), str):
+            function["arguments"] = repaired(function["arguments"])
+    if isinstance(calls, list) and all(isinstance(call.get("index"), int) for call in calls):
+        message["tool_calls"] = sorted(calls, key=lambda call: call["index"])
+
+
+def repaired(arguments: str) -> str:
+    """Returns arguments without what some servers repeat.
+
+    They send all of the arguments so far with every delta, or all of them once more at the end.
+    """
+    start = len(arguments)
+    for _ in range(0 if _is_json(arguments) else MAX_ATTEMPTS):
+        start = arguments.rfind("{", 0, start)
+        if start <= 0:
+            break
+        if _is_json(arguments[start:]):
+            # Others begin with an empty object.
+            is_repeated = _repeats(arguments[:start].removeprefix("{}"), arguments[start:])
+            return arguments[start:] if is_repeated else arguments
+    return arguments
+
+
+def _repeats(text: str, whole: str) -> bool:
+    """True if a text consists of beginnings of another one."""
+    while text:
+        pairs = enumerate(zip(text, whole, strict=False))
+        size = next((size for size, (one, other) in pairs if one != other), len(whole))
+        if not size:
+            return False
+        text = text[size:]
+    return True
 
 
 def merge(whole: JsonObject, part: JsonObject) -> None:
     """Adds a delta to the fields so far.
 
-    Arguments and lists grow, objects merge, everything else is replaced.
+    Arguments, input and lists grow, objects merge, everything else is replaced.
     """
     for key, value in part.items():
         known = whole.get(key)
@@ -184,7 +241,7 @@ def merge(whole: JsonObject, part: JsonObject) -> None:
             merge(known, value)
         elif isinstance(known, list) and isinstance(value, list):
             known.extend(value)
-        elif isinstance(known, str) and isinstance(value, str) and key == "arguments":
+        elif isinstance(known, str) and isinstance(value, str) and key in ("arguments", "input"):
             whole[key] = known + value
         elif value or key not in whole:
             whole[key] = value

@@ -61,6 +61,35 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [part("f", '{"a":1}', index=0, id="c"), part(None, '{"a":1}', index=0)],
         [call("f", ONE)],
     ),
+    "all arguments so far with each delta": (
+        [part("f", "", index=0, id="c"), *(part(None, text, index=0) for text in ("{", '{"a":', '{"a":1}'))],
+        [call("f", ONE)],
+    ),
+    "the whole call at the end again": (
+        [part("f", PIECES[0], index=0), part(None, PIECES[1], index=0), part("f", '{"a":1}', index=0)],
+        [call("f", ONE, None)],
+    ),
+    "an empty object first": (
+        [part("f", "{}", index=0, id="c"), *(part(None, text, index=0) for text in PIECES)],
+        [call("f", ONE)],
+    ),
+    "an object in the arguments": (
+        [part("f", '{"a":', index=0, id="c"), *(part(None, text, index=0) for text in ('{"a":1}', "}"))],
+        [call("f", {"a": ONE})],
+    ),
+    "arguments encoded twice": ([part("f", r'"{\"a\":1}"', index=0, id="c")], [call("f", ONE)]),
+    "one id for all": (
+        [part("f", '{"a":1}', index=0, id="c"), part("g", PIECES[0], index=1, id="c"), part("", PIECES[1], index=1)],
+        [call("f", ONE), call("g", ONE)],
+    ),
+    "an empty call at the end": (
+        [part("f", '{"a":1}', index=0, id="c"), part("", "", index=1, id="", type="function")],
+        [call("f", ONE)],
+    ),
+    "a custom call in pieces": (
+        [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "a"}}, {"custom": {"input": "b"}}],
+        [call("f", "ab")],
+    ),
     "a late id": ([part("f", "", index=0, id=None), part(None, '{"a":1}', index=0, id="c")], [call("f", ONE)]),
     "a late name": ([part("", "", index=0, id="c"), part("f", '{"a":1}', index=0, id="c")], [call("f", ONE)]),
     "a late index": ([part("f", "", id="c"), part(None, '{"a":1}', index=0)], [call("f", ONE)]),
