@@ -113,7 +113,7 @@ def _exit_uncaught(kind: type[BaseException], error: BaseException, trace: objec
     try:
         report_internal_error(error, Stderr())
     except BaseException:
-        # Not even memory for the message: this one is made already.
+        # There is no memory to build a message, so this one exists from the start.
         os.write(2, OUT_OF_MEMORY)
     finally:
         os._exit(ExitStatus.INTERNAL)

@@ -65,7 +65,7 @@ class Accumulator:
         #: The whole completion, if it came as one.
         self._document: Chunk | None = None
         self._has_document = False
-        #: Of the document's choices.
+        #: The keys of the document's choices.
         self._document_keys: list[int] = []
         self._completion: Completion | None = None
 
@@ -87,7 +87,7 @@ class Accumulator:
         """Adds the text of a chunk with nothing else for the choice that came first.
 
         Nearly all chunks are like that; their ids and so on are those of the first and
-        the last one. Returns False, having added nothing, if this may be another one.
+        the last one. Adds nothing and returns False if this may be another one.
         """
         choice, parts = self._first_choice, chunk.get("choices")
         if not choice or chunk.get("usage") or not TEXT_CHUNK_KEYS.issuperset(chunk):
@@ -126,7 +126,7 @@ class Accumulator:
                 choice = self._choices[key] = _PartialChoice()
                 if not self._first_choice:
                     self._first_choice, self._first_key = choice, key
-            # Even if the rest has a wrong shape.
+            # A reason counts even if the rest has a wrong shape.
             if has_ended(part.get("finish_reason")):
                 self._finished_keys.add(key)
             choice.add(part)

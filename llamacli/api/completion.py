@@ -28,7 +28,7 @@ FINISH_WORDS = {
     malformedfunctioncall malformedtoolcall malformedresponse unexpectedtoolcall noimage imageother""",
 }
 
-#: Words in place of no finish_reason, and words of an answer that is still being written.
+#: Words that stand for no finish_reason, or for an answer that is still being written.
 EMPTY_WORDS = frozenset({"", "null", "none", "undefined", "unspecified", "unknown", "nan", "false"})
 PENDING_WORDS = frozenset(
     {"notfinished", "unfinished", "inprogress", "pending", "queued", "running"}
@@ -52,7 +52,7 @@ FINISH_PATTERNS = (
     ("^max|partial|incomplete|earlystop|stopearly|repetit|repeat|loop|degenerat|compact", CUT),
 )
 
-#: The reasons of an answer that was cut for another cause than its length.
+#: Reasons of an answer that was cut, but not because of its length.
 REPETITION_WORDS = "repetit|repeat|loop|degenerat"
 
 
@@ -64,7 +64,7 @@ def finish_status(reason: object) -> ExitStatus | None:
     `content_filter: RECITATION`, `stop: length` and `FINISH_REASON_SAFETY` are read as their parts.
     """
     if reason == "stop" or not reason:
-        # Most answers end like this, and each chunk and row is asked.
+        # Most answers end like this, and every chunk and row is checked.
         return OK
     words = _words(reason)
     if words[0] in EMPTY_WORDS:
@@ -180,12 +180,12 @@ def _has_only_reasoning(choice: Choice) -> bool:
     return bool(reasoning) and not _has_answer(choice)
 
 
-#: Keys under which reasoning is not shown, but shows that there was some.
+#: Keys that show that there was reasoning, without its text.
 OTHER_REASONING_KEYS = ("reasoning_details", "thinking", "analysis")
 
 USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
-#: A larger count is an error of the server's, and too large for arithmetic with times.
+#: A larger count is an error of the server's, and could overflow a float.
 MAX_TOKENS = 10**12
 
 

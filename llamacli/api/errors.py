@@ -6,7 +6,7 @@ import re
 from llamacli.api.json import JsonObject, encode, loads
 from llamacli.api.messages import unwrap
 
-#: Maximum bytes of an error's body, and characters of a document without any words, that are read.
+#: The most that is read: bytes of an error's body, characters of a document without words.
 MAX_ERROR_BYTES = 1 << 16
 MAX_DOCUMENT_CHARS = 2000
 

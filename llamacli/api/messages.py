@@ -121,7 +121,7 @@ def choice_index(choice: Choice) -> int:
     return index if isinstance(index, int) else 0
 
 
-#: Types of a content part that are reasoning, and the keys under which its words are.
+#: Types of a content part that are reasoning, and the keys that hold its words.
 REASONING_PART_TYPES = ("reasoning", "thinking", "reasoning_text", "thought")
 REASONING_PART_KEYS = ("thinking", "reasoning", "summary", "text", "content")
 

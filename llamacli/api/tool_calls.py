@@ -122,11 +122,10 @@ def _arguments(text: object) -> object:
 def find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
     """Returns the tool call that a delta continues, or None.
 
-    It returns None if it begins another one.
-
-    Servers leave out indices, ids and names, send them empty, late or again with every
-    delta, give each delta an id of its own, or every call the same index. So a new call begins with a name under a
-    new id, or after complete arguments.
+    It returns None if it begins another one. Servers leave out indices, ids and names, or
+    send them empty, late or with every delta. Some give each delta an id of its own, or
+    every call the same index. So a new call begins with a name under a new id, or after
+    complete arguments.
     """
     index, id, function = part.get("index"), part.get("id"), part.get("function") or {}
     name, arguments = function.get("name"), function.get("arguments")

@@ -58,7 +58,7 @@ class Answer(NamedTuple):
     #: The latest completion, without reasoning in its contents.
     completion: Completion
     error: LlamaError | None
-    #: What a format or --extract made of the answer: text or JSON values, one for each choice.
+    #: The answer after a format or --extract: text or JSON values, one for each choice.
     values: list[Json] | None = None
     #: The same as text, to be saved in a conversation.
     text: str | None = None

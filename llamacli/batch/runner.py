@@ -61,7 +61,7 @@ class BatchRunner:
         can_resume: bool,
         check: Callable[[Item], None] = lambda item: None,
     ) -> None:
-        """`check` raises LlamaError if there is no place for the answer to an item."""
+        """`check` raises LlamaError if an item's answer could not be written."""
         self._items, self._build_body, self._check, self._sink = items, build_body, check, sink
         self._can_resume = can_resume
         self._item_iterator = iter(items)

@@ -175,7 +175,7 @@ ACTION_SYNONYMS = {
     "login": ("set-key",),
     "test": ("check",),
 }
-#: What people look up, with the topic that is about it, if it does not name it most often.
+#: Words that people look up, with a topic that explains them but names them too rarely to be found.
 TOPIC_SYNONYMS = {
     "json": "structured",
     "yes-no": "structured",

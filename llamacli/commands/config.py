@@ -57,7 +57,7 @@ OPERANDS = (
     Operand("name", ParamType("NAME")),
     Operand("value", ParamType("VALUE"), multiple=True),
 )
-#: An argument would show in ps.
+#: The key is not an argument, because ps would show it.
 KEY_HINT = f"{PROGRAM} config set-key reads the key from a hidden prompt or stdin"
 #: An invalid setting is still shown, and does not prevent storing a key.
 IS_LENIENT = True
@@ -73,7 +73,7 @@ class ConfigOptions(Options):
 
 
 OPTIONS = (ConfigOptions, Params, UsageOptions, DisplayOptions, EndpointOptions, NetworkOptions)
-#: The others only say what `check` sends, and what `show` prints.
+#: The other flags only change what `check` sends and `show` prints.
 COMMON_OPTIONS = (ConfigOptions,)
 
 

@@ -129,7 +129,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _body(body: str | None, raw: RawOptions, env: Environment) -> tuple[bytes | None, bool]:
-    """Returns the bytes to send, or None, and if they ask for a stream."""
+    """Returns the bytes to send or None, and whether they ask for a stream."""
     if body is None and not raw.field:
         if raw.method == "GET" or (raw.endpoint and not raw.method):
             return None, False

@@ -155,7 +155,7 @@ def _rm(words: list[str], options: LoadedOptions, out: Output, env: Environment)
 
 
 class Action(NamedTuple):
-    """What follows the action, and the least and the most words of it."""
+    """An action: its function, its operands in words, and how many it takes."""
 
     run: Callable[[list[str], LoadedOptions, Output, Environment], None]
     usage: str

@@ -27,7 +27,7 @@ SECRET_HEADER = "(?i)key|token|auth|secret|cookie|passw|credential"
 #: With a shorter connect timeout there is no early connection: importing would use up part of it.
 PRECONNECT_MIN_SECONDS = 1
 
-#: Flags of ask that change neither whether a call is made nor where to; any other flag means not to connect early.
+#: Flags of ask that change neither whether a call is made nor where it goes. Any other flag prevents connecting early.
 HARMLESS_FLAGS = {
     *("-m", "-t", "-s", "-f", "-o", "-x", "-u", "-q", "-I", "--", "--model", "--temperature", "--max-tokens"),
     *("--system", "--file", "--output", "--extract", "--usage", "--quiet", "--choice", "--yes-no", "--schema"),
@@ -49,8 +49,8 @@ class Client:
     Several threads may call at once, each over its own connection; `connections` of
     them are kept. The first request takes the `preconnect` connection, if there is one.
 
-    It uses requests' adapter without a Session, which would replace the key with a
-    password from ~/.netrc, send cookies back and follow redirects, and would take a
+    It uses requests' adapter without a Session. A Session would replace the key with a
+    password from ~/.netrc, send cookies back and follow redirects. It would also take a
     tenth of a call's processor time.
     """
 

@@ -26,7 +26,7 @@ SUCCESSES_PER_REJECTION = 4
 #: This many more successes show the same even if the server has rejected many calls before.
 MANY_SUCCESSES = 10
 
-#: The least number of retries for an item that is the only one rejected, whatever --retry says.
+#: Minimum retries for an item that is the only one rejected, whatever --retry says.
 MIN_REJECTED_RETRIES = 3
 
 #: Statuses that would end every other call too, such as a refused key or an empty account.

@@ -75,8 +75,8 @@ class FileEditor:
     """A sink that writes each complete answer to a file, or prints a diff.
 
     The row is saved first, so that a paid answer is never lost: --resume writes a file
-    whose row is complete. Its `edit` is a digest of the request without the file's text
-    and of the text that replaces it, by which --resume recognizes a file that was edited.
+    whose row is complete. Its `edit` identifies an edited file for --resume: a digest
+    of the request without the file's text, and of the text that replaces it.
     """
 
     def __init__(

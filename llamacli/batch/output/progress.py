@@ -142,7 +142,7 @@ class Stats:
         return self._messages[reason] if count == 1 else reason
 
     def summary(self, left: int | None = None) -> str:
-        """Returns it in one line; `left` counts the items not asked."""
+        """Returns the summary in one line; `left` counts the items not asked."""
         seconds = time.monotonic() - self.started
         failed = f"{self.failed} failed"
         if reason := self.most_frequent_error:

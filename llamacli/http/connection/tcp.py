@@ -21,7 +21,7 @@ Address = tuple[int, int, int, str, Any]
 
 
 class Socket(socket.socket):
-    """A socket that makes no system call to set the timeout it has."""
+    """A socket that makes no system call to set the timeout that it already has."""
 
     def settimeout(self, value: float | None) -> None:
         if value != self.gettimeout():

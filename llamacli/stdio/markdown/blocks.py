@@ -18,7 +18,7 @@ class _Item(NamedTuple):
     """A list item, or a quote if it has no mark."""
 
     mark: str
-    #: The column where its text begins, relative to what it is in.
+    #: The column where its text begins, relative to its container.
     offset: int
     #: How the lines after the first one begin.
     rest: str
@@ -239,7 +239,7 @@ def _size(cell: list[Piece]) -> int:
     return max(sum(width(piece.text) for piece in cell), 1)
 
 
-#: How far back a line is looked at again because a string or a comment may have begun there.
+#: Characters before a line that are read again, because a string or a comment may begin there.
 MAX_CONTEXT_CHARS = 2000
 #: SGR parameters by the beginnings of Pygments' short names of tokens.
 COLORS = {"k": "34", "c": "2", "s": "32", "m": "36", "nb": "36", "nf": "33", "nc": "33", "nt": "34", "gi": "32"}

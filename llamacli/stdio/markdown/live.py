@@ -33,7 +33,7 @@ class LiveMarkdown:
         self._chunks = ChunkJoiner(joins_line_ends=True)
         #: The line that is being written.
         self._line = ""
-        #: What follows on this line without changing what is shown.
+        #: Text that follows on this line and does not change what is shown.
         self._unseen: list[str] = []
         #: The lines above the cursor that may be drawn again.
         self._drawn: list[str] = []

@@ -1,8 +1,8 @@
 """Renders Markdown as lines for a terminal, line by line.
 
 Finished lines are returned at once and never change. Only the last paragraph, heading
-or table can still change, and it is kept short, so that the cost of a text grows with
-its length and no faster. Code stands at the left margin exactly as it was written, to
+or table can still change. It is kept short, so that the cost of a text grows no faster
+than its length. Code stands at the left margin exactly as it was written, to
 be copied.
 """
 
@@ -18,9 +18,9 @@ SETEXT = re.compile(r" {0,3}(=+|-{3,})[ \t]*")
 MATH = re.compile(r" {0,3}(?P<open>\$\$|\\\[|\\begin\{(?P<name>[^}]*)\})")
 #: A line that consists of these may be a rule, and is not known before its end.
 RULE_CHARS = "-=_*+#:|> \t"
-#: A longer line is taken in before its end.
+#: A longer line is processed before its end arrives.
 LINE_CHARS = 40
-#: Code and table rows that are longer are not shown before their end: what fits on the screen is.
+#: Of longer code and table rows, only what fits on the screen is shown before they are complete.
 MAX_PREVIEW_CHARS = 400
 
 
@@ -137,7 +137,7 @@ class Renderer:
         return out, rest
 
     def _must_be_whole(self, line: str) -> bool:
-        """Returns True if what a line is can be known only at its end."""
+        """Returns True if only the end of a line shows what it is."""
         start = line.lstrip(" >\t")
         limit = LONG_CHARS if start[:1] in ("|", "#") or not line.strip(RULE_CHARS) else LINE_CHARS
         is_row = self._table and ("|" in line or len(line) < MAX_PREVIEW_CHARS)

@@ -167,7 +167,7 @@ class Paragraph:
         return paragraph
 
     def add(self, text: str, joint: str) -> None:
-        """Adds a line of the source, or with another joint than a newline a part of one."""
+        """Adds a line of the source, or a part of one if `joint` is not a newline."""
         self.last_line = text if joint == "\n" else ""
         if self.whole == "":
             joint = ""
