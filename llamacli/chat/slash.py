@@ -23,7 +23,6 @@ from llamacli.config import MODELS
 from llamacli.errors import LlamaError, UsageError
 from llamacli.http.options import NetworkOptions
 from llamacli.stdio.escape import one_line
-from llamacli.stdio.table import print_table
 
 #: Opens and closes a message of several lines.
 FENCE = '"""'
@@ -45,7 +44,7 @@ class SlashCommand(NamedTuple):
 
 
 def _help(dialogue: Dialogue, operand: str) -> None:
-    print_table([*help_rows(), (FENCE, "Start or end a message of several lines.")], dialogue.screen)
+    dialogue.screen.table([*help_rows(), (FENCE, "Start or end a message of several lines.")])
 
 
 def help_rows() -> list[tuple[str, str]]:
@@ -142,7 +141,7 @@ def _set(dialogue: Dialogue, operand: str) -> None:
 def _print_settings(dialogue: Dialogue) -> None:
     groups = [dialogue.options[group] for group in SETTABLE]
     rows = [(name[2:], getattr(group, field)) for group in groups for name, field in _settable(type(group))]
-    print_table([(name, _as_json(value)) for name, value in rows if value is not None], dialogue.screen)
+    dialogue.screen.table([(name, _as_json(value)) for name, value in rows if value is not None])
 
 
 def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:

@@ -23,7 +23,7 @@ from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
-from llamacli.stdio import table, terminal
+from llamacli.stdio import terminal
 from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.input import Environment
@@ -145,7 +145,7 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
         rows.append((variable, "(set)" if is_hidden else value, group.origins.get(flag.field, "default")))
     if not options[ConfigOptions].all:
         rows = [row for row in rows if row[0] == "key" or row[2] != "default"]
-    table.print_table([(name, " ".join(value.split()), origin) for name, value, origin in rows], out)
+    out.table(rows)
 
 
 def _note_unknown_names(env: Environment) -> None:

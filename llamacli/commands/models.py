@@ -16,7 +16,6 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import Request
-from llamacli.stdio import table
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
@@ -76,7 +75,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if listing.json:
             out.document({**document, "data": models} if isinstance(document, dict) else models)
         else:
-            table.print_table([_row(model) for model in models], out, COLUMNS, right=(2, 3))
+            out.table([_row(model) for model in models], COLUMNS, right=(2, 3))
         if not models:
             matching = f" with '{wanted}'" if wanted else ""
             hint = "" if listing.all or not listed else "; --all includes models that are not for chat"

@@ -19,7 +19,6 @@ from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import Age, ParamType, Switch
 from llamacli.config import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
-from llamacli.stdio import table
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
@@ -96,7 +95,7 @@ def _list(words: list[str], options: LoadedOptions, out: Output, env: Environmen
     for name, written, turns, first_words in listing.rows(env.stderr.note):
         age = max(0, int(now - written))
         rows.append((name, turns, _in_words(age) if out.is_terminal else age, first_words))
-    table.print_table(rows, out, COLUMNS, right=(1, 2))
+    out.table(rows, COLUMNS, right=(1, 2))
 
 
 def _show(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:

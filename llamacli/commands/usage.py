@@ -13,7 +13,6 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.errors import ExitStatus, UsageError
-from llamacli.stdio import table
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
@@ -81,7 +80,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if options[UsageLogOptions].json:
             out.document(rows)
         else:
-            table.print_table(list(_rows(rows, out.is_terminal)), out, COLUMNS, right=(2, 3, 4, 5, 6))
+            out.table(list(_rows(rows, out.is_terminal)), COLUMNS, right=(2, 3, 4, 5, 6))
     if damaged:
         skipped = f"{damaged} lines that are not records" if damaged > 1 else "1 line that is not a record"
         env.stderr.note(f"{path}: skipped {skipped} of a call")

@@ -8,10 +8,14 @@ import errno
 import fcntl
 import os
 import re
+import select
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
 from types import TracebackType
 
 #: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders.
@@ -149,7 +153,9 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
     except OSError as error:
         if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
             raise
-        _overwrite(target, _blocks(draft.fd))
+        with open(draft.fd, "rb", closefd=False) as new:
+            new.seek(0)
+            _overwrite(target, iter(partial(new.read, COPY_BYTES), b""))
         with suppress(OSError):
             os.unlink(draft.path)
         return error
@@ -169,13 +175,6 @@ def _overwrite(target: str, blocks: Iterable[bytes]) -> None:
         file.writelines(blocks)
         file.truncate()
         os.fsync(file.fileno())
-
-
-def _blocks(fd: int) -> Iterator[bytes]:
-    offset = 0
-    while block := os.pread(fd, COPY_BYTES, offset):
-        yield block
-        offset += len(block)
 
 
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
@@ -316,3 +315,42 @@ def open_writer(path: str) -> Writer:
     if os.path.islink(target):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     return DirectWriter(path) if is_direct(path) else AtomicWriter(target)
+
+
+def open_within(path: str, end: float) -> int:
+    """Opens a FIFO or device for reading.
+
+    Raises TimeoutError if there is no writer by `end`, a monotonic time.
+    """
+    is_open = Event()
+
+    def unblock() -> None:
+        delay = max(0.0, end - monotonic())
+        while not is_open.wait(delay):
+            # A writer that comes and goes ends the wait. There is none to let in before the wait begins.
+            with suppress(OSError):
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+            delay = 0.05
+
+    Thread(target=unblock, daemon=True).start()
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        is_open.set()
+    if monotonic() >= end:
+        os.close(fd)
+        raise TimeoutError
+    return fd
+
+
+def blocks_within(fd: int, end: float, block_bytes: int) -> Iterator[bytes]:
+    """Yields what arrives at a descriptor. Raises TimeoutError at `end`."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while True:
+        # /dev/zero is always ready.
+        if not poll.poll(max(0.0, end - monotonic()) * 1000) or monotonic() >= end:
+            raise TimeoutError
+        if not (block := os.read(fd, block_bytes)):
+            return
+        yield block

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 from codecs import IncrementalDecoder, getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.escape import DANGEROUS, ChunkJoiner, escaped
+from llamacli.stdio.escape import DANGEROUS, ChunkJoiner, escaped, width
 from llamacli.stdio.stderr import write_all
 
 if TYPE_CHECKING:
@@ -95,6 +95,26 @@ class Output:
             # A NUL byte does not end a line here.
             self._last = chr(data[-1] or 1)
             self._put_bytes(data)
+
+    def table(self, rows: Sequence[Sequence[object]], head: Sequence[str] = (), right: Sequence[int] = ()) -> None:
+        """Writes a line for each row: aligned on a terminal, separated by tabs in a pipe.
+
+        `head` is written above them on a terminal; `right` lists the columns that are
+        aligned to the right. White space in a cell becomes one space, since a tab or a
+        newline would begin another column or row.
+        """
+        cells = [[" ".join(str("" if cell is None else cell).split()) for cell in row] for row in rows]
+        if not self.is_terminal:
+            return self.write("".join("\t".join(row) + "\n" for row in cells))
+        cells = [[escaped(cell) for cell in row] for row in ([list(head)] if head and cells else []) + cells]
+        widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            line = ""
+            for number, (cell, columns) in enumerate(zip(row, widths, strict=True)):
+                space = " " * (columns - width(cell))
+                line += (space + cell if number in right else cell + space) + "  "
+            self.write(line.rstrip() + "\n")
+        return None
 
     def draw(self, text: str) -> None:
         """Writes lines with llamacli's own escape sequences."""

@@ -63,32 +63,25 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
     import tempfile
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-    if not editor and not _has_terminal():
-        # vi would wait for a terminal forever.
-        raise UsageError("the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
-    editor = editor or "vi"
-    # The text of the last draft is part of this one.
-    inputs.drop_draft()
-    inputs.draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
-    inputs.draft.write_text(prompt, encoding="utf-8")
     with _terminal() as terminal, _ignoring_signals():
+        if not editor and terminal is None:
+            # vi would wait for a terminal forever.
+            raise UsageError("the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
+        # The text of the last draft is part of this one.
+        inputs.drop_draft()
+        inputs.draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
+        inputs.draft.write_text(prompt, encoding="utf-8")
         # Through the shell, as git does: $EDITOR may have arguments.
-        command = ["/bin/sh", "-c", f"{editor} {shell_quoted(str(inputs.draft))}"]
+        command = ["/bin/sh", "-c", f"{editor or 'vi'} {shell_quoted(str(inputs.draft))}"]
         done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
-        status = _checked(done.returncode)
-    if status:
+    if status := _checked(done.returncode):
         with suppress(OSError):
             if inputs.draft.read_text(encoding="utf-8", errors="replace") == prompt:
                 # Nothing was written, so nothing can be lost.
                 inputs.drop_draft()
         hint = "check VISUAL and EDITOR" if status in (126, 127) else ""
-        raise UsageError(f"the editor '{editor}' exited with status {status}", hint)
+        raise UsageError(f"the editor '{editor or 'vi'}' exited with status {status}", hint)
     return inputs.file(str(inputs.draft)).rstrip("\n")
-
-
-def _has_terminal() -> bool:
-    with _terminal() as terminal:
-        return terminal is not None
 
 
 @contextmanager
