@@ -151,16 +151,15 @@ def unknown_topic(word: str, commands: Sequence[CommandSpec]) -> str:
     """Returns the hint for a word that is neither a command nor a topic."""
     names = [command.name for command in commands]
     more = [topic for topic in help.TOPICS if topic not in names]
-    if word in TOPIC_SYNONYMS:
-        return f"did you mean '{TOPIC_SYNONYMS[word]}'?"
     if close := did_you_mean(word, [*names, *more], "", SIMILARITY):
         return close
     pattern = re.compile(rf"\b{re.escape(word)}s?\b", re.IGNORECASE)
     mentions = {topic: len(pattern.findall(help.topic(topic, commands))) for topic in help.TOPICS}
-    topic = max(mentions, key=lambda topic: mentions[topic])
+    most = max(mentions, key=lambda topic: mentions[topic])
+    topic = TOPIC_SYNONYMS.get(word) or (most if mentions[most] else "")
     owners = _owners(f"--{word}", commands)
     option = f"--{word} is an option of {listed(owners, 'and')}" if owners else ""
-    hints = [f"see '{PROGRAM} help {topic}'" if mentions[topic] else "", option]
+    hints = [f"see '{PROGRAM} help {topic}'" if topic else "", option]
     return "; ".join(filter(None, hints)) or f"expected a command ({listed(names)}) or a topic ({listed(more)})"
 
 
