@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from llamacli import PROGRAM, __version__
-from llamacli.cli.spec import CommandSpec, FlagSpec, ParsedCall, flag_specs
+from llamacli.cli.spec import CommandSpec, FlagSpec, HelpOptions, ParsedCall
 from llamacli.cli.table import Operand, Raw
 from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus, LlamaError, UsageError
@@ -75,7 +75,11 @@ def parse(arguments: list[str]) -> ParsedCall:
 def _parse(arguments: list[str], words: list[str] | None) -> ParsedCall:
     # Not group(): Typer's main would exit with 1 on a closed pipe and swallow Ctrl-C.
     group = LlamaGroup(
-        name=PROGRAM, invoke_without_command=True, params=_help_options(), add_help_option=False, rich_markup_mode=None
+        name=PROGRAM,
+        invoke_without_command=True,
+        params=_help_options(_possible_names(words)),
+        add_help_option=False,
+        rich_markup_mode=None,
     )
     with group.make_context(PROGRAM, list(arguments), obj=words) as ctx:
         return group.invoke(ctx)
@@ -87,12 +91,12 @@ class LlamaCommand(TyperCommand):
     def __init__(self, spec: CommandSpec, words: Sequence[str] | None) -> None:
         """Builds only the flags that `words` may contain, to save time."""
         self.spec = spec
-        names = None if words is None else _possible_names(words)
-        flags = [flag for group in spec.groups for flag in flag_specs(group)]
+        names = _possible_names(words)
+        flags = [flag for flag in spec.flags if flag.group is not HelpOptions]
         options = [_option(flag) for flag in flags if names is None or not names.isdisjoint(flag.names)]
         super().__init__(
             spec.name,
-            params=[*map(_argument, spec.operands), *options, *_help_options()],
+            params=[*map(_argument, spec.operands), *options, *_help_options(names)],
             add_help_option=False,
             rich_markup_mode=None,
         )
@@ -147,12 +151,13 @@ class LlamaGroup(TyperGroup):
         return help.program_help(COMMANDS) if short else help.full_program_help(COMMANDS)
 
 
-def _help_options() -> list[TyperOption]:
-    """Returns the options that print something and exit."""
+def _help_options(names: set[str] | None) -> list[TyperOption]:
+    """Returns the options that print something and exit, of `names` only."""
     printers = {"--version": _print_version, "-h": _print_short_help, "--help": _print_help}
     return [
         TyperOption(param_decls=[name], is_flag=True, is_eager=True, expose_value=False, callback=printer)
         for name, printer in printers.items()
+        if names is None or name in names
     ]
 
 
@@ -229,8 +234,13 @@ def _takes_next_word(word: str, flags: Sequence[FlagSpec]) -> bool:
     return any(word in flag.names and flag.takes_value for flag in flags)
 
 
-def _possible_names(words: Sequence[str]) -> set[str]:
-    """Returns the flags that words may contain: `-qt.5` has -q, -t and -5."""
+def _possible_names(words: Sequence[str] | None) -> set[str] | None:
+    """Returns the flags that words may contain: `-qt.5` has -q, -t and -5.
+
+    None means any flag.
+    """
+    if words is None:
+        return None
     names: set[str] = set()
     for word in words:
         if word.startswith("--"):

@@ -116,6 +116,8 @@ class CommandSpec:
         #: The paragraphs of the full help.
         self.description = description
         self.groups = groups
+        #: The flags in the order of the help.
+        self.flags = [flag for group in (*groups, HelpOptions) for flag in flag_specs(group)]
         self.operands = operands
         self.examples = examples
         self.run = run
@@ -129,11 +131,6 @@ class CommandSpec:
         self.common_groups = common_groups
         #: The help of each action with its operands, if the first operand is an action.
         self.actions = actions
-
-    @property
-    def flags(self) -> list[FlagSpec]:
-        """The flags in the order of the help."""
-        return [flag for group in (*self.groups, HelpOptions) for flag in flag_specs(group)]
 
     def is_common(self, flag: FlagSpec) -> bool:
         """True if the short help shows a flag."""
