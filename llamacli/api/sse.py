@@ -5,7 +5,6 @@ The rules are those of the WHATWG HTML standard, section 9.2, and of servers tha
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from llamacli.api.json import loads
 
@@ -36,9 +35,13 @@ UNKNOWN_FIELD = r"[\w.-]+:"
 DONE_NAMES = ("done", "end", "complete", "completed")
 
 
-class Event(NamedTuple):
-    data: str
-    name: str = ""
+class Event:
+    """An event's data and its name, "" for none."""
+
+    __slots__ = ("data", "name")
+
+    def __init__(self, data: str, name: str = "") -> None:
+        self.data, self.name = data, name
 
     @property
     def is_error(self) -> bool:

@@ -1,7 +1,7 @@
 """Turns a request into an answer: asks, checks the reply, extracts."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llamacli.api.completion import find_problem, reported_cost, total_usage
 from llamacli.api.json import Json
@@ -16,57 +16,62 @@ if TYPE_CHECKING:
     from llamacli.api.accumulator import Accumulator, Increment
     from llamacli.ask.cache import AnswerCache
 
+    class AnyReply(Protocol):
+        """A reply from a server or the cache, read once by iterating."""
 
-class AnyReply(Protocol):
-    """A reply from a server or the cache, read once by iterating."""
+        #: Monotonic times: of the request, of the first and of the latest text, and of the latest chunk.
+        started: float
+        first_text: float
+        last_text: float
+        last_chunk: float
 
-    #: Monotonic times: of the request, of the first and of the latest text, and of the latest chunk.
-    started: float
-    first_text: float
-    last_text: float
-    last_chunk: float
+        @property
+        def accumulator(self) -> "Accumulator": ...
 
-    @property
-    def accumulator(self) -> "Accumulator": ...
+        @property
+        def time_left(self) -> float: ...
 
-    @property
-    def time_left(self) -> float: ...
+        @property
+        def headers(self) -> Mapping[str, str]: ...
 
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+        def __iter__(self) -> Iterator["Increment"]: ...
 
-    def __iter__(self) -> Iterator["Increment"]: ...
+        def with_request_id(self, error: LlamaError) -> LlamaError: ...
 
-    def with_request_id(self, error: LlamaError) -> LlamaError: ...
-
-
-#: Sends a request and reads the reply. HTTP statuses in the second argument must not be retried.
-Send = Callable[[ChatRequest, Collection[int]], AnyReply]
+    #: Sends a request and reads the reply. HTTP statuses in the second argument must not be retried.
+    Send = Callable[[ChatRequest, Collection[int]], AnyReply]
 
 
-class Answer(NamedTuple):
+class Answer:
     """The result of a question.
 
-    `error` is None for a complete answer. With an error of status CUT there is still
-    something worth keeping.
+    `request` is what was sent, the model that answered included; `replies` are all
+    replies to the question, the answer in the latest one; `completion` is the latest
+    completion, without reasoning in its contents. `error` is None for a complete
+    answer. With an error of status CUT there is still something worth keeping.
     """
 
-    #: What was sent, the model that answered included.
-    request: ChatRequest
-    #: All replies to the question, the answer in the latest one.
-    replies: Sequence[AnyReply]
-    #: The latest completion, without reasoning in its contents.
-    completion: Completion
-    error: LlamaError | None
-    #: The answer after a format or --extract: text or JSON values, one for each choice.
-    values: list[Json] | None = None
-    #: The same as text, to be saved in a conversation.
-    text: str | None = None
-    status: ExitStatus = ExitStatus.OK
     #: A model other than the first one answered.
-    is_fallback: bool = False
+    is_fallback = False
     #: The answer was stored by an earlier call.
-    is_cached: bool = False
+    is_cached = False
+
+    def __init__(
+        self,
+        request: ChatRequest,
+        replies: Sequence["AnyReply"],
+        completion: Completion,
+        error: LlamaError | None,
+        values: list[Json] | None = None,
+        text: str | None = None,
+        status: ExitStatus = ExitStatus.OK,
+    ) -> None:
+        self.request, self.replies, self.completion = request, replies, completion
+        self.error, self.status = error, status
+        #: The answer after a format or --extract: text or JSON values, one for each choice.
+        self.values = values
+        #: The same as text, to be saved in a conversation.
+        self.text = text
 
     @property
     def model(self) -> str:
@@ -128,7 +133,7 @@ class AnswerReader:
         """Returns a body for the format. Raises UsageError."""
         return self.validation.build_body(body) if self.validation else body
 
-    def read(self, request: ChatRequest, send: Send, is_whole: bool = True) -> Answer:
+    def read(self, request: ChatRequest, send: "Send", is_whole: bool = True) -> Answer:
         """Asks until the answer fits, and returns it.
 
         `is_whole`: nothing is printed before the reply is complete. Raises the
@@ -140,7 +145,8 @@ class AnswerReader:
             if request.parameters.get("model") not in self._unavailable_models:
                 try:
                     answer = self._read_or_reuse(request, send, is_whole, replies)
-                    return answer._replace(is_fallback=request is not first)
+                    answer.is_fallback = request is not first
+                    return answer
                 except LlamaError as error:
                     if not _is_unavailable(error):
                         raise
@@ -149,7 +155,8 @@ class AnswerReader:
                     self._note(f"{error.message}; asking {model} instead")
             request = request.replace(model=model)
         answer = self._read_or_reuse(request, send, is_whole, replies)
-        return answer._replace(is_fallback=request is not first)
+        answer.is_fallback = request is not first
+        return answer
 
     def skip_model(self, request: ChatRequest) -> None:
         """Skips a request's model from now on and asks the next one."""
@@ -171,11 +178,12 @@ class AnswerReader:
 
                     if log := usage_log(self._network, self._note):
                         log.add_cached(request, answer.completion)
-                return answer._replace(is_cached=True)
+                answer.is_cached = True
+                return answer
         self.cache.require()
         return None
 
-    def _read_or_reuse(self, request: ChatRequest, send: Send, is_whole: bool, replies: list[AnyReply]) -> Answer:
+    def _read_or_reuse(self, request: ChatRequest, send: "Send", is_whole: bool, replies: list["AnyReply"]) -> Answer:
         if cached := self.find_cached(request, is_whole):
             return cached
         answer = self._read(request, send, is_whole, replies)
@@ -197,7 +205,7 @@ class AnswerReader:
         return bool(self._fallback_models) and request.parameters.get("model") != self._fallback_models[-1]
 
     def _read(
-        self, request: ChatRequest, send: Send, is_whole: bool, replies: list[AnyReply], retries: int | None = None
+        self, request: ChatRequest, send: "Send", is_whole: bool, replies: list["AnyReply"], retries: int | None = None
     ) -> Answer:
         def ask(request: ChatRequest, no_retry: Collection[int] = ()) -> Completion:
             replies.append(send(request, no_retry))
@@ -224,7 +232,7 @@ class AnswerReader:
                 error = mismatch
         return Answer(request, replies, completion, error and replies[-1].with_request_id(error), values)
 
-    def _completion(self, reply: AnyReply, is_whole: bool) -> Completion:
+    def _completion(self, reply: "AnyReply", is_whole: bool) -> Completion:
         completion = reply.accumulator.completion()
         return completion if self.keeps_thinking else without_thinking(completion, is_whole)[0]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llamacli.api.completion import token_count
 from llamacli.api.messages import ThinkingSplitter, split_thinking, without_thinking
 from llamacli.api.tool_calls import tool_calls
-from llamacli.ask.answers import Answer, AnswerReader, AnyReply
+from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.ask.options import OutputOptions, UsageOptions
 from llamacli.errors import LlamaError
 from llamacli.stdio.output import Output, dump
@@ -19,6 +19,7 @@ from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
     from llamacli.api.accumulator import Increment
+    from llamacli.ask.answers import AnyReply
     from llamacli.stdio.markdown.live import LiveMarkdown
 
 
@@ -46,7 +47,7 @@ class Printer:
         self._is_text = not (self._options.json or reader.has_format)
         self.renders = self._is_text and self._usage_options.applies_to(out)
 
-    def show(self, reply: AnyReply) -> None:
+    def show(self, reply: "AnyReply") -> None:
         """Reads a reply and prints it.
 
         An answer to be printed as JSON or in a format is left to `finish`.
@@ -88,7 +89,7 @@ class Printer:
                     self._out.write(value)
                     self._out.end(self._terminator)
 
-    def _print_rest(self, reply: AnyReply) -> None:
+    def _print_rest(self, reply: "AnyReply") -> None:
         """Prints the contents not printed yet, and the tool calls.
 
         Each tool call is one line.

@@ -96,7 +96,8 @@ class Conversation:
                 self.session.save(messages, system, without)
             except LlamaError as error:
                 # The answer has been printed; the conversation continues with it.
-                return answer._replace(error=error)
+                answer.error = error
+                return answer
             self.system = None
             if is_new:
                 prune(self.options.keep)
