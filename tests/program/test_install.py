@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,16 @@ def test_another_installation_is_not_overwritten(sources: Path, tmp_path: Path) 
 
 def test_a_wheel_contains_man_page_and_completions(sources: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    # What setuptools left of an older version, here or in any clone.
+    stale = sources / "build" / "lib" / "llamacli" / "stale.py"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
     built = run(*pip, "wheel", "-q", "--no-deps", "-w", str(tmp_path), ".", cwd=sources)
     if "No matching distribution" in built.stderr:
         pytest.skip("no package index is in reach")
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("*.whl"))
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "stale" in name]
     # Not one that the tests themselves run from is to be replaced.
     done = run(
         *pip,
