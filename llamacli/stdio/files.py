@@ -327,7 +327,7 @@ def open_within(path: str, end: float) -> int:
     def unblock() -> None:
         delay = max(0.0, end - monotonic())
         while not is_open.wait(delay):
-            # A writer that comes and goes ends the wait. There is none to let in before the wait begins.
+            # A writer that opens and closes the FIFO ends the wait. Before the wait begins, opening it fails.
             with suppress(OSError):
                 os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
             delay = 0.05
