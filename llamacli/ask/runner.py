@@ -15,7 +15,7 @@ from llamacli.cli.table import OutputFile
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
-from llamacli.http.request import ChatRequest
+from llamacli.http.request import ChatRequest, print_previews
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
@@ -140,8 +140,6 @@ def _is_too_long(error: LlamaError) -> bool:
 
 def print_requests(requests: Iterable[ChatRequest], options: LoadedOptions, env: Environment) -> ExitStatus:
     """Prints requests for --dry-run or --curl, a line each."""
-    from llamacli.http.preview import print_previews
-
     print_previews(requests, options, options[OutputFile].output, env)
     env.input.drop_draft()
     return ExitStatus.OK

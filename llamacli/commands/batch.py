@@ -21,7 +21,7 @@ from llamacli.cli.types import ParamType, PathType
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
-from llamacli.http.request import ChatRequest
+from llamacli.http.request import ChatRequest, print_previews
 from llamacli.stdio.files import descriptor, is_direct
 from llamacli.stdio.input import Environment, display_path
 from llamacli.stdio.output import Output
@@ -89,7 +89,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     reader.build_body(params.body([], stream=None, usage=False))
     inputs = open_inputs(files, source.input, env.input)
     items = Items(inputs, parsed, source.limit)
-    if preview.dry_run or preview.curl:
+    if preview.is_used:
         return _preview(items, builder, options, env)
     if network.usage_log:
         _check_output(_status(network.usage_log), f"{network.usage_log} (--usage-log)", inputs)
@@ -216,8 +216,6 @@ def _is_done(rows: RowOptions) -> Callable[[int | None], bool]:
 
 def _preview(items: Items, builder: RequestBuilder, options: LoadedOptions, env: Environment) -> ExitStatus:
     """Prints the requests. Raises LlamaError if an item has none."""
-    from llamacli.http.preview import print_previews
-
     failed = 0
     number, shards = options[LimitOptions].shard or (1, 1)
 

@@ -16,7 +16,7 @@ from llamacli.cli.types import AtFile, KeyValue, Pattern, Switch
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
-from llamacli.http.request import CHAT_PATH, Request
+from llamacli.http.request import CHAT_PATH, Request, print_previews
 from llamacli.stdio.input import Environment, display_path
 from llamacli.stdio.output import Output
 
@@ -97,9 +97,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     data, streaming = _body(options.operand("body"), raw, env)
     method = raw.method or ("GET" if raw.endpoint and not data else "POST")
     request = Request(method, raw.endpoint or CHAT_PATH, data, streaming)
-    if preview.dry_run or preview.curl:
-        from llamacli.http.preview import print_previews
-
+    if preview.is_used:
         print_previews([request], options, path, env)
         return ExitStatus.OK
     where = endpoint.resolve(options[EndpointOptions], env)

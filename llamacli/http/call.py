@@ -16,7 +16,8 @@ from llamacli.http.client import Client
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.http11 import ACCEPT_ENCODING
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
-from llamacli.http.request import CHAT_PATH, ChatRequest, Request, join_url
+from llamacli.http.endpoint import join_url
+from llamacli.http.request import CHAT_PATH, ChatRequest, Request
 from llamacli.http.retry import (
     NAME_ERROR_RETRIES,
     RETRYABLE_STATUSES,

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from llamacli.config import KEY_SOURCES, KEY_VARIABLES
 from llamacli.config import load as load_settings
 from llamacli.errors import LlamaError
-from llamacli.http.endpoint import Endpoint
+from llamacli.http.endpoint import Endpoint, is_loopback
 from llamacli.http.options import DEFAULT_BASE_URL, BaseUrlType, NetworkOptions, certificates
-from llamacli.http.request import is_loopback
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:

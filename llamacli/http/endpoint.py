@@ -4,12 +4,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from llamacli.config import KEY_SOURCES, KEY_VARIABLES, Settings, Source, is_allowed
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http.options import DEFAULT_BASE_URL, EndpointOptions
-from llamacli.http.request import is_loopback
 from llamacli.stdio.input import Environment
 
 KEYS_PAGE = "https://aimlapi.com/app/keys"
@@ -248,3 +248,25 @@ def _problem_of(key: str) -> str:
     if not (key.isascii() and key.isprintable()) or " " in key:
         return "contains a space or a character that no key can contain"
     return ""
+
+
+def join_url(base_url: str, path: str) -> str:
+    """Returns the URL of a path; `//path` is below the host's root."""
+    if path.startswith("//"):
+        parts = urlsplit(base_url)
+        return f"{parts.scheme}://{parts.netloc}{path[1:]}"
+    return base_url + path
+
+
+def is_loopback(url: str) -> bool:
+    """True if a URL's host is this machine, by its name or address alone."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return is_localhost(host) or ip_address(host.rstrip(".")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_localhost(host: str) -> bool:
+    """True for localhost and its subdomains, never looked up (RFC 6761)."""
+    return f".{host.lower()}".rstrip(".").endswith(".localhost")

@@ -13,7 +13,7 @@ import pytest
 from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.http11 import StrictResponse
-from llamacli.http.request import is_loopback
+from llamacli.http.endpoint import is_loopback
 from tests.support.fake_api import HELLO, Handler, respond
 from tests.support.world import World
 

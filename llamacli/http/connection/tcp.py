@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.request import is_localhost, is_loopback
+from llamacli.http.endpoint import is_localhost, is_loopback
 from llamacli.stdio.stderr import Stderr
 
 #: What getaddrinfo returns.
