@@ -242,7 +242,7 @@ def _copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) ->
 
 
 def _copy_document(reply: Reply, blocks: Iterator[bytes], out: Output, is_answer: bool) -> None:
-    from llamacli.http.body import MAX_BODY_BYTES
+    from llamacli.http.reply import MAX_BODY_BYTES
 
     pieces: list[bytes] = []
     size, end = 0, b""

@@ -87,11 +87,6 @@ class Call:
             self.record(error)
             raise
 
-    @property
-    def is_logged(self) -> bool:
-        """True if there is a usage log."""
-        return self.client.usage_log is not None
-
     def record(self, error: BaseException | None, reply: "LoggedReply | None" = None) -> None:
         """Logs the call in the usage log; `error` is what ended it."""
         if self.client.usage_log:

@@ -92,9 +92,9 @@ def test_comments_count_as_life(world: World) -> None:
 
 
 def test_a_stream_that_is_whole_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import llamacli.http.body
+    import llamacli.http.reply
 
-    monkeypatch.setattr(llamacli.http.body, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(llamacli.http.reply, "LINGER_SECONDS", 0.2)
     world.api.will(stream([event(delta("whole", finish="stop"))], then="hang"))
     result, seconds = timed(world)
     assert (result.status, result.out, result.err) == (0, "whole\n", "")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from llamacli.http import body
+from llamacli.http import reply as http_reply
 from tests.support.fake_api import (
     Handler,
     completion,
@@ -146,7 +146,7 @@ def test_every_choice_that_was_asked_for_has_to_finish(world: World) -> None:
 
 
 def test_text_is_read_for_as_long_as_it_keeps_coming(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "LINGER_SECONDS", 0.4)
+    monkeypatch.setattr(http_reply, "LINGER_SECONDS", 0.4)
     words = [event(delta(f"w{number} ", "stop")) for number in range(6)]
     world.api.will(stream(words, pause=0.15, then="hang"))
     expected = "".join(f"w{number} " for number in range(6)) + "\n"
@@ -209,7 +209,7 @@ def test_raw_prints_no_line_for_an_event_without_data(world: World) -> None:
 
 
 def test_a_finish_reason_before_any_text_ends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(http_reply, "LINGER_SECONDS", 0.1)
     world.api.will(stream([event(delta("", "stop")), event(delta("late", "stop"))], pause=0.4))
     result = world.call("ask", "Hi")
     assert (result.status, result.out) == (0, "late\n")
