@@ -5,7 +5,6 @@ import re
 import sys
 from _thread import allocate_lock
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from llamacli.config import KEY_SOURCES, KEY_VARIABLES
@@ -87,7 +86,7 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from types import TracebackType
 
 #: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders.
 IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
@@ -83,7 +82,7 @@ class LockedFile:
     def __enter__(self) -> "LockedFile":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         os.close(self.fd)
 
     def read(self) -> bytes:

@@ -8,7 +8,6 @@ import sys
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from llamacli.errors import ExitStatus, LlamaError
@@ -151,7 +150,7 @@ class Output:
             except OSError as error:
                 raise _failure(self.name, error) from None
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         with ExitStack() as undone:
             if error is not None:
                 # What ended the answer is reported, not that its last newline could not be written either.

@@ -5,7 +5,6 @@ Finished lines stay; only the last ones are drawn again.
 
 import os
 from contextlib import ExitStack, suppress
-from types import TracebackType
 
 from llamacli.errors import LlamaError
 from llamacli.stdio import terminal
@@ -50,7 +49,7 @@ class LiveMarkdown:
             self._stack.enter_context(terminal.mode(lambda: None, self._forget))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         with self._stack as stack:
             if error is not None:
                 # What ended the answer is reported, not that the terminal has gone too.
