@@ -123,8 +123,9 @@ def _flags() -> dict[str, FlagSpec]:
 
 
 def _settings_by_flag() -> dict[str, str]:
-    """Returns the variables by their flags, without dashes."""
-    return {option.lstrip("-"): variable for variable, flag in _flags().items() for option in flag.names}
+    """Returns the variables by their flags or names, as in `config set`."""
+    names = {variable.removeprefix("LLAMACLI_").replace("_", "-").lower(): variable for variable in KEY_SOURCES}
+    return names | {option.lstrip("-"): variable for variable, flag in _flags().items() for option in flag.names}
 
 
 def _show(out: Output, options: LoadedOptions, env: Environment) -> None:

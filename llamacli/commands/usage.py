@@ -27,7 +27,7 @@ EXAMPLES = (
     "llamacli usage calls.jsonl --json | jq 'map(.usd // 0) | add'",
     "jq -s 'sort_by(-.seconds) | .[:5]' calls.jsonl",
 )
-COLUMNS = ("DAY", "MODEL", "CALLS", "FAILED", "TOKENS IN", "TOKENS OUT", "USD", "")
+COLUMNS = ("DAY", "MODEL", "CALLS", "FAILED", "IN", "OUT", "USD", "")
 VARIABLE = "LLAMACLI_USAGE_LOG"
 BAR_COLUMNS = 20
 #: How a line begins. A full disk may have left half a line before it.

@@ -56,6 +56,12 @@ def test_every_setting_can_be_set_and_unset(world: World, variable: str) -> None
         assert file.read_text() == "# mine\nLLAMACLI_OTHER=1\n"
 
 
+@pytest.mark.parametrize("name", ["key-command", "KEY_COMMAND", "LLAMACLI_KEY_COMMAND"])
+def test_the_key_command_has_a_short_name_too(world: World, name: str) -> None:
+    assert "set LLAMACLI_KEY_COMMAND in" in world.call("config", "set", name, "pass show llama").out
+    assert "removed LLAMACLI_KEY_COMMAND" in world.call("config", "unset", name).out
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
