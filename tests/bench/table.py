@@ -36,7 +36,7 @@ class Table:
     def __init__(self) -> None:
         self.missed = 0
         heads = "".join(f"{name:>10}" for name in PROGRAMS)
-        print(f"{'':<38}{heads}  {'to the script':<18}to llm")
+        print(f"{'':<38}{heads}  {'vs. script':<18}vs. llm")
 
     def line(self, name: str, figures: dict[str, float | None], *targets: Target) -> None:
         """Prints one figure of each program, and up to two ratios with their limits."""
