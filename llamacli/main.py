@@ -45,6 +45,10 @@ def main(arguments: list[str]) -> int:
         MEMORY_RESERVE.clear()
         if stopped := signals.find_stopped(error):
             raise stopped from None
+        if isinstance(error, FileNotFoundError) and error.filename is None:
+            # Only os.getcwd() names no file.
+            stderr.error(UsageError("the working directory was removed", "change to another one"))
+            return ExitStatus.USAGE
         return report_internal_error(error, stderr)
 
 

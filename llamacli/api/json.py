@@ -72,6 +72,8 @@ _STRICT_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 def json_fault(error: json.JSONDecodeError) -> str:
     """Returns in words where a text stops being JSON."""
+    if error.doc.startswith("\ufeff"):
+        return "is not JSON: it begins with a byte order mark; remove that"
     return f"is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
 
 

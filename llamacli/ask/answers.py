@@ -191,7 +191,8 @@ class AnswerReader:
             try:
                 self.cache.store(request, answer.replies[-1].accumulator.completion())
             except OSError as error:
-                self._note(f"the answer could not be stored: {error.filename}: {error.strerror}")
+                where = f"{error.filename}: " if error.filename else ""
+                self._note(f"the answer could not be stored: {where}{error.strerror}")
         return answer
 
     def _is_complete(self, answer: Answer) -> bool:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from llamacli import PROGRAM, __version__
-from llamacli.cli.spec import CommandSpec, FlagSpec, HelpOptions, ParsedCall
+from llamacli.cli.spec import CommandSpec, FlagSpec, HelpOptions, ParsedCall, check_empty
 from llamacli.cli.table import Operand, Raw
 from llamacli.cli.types import OptionalValue, Switch
 from llamacli.errors import ExitStatus, LlamaError, UsageError
@@ -112,13 +112,15 @@ class LlamaCommand(TyperCommand):
         return super().parse_args(ctx, _with_empty_values(args, self.spec.flags))
 
     def invoke(self, ctx: "Context") -> ParsedCall:
-        operands = {operand.name for operand in self.spec.operands}
+        operands = {operand.name: operand.type for operand in self.spec.operands}
         values = {name: value for name, value in ctx.params.items() if value not in (None, ())}
         flags: dict[str, Raw] = {}
         words: dict[str, Sequence[str]] = dict.fromkeys(operands, ())
         for name, value in values.items():
             if name in operands:
                 words[name] = [value] if isinstance(value, str) else value
+                for word in words[name]:
+                    check_empty(operands[name], word, operands[name].metavar)
             else:
                 flags[name] = list(value) if isinstance(value, tuple) else value
         return ParsedCall(self.spec, flags, words, ctx.obj)
@@ -216,22 +218,30 @@ def _with_empty_values(words: list[str], flags: Sequence[FlagSpec]) -> list[str]
 
 
 def _check_dashes(words: list[str], flags: Sequence[FlagSpec]) -> None:
-    """Raises LlamaError for -max-tokens, which would be read as `-m ax-tokens`."""
+    """Raises LlamaError for two words that would be misread.
+
+    One is -max-tokens, as `-m ax-tokens`. The other is a flag in place of a value, as after
+    `--model $UNSET`.
+    """
+    takes_value = dict.fromkeys(("--", "-h", "--help", "--version"), False)
+    takes_value |= {name: flag.takes_value for flag in flags for name in flag.names}
     previous = ""
     for word in words:
-        if word == "--":
-            return
-        if len(word) > 3 and word[0] == "-" != word[1]:
+        if word.startswith("-"):
             long = "-" + word.partition("=")[0]
-            if any(long in flag.names for flag in flags) and not _takes_next_word(previous, flags):
+            is_value = takes_value.get(previous, False)
+            # -0 is a number too.
+            if is_value and word in takes_value and word != "-0":
+                from llamacli.cli.suggest import missing_value
+
+                raise missing_value(previous, word)
+            if word == "--":
+                return
+            if not is_value and len(word) > 3 and long in takes_value:
                 from llamacli.cli.suggest import single_dash
 
                 raise single_dash(word.partition("=")[0])
         previous = word
-
-
-def _takes_next_word(word: str, flags: Sequence[FlagSpec]) -> bool:
-    return any(word in flag.names and flag.takes_value for flag in flags)
 
 
 def _possible_names(words: Sequence[str] | None) -> set[str] | None:

@@ -278,11 +278,15 @@ def split_values(text: str) -> list[str]:
     return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else [text]
 
 
+def check_empty(kind: ParamType, text: str, origin: str) -> None:
+    """Raises LlamaError (usage) for an empty name of a file, a model, a session."""
+    if not text and kind.completes:
+        raise UsageError(f"{origin}: the value is empty", "is a variable unset?")
+
+
 def _parse(kind: ParamType, text: str, origin: str, env: Environment) -> object:
     typed = text
-    if not text and kind.completes:
-        # The name of a file, a model, a session.
-        raise UsageError(f"{origin}: the value is empty", "is a variable unset?")
+    check_empty(kind, text, origin)
     if kind.at_file:
         text = env.input.at_file(text, origin)
     elif not kind.undecoded:

@@ -182,6 +182,13 @@ def single_dash(word: str) -> LlamaError:
     return UsageError(f"unknown option {word}", f"did you mean -{word}?")
 
 
+def missing_value(flag: str, word: str) -> LlamaError:
+    """Returns the error for a flag that is followed by another one."""
+    whole = f"{flag}={word}" if flag.startswith("--") else f"{flag}{word}"
+    hint = f"is a variable unset? if not, use {whole}"
+    return UsageError(f"{flag} needs a value, not {word}", hint)
+
+
 def unknown_option(name: str, command: CommandSpec, commands: Iterable[CommandSpec]) -> LlamaError:
     """Returns the error for an option that the command does not have."""
     return UsageError(f"unknown option {name}", _option_hint(name, command, list(commands)))

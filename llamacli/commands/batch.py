@@ -231,6 +231,6 @@ def _preview(items: Items, builder: RequestBuilder, options: LoadedOptions, env:
 
     print_previews(requests(), options, options[RowOptions].output, env)
     if failed:
-        message = f"{failed} items could not be turned into requests"
-        raise LlamaError(ExitStatus.FAILED, message, "run without -q to see why")
+        message = f"items that could not be turned into requests: {failed}"
+        raise LlamaError(ExitStatus.FAILED, message, "run without -q to see why" if env.stderr.is_quiet else "")
     return ExitStatus.OK

@@ -263,8 +263,8 @@ class Reply:
             yield block
             try:
                 self._limit_silence()
-            except RuntimeError:
-                # Not enough memory for the thread of the timer: a complete answer is not worth an error.
+            except (RuntimeError, OSError):
+                # No thread or descriptor is left for the timer: a complete answer is not worth an error.
                 return
 
     def _limit_silence(self) -> None:

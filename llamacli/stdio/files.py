@@ -10,6 +10,7 @@ import os
 import re
 import select
 import stat
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -24,6 +25,8 @@ STANDARD_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 COPY_BYTES = 1 << 20
 #: What is added to the name of a file for its draft.
 DRAFT_SUFFIX = ".new"
+#: The longest name on nearly all file systems.
+NAME_BYTES = 255
 
 
 def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
@@ -116,20 +119,36 @@ def append_line(fd: int, line: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def neighbor(path: str, suffix: str) -> str:
+    """Returns the path of a file beside another one: its name and a suffix.
+
+    A name that would be too long is cut, and gets a checksum of the whole one.
+    """
+    folder, name = os.path.split(path)
+    limit = NAME_BYTES
+    with suppress(OSError):
+        limit = os.pathconf(folder or ".", "PC_NAME_MAX")
+    if len(os.fsencode(name + suffix)) > limit:
+        suffix = f".{zlib.crc32(os.fsencode(name)):08x}{suffix}"
+        # Character by character, because macOS refuses a name with half of one.
+        while len(os.fsencode(name + suffix)) > limit:
+            name = name[:-1]
+    return os.path.join(folder, name + suffix)
+
+
 def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
     """Opens the draft of a file: one that a killed process left, or a new one.
 
     If something else has its name, that is left alone and the draft gets a name with the
     process id. Raises OSError.
     """
-    path = target + suffix
+    path = neighbor(target, suffix)
     try:
         return LockedFile(path, mode, wait=wait, draft=True)
     except OSError as error:
         if error.errno == errno.EBUSY or not os.path.lexists(path):
             raise
-    path = f"{target}.{os.getpid()}{suffix}"
-    return LockedFile(path, mode, is_new=True, draft=True)
+    return LockedFile(neighbor(target, f".{os.getpid()}{suffix}"), mode, is_new=True, draft=True)
 
 
 def _keep_owner(fd: int, status: os.stat_result) -> None:
@@ -238,7 +257,10 @@ class AtomicWriter:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._status = os.stat(path) if os.path.exists(path) else None
+        self._status: os.stat_result | None = None
+        with suppress(FileNotFoundError):
+            # Any other error, such as a name that is too long, would keep the draft from replacing it.
+            self._status = os.stat(path)
         if self._status:
             # As with `>`, though renaming would work. access(2) does not know of append-only files.
             os.close(open_regular(path, os.O_WRONLY))
@@ -250,8 +272,8 @@ class AtomicWriter:
                 raise
             import tempfile
 
-            name = f"{os.path.basename(path)}.{os.getpid()}.part"
-            self._draft = LockedFile(os.path.join(tempfile.gettempdir(), name), mode, is_new=True, draft=True)
+            outside = os.path.join(tempfile.gettempdir(), os.path.basename(path))
+            self._draft = LockedFile(neighbor(outside, f".{os.getpid()}.part"), mode, is_new=True, draft=True)
         self.fd = self._draft.fd
         self._has_begun = self._is_done = False
         if self._status:

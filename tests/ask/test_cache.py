@@ -306,6 +306,10 @@ def test_a_cache_that_cannot_be_written_costs_no_answer(world: World) -> None:
     assert (result.status, result.out != "") == (0, True)
     assert result.err.startswith("llamacli: the answer could not be stored: ")
     assert result.err.count("\n") == 1
+    # A full disk is an error without a file name.
+    script = "(ulimit -f 0; trap '' XFSZ; llamacli ask -I --cache 1d Hi 2>&1) | cat"
+    note = world.shell(script, XDG_CACHE_HOME=str(world.cwd)).out.splitlines()[-1]
+    assert note == "llamacli: the answer could not be stored: File too large"
 
 
 def test_many_processes_share_one_cache(world: World) -> None:

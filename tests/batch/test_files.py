@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.batches import asked, errors, kill, rows, start, until
 from tests.support.fake_api import Handler, answer, error
-from tests.support.world import World
+from tests.support.world import POWERLESS, PROGRAM, World
 
 PROMPT = "Shout:"
 
@@ -97,6 +98,48 @@ def test_nothing_is_sent_for_an_answer_that_could_not_be_written(world: World, d
     status, _, err = edit(world, *flags)
     assert status == 0, err
     assert (world.cwd / "out/a/a.md").read_text() == "TEXT OF A\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "backup", "problem"),
+    [
+        ("n" * 252, "", "File name too long"),
+        ("a", "folder", "it is not a regular file"),
+        ("a", "link", "it is not a regular file"),
+    ],
+)
+def test_nothing_is_sent_without_room_for_the_backup(world: World, name: str, backup: str, problem: str) -> None:
+    (world.cwd / name).write_text("text\n")
+    if backup == "folder":
+        (world.cwd / "a.old").mkdir()
+    elif backup:
+        (world.cwd / "a.old").symlink_to("nowhere")
+    status, _, err = edit(world, "--in-place=.old", PROMPT, name, "docs/a.md")
+    assert (status, asked(world)) == (13, {f"{PROMPT}\n\ntext of a\n": 1})
+    assert f"cannot write {world.cwd}/{name}.old: {problem}; it was not sent" in err
+    assert (world.cwd / name).read_text() == "text\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="nothing keeps root from writing")
+def test_nothing_is_sent_if_the_folder_takes_no_backup(world: World, docs: Path) -> None:
+    docs.chmod(0o500)
+    command = [*POWERLESS, *PROGRAM, "batch", "--input", "files", "--in-place=.old", PROMPT, "docs/a.md"]
+    done = subprocess.run(command, env=world.env, cwd=world.cwd, capture_output=True, text=True, check=False)
+    docs.chmod(0o700)
+    assert (done.returncode, world.api.requests) == (74, [])
+    assert f"cannot write {docs}/a.md.old: {docs} is not a folder that can be written to" in done.stderr
+
+
+def test_the_longest_names_are_edited_and_resumed(world: World) -> None:
+    name, rows_name = "n" * 255, "r" * 255
+    (world.cwd / name).write_text("text\n")
+    for prompt, old in ((PROMPT, 0), ("Other:", 1)):
+        (world.cwd / name).write_text("text\n")
+        # As a process, whose end releases the file of rows.
+        result = world.run("batch", "-q", "--input", "files", "--in-place", "-o", rows_name, "--resume", prompt, name)
+        assert result.status == 0, result.err
+        assert len(list(world.cwd.glob("r*.old"))) == old
+    assert not [*world.cwd.glob("*.new"), *world.cwd.glob("*.part")]
 
 
 def test_in_place_with_a_suffix_keeps_the_old_file(world: World, docs: Path) -> None:

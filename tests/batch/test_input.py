@@ -142,6 +142,8 @@ def test_a_records_own_body_that_leaves_no_room_for_a_form_is_named(world: World
             assert f"stdin line {number}: --choice " in told
             assert f"{what}; remove that from the record's body" in told
         assert "drop" not in told
+        assert "without -q" not in told
+    assert "1; run without -q" in world.call("batch", "-q", "--dry-run", stdin=b"\xff\n").err
 
 
 OPENAI = {"custom_id": "c-1", "method": "POST", "url": "/v1/chat/completions"}

@@ -13,7 +13,7 @@ import pytest
 from llamacli.cli.docs.help import topic_paragraphs
 from tests.support.fake_api import HELLO, Handler, answer, error, respond, text
 from tests.support.terminal import Terminal
-from tests.support.world import PROGRAM, World
+from tests.support.world import POWERLESS, PROGRAM, World
 
 ASK = " ".join([*PROGRAM, "ask"])
 CHAT = " ".join([*PROGRAM, "chat"])
@@ -93,9 +93,7 @@ def test_a_cut_answer_is_saved_and_a_failed_one_is_not(world: World) -> None:
 def test_the_answer_survives_a_read_only_folder(world: World) -> None:
     folder(world).mkdir(parents=True)
     folder(world).chmod(0o500)
-    # Root with no more rights to files than their owner has.
-    powerless = "setpriv --bounding-set=-all --inh-caps=-all " if os.geteuid() == 0 else ""
-    shown = at_terminal(world, f"{powerless}{ASK} Hi; echo status $?")
+    shown = at_terminal(world, f"{' '.join(POWERLESS)} {ASK} Hi; echo status $?")
     assert "cannot save the turn" in shown
     assert "status 0" in shown
 

@@ -1,5 +1,7 @@
 """Hints for mistyped commands and options: each row of the tables, and similar words."""
 
+import re
+
 import pytest
 
 from llamacli.cli import app, suggest
@@ -135,6 +137,41 @@ def test_an_empty_name_is_2_and_names_the_option(world: World, flag: str) -> Non
     assert ": the value is empty; is a variable unset?" in result.err
     assert result.err.startswith("llamacli: --")
     assert not world.api.requests
+
+
+@pytest.mark.parametrize(
+    ("command", "value"),
+    [
+        ("ask -m -q Hi", "-m-q"),
+        ("ask --model --quiet Hi", "--model=--quiet"),
+        ("ask -o -- Hi", "-o--"),
+        ("ask --stop --stop a Hi", "--stop=--stop"),
+        ("ask --temperature -m m Hi", "--temperature=-m"),
+        ("chat -S -c Hi", "-S-c"),
+        ("raw -F -i", "-F-i"),
+        ("batch -o --resume Hi", "-o--resume"),
+        ("ask -m --help", "-m--help"),
+    ],
+)
+def test_an_option_is_not_taken_for_the_value_of_another(world: World, command: str, value: str) -> None:
+    words = command.split()
+    result = world.call(*words)
+    expected = f"{words[1]} needs a value, not {words[2]}; is a variable unset? if not, use {value}"
+    assert (result.status, result.out, result.err) == (2, "", f"llamacli: {expected}\n")
+    assert not world.api.requests
+
+
+def test_a_value_may_look_like_an_option_if_it_is_joined_to_it(world: World) -> None:
+    assert world.call("ask", "--model=-q", "--stop=--", "-s-x", "-t", "-0", "Hi").status == 0
+    body = world.api.body
+    assert (body["model"], body["stop"], body["messages"][0]["content"]) == ("-q", ["--"], "-x")
+
+
+@pytest.mark.parametrize("command", ["batch {}", "usage", "sessions show"])
+def test_an_empty_operand_is_2_and_named(world: World, command: str) -> None:
+    result = world.call(*command.split(), "")
+    assert (result.status, result.out) == (2, "")
+    assert re.fullmatch("llamacli: (FILE|NAME): the value is empty; is a variable unset[?]\n", result.err)
 
 
 @pytest.mark.parametrize("name", ["temperature", "max-tokens", "max_tokens", "seed"])

@@ -56,7 +56,7 @@ def test_a_million_bytes_pass(world: World) -> None:
         ('{"a": 1,\n "b" 2}', "at line 2 column 6"),
         ("[NaN]", "NaN is not a JSON value"),
         ('"\x01"', "Invalid control character at line 1 column 2"),
-        ("\ufeff{}", "BODY is not JSON"),
+        ("\ufeff{}", "BODY is not JSON: it begins with a byte order mark; remove that"),
         ("[" * 100_000, "BODY is nested too deeply"),
         ("", "nothing to send: the BODY is empty"),
         (" \n", "nothing to send: the BODY is empty"),

@@ -15,11 +15,9 @@ import pytest
 
 from llamacli.errors import ExitStatus
 from tests.support.fake_api import HELLO, KEY, Handler, delta, event, respond, stream, streamed, text
-from tests.support.world import PROGRAM, Result, World
+from tests.support.world import POWERLESS, PROGRAM, Result, World
 
 CAN_MOUNT = os.geteuid() == 0 and shutil.which("mount") is not None
-#: Root, but with no more rights to files than their owner has.
-POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 BODY = '{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'
 #: Every command that does anything, and what it reads on stdin.
 COMMANDS: dict[str, tuple[list[str], str]] = {
@@ -122,6 +120,15 @@ def test_a_deleted_working_directory_affects_nothing_else(world: World, name: st
     gone.mkdir()
     script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
     check(run(world, name, ["sh", "-c", script, "sh", str(gone)]), 74 if name == "ask -o" else 0)
+
+
+def test_what_needs_the_working_directory_says_that_it_was_removed(world: World) -> None:
+    calls = ("ask -f 0 Hi", "ask --usage-log log Hi", "batch -o rows", "batch --input files --in-place Hi a")
+    script = "; ".join(["mkdir gone", "cd gone", "rmdir ../gone", *(f"llamacli {call}; echo $?" for call in calls)])
+    result = world.shell(script)
+    assert result.out == "2\n" * len(calls)
+    assert result.err == "llamacli: the working directory was removed; change to another one\n" * len(calls)
+    assert not world.api.requests
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1", "none.such"])
@@ -283,8 +290,11 @@ def ends_as_documented(result: Result) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count differently")
 @pytest.mark.parametrize("arguments", [["ask", "Hi"], ["ask", "-o", "out", "Hi"], ["models"], ["config", "show"]])
 def test_few_descriptors_end_as_documented(world: World, arguments: list[str]) -> None:
-    whole = [ends_as_documented(limited(world, *arguments, nofile=count)) for count in range(4, 18)]
-    assert whole[-1]
+    results = [limited(world, *arguments, nofile=count) for count in range(4, 18)]
+    assert [ends_as_documented(result) for result in results][-1]
+    # Nothing that comes after a whole answer needs one more.
+    assert all(result.status == 0 for result in results if HELLO in result.out)
+    assert not (world.cwd / "out.part").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count differently")

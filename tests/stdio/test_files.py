@@ -122,7 +122,7 @@ def test_a_file_below_dev_is_a_file(world: World) -> None:
         assert json.loads(Path(rows).read_text())["content"] == "{}"
 
 
-@pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/999999999", "loop"])
+@pytest.mark.parametrize("path", [".", "missing/out.txt", "new/", "/dev/fd/999999999", "loop", "n" * 256])
 def test_an_unwritable_file_is_reported_before_anything_is_sent(world: World, path: str) -> None:
     (world.cwd / "loop").symlink_to("loop")
     result = world.call("ask", "-o", path, "Hi")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.stdio.files import AtomicWriter, LockedFile, open_log, write_atomically
+from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor, open_log, write_atomically
 from tests.support.world import ROOT
 
 
@@ -21,6 +21,24 @@ def test_what_a_killed_process_left_is_gone_after_the_next_write(tmp_path: Path)
     draft.chmod(0o666)
     assert write_atomically(path, b"new", 0o600, follow=True)
     assert (path.read_bytes(), path.stat().st_mode & 0o777, os.listdir(tmp_path)) == (b"new", 0o600, [".env"])
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 251, "n" * 255, "日" * 85, os.fsdecode(b"\xff" * 255)], ids=["251", "255", "CJK", "bytes"]
+)
+def test_the_longest_names_have_neighbors(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / name)
+    new, part, other = neighbor(path, ".new"), neighbor(path, ".part"), neighbor(path[:-1] + "x", ".new")
+    assert len({path, new, part, other}) == 4
+    assert (new[-4:], part[-5:]) == (".new", ".part")
+    assert write_atomically(Path(path), b"new", 0o600, follow=False)
+    writer = AtomicWriter(path)
+    writer.begin()
+    os.write(writer.fd, b"half")
+    assert writer.close() == part
+    assert sorted(os.listdir(os.fsencode(tmp_path))) == sorted(
+        os.fsencode(os.path.basename(file)) for file in (path, part)
+    )
 
 
 @pytest.mark.parametrize("follow", [True, False])

@@ -17,6 +17,8 @@ from tests.support.fake_api import KEY, FakeApi
 
 PROGRAM = [sys.executable, "-m", "llamacli"]
 ROOT = Path(__file__).parent.parent.parent
+#: Root, but with no more rights to files than their owner has.
+POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
 @dataclass

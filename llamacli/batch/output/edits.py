@@ -4,6 +4,7 @@ import difflib
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -107,24 +108,25 @@ class FileEditor:
         return self._rows.orphans if self._rows else (0, "")
 
     def check(self, item: Item) -> None:
-        """Raises LlamaError if an answer to an item could not be written.
+        """Raises LlamaError if an answer to an item, or its backup, could not be written.
 
-        Its status is usage for a file that is read-only, and output for a folder.
+        Its status is usage for a file, and output for a folder.
         """
         if not item.file or self._printer:
             return
         target = self._targets.target(item.file.path)
-        message = f"cannot write {display_path(target)}"
-        if os.path.lexists(target):
-            if not os.access(target, os.W_OK):
-                raise UsageError(f"{message}: it is read-only", "it was not sent")
-            return
-        folder = os.path.dirname(target)
-        while not os.path.lexists(folder):
-            folder = os.path.dirname(folder)
-        if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-            message = f"{message}: {display_path(folder)} is not a folder that can be written to"
-            raise LlamaError(ExitStatus.OUTPUT, message, "it was not sent")
+        for path in filter(None, (target, self._targets.backup(target))):
+            message = f"cannot write {display_path(path)}"
+            try:
+                is_regular = stat.S_ISREG(os.lstat(path).st_mode)
+            except (FileNotFoundError, NotADirectoryError):
+                _check_folder(os.path.dirname(path), message)
+                continue
+            except OSError as error:
+                raise UsageError(f"{message}: {error.strerror}", "it was not sent") from None
+            if not is_regular or not os.access(path, os.W_OK):
+                problem = "it is read-only" if is_regular else "it is not a regular file"
+                raise UsageError(f"{message}: {problem}", "it was not sent")
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
         if not self._rows:
@@ -268,6 +270,15 @@ def _lines(text: str) -> list[str]:
     lines = [line + "\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
     return [*lines, last] if last else lines
+
+
+def _check_folder(folder: str, message: str) -> None:
+    """Raises LlamaError (output) if a folder could not be made or written to."""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        message = f"{message}: {display_path(folder)} is not a folder that can be written to"
+        raise LlamaError(ExitStatus.OUTPUT, message, "it was not sent")
 
 
 def _with_error(row: Row, status: ExitStatus, message: str) -> Row:

@@ -14,7 +14,7 @@ from llamacli.api.json import Json, JsonObject
 from llamacli.batch.input.items import Item
 from llamacli.batch.output.rows import START, Row, json_line
 from llamacli.errors import ExitStatus, LlamaError, UsageError
-from llamacli.stdio.files import AtomicWriter, LockedFile
+from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor
 from llamacli.stdio.stderr import write_all
 
 #: `state` of a saved row: DONE, FAILED and kept, or to be asked AGAIN.
@@ -199,7 +199,7 @@ class Journal:
     @property
     def orphans(self) -> tuple[int, str]:
         count = 0 if self._keeps_orphans else self._orphan_size[0]
-        return count, f"{self._path}.old"
+        return count, neighbor(self._path, ".old")
 
     @property
     def _orphan_size(self) -> tuple[int, int]:
@@ -237,7 +237,7 @@ class Journal:
         count, size = self._orphan_size
         if not count:
             return
-        with LockedFile(f"{self._path}.old", draft=True) as old:
+        with LockedFile(neighbor(self._path, ".old"), draft=True) as old:
             end = os.fstat(old.fd).st_size
             if not end:
                 os.fchmod(old.fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
