@@ -13,7 +13,7 @@ import typer
 from llamacli import shadowing_hint, signals
 from llamacli.cli import app
 from llamacli.cli.spec import LoadedOptions, ParsedCall, load_options
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import Stderr
 
