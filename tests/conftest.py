@@ -22,7 +22,7 @@ for number in (signal.SIGQUIT, signal.SIGHUP):
 
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
-    """A server that answers as the API does until it is told otherwise."""
+    """A server that answers as the API does, unless told otherwise."""
     with FakeApi() as server:
         yield server
 
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def mute() -> Iterator[str]:
-    """A base URL whose server accepts connections and never says a word."""
+    """A base URL whose server accepts connections and never sends anything."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen(16)
@@ -61,7 +61,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def tls(authority: trustme.CA, tmp_path: Path) -> Iterator[FakeApi]:
-    """A server with a certificate for localhost, and its authority's in tmp_path/ca.pem."""
+    """A server with a certificate for localhost; its authority is in tmp_path/ca.pem."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))

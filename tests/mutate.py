@@ -1,4 +1,4 @@
-"""Changes one thing at a time in a copy of the program and reports what no test notices.
+"""Changes one thing at a time in a copy of the program, and reports changes that no test notices.
 
 python -m tests.mutate http 20 [SEED]: twenty changes in llamacli/http, each tried against
 tests/http and the tests that are named below. Exits with 1 if a change survives.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.support.world import ROOT
 
-#: Tests outside of a package's own folder that are about it.
+#: Tests of a package outside of its own folder.
 ALSO = {
     "api": ("tests/http", "tests/program/test_matrix.py"),
     "http": ("tests/api", "tests/program/test_matrix.py", "tests/commands/test_raw.py"),
@@ -32,7 +32,7 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yields what a node may be changed into."""
+    """Yields the nodes that may replace a node."""
     if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
         yield ast.Compare(node.left, [COMPARISONS[type(node.ops[0])](), *node.ops[1:]], node.comparators)
     elif isinstance(node, ast.BoolOp):
@@ -55,7 +55,7 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class Swap(ast.NodeTransformer):
-    """Replaces the node at one place of the tree, in the order of a walk."""
+    """Replaces the node at one position of the tree, in the order of a walk."""
 
     def __init__(self, number: int, new: ast.AST) -> None:
         self.number, self.new, self.count = number, new, -1

@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-#: From the ground up. Packages on one floor do not import each other.
+#: From the lowest up. Packages in one layer do not import each other.
 FLOORS = ["errors", "signals api config", "stdio", "cli", "http", "ask", "chat batch", "commands", "main", "__main__"]
 FLOOR = {name: number for number, names in enumerate(FLOORS, 1) for name in names.split()}
 FILES = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in ROOT.glob("llamacli/**/*.py")}
@@ -29,7 +29,7 @@ def test_imports_lead_down_and_never_in_a_circle() -> None:
             here, there = name.split(".")[1], target.split(".")[1]
             is_lower = FLOOR.get(there, 0) < FLOOR.get(here, 0)
             assert here == there or is_lower, f"{name} imports {target}, which is not on a lower floor"
-    TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(arrows).prepare()  # Raises CycleError, which names the cycle.
 
 
 def test_a_package_has_a_docstring_and_imports_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Error bodies of many servers, and the words that a user gets to read."""
+"""Error bodies of many servers, and the message that the user sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes to events to completions: whatever the cuts, the same text."""
+"""Bytes to events to completions: the text is the same wherever the bytes are cut."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ def decoded(blocks: Iterable[bytes]) -> Iterator[list[sse.Event]]:
 
 
 def reference(data: bytes) -> list[tuple[str, str]]:
-    """The standard's algorithm, line by line and slowly."""
+    """The standard's algorithm, line by line."""
     text = data.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     found: list[tuple[str, str]] = []
     fields: list[str] = []
@@ -88,7 +88,7 @@ def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end
     assert answer.completion()["choices"][0]["message"]["content"] == taken
 
 
-#: Streams in the forms that real servers were seen to send, each of them with the same text.
+#: Streams as real servers send them, all with the same text.
 TOLD = ["Grüße 👩🏽\u200d🚀", "\u2028 and \x85, ", "data: [DONE]\n\n", "日本語"]
 
 
@@ -113,7 +113,7 @@ REAL = {
 
 
 class Pieces(RawIOBase):
-    """What a socket reads, in pieces of any size."""
+    """What a socket returns, in pieces of any size."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self.pieces = [piece for piece in pieces if piece]
@@ -239,7 +239,7 @@ class SlowAccumulator(Accumulator):
 
 
 DOCUMENT_PART = {"index": 1, "message": {"content": "whole"}}
-#: Values that make more of a chunk than text: of the chunk, its choice or its delta.
+#: Values that make a chunk more than text: in the chunk, its choice or its delta.
 ODD_VALUES: list[tuple[str, str, Any]] = [
     (place, key, value)
     for place, key, values in cast(
@@ -265,7 +265,7 @@ ODD_VALUES: list[tuple[str, str, Any]] = [
 
 
 def text_chunk(*odd: tuple[str, str, Any]) -> dict[str, Any]:
-    """Returns a chunk that is only more text, but for the odd values."""
+    """Returns a chunk that is only more text, except for the odd values."""
     text: dict[str, Any] = {"content": "x"}
     choice: dict[str, Any] = {"index": 0, "delta": text}
     chunk: dict[str, Any] = {"choices": [choice]}
@@ -333,7 +333,7 @@ def test_tool_calls_are_told_apart_however_a_server_numbers_them() -> None:
     ("lines", "is_read"),
     [
         (["[{}", *[",{}"] * 50, "]"], True),
-        # Each line could be the last one, and reading all of it again each time would be quadratic.
+        # Any line could be the last one; parsing everything again after each would be quadratic.
         (["[{}", *[",{}"] * 200, "]"], False),
         (["{", '"a": "' + "x" * 60_000 + '"', "}"], True),
         (["{", '"a": "' + "x" * 70_000 + '"', "}"], False),

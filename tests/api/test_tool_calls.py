@@ -24,7 +24,7 @@ def call(name: str | None, arguments: object, id: str | None = "c") -> dict[str,
 ONE = {"a": 1}
 PIECES = ('{"a":', "1}")
 
-#: What a server does -> its deltas, and the calls that they are.
+#: What a server does -> its deltas, and the calls that they stand for.
 CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "OpenAI": (
         [part("f", "", index=0, id="c", type="function"), *(part(None, text, index=0) for text in PIECES)],

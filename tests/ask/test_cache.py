@@ -79,7 +79,7 @@ def test_neither_network_nor_key_nor_requests_is_needed(world: World) -> None:
     assert "llamacli.ask.cache" in modules
     assert not modules & {"requests", "urllib3", "llamacli.http.client", "ssl"}
     assert not imported(world, "ask", "--dry-run", "Hi") & {"llamacli.ask.cache", "hashlib"}
-    # The default server would need one.
+    # The default server would need a key.
     del world.env["AIMLAPI_BASE_URL"]
     assert world.call("ask", "--cache", "1d", "Hi").status == 3
 
@@ -135,7 +135,7 @@ def test_an_answer_that_is_too_old_is_asked_again(world: World) -> None:
         os.utime(path, (time.time() - hours * 3600,) * 2)
         world.call("ask", "Hi", LLAMACLI_CACHE="1d")
         assert len(world.api.requests) == count
-    # It has been replaced by a new one.
+    # It was replaced by a new one.
     assert time.time() - path.stat().st_mtime < 600
     os.utime(path, (1, 1))
     world.call("ask", "--cache", "inf", "Hi")
@@ -263,7 +263,7 @@ def test_an_answer_without_what_this_call_needs_is_asked_again(world: World) -> 
     assert world.call("ask", "--cache", "1d", "Hi").out == "no block\n"
     assert world.call("ask", "--cache", "1d", "-x", "Hi").out == "block\n"
     assert world.call("ask", "--offline", "-x", "Hi").out == "block\n"
-    # So is one that is reasoning alone, unless that is what is wanted.
+    # So does reasoning alone, unless it was asked for.
     world.api.will(answer("<think>hm"))
     assert world.call("ask", "--cache", "1d", "--keep-thinking", "Ho").status == 0
     assert world.call("ask", "--cache", "1d", "Ho").status == 9
@@ -290,7 +290,7 @@ def test_files_are_private_and_old_ones_are_removed(world: World) -> None:
     first = stored(world)[0]
     assert (first.stat().st_mode & 0o777, folder(world).stat().st_mode & 0o777) == (0o600, 0o700)
     os.utime(first, (time.time() - 91 * 86400,) * 2)
-    # A hit removes nothing, a new answer does.
+    # Only a new answer removes old ones, not a hit.
     world.call("ask", "--cache", "inf", "1")
     assert first.exists()
     world.call("ask", "--cache", "1d", "2", LLAMACLI_CACHE_KEEP="92d")

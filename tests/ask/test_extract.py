@@ -89,7 +89,7 @@ def test_what_was_fenced_comes_out_byte_for_byte(
     assert first_block(block) == wanted
     assert first_block(f"Words.\n\n{block}\n{block}") == wanted
     assert unfenced(block.rstrip()) == wanted.removesuffix("\n")
-    # Indented lines lose as much as the fence has, and no more.
+    # Lines lose as much indentation as the fence has, and no more.
     pad = " " * indent
     assert first_block("".join(f"{pad}{line}\n" for line in block.split("\n")[:-1])) == wanted
 

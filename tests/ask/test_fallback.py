@@ -10,7 +10,7 @@ from tests.support.world import World
 
 
 def by_model(**behaviors: Behavior) -> Behavior:
-    """Behaves as the model's name says; any other model answers with its own name."""
+    """Behaves as the entry for the model says; any other model answers with its name."""
 
     def behave(handler: Handler) -> None:
         model = handler.asked.json["model"]

@@ -1,4 +1,4 @@
-"""What is printed has the format that was asked for, or nothing is printed and the status says so."""
+"""The output has the requested format, or nothing is printed and the status is 12."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ RECORD = {
 NUMBERS = {"type": "array", "items": {"$ref": "#/$defs/number"}, "$defs": {"number": {"type": "number"}}}
 
 
-#: For --choice bug,feature,"Won't fix." what a server answers, and what is printed, None for nothing.
+#: For --choice bug,feature,"Won't fix.": the server's answer and the output, None for no output.
 CHOICES: list[tuple[Behavior, str | None]] = [
     (calls({"answer": "bug"}), "bug"),
     (calls({"answer": "BUG"}), "bug"),
@@ -143,7 +143,7 @@ def test_a_schema_that_is_not_an_object_is_wrapped_and_unwrapped(
     result = world.call("ask", "--schema", json.dumps(NUMBERS), "-q", "Hi")
     assert (result.status, result.out) == ((0, f"{printed}\n") if printed else (12, ""))
     parameters = world.api.requests[0].json["tools"][0]["function"]["parameters"]
-    # Its references must lead to where they did.
+    # Its references must still lead to the same places.
     jsonschema.validate({"answer": [1, 2.5]}, parameters)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"answer": ["x"]}, parameters)

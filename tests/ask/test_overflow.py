@@ -25,7 +25,7 @@ def test_the_parts_are_the_text_and_short_enough(texts: list[str], limit: int) -
         assert "".join(part[number] or "" for part in parts) == text
     for part in parts:
         pieces = [piece for piece in part if piece]
-        # A single character may be estimated at more than one token.
+        # A single character may be estimated as more than one token.
         assert sum(map(estimate_tokens, pieces)) <= limit or max(map(len, pieces)) == 1
     sequence = [number for part in parts for number, piece in enumerate(part) if piece]
     assert sequence == sorted(sequence)

@@ -1,4 +1,4 @@
-"""Prompt files: the text, the settings and variables in it, and the program that it can be."""
+"""Prompt files: their text, settings and variables, and running one as a program."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ VALUES = {
     "overflow": ["head"],
     "max_input": ["5"],
 }
-#: Flags that only make sense together with others.
+#: Flags that need another flag.
 COMPANIONS = {"top_logprobs": ["--logprobs"], "fit_retries": ["--yes-no"]}
 
 

@@ -32,7 +32,7 @@ SPLITS = [
     # The end tag must match.
     ("<think>hm</thinking>42", "hm</thinking>42", ""),
     ("<thinking>hm</think>still</thinking>42", "hm</think>still", "42"),
-    # The first end tag ends it, and what follows is the answer whatever it holds.
+    # The first end tag ends it; everything after it is the answer.
     ("<think>a<think>b</think>c</think>42", "a<think>b", "c</think>42"),
     ("<think>a</think><think>b</think>42", "a", "<think>b</think>42"),
     # A tag anywhere else is text.
@@ -43,7 +43,7 @@ SPLITS = [
     ("<think >hm</think >", "", "<think >hm</think >"),
     ("<THINK>hm</THINK>42", "", "<THINK>hm</THINK>42"),
 ]
-#: The same for an end tag without a start tag, where the answer is held back and where it is not.
+#: The same for an end tag without a start tag, if the answer is held back and if it is not.
 UNOPENED = [
     ("hm</think>\n42", "hm", "42"),
     ("hm</thinking>42", "hm", "42"),
@@ -76,7 +76,7 @@ def test_where_a_stream_is_cut_makes_no_difference(text: str, data: st.DataObjec
     joined = tuple("".join(part) for part in zip(*parts, strict=True))
     assert joined == split_thinking(text, is_whole=False)
     assert splitter.has_answer == bool(joined[1])
-    # Nothing is lost but the tags and the space around them.
+    # Only the tags and the space around them are lost.
     lost = len(text) - len("".join(joined))
     assert joined == ("", text) or lost <= len("<thinking></thinking>") + text.count(" ") + text.count("\n")
 

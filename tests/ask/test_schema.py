@@ -130,7 +130,7 @@ def test_references_inside_of_a_schema_are_followed_and_format_is_an_annotation(
 WORDS = {"patternProperties": {"^[a-z]+$": {"type": "string"}}}
 
 
-#: Schemas, values, and whether they fit: where binary fractions and Python's patterns have it otherwise.
+#: Schemas, values, and whether they fit, for cases that floats and Python's patterns get wrong.
 VERDICTS: list[tuple[dict[str, Any], object, bool]] = [
     *(({"multipleOf": 0.01}, value, True) for value in (19.99, 0.07, 0.29, -0.03, 5, 1e300, 10**30)),
     *(({"multipleOf": 0.01}, value, False) for value in (19.995, 0.075, 1e-7)),
@@ -167,7 +167,7 @@ def test_numbers_are_decimal_and_patterns_are_those_of_ecma(schema: dict[str, An
 def test_a_pattern_that_python_compiles_never_fails(pattern: str, text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        # One that it does not take is refused.
+        # Others are refused.
         with suppress(ValueError):
             Schema({"pattern": pattern}).find_error(text)
 
@@ -233,9 +233,9 @@ PEOPLE = array(record(name=STRING, age=INTEGER))
         ("people [\n  name\n  age int\n]\nn int", record(people=PEOPLE, n=INTEGER)),
         ("sizes [a|b]", record(sizes=array({"type": "string", "enum": ["a", "b"]}))),
         ("a, b int\nc [str]", record(a=STRING, b=INTEGER, c=array(STRING))),
-        # On lines, a description is the rest of its line.
+        # If fields stand on lines, a description is the rest of its line.
         ("a: x, y [z\nb int", record(a={**STRING, "description": "x, y [z"}, b=INTEGER)),
-        # As llm takes it: empty fields, blank lines, spaces before the colon.
+        # llm accepts empty fields, blank lines and spaces before the colon.
         ("a,,b,", record(a=STRING, b=STRING)),
         ("\n\na : x\n\n  b float\n", record(a={**STRING, "description": "x"}, b=NUMBER)),
         ("a str, b float, c bool", record(a=STRING, b=NUMBER, c={"type": "boolean"})),
@@ -252,7 +252,7 @@ def test_any_notation_is_a_schema_or_an_error(text: str) -> None:
         concise(text)
 
 
-#: A search for it in A takes longer than anyone waits.
+#: Searching for it in A takes longer than anyone would wait.
 ENDLESS, A = "^(a+)+$", "a" * 40 + "!"
 
 

@@ -66,7 +66,7 @@ def test_fit_retries_limits_how_often_it_is_asked_again(world: World, retries: i
 @pytest.mark.parametrize("code", [400, 404, 422, 500])
 def test_a_server_that_refuses_tools_is_asked_without_them(world: World, code: int) -> None:
     world.api.will(refusing(code, "Feature."))
-    # With retries: a refusal is no reason to wait.
+    # With retries: a refusal does not cause a wait.
     result = world.call("ask", "--choice", "bug,feature", "--retry", "3", "--no-parallel-tool-calls", "Hi")
     assert (result.status, result.out) == (0, "feature\n")
     assert f"{code} " in result.err

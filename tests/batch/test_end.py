@@ -1,4 +1,4 @@
-"""`batch`: signals, kills, readers that leave, and programs that distribute it."""
+"""`batch`: signals, kills, closed pipes, and programs that distribute it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ LINES = "".join(f"{number}\n" for number in range(60))
 
 
 class Held:
-    """Answers at once, but for the prompts that are held until `go`."""
+    """Answers at once, except prompts that are held until `go`."""
 
     def __init__(self, world: World, *prompts: str) -> None:
         self.go = threading.Event()
@@ -61,7 +61,7 @@ def test_the_second_signal_stops_and_received_answers_are_written(world: World, 
     Held(world, "10")
     with start(world, "-j", "2") as running:
         feed(running)
-        # Nothing is written beyond the one that hangs, and all that waits for it has come.
+        # Nothing is written after the one that hangs, and everything that waits for it has arrived.
         until(lambda: len(world.api.requests) == 60)
         time.sleep(0.2)
         running.send_signal(signal.SIGINT)
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_the_wait_for_a_next_try(world: World) -> None:
         world.api.requests.clear()
         world.api.will(by_prompt(a=error(code, headers=[("Retry-After", "60")])))
         with start(world, "--retry", "3") as running:
-            # A 503 keeps whatever has not been sent yet from being sent.
+            # After a 503, nothing more is sent.
             assert running.stdin
             running.stdin.write(b"b\n")
             running.stdin.flush()
@@ -137,7 +137,7 @@ def test_twenty_kills_lose_nothing_and_ask_nothing_twice(world: World) -> None:
         world.api.requests.clear()
         running = start(world, "-q", "-j", str(jobs), "-o", "out", "--resume", "-", "in", stdin=subprocess.DEVNULL)
         with running:
-            # From the first moments of the program to the middle of its work.
+            # From the program's first moments to the middle of its work.
             time.sleep(draw.uniform(0.1, 0.6))
             kill(running)
         kills += 1
@@ -153,7 +153,7 @@ def test_twenty_kills_lose_nothing_and_ask_nothing_twice(world: World) -> None:
 
 
 def written(world: World) -> list[str]:
-    """Returns the inputs of all whole rows in the file, each of which is there once."""
+    """Returns the inputs of all whole rows in the file; each must be there once."""
     path = world.cwd / "out"
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     found = [json.loads(line)["input"] for line in lines]
@@ -173,7 +173,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(world: World) -> None:
         assert terminal.wait() == 0
     assert "━" in terminal.shown
     shown = re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown)
-    # The bar is gone, and the one line of the end is there.
+    # The bar is gone, and the summary is there.
     assert re.search(r"\r\x1b\[Kllamacli: 60 answered, 0 failed, [^\n]*\n$", shown)
     held.go.clear()
     with Terminal(world, "bash", "-c", command.replace("-o out", "-q -o out2")) as terminal:
@@ -201,7 +201,7 @@ needs_parallel = pytest.mark.skipif(shutil.which("parallel") is None, reason="GN
 def test_parallel_spreads_it_over_processes(world: World) -> None:
     world.api.will(echo)
     alone = world.shell("seq 1000 | llamacli batch --plain -q 'Say {}'")
-    # Without -I parallel would take the {} for its own.
+    # Without -I, parallel would replace the {} itself.
     parallel = "parallel --will-cite -I,, --pipe -N100 -j4 -k"
     spread = world.shell(f"seq 1000 | {parallel} llamacli batch --plain -q \"'Say {{}}'\"")
     assert alone.status == spread.status == 0, spread.err
@@ -216,7 +216,7 @@ def test_a_hanging_server_does_not_outlive_the_limit(world: World) -> None:
     assert [row["error"]["status"] for row in rows(result.out)] == [8, 8]
 
 
-# What is paid for is kept, however a batch ends
+# Paid answers are kept, however a batch ends
 
 
 def test_a_later_file_that_cannot_be_read_keeps_what_was_sent(world: World) -> None:
@@ -258,7 +258,7 @@ def test_a_signal_leaves_the_calls_in_flight_time_to_finish(world: World, number
 
 
 def test_a_second_ctrl_c_works_during_a_pause(world: World) -> None:
-    """The first one finishes what is in flight, and does not wait for what only waits for its turn."""
+    """The first one waits for calls in flight, but not for items that wait for a slot."""
     world.api.will(echo, error(429, headers=[("Retry-After", "60")]))
     with start(world, "-j", "1") as running:
         feed(running)
@@ -349,7 +349,7 @@ def test_the_bar_has_a_total(world: World) -> None:
         held.go.set()
         assert terminal.wait() == 0
     held.go.clear()
-    # Of lines in a file the total is an estimate until all are read.
+    # The number of lines in a file is an estimate until all are read.
     (world.cwd / "in").write_text("".join(f"{number:09}\n" for number in range(20_000)))
     world.api.will(hang)
     with Terminal(world, "bash", "-c", f"{' '.join(PROGRAM)} batch -o out2 - in") as terminal:

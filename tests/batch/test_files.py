@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_read_is_that_items_error(world: World, docs: Path
     names = ["a.md", "latin.md", "missing.md", "utf16.md", "empty.md", ".", "b.md"]
     result = world.call("batch", "--input", "files", PROMPT, *(f"docs/{name}" for name in names))
     told = [error and error[1] for error in errors(result)]
-    # A file with nothing in it is no item, like a blank line.
+    # An empty file is not an item, like a blank line.
     assert [row["index"] for row in rows(result.out)] == list(range(6))
     assert told[0] is told[5] is None
     assert "docs/latin.md is not UTF-8: byte 0xfc on line 1" in str(told[1])
@@ -90,7 +90,7 @@ def test_in_place_keeps_mode_link_newline_and_bom(world: World, docs: Path) -> N
 def test_nothing_is_sent_for_an_answer_that_could_not_be_written(world: World, docs: Path) -> None:
     (world.cwd / "out").write_text("not a folder")
     flags = ["--write", "out/{stem}/{name}", "-o", "rows", "--resume", PROMPT, "docs/a.md"]
-    # As a process, whose end releases the file of rows.
+    # A process: when it ends, it releases the file of rows.
     result = world.run("batch", "--input", "files", *flags)
     assert (result.status, world.api.requests) == (74, [])
     assert f"cannot write {world.cwd}/out/a/a.md: {world.cwd}/out is not a folder" in result.err
@@ -135,7 +135,7 @@ def test_the_longest_names_are_edited_and_resumed(world: World) -> None:
     (world.cwd / name).write_text("text\n")
     for prompt, old in ((PROMPT, 0), ("Other:", 1)):
         (world.cwd / name).write_text("text\n")
-        # As a process, whose end releases the file of rows.
+        # A process: when it ends, it releases the file of rows.
         result = world.run("batch", "-q", "--input", "files", "--in-place", "-o", rows_name, "--resume", prompt, name)
         assert result.status == 0, result.err
         assert len(list(world.cwd.glob("r*.old"))) == old
@@ -193,7 +193,7 @@ def test_a_file_that_changed_in_the_meantime_is_left_alone(world: World, docs: P
         [row] = rows(world.cwd / "rows")
         assert (row["error"]["status"], row["content"]) == (2, "TEXT OF A\n")
     else:
-        # What was paid for is not lost.
+        # The paid answer is not lost.
         assert f"its answer is in {docs / 'a.md.part'}" in err
         assert (docs / "a.md.part").read_text() == "TEXT OF A\n"
 
@@ -299,7 +299,7 @@ def test_what_does_not_fit_is_2_before_anything_is_sent(world: World, arguments:
 def test_limit_takes_the_first_items(world: World) -> None:
     result = world.call("batch", "--input", "files", "--limit", "2", PROMPT, "docs/a.md", "docs/b.md", "docs/c.md")
     assert [row["input"] for row in rows(result.out)] == ["docs/a.md", "docs/b.md"]
-    # It does not wait for more than that.
+    # It waits for nothing more.
     with start(world, "--limit", "1") as running:
         assert running.stdin
         running.stdin.write(b"x\n")
@@ -353,7 +353,7 @@ def test_killed_and_resumed_every_file_is_old_or_new_and_none_is_edited_twice(wo
     result = world.run("batch", *command, *names, timeout=120)
     assert result.status == 0, result.err
     assert check() == FILES
-    # No answer was paid for twice, but for those in flight at a kill.
+    # No answer was paid for twice, except those in flight at a kill.
     paid = json.loads((world.cwd / "rows").read_text().splitlines()[0])
     assert paid["edit"]
     assert len(rows(world.cwd / "rows")) == FILES

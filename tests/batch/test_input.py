@@ -371,7 +371,7 @@ def test_no_bytes_make_reading_fail(data: bytes, form: str, lossy: bool) -> None
     try:
         items = list(Items([InputFile(str(path), form, inputs)], Template("{}")))
     except LlamaError:
-        # Not text, or a header that is not one.
+        # Input that is not text, or has no valid header.
         assert b"\0" in data or form in ("csv", "tsv") or data[:2] in (b"\xff\xfe", b"\xfe\xff")
         return
     assert [item.index for item in items] == list(range(len(items)))

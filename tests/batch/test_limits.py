@@ -1,4 +1,4 @@
-"""`batch`: how fast it goes, what slows it down, and what ends it early."""
+"""`batch`: its speed, what slows it down, and what ends it early."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ LINES = "".join(f"{number}\n" for number in range(40))
 
 @pytest.fixture
 def quick(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
-    """A server in a process of its own, that takes so long and serves so many at once."""
+    """A server in its own process, with a delay and a limit of parallel calls."""
     delay, allowed = request.param
     command = [sys.executable, "-m", "tests.support.quick_api", str(delay), str(allowed)]
     with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, text=True) as server:
@@ -49,7 +49,7 @@ def test_every_answer_is_beside_its_own_question(quick: World) -> None:
     result = quick.run("batch", "-j", "50", stdin=given)
     assert result.status == 0, result.err
     assert [(row["input"], row["content"]) for row in rows(result.out)] == [(x, f"re: {x}") for x in given.split()]
-    # One after the other they would take 50 s; how near it gets to 1 s is measured by `make bench`.
+    # In sequence they would take 50 s; `make bench` measures how close it gets to 1 s.
     assert time.monotonic() - start < 20
 
 
@@ -59,7 +59,7 @@ def test_a_server_that_allows_fewer_at_once_is_given_fewer(quick: World) -> None
     result = quick.run("batch", "-j", "100", stdin=given)
     assert result.status == 0, result.err
     assert contents(result) == [f"re: {x}" for x in given.split()]
-    # Each refusal is a try more: it has learnt, and does not knock for each item anew.
+    # Each refusal is one more attempt: the batch has learned the limit and does not probe for each item.
     assert sum(row["attempts"] for row in rows(result.out)) < 800
 
 
@@ -102,7 +102,7 @@ def test_a_connection_is_kept_and_a_closed_one_is_not_an_error(world: World) -> 
 
     def behave(handler: Handler) -> None:
         ports.add(handler.client_address)
-        # The server lets go of the connection after each tenth answer, without a word.
+        # The server silently closes the connection after every tenth answer.
         handler.close_connection = len(world.api.requests) % 10 == 0
         echo(handler)
 
@@ -205,7 +205,7 @@ def test_max_cost_starts_nothing_more_once_it_is_spent(world: World) -> None:
     assert "$0.000615" in result.err
     assert len(rows(result.out)) == len(world.api.requests) == 5
     assert world.run("batch", "--max-cost", "1", stdin="a\nb\n").status == 0
-    # What is spent with the last item has ended nothing.
+    # Spending the budget on the last item ends nothing early.
     assert world.run("batch", "-j", "1", "--max-cost", "0.0002", stdin="a\nb\n").status == 0
 
 
@@ -214,7 +214,7 @@ def test_max_cost_is_2_if_the_server_reports_no_cost(world: World) -> None:
     result = world.run("batch", "-j", "8", "--max-cost", "1", stdin=LINES)
     assert result.status == 2
     assert "the server reports no cost" in result.err
-    # What was paid for is not thrown away.
+    # The paid answer is kept.
     assert len(contents(result)) == len(world.api.requests) == 1
 
 
@@ -280,7 +280,7 @@ def test_each_item_has_a_request_id_of_its_own(world: World) -> None:
 
 
 def test_a_slow_stdin_does_not_make_a_thread_spin(world: World) -> None:
-    """While nothing comes, nothing is done: no time of the processor is used."""
+    """While nothing arrives, no processor time is used."""
     world.api.will(answer("x"))
     with subprocess.Popen(
         [sys.executable, "-m", "llamacli", "batch", "-q"], env=world.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -36,7 +36,7 @@ def test_a_second_batch_asks_nothing(world: World, flags: list[str], behavior: B
     command = ["batch", "--cache", "1d", *flags]
     first = world.call(*command, stdin="a\nb\nc\n")
     count = len(world.api.requests)
-    # Fewer answers than were asked for are not complete.
+    # Fewer answers than requested are not complete.
     is_complete = "-n" not in flags
     assert (first.status, len(stored(world))) == (0, 3 if is_complete else 0)
     second = world.call(*command, stdin="a\nb\nc\n", AIMLAPI_API_KEY="")
@@ -54,7 +54,7 @@ def test_a_batch_of_stored_answers_needs_no_client(world: World) -> None:
     world.env.pop("AIMLAPI_API_KEY")
     assert not imported(world, *command) & {"requests", "urllib3", "llamacli.http.client"}
     del world.env["AIMLAPI_BASE_URL"]
-    # Another server: now a key is needed, and none is there.
+    # Another server: now a key is needed, and there is none.
     assert world.call(*command).status == 3
 
 

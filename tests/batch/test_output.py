@@ -212,7 +212,7 @@ def test_memory_does_not_grow_with_rows_that_wait_for_an_earlier_one(world: Worl
     given.write_text("first\n" + "".join(f"{number}\n" for number in range(400)))
     with start(world, "--plain", "-", str(given), stdout=subprocess.DEVNULL) as running:
         until(lambda: len(world.api.requests) > 20)
-        # Until nothing more is asked: as much waits as may wait.
+        # Until nothing more is asked: the limit of waiting answers is reached.
         until_quiet(world)
         assert 40 < len(world.api.requests) < 100
         over.set()

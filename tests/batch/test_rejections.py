@@ -1,4 +1,4 @@
-"""429 and 503: the limiter, which slows a batch down, and items that are rejected alone."""
+"""429 and 503: the limiter that slows a batch down, and items that alone are rejected."""
 
 import math
 import random
@@ -20,7 +20,7 @@ from tests.support.world import World
 
 
 class Server:
-    """Serves so many calls at once, each for 100 ms, and refuses the others."""
+    """Serves a number of calls at once, each for 100 ms, and rejects the others."""
 
     def __init__(self, pace: Limiter, allowed: int) -> None:
         self.pace, self.allowed = pace, allowed
@@ -65,7 +65,7 @@ def test_a_refusal_halves_and_success_brings_it_back() -> None:
     pace = Limiter(16)
     assert pace.throttled(in_flight=15, started=0, now=1, retry_after=None)
     assert pace.limit == 8
-    # The others of the same wave do not halve again.
+    # Other rejections of the same wave do not halve the limit again.
     assert pace.throttled(in_flight=14, started=0.5, now=1.1, retry_after=None)
     assert pace.limit == 8
     assert pace.throttled(in_flight=7, started=1.5, now=2, retry_after=None)
@@ -110,7 +110,7 @@ def test_a_burst_of_rejections_is_soon_forgotten(lasts: float) -> None:
     assert server.served == 0
     server.allowed = 100
     server.run(5)
-    # All of it at once would be 5,000 calls.
+    # All of them at once would be 5,000 calls.
     assert server.served > 2500
     assert server.pace.limit == 100
 
@@ -158,7 +158,7 @@ def test_a_rejection_is_the_items_own_if_others_succeed(
 @pytest.mark.parametrize("successes", [0, 1000])
 def test_a_probe_comes_after_as_many_successes_as_its_rounds_ask_for(successes: int) -> None:
     limiter = Limiter(8)
-    # What succeeds with all jobs at work probes nothing.
+    # With all jobs running, a success starts no probe.
     for _ in range(successes):
         limiter.succeeded()
     assert limiter.throttled(3, 0.0, 1.0, None)
@@ -243,7 +243,7 @@ def test_an_absurd_retry_after_is_not_an_internal_error(world: World, after: str
 
 
 def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
-    """Of 200 items one is always 429, one always 503, one hangs and one gets garbage."""
+    """Of 200 items, one always gets 429, one always 503, one hangs and one gets garbage."""
     bad = {"20": error(429), "60": error(503), "100": hang, "140": raw(b"garbage")}
     world.api.will(by_prompt(**bad))
     given = [str(number) for number in range(200)]
@@ -261,7 +261,7 @@ def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
 
 
 def test_a_busy_server_fails_nobody(world: World) -> None:
-    """A third of the calls are rejected, whatever they ask."""
+    """A third of all calls are rejected."""
     draw = random.Random(5)
 
     def behave(handler: Handler) -> None:
@@ -273,7 +273,7 @@ def test_a_busy_server_fails_nobody(world: World) -> None:
 
 
 def test_a_signal_cannot_lose_a_slot() -> None:
-    """The main thread, which a signal may interrupt anywhere, gives no slots away."""
+    """A signal may interrupt the main thread anywhere, so it grants no slots."""
     threads: list[str] = []
 
     class Watched(Limiter):

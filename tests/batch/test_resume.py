@@ -1,4 +1,4 @@
-"""`batch -o FILE`: the file grows by a row at a time, and --resume continues it."""
+"""`batch -o FILE`: the file grows row by row, and --resume continues it."""
 
 import json
 import os
@@ -100,7 +100,7 @@ def test_resume_keeps_cut_answers_if_they_count_as_complete(world: World) -> Non
         ("half", None),
         (None, 4),
     ]
-    # It is as if it had been allowed from the beginning.
+    # The result is the same as if it had been allowed from the start.
     assert resumed(world, "a\ncut\n") == (0, [])
 
 
@@ -131,7 +131,7 @@ def test_resume_matches_by_request_and_by_count(world: World) -> None:
     found = rows(world.cwd / "out")
     assert [(row["index"], row["input"]) for row in found] == list(enumerate(["b", "a", "new", "a", "a"]))
     assert not (world.cwd / "out.old").exists()
-    # A changed prompt is asked again, and its old answer is not thrown away.
+    # A changed prompt is asked again, and its old answer is kept.
     assert resumed(world, "b\na\nchanged\na\na\n") == (0, ["changed"])
     assert [row["input"] for row in rows(world.cwd / "out.old")] == ["new"]
     assert resumed(world, "b\n", "-t", "0")[1] == ["b"]
@@ -238,7 +238,7 @@ def test_a_folder_that_cannot_be_written_is_74(world: World) -> None:
     assert not world.api.requests
 
 
-# What is paid for is kept
+# Paid answers are kept
 
 
 def test_an_answer_that_was_cut_is_kept_if_its_prompt_changes(world: World) -> None:
@@ -259,7 +259,7 @@ def test_an_answer_that_is_asked_again_under_another_prompt_is_kept(world: World
     world.api.will(echo)
     assert resumed(world, "cut\n", "--retry-failed", "say {}") == (0, ["say cut"])
     assert [row["content"] for row in rows(world.cwd / "out.old")] == ["half"]
-    # One that was asked again has the new answer, and needs no old one.
+    # An item that was asked again has its new answer; the old one is dropped.
     (world.cwd / "out.old").unlink()
     world.api.will(answer("half", finish="length"))
     assert resumed(world, "x\n")[0] == 13
@@ -276,7 +276,7 @@ def test_rows_without_an_item_are_moved_once_however_often_that_fails(world: Wor
     for _ in range(3):
         assert resumed(world, "new\n")[0] == 0
         assert [row["input"] for row in rows(old)] == ["a", "b"]
-        # As if the file had not been replaced in the end.
+        # As if the file had not been replaced at the end.
         (world.cwd / "out").write_bytes(before)
     old.write_bytes(old.read_bytes().removesuffix(b"\n") + b'\n{"torn')
     resumed(world, "new\n")
@@ -379,7 +379,7 @@ def test_duplicates_are_kept_in_the_order_of_the_file(world: World) -> None:
 
 
 def test_what_failed_with_2_is_asked_again(world: World) -> None:
-    """Statuses 2, 3 and 5 to 9 may be better in the next call, or are not worth keeping."""
+    """Items with status 2, 3 or 5 to 9 may succeed in the next call."""
     world.api.will(echo)
     path = world.cwd / "out"
     for status in range(2, 13):

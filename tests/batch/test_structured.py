@@ -14,7 +14,7 @@ def by_prompt(**answers: Behavior) -> Behavior:
 
     def behave(handler: Handler) -> None:
         messages = handler.asked.json["messages"]
-        # What is asked again has its question in front of the answer that did not fit.
+        # When asked again, the question precedes the answer that did not fit.
         answers[messages[0]["content"].split()[0]](handler)
 
     return behave
@@ -37,7 +37,7 @@ def test_a_schemas_values_are_json_and_misfits_are_failed_items(world: World) ->
     assert [row["error"] and row["error"]["status"] for row in rows] == [None, None, 12, 7]
     assert "does not fit --schema" in rows[2]["error"]["message"]
     assert all("tool_calls" not in row for row in rows)
-    # One that did not fit was asked again, and its tokens are those of both.
+    # One that did not fit was asked again; its tokens are those of both calls.
     assert [row["attempts"] for row in rows] == [1, 1, 2, 2]
     assert rows[2]["usage"]["total_tokens"] == 2 * rows[0]["usage"]["total_tokens"]
     assert result.status == 13
@@ -59,7 +59,7 @@ def test_choices_and_yes_or_no(world: World) -> None:
     assert (result.status, result.out) == (13, "bug\nfeature\n\n")
     world.api.will(by_prompt(a=calls({"answer": "yes"}), b=answer("No.")))
     result = world.run("batch", "--yes-no", stdin="a\nb\n")
-    # A no is an answer here, and no failure.
+    # Here a no is an answer, not a failure.
     assert (result.status, [json.loads(line)["content"] for line in result.out.splitlines()]) == (0, ["yes", "no"])
 
 

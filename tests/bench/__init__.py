@@ -1,1 +1,1 @@
-"""`make bench`: how fast the program is here and now, compared with what a user would run in its place."""
+"""`make bench`: speed on this machine, compared with what a user would run instead."""

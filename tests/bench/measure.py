@@ -14,7 +14,7 @@ LAUNCH = str(Path(__file__).with_name("launch.py"))
 
 
 class Cost(NamedTuple):
-    """What one run took: seconds by the clock, seconds of processor time, MB at its peak."""
+    """What one run took: wall-clock seconds, seconds of processor time, peak memory in MB."""
 
     wall: float
     cpu: float
@@ -23,12 +23,12 @@ class Cost(NamedTuple):
 
 @dataclass
 class Command:
-    """What is run, with its standard input and what it needs in its environment."""
+    """A command, with its standard input and environment."""
 
     words: list[str]
     stdin: str = "/dev/null"
     env: Mapping[str, str] = field(default_factory=dict)
-    #: Is run in one round of so many: a slow one that is far away needs no more.
+    #: Runs in one of this many rounds: slow commands need fewer.
     every: int = 1
 
     def run(self, env: Mapping[str, str]) -> Cost:
@@ -45,7 +45,7 @@ class Command:
 
 
 class Costs:
-    """What each command cost in each round; None in the rounds that it sat out."""
+    """The cost of each command in each round; None in the rounds that it skipped."""
 
     def __init__(self, rounds: list[dict[str, Cost]]) -> None:
         self.rounds = rounds

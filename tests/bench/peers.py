@@ -1,4 +1,4 @@
-"""What a user would run in place of llamacli: a script of a few lines, curl, `llm`. Each as a Command."""
+"""What a user would run instead of llamacli: a short script, curl, `llm`. Each is a Command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.bench.servers import Urls
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 KEY = "sk-bench-0123456789"
-#: How often `llm`, which takes seconds for a long stream, takes part in the rounds.
+#: `llm` takes part in one of this many rounds: it takes seconds for a long stream.
 SELDOM = 3
 
 #: The API's documented example.
@@ -60,7 +60,7 @@ with ThreadPoolExecutor(JOBS) as pool:
     for content in pool.map(ask, map(str.strip, sys.stdin)):
         print(content)
 """
-#: An answer of so many KB of code, a list and a table, rendered as it arrives in tokens.
+#: An answer of this many KB with code, a list and a table, rendered as its tokens arrive.
 MARKDOWN = """
 import sys
 from llamacli.stdio.markdown.live import LiveMarkdown
@@ -102,7 +102,7 @@ class Peers:
         return Command([self.python, "-c", code.replace("KEY", KEY).replace("MODEL", MODEL), *words], stdin)
 
     def by_curl(self, url: str, prompt: str, stream: bool = False) -> dict[str, Command]:
-        """Returns the call by curl, nothing where there is no curl."""
+        """Returns the call by curl, nothing if curl is not installed."""
         if not self.curl:
             return {}
         body = self.folder / f"{len(prompt)}-{prompt[:20].strip()}-{stream}.json"
@@ -113,11 +113,11 @@ class Peers:
         return {"curl": Command(words)}
 
     def by_llm(self, *words: str, stdin: str = "/dev/null", every: int = SELDOM) -> dict[str, Command]:
-        """Returns a command of `llm`, nothing where it is not installed."""
+        """Returns a command of `llm`, nothing if it is not installed."""
         return {"llm": Command([str(self._llm), *words], stdin, every=every)} if self._llm else {}
 
     def tell_llm(self, urls: Urls) -> None:
-        """Makes the servers known to llm, as models `plain` and `far`."""
+        """Configures the servers in llm, as models `plain` and `far`."""
         # YAML is a superset of JSON.
         models = [
             {"model_id": name, "model_name": MODEL, "api_base": url, "api_key_name": "openai"}

@@ -1,4 +1,4 @@
-"""How soon one can type at the prompt of a chat, compared with a whole ask."""
+"""How soon a chat is ready for typing, compared with a whole ask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDS = 15
 
 
 def ready(program: str, env: Mapping[str, str], table: Table) -> None:
-    """Prints the median of the ratios: an ask sends its request not long before it ends."""
+    """Prints the median of the ratios; an ask sends its request shortly before it ends."""
     ratios = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()

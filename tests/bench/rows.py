@@ -1,4 +1,4 @@
-"""The rows of the table: what is run in each, and what it must print."""
+"""The rows of the table: the commands of each, and what they must print."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.bench.table import PROGRAMS, Table, Target
 from tests.bench.tabs import tabs
 
 MB = 10**6
-#: Of batch: items, how many are in flight, and the seconds that an answer takes.
+#: For batch: items, calls in flight, and seconds per answer.
 ITEMS, JOBS, LATENCY = 2_000, 50, 0.1
-#: The same with many in flight: a long run, and one round.
+#: The same with many calls in flight: a long run, and one round.
 MANY, MANY_JOBS, MANY_LATENCY = (5_000, 500), 500, 1.0
 
 
@@ -173,7 +173,7 @@ class Rows:
         return self.peers.ours(url, "batch", "-q", "--plain", "-j", str(jobs), stdin=stdin)
 
     def first_token(self) -> None:
-        """Measures how late a token comes out, each of which says when it was sent."""
+        """Measures the delay of each token, which contains the time when it was sent."""
         command = self.peers.ours(self.urls.plain, "ask", "drip")
         late = []
         with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The servers that the bench asks, all in one process of their own: plain, over TLS, and over TLS far away."""
+"""The servers that the bench asks, all in one process: plain, over TLS, and over TLS with a delay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import trustme
 from tests.support.fake_api import completion, delta, event
 
 CHUNKS = 20_000
-#: Seconds that a line far away takes there and back.
+#: Round-trip time of the distant server, in seconds.
 ROUND_TRIP = 0.04
 HELLO = "Hello."
 #: The file of the certificate and key, in the folder of the run.
@@ -61,7 +61,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
             body = await reader.readexactly(int(length[1]) if length else 0)
-            # Of a long body the server looks at its ends alone, so that what is measured is the client.
+            # The server reads only the ends of a long body, so that the client is measured.
             asked = body[:500] + body[-500:]
             if not re.search(rb'"stream": ?true', asked):
                 writer.write(DOCUMENT)
@@ -80,7 +80,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Passes bytes on in one direction, each half a round trip late."""
+    """Forwards bytes in one direction, each half a round trip later."""
     later = asyncio.get_running_loop().call_later
     with suppress(OSError):
         while data := await reader.read(1 << 16):
@@ -90,7 +90,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 async def serve(found: Queue[Urls], context: ssl.SSLContext) -> None:
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # On loopback the kernel accepts at once, hence what connecting takes is waited for here.
+        # On loopback the kernel accepts at once, so the time for connecting is added here.
         await asyncio.sleep(ROUND_TRIP)
         there, back = await asyncio.open_connection("127.0.0.1", port(secure))
         await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
@@ -115,7 +115,7 @@ def run(found: Queue[Urls], certificate: Path) -> None:
 
 @contextmanager
 def quick_api(delay: float, allowed: int = 1 << 30, certificate: Path | None = None) -> Iterator[str]:
-    """Runs a server for batches, that answers after a delay in seconds, and yields its base URL."""
+    """Runs a server for batches that answers after a delay in seconds; yields its base URL."""
     command = [sys.executable, "-m", "tests.support.quick_api", str(delay), str(allowed)]
     command += [str(certificate)] if certificate else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

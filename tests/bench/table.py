@@ -1,10 +1,10 @@
-"""The table that the bench prints: a line for each figure, with the targets beside it."""
+"""The table that the bench prints: a line for each figure, with its target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: The programs, in the order of the columns. A script is the peer that most targets are about.
+#: The programs, in the order of the columns. Most targets compare with the script.
 PROGRAMS = ("llamacli", "script", "curl", "llm")
 
 
@@ -14,7 +14,7 @@ class Target:
 
     figure: float | None
     limit: float
-    #: The figure is to be at least the limit, not at most.
+    #: The figure must be at least the limit, not at most.
     least: bool = False
 
     @property
@@ -31,7 +31,7 @@ class Target:
 
 
 class Table:
-    """Prints its lines as they are measured, and counts the targets that are missed."""
+    """Prints each line once it is measured, and counts the missed targets."""
 
     def __init__(self) -> None:
         self.missed = 0
@@ -39,7 +39,7 @@ class Table:
         print(f"{'':<38}{heads}  {'vs. script':<18}vs. llm")
 
     def line(self, name: str, figures: dict[str, float | None], *targets: Target) -> None:
-        """Prints one figure of each program, and up to two ratios with their limits."""
+        """Prints one figure per program, and up to two ratios with their limits."""
         cells = "".join(f"{_shown(figures.get(program)):>10}" for program in PROGRAMS)
         self.missed += sum(target.is_missed for target in targets)
         print(f"{name:<38}{cells}  " + "  ".join(f"{target!s:<16}" for target in targets), flush=True)

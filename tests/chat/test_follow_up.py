@@ -46,7 +46,7 @@ def test_questions_at_a_terminal_are_one_conversation(world: World) -> None:
     [path] = sessions(world)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder(world).stat().st_mode) == 0o700
-    # Another terminal has none of it.
+    # Another terminal has its own conversation.
     other = at_terminal(world, f"{ASK} -c 'what did I ask?'; echo status $?")
     assert (
         f"nothing has been asked in this terminal yet; to continue the latest session: llamacli chat -S {path.stem}"
@@ -138,7 +138,7 @@ TOOLS = '[{"type": "function", "function": {"name": "weather", "parameters": {}}
 
 
 def tools(handler: Handler) -> None:
-    """Calls tools until they have answered, and refuses messages that OpenAI's API would refuse."""
+    """Calls tools until they have answered; refuses messages that OpenAI's API would refuse."""
     waiting: list[str] = []
     messages = handler.asked.json["messages"]
     for message in messages:
@@ -164,7 +164,7 @@ def test_a_shell_loop_runs_tools(world: World) -> None:
     result = world.shell(LOOP)
     assert (result.status, result.out, result.err) == (0, "sunny in Rome; sunny in Oslo\n", "")
     assert [message["role"] for message in world.api.body["messages"]] == ["user", "assistant", "tool", "tool"]
-    # The conversation goes on, and the whole turn can be sent again.
+    # The conversation continues, and the whole turn can be sent again.
     world.api.will(respond)
     assert world.call("chat", "-I", "-S", "trip", "Thanks").status == 0
     roles = ["user", "assistant", "tool", "tool", "assistant", "user"]

@@ -1,4 +1,4 @@
-"""What is typed and pasted at the prompt of a chat."""
+"""Typing and pasting at the prompt of a chat."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_text_pasted_during_an_answer_is_one_message(world: World) -> None:
         chat.say("Hi\r", "slow ", ready=False)
         chat.type(PASTE)
         chat.after(before, "answer", READY)
-        # It was not echoed into the answer.
+        # The typed text was not echoed into the answer.
         assert "slow answer" in chat.shown
         chat.after(before, "three")
         assert len(world.api.requests) == 1
@@ -313,7 +313,7 @@ def test_tab_completes_commands_flags_files_and_models(world: World) -> None:
             for part in typed.split("|"):
                 chat.say(part + "\t", part, ready=False)
             chat.after(0, completed)
-            # Two in a moment count as one.
+            # Two signals within a moment count as one.
             time.sleep(0.2)
             chat.say("\x03")
         chat.say("just text\t\r", "Hello. It's nice")

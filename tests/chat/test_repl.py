@@ -165,7 +165,7 @@ def test_a_burst_of_signals_does_not_end_it(world: World) -> None:
         for _ in range(20):
             os.kill(chat.pid, signal.SIGINT)
             time.sleep(0.001)
-        # Until all have been heard: the last ones may find an empty line.
+        # Until all have been handled: the last ones may find an empty line.
         size = -1
         while size < len(chat.shown):
             size = len(chat.shown)

@@ -1,4 +1,4 @@
-"""A conversation on disk: what it contains, and that neither a kill nor a second writer damages it."""
+"""A conversation on disk: its content, and that neither a kill nor a second writer damages it."""
 
 import codecs
 import json
@@ -86,7 +86,7 @@ def test_a_truncated_file_keeps_all_complete_turns(cut: int) -> None:
     path = SESSIONS.path("torn")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(whole[:cut])
-    # A line is whole without its newline too.
+    # A line is complete even without its newline.
     complete = sum(min(cut, len(whole)) >= end - 1 for end in ends[2::2])
     expected = [entry for number in range(1, complete + 1) for entry in turn(number)]
     assert Session("torn").messages() == expected
@@ -127,7 +127,7 @@ def test_a_line_that_is_not_a_message_is_skipped_named_and_kept(state: Path, lin
     assert [entry["content"] for entry in session.messages()] == ["x", "y"]
     session.save(turn(1))
     assert (state / "bad.jsonl").read_bytes().startswith(before)
-    # The file is written as a whole where the system message changes.
+    # If the system message changes, the whole file is rewritten.
     session.save(turn(2), {"role": "system", "content": "Be brief."})
     assert line in (state / "bad.jsonl").read_bytes()
     assert [entry["role"] for entry in session.messages()] == ["system", *["user", "assistant"] * 3]
@@ -250,7 +250,7 @@ def test_a_kill_at_any_moment_leaves_a_session_with_every_completed_turn(world: 
             command, env=world.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as running:
             assert running.stdout
-            # Most of them around the moment in which the turn is written.
+            # Most of them around the moment when the turn is written.
             running.stdout.read(1)
             time.sleep(random.uniform(0, 0.012))
             running.send_signal(signal.SIGKILL)

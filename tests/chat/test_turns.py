@@ -137,7 +137,7 @@ def test_an_unanswered_tool_call_is_sent_as_text(world: World) -> None:
         "role": "assistant",
         "content": '{"id":"c","name":"get_weather","arguments":{"city":"Rome"}}',
     }
-    # Where a tool's message answers it, it is sent as it is.
+    # If a tool message answers it, it is sent unchanged.
     lines = entries(world, "x")[:2]
     lines.append({"role": "tool", "tool_call_id": "c", "content": "rain"})
     (folder(world) / "y.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -170,7 +170,7 @@ def test_continue_continues_the_last_session_of_this_login(world: World) -> None
     rows = [line.split("\t") for line in done.stdout.decode().splitlines() if "\t" in line]
     assert [(row[1], row[3]) for row in rows] == [("2", "two"), ("1", "one")]
     assert rows[0][0] == "other"
-    # Another login session has none.
+    # Another login session has no conversation.
     elsewhere = subprocess.run([*PROGRAM, "chat", "-I", "-c", "four"], **one)  # type: ignore[call-overload]
     assert (elsewhere.returncode, elsewhere.stdout) == (2, b"")
     assert (
@@ -181,7 +181,7 @@ def test_continue_continues_the_last_session_of_this_login(world: World) -> None
 
 def test_continue_fails_if_the_login_session_is_unknown(world: World) -> None:
     program, shown = " ".join(PROGRAM), world.cwd / "shown"
-    # The leader ends at once, and the calls go on in its session.
+    # The leader ends at once, and the calls continue in its session.
     calls = f"while [ -e /proc/$$ ]; do sleep 0.01; done; {program} chat -I one; {program} chat -I -c two"
     script = ["bash", "-c", 'setsid bash -c "$0"; :', f"({calls}) 2>{shown} &"]
     subprocess.run(script, env=world.env, capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL)
@@ -219,7 +219,7 @@ def test_a_conversation_that_is_too_long_is_one_line_of_error(world: World) -> N
     assert (result.status, result.out, result.err.count("\n")) == (4, "", 1)
     assert result.err.startswith("llamacli: 2 turns of 101 characters are too long for the model: 400 ")
     assert "; send fewer with --keep-turns N" in result.err
-    # A first message that is too long is no matter of turns.
+    # If the first message is too long, dropping turns does not help.
     assert "turns" not in chat(world, "one").err
 
 

@@ -1,4 +1,4 @@
-"""What a Tab offers, in real shells: every flag of every command, values, names and files, and no program started."""
+"""What a Tab offers in real shells: every flag of every command, values, names and files; nothing is started."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def wanted(kind: ParamType, shell: Shell) -> set[str]:
 
 
 def clean(shell: Shell, found: set[str], lead: str = "") -> set[str]:
-    """Returns the candidates without what the line holds already, and as bare names."""
+    """Returns the candidates as bare names, without what the line already contains."""
     names = {name.removeprefix(lead).replace("\\", "").rstrip("/") for name in found}
     if FILES in names:
         names = (names - {FILES}) | files_in(shell.world.cwd)
@@ -73,7 +73,7 @@ def clean(shell: Shell, found: set[str], lead: str = "") -> set[str]:
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
 def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell) -> None:
-    # A short one that stands there already is followed by its value.
+    # A short flag that is already there is followed by its value.
     lines = {f"llamacli {command.name} {form if len(form) > 2 else '-'}": form for command, _, form in flags()}
     found = shell.offers(*lines)
     for command, _, form in flags():
@@ -131,7 +131,7 @@ def test_every_operand_offers_its_possible_values(shell: Shell) -> None:
                 lines[before] = place.type
     found = shell.offers(*lines)
     for line, kind in lines.items():
-        # zsh offers flags where there is nothing else.
+        # zsh offers flags if there is nothing else.
         names = {name for name in found[line] if not name.startswith("-")}
         assert clean(shell, names, "@") == wanted(kind, shell), line
 
@@ -199,10 +199,10 @@ def test_odd_places(shell: Shell) -> None:
                 if name.startswith(lead) and not lead.endswith("gemma:"):
                     name = name.removeprefix(lead)
                     break
-            # bash gives what follows the colon, where it breaks the word.
+            # bash breaks the word at the colon and gives the rest.
             bare.add(f"gemma:{name}" if name == "2b" else name.removeprefix("folder/"))
         if shell.name == "fish":
-            # Where nothing begins as the word does, fish offers what only holds its letters.
+            # If nothing begins with the word, fish offers names that contain its letters.
             typed = word.removesuffix("folder/")
             for lead in LEADS:
                 typed = typed.removeprefix(lead) if lead != "gemma:" and not lead.endswith("=gemma:") else typed

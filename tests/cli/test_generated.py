@@ -177,7 +177,7 @@ def test_man_shows_the_page_without_a_warning(world: World) -> None:
         shown = " ".join(done.stdout.replace("‐\n", "").split())
         for heading in ("SYNOPSIS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"):
             assert heading in shown
-        # What is to be copied is printed as it is typed.
+        # Examples are printed as they are typed.
         for command in app.commands():
             for example in command.examples:
                 assert " ".join(example.split()) in shown, example
@@ -210,7 +210,7 @@ def test_env_example_names_every_setting_and_sets_none() -> None:
         assert name in text
     for name in help.KEYS | help.variables(tables):
         assert len(re.findall(rf"^#{name}=", text, re.MULTILINE)) == 1
-    # Taking the # away leaves a file that can be read.
+    # Without the #, the file can be read.
     everything = re.sub(r"^#(\w+=)", r"\1", text, flags=re.MULTILINE)
     assert set(config.parse_env(everything.encode())) == set(help.KEYS | help.variables(tables))
 

@@ -20,7 +20,7 @@ def test_short_help_fits_a_small_screen(world: World, command: spec.CommandSpec)
     assert (result.status, result.err) == (0, "")
     lines = result.out.splitlines()
     assert len(lines) <= 24, f"{command.name} -h has {len(lines)} lines: mark fewer flags as common"
-    # An example is to be copied, and keeps its line whatever its length.
+    # An example is not wrapped, so that it can be copied.
     assert max(len(line) for line in lines if line.strip() not in command.examples) <= 80
     assert lines[0].startswith(f"Usage: {PROGRAM} {command.name}")
     assert app.COMMANDS[command.name] in lines[1:3]
@@ -115,7 +115,7 @@ def test_help_names_no_flag_that_the_command_does_not_have(command: spec.Command
     sentences = re.split(r"\n\s*\n|(?<=\.)\s", help.command_help(command).partition("\n\nExamples:")[0])
     for sentence in sentences:
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", sentence):
-            # What is said of other commands names them.
+            # Text about other commands names them.
             others = [other.name for other in ALL if flag in [name for entry in other.flags for name in entry.names]]
             assert flag in own or any(re.search(rf"\b{name}\b", sentence) for name in others), sentence
 
@@ -127,7 +127,7 @@ def test_every_topic_can_be_printed(world: World, name: str) -> None:
         assert (result.status, result.err) == (0, "")
         # A command of that name comes first.
         assert f"{help.topic_title(name)}\n\n" in result.out
-        # A path or a command stands alone on a line of its own length.
+        # A path or a command stands on one line, whatever its length.
         text = result.out[result.out.index(help.topic_title(name)) :]
         lines = [line for line in text.splitlines() if "/llamacli/" not in line and "    " not in line]
         assert max(map(len, lines)) <= int(columns)

@@ -12,7 +12,7 @@ from tests.support.parameters import RANGES
 from tests.support.world import World
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
-#: For each parameter what is typed and what must be sent.
+#: For each parameter, what is typed and what must be sent.
 GOOD: dict[str, list[tuple[list[str], Any]]] = {
     "model": [(["some/model"], "some/model")],
     "max_tokens": [(["1"], 1), (["4096"], 4096)],
@@ -58,13 +58,13 @@ BAD: dict[str, list[str]] = {
     "param": ["x", "=1", "x=1e400"],
 }
 FLAGS = Params.flags()
-#: What has tests of its own below.
+#: Parameters that have their own tests below.
 SPECIAL = {"stream", "top_logprobs", "param"}
 SWITCHES = [name for name, flag in FLAGS.items() if isinstance(flag.type, Switch) and name not in SPECIAL]
 
 
 def of_kind(kind: ParamType, many: bool) -> list[tuple[list[str], Any]]:
-    """Returns what is typed and sent for a parameter without a row above: any value that its kind takes."""
+    """Returns what is typed and sent for a parameter without a row above: any value of its type."""
     typed = kind.values[0] if kind.values else "text"
     if isinstance(kind, Number):
         typed = str(next((bound for bound in (kind.low, kind.high) if bound), 1))

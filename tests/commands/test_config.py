@@ -303,7 +303,7 @@ def test_the_key_is_in_no_output_of_any_command(world: World, arguments: list[st
         world.api.will(behavior)
         result = world.run(*arguments, stdin=KEY if "set-key" in arguments else "", env={"LLAMACLI_DEBUG": "1"})
         assert KEY not in result.err
-        # `raw` prints what the server says, byte for byte: only there a server can show a key, its own sender's.
+        # `raw` prints the response byte for byte, so a server can repeat its own caller's key there.
         assert KEY not in result.out or arguments[0] == "raw"
     for path in [*world.cwd.rglob("*"), *world.home.rglob("*")]:
         assert path.is_dir() or path.name == ".env" or KEY not in path.read_text()

@@ -12,7 +12,7 @@ from llamacli.cli.spec import FlagSpec, all_groups
 from tests.support.world import World
 
 FLAGS = variables(all_groups(app.commands()))
-#: A value that each type of flag takes, by what stands for it in help.
+#: A valid value for each type of flag, by its placeholder in the help.
 VALUES = {
     "": "true",
     "N": "1",

@@ -1,4 +1,4 @@
-"""`models`: the catalogue, for people, pipes and completions."""
+"""`models`: the list for people, pipes and completions."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def test_the_list_is_kept_for_completions(world: World) -> None:
     world.api.will(document(CATALOGUE))
     world.call("models", "llama")
     kept = world.home / ".cache" / "llamacli" / "models"
-    # Not the one with an escape in it, which a shell would print.
+    # Not the one with an escape sequence, which a shell would print.
     assert kept.read_text() == "meta-llama/Llama-3.3-70B-Instruct-Turbo\n"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     world.call("models", XDG_CACHE_HOME=str(world.cwd / "cache"))

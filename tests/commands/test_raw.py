@@ -1,4 +1,4 @@
-"""`raw`, and `--dry-run` and `--curl`: nothing between the user and the wire."""
+"""`raw`, `--dry-run` and `--curl`: nothing between the user and the wire."""
 
 import json
 import subprocess

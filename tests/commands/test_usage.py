@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a row is one line)
-"""--usage-log: a line for each request of each command, and what `usage` makes of them."""
+"""--usage-log: a line for each request of each command, and the totals of `usage`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The .env format: read without spending time on hostile content, changed without losing a line."""
+"""The .env format: hostile content is read quickly, and changes lose no line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_hostile_content_takes_a_moment(start: str, piece: str) -> None:
     began = time.process_time()
     with suppress(ValueError):
         config.parse_env(text.encode())
-    # Generous: without the limit on blanks it is most of a minute.
+    # Generous: without the limit on blanks it takes most of a minute.
     assert time.process_time() - began < 5
 
 

@@ -1,4 +1,4 @@
-"""Keys: where each comes from, what is wrong with it, and that it is never shown."""
+"""Keys: their sources, their errors, and that they are never shown."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_signal_does_not_wait_for_the_key_command(bare: World) -> None:
 
 @pytest.fixture
 def expiring(bare: World) -> World:
-    """A key command that prints another key each time, of which the server refuses the first."""
+    """A key command that prints a new key each time; the server refuses the first."""
     (bare.cwd / "token").write_text("echo x >>runs; echo sk-token-number-$(wc -l <runs | tr -d ' ')\n")
     bare.env["LLAMACLI_KEY_COMMAND"] = "sh token"
 

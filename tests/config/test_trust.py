@@ -64,7 +64,7 @@ def test_a_strangers_file_may_name_the_default_server(world: World) -> None:
 
 @pytest.mark.parametrize("home", ["~", ".", "relative"])
 def test_without_a_home_the_working_directory_is_not_taken_for_it(bare: World, home: str) -> None:
-    # "~" is what a user without HOME and without an entry in passwd has, as in many a container.
+    # "~" is the home of a user without HOME or a passwd entry, as in many containers.
     folder = bare.cwd / home / ".config" / "llamacli"
     folder.mkdir(parents=True)
     (folder / ".env").write_text("LLAMACLI_KEY_COMMAND=touch pwned; echo sk-123456789\n")

@@ -1,4 +1,4 @@
-"""TCP connections, their reuse, and HTTP/1.1 framing, by what a peer sees."""
+"""TCP connections, their reuse, and HTTP/1.1 framing, as a peer sees them."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def test_a_connection_that_was_closed_between_two_calls_costs_no_retry(world: Wo
 
 @pytest.mark.parametrize("connect_timeout", ["0.9", "1"])
 def test_a_handshake_that_drips_has_one_limit(world: World, connect_timeout: str) -> None:
-    """Below a second there is no early connection, so both ways to connect are tried."""
+    """With less than a second there is no early connection, so both ways are tried."""
 
     def drip_handshake(handler: Handler) -> None:
         with suppress(OSError):
-            # The header of a TLS record of 16 KiB, whose content never comes to an end.
+            # The header of a TLS record of 16 KiB whose content never ends.
             handler.connection.sendall(b"\x16\x03\x03\x40\x00")
             for _ in range(100):
                 handler.connection.sendall(b"\0")
@@ -120,7 +120,7 @@ def test_an_attempt_over_a_reused_connection_knows_it() -> None:
 
 
 def response(data: bytes) -> tuple[StrictResponse, socket.socket]:
-    """Returns a response of which so much has arrived, and the peer's socket."""
+    """Returns a response of which this much has arrived, and the peer's socket."""
     ours, theirs = socket.socketpair()
     theirs.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
     with ours:

@@ -163,7 +163,7 @@ def test_a_tls_handshake_that_hangs_is_a_failure_to_connect(world: World, mute: 
 
 
 def test_connecting_has_one_limit_for_all_addresses(world: World) -> None:
-    # TEST-NET-1 (RFC 5737): where packets to it are not refused at once they are lost.
+    # TEST-NET-1 (RFC 5737): packets to it are refused at once or lost.
     result, seconds = timed(world, "--base-url", "https://192.0.2.1/v1", "--no-key", "--connect-timeout", "0.5")
     assert result.status == 8
     assert seconds < 5
@@ -248,7 +248,7 @@ def test_a_proxy_that_is_down_or_refuses_is_8(world: World, free_port: int) -> N
     assert result.status == 8
     assert "through the proxy 127.0.0.1: Connection refused" in result.err
     with FakeApi() as proxy:
-        # It knows no CONNECT.
+        # It does not support CONNECT.
         result = world.call("ask", "--base-url", "https://api.example/v1", "Hi", https_proxy=f"http://{proxy.host}")
         assert result.status == 8
         assert "through the proxy 127.0.0.1: Tunnel connection failed: 501" in result.err
@@ -285,7 +285,7 @@ def test_a_proxys_password_goes_to_the_proxy_and_nowhere_else(world: World, sche
 
 @pytest.fixture
 def socks() -> Iterator[str]:
-    """A SOCKS5 proxy (RFC 1928) that knows CONNECT to an IPv4 address, and its URL."""
+    """A SOCKS5 proxy (RFC 1928) that supports CONNECT to an IPv4 address, and its URL."""
 
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -319,7 +319,7 @@ def socks() -> Iterator[str]:
 def test_a_socks_proxy_is_gone_through_and_clocked_too(
     world: World, socks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The server is on loopback, which no proxy is asked for: the test says that it is not.
+    # The server is on loopback, which never uses a proxy, so the test pretends that it is not.
     monkeypatch.setattr("llamacli.http.connection.tcp.is_loopback", lambda url: False)
     result = world.call("ask", "Hi", ALL_PROXY=socks)
     assert (result.status, result.out) == (0, HELLO + "\n")

@@ -1,4 +1,4 @@
-"""The early connection over TLS: it is opened, and changes nothing but the time."""
+"""The early connection over TLS: it is opened, and changes nothing but the timing."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ sys.meta_path.insert(0, Gate())
 from llamacli.main import main
 sys.exit(main(sys.argv[2:]))
 """
-#: Below a second there is no early connection: the same call without one.
+#: With less than a second there is no early connection: the same call without one.
 WITHOUT = ("--connect-timeout", "0.99")
 
 
 class Place:
-    """A server over TLS that lets the program go on importing once it has greeted its first client."""
+    """A TLS server that lets the program continue importing after its first handshake."""
 
     def __init__(self, world: World, api: FakeApi, folder: Path) -> None:
         self.world, self.api, self.gate = world, api, folder / "gate"
@@ -81,7 +81,7 @@ def shake_hands_and_hang_up(handler: Handler) -> None:
 
 
 def speak_unasked(handler: Handler) -> None:
-    # Else these words would wait until the session tickets are acknowledged.
+    # Otherwise this data would wait until the session tickets are acknowledged.
     handler.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shake_hands(handler)
     handler.connection.sendall(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
@@ -180,7 +180,7 @@ def test_a_signal_ends_a_handshake_that_hangs_and_silently(world: World, number:
         with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             client, _ = server.accept()
             with client:
-                # Its first words, which the handshake's thread sends.
+                # The ClientHello, which the handshake's thread sends.
                 assert client.recv(1)
                 running.send_signal(number)
                 assert running.communicate() == (b"", b"")
@@ -189,7 +189,7 @@ def test_a_signal_ends_a_handshake_that_hangs_and_silently(world: World, number:
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
 def test_with_a_proxy_nothing_bypasses_it(world: World, variable: str) -> None:
-    # Not a loopback address by its looks, so a proxy is used.
+    # It does not look like a loopback address, so a proxy is used.
     url = world.api.url.replace("127.0.0.1", "0.0.0.0")
     with FakeApi() as proxy:
         result = world.run("ask", "--base-url", url, "--allow-http", "Hi", env={variable: f"http://{proxy.host}"})

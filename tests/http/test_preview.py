@@ -81,7 +81,7 @@ def test_curl_is_the_same_call_in_odd_cases_too(world: World, arguments: list[st
     world.api.will(answer())
     world.call("raw", *arguments)
     command = world.call("raw", "--curl", *arguments).out
-    # Which no call to loopback goes through.
+    # Calls to loopback never use it.
     world.env["http_proxy"] = "http://127.0.0.1:9"
     sent_by_curl(world, command)
     ours, theirs = world.api.requests

@@ -66,7 +66,7 @@ def test_this_release_has_the_private_name(name: str) -> None:
 
 
 def test_the_list_is_whole() -> None:
-    """What the package's modules override or read of the libraries with a leading underscore is listed."""
+    """Every private name that the package's modules override or read is listed."""
     code = "".join(path.read_text() for path in Path(shared.__file__).parent.glob("*.py") if path.stem != "__init__")
     used = set(re.findall(r"super\(\)\.(_[a-z]\w+)|getattr\(\w+, \"(_[a-z]\w+)\"", code))
     assert {first or second for first, second in used} <= {name.rpartition(".")[2] for name in LISTED}
@@ -86,11 +86,11 @@ def server(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Fake
 def test_a_call_works_without_the_private_name(
     world: World, server: FakeApi, name: str, behavior: Callable[[Handler], None]
 ) -> None:
-    """And a request that may have arrived is still not repeated."""
+    """A request that may have arrived is still not repeated."""
     module, attributes = split(name)
     is_tls = server.url.startswith("https")
     if is_tls != attributes[-1].startswith("assert_") if behavior is hang else is_tls and module.startswith("http."):
-        # One way is enough for those that have nothing to do with TLS.
+        # One way is enough for names unrelated to TLS.
         return
     server.will(behavior)
     limits = ["--retry", "3", "--timeout", "9" if behavior is respond else "0.3"]

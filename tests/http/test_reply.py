@@ -1,4 +1,4 @@
-"""How a response's body is read."""
+"""How the body of a response is read."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def test_a_chunk_is_not_kept_back_for_the_rest_of_the_next(world: World) -> None
     first, second = event(delta("first ")), event(delta("second", finish="stop"))
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     together = head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (first, second)) + b"0\r\n\r\n"
-    # The second is cut at each place that matters: in its size, before its data, inside of it, before its end.
+    # The second chunk is cut in its size, before its data, inside of it, and before its end.
     whole = len(head) + len(first) + 6
     for place in (whole - 2, whole, whole + 1, whole + 4, whole + 40, len(together) - 6, len(together) - 1):
         seen.clear()

@@ -82,7 +82,7 @@ def test_retry_after_is_waited_for_in_seconds_and_as_a_date(world: World) -> Non
         if form == "seconds":
             assert second.at - first.at >= 1
         else:
-            # The clock of the wall, as of when the second request came.
+            # The wall clock when the second request arrived.
             assert time.time() - (time.monotonic() - second.at) >= end - 0.01
 
 

@@ -1,4 +1,4 @@
-"""A server notices that nobody is waiting for it anymore."""
+"""A server notices that the client no longer waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_call_that_is_stopped_closes_its_connection(world: World) -> None:
         handler.close_connection = True
         asked.set()
         handler.connection.settimeout(10)
-        # The end of the connection, although the program goes on.
+        # The connection ends, although the program continues.
         if handler.connection.recv(1) == b"":
             left.set()
 

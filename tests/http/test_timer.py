@@ -1,4 +1,4 @@
-"""One thread keeps the deadlines of many calls."""
+"""One thread enforces the deadlines of many calls."""
 
 import math
 import queue

@@ -1,4 +1,4 @@
-"""The TLS context that connections share: configured like urllib3's, loaded once, and strict for every connection."""
+"""The shared TLS context: configured like urllib3's, loaded once, and strict for every connection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_batch_loads_its_certificates_once(world: World, tls: FakeApi, tmp_pat
     bundle = tmp_path / "ca.pem"
 
     def empty_and_answer(handler: Handler) -> None:
-        # If it were loaded again, nobody would be trusted.
+        # If they were loaded again, no server would be trusted.
         bundle.write_text("")
         answer_and_hang_up(handler)
 
@@ -66,7 +66,7 @@ def test_a_batch_loads_its_certificates_once(world: World, tls: FakeApi, tmp_pat
 
 
 def test_a_chat_continues_with_the_certificates_that_it_loaded(world: World, tls: FakeApi, tmp_path: Path) -> None:
-    """Also if they were loaded for the connection that is opened early."""
+    """The same holds if the early connection loaded them."""
     bundle = tmp_path / "ca.pem"
 
     def empty_and_fail(handler: Handler) -> None:

@@ -39,7 +39,7 @@ TOOLS = json.dumps([{"type": "function", "function": {"name": "weather", "parame
 
 @contextmanager
 def serving(command: list[str], port: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server until it is left, from when it is ready."""
+    """Runs a server while the block runs."""
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **env}, cwd=ROOT
     ) as server:
@@ -57,7 +57,7 @@ def serving(command: list[str], port: int, **env: str) -> Iterator[subprocess.Po
 
 
 def answers(port: int) -> bool:
-    """Tells whether a server is there, and no longer busy with loading its model (503)."""
+    """True if a server answers and has loaded its model (no 503)."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     with suppress(OSError, HTTPException), closing(connection):
         connection.request("GET", "/health")
@@ -112,7 +112,7 @@ def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def user(api: FakeApi, tmp_path: Path) -> World:
-    """Somebody with the key, and no server yet."""
+    """A world with the key, and no server yet."""
     home, cwd = tmp_path / "home", tmp_path / "work"
     (cwd / ".git").mkdir(parents=True)
     home.mkdir()

@@ -15,7 +15,7 @@ TESTS = {
     for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
 }
 
-#: What is asked of the program, and the tests that check it.
+#: The requirements, and the tests that check each.
 ROWS: dict[str, tuple[str, ...]] = {
     "stdout is the answer": (
         "test_content_is_printed_verbatim_and_ends_with_one_newline",

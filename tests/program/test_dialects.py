@@ -19,7 +19,7 @@ def line(text: str) -> str:
 
 
 def check(world: World, row: Dialect, *arguments: str) -> None:
-    """Runs ask in every form, chat and batch, and compares what each prints and keeps."""
+    """Runs ask in every form, chat and batch, and checks what each prints and saves."""
     world.api.will(row.behavior)
     (world.cwd / "out.txt").write_text("the old answer\n")
 

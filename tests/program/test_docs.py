@@ -95,7 +95,7 @@ def folder(world: World) -> World:
     return world
 
 
-#: What `config set-key` says on a machine whose key is in the environment already.
+#: The note of `config set-key` if the key is already in the environment.
 NOTE = "llamacli: AIMLAPI_API_KEY in the environment takes precedence\n"
 ALL = app.commands()
 EXAMPLES = [*help.EXAMPLES, *(line for command in ALL for line in command.examples)]
@@ -106,14 +106,14 @@ TOPIC_LINES = [
     for line in paragraph.splitlines()
     if line.startswith("    ") and "llamacli " in line
 ]
-#: The prompt files in the topic on them.
+#: The prompt files in the help topic.
 PROMPT_FILES = re.findall(
     r"^In prompts/(\w+)\.md.*\n\n((?: {4}.*\n)+)", (help.TOPIC_FOLDER / "prompts.txt").read_text(), re.MULTILINE
 )
 SHOWN = dict.fromkeys(e.flag.example for command in ALL for e in command.flags if e.flag.example)
 #: A line of a usage log.
 USAGE_LOG_LINE = '{"time": "2026-01-01T00:00:00Z", "model": "llama", "status": 0, "seconds": 1.5, "usd": 0.01}\n'
-#: What is no command of its own: part of a loop, a file's first line, or what needs a terminal or another machine.
+#: Lines that are not a command: part of a loop, a file's first line, or one that needs a terminal or another machine.
 FRAGMENTS = ('"$@"', "#!/usr/bin/env", "llamacli chat -c", "chat -i", "man llamacli")
 #: Commands that send nothing to the model.
 LOCAL = (
@@ -127,7 +127,7 @@ LOCAL = (
     "llamacli man",
     "llamacli completion",
 )
-#: What is elsewhere on a real machine, and what stands for it here.
+#: Real paths and names, and what replaces them here.
 STAND_INS = {
     "pass show aimlapi": "echo sk-12345678",
     "llamacli config set-key  ": "echo sk-12345678 | llamacli config set-key  ",
@@ -141,7 +141,7 @@ STAND_INS = {
     "host1,host2": ":",
     "1000": "250",
 }
-#: What has to come before a command that goes on with something.
+#: Commands that must run before one that continues something.
 BEFORE = {
     "llamacli usage": "export LLAMACLI_USAGE_LOG=calls.jsonl",
     "git ": "[ -e .git/HEAD ] || git init -q .",
@@ -151,7 +151,7 @@ BEFORE = {
 }
 
 
-#: Every command that is printed anywhere, and is one by itself.
+#: Every command that is printed anywhere and can run alone.
 WHOLE = [
     line
     for line in dict.fromkeys([*COMMANDS, *EXAMPLES, *TOPIC_LINES, *SHOWN])

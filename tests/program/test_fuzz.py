@@ -1,4 +1,4 @@
-"""Random input of every kind: no status but the documented ones, no traceback, no key shown, nothing lost.
+"""Random input of every kind: only documented statuses, no traceback, no key shown, nothing lost.
 
 Seeded, so that each run tries the same inputs. LLAMACLI_FUZZ=100 tries a hundred times as many, with other seeds:
 a failure names its own.
@@ -20,10 +20,10 @@ from tests.support.world import Result, World
 
 FACTOR = int(os.environ.get("LLAMACLI_FUZZ", "1"))
 SEEDS = range(4 * FACTOR)
-#: What a program that read its input well never ends with.
+#: Statuses that a program that reads its input correctly never ends with.
 UNEXPECTED = {ExitStatus.INTERNAL, 1, -1}
 CHAT = ("chat", "-S", "fuzzed")
-#: What fragments of JSON and of prose are made of.
+#: The parts of random JSON and prose.
 ATOMS: list[Any] = [
     *(None, True, False, 0, -1, 1, 1e308, 10**400, [], {}, [None], {"text": "t"}, [{"type": "text", "text": "t"}]),
     *("", "x", "stop", "length", "content_filter", "error", "<think>", "</think>", "9" * 400, "2026-01-01"),
@@ -47,7 +47,7 @@ def value(dice: random.Random, depth: int = 4) -> Any:
 
 
 def nearly(dice: random.Random, document: Any) -> Any:
-    """Returns a document with one part of it replaced by something else."""
+    """Returns a document with one part replaced."""
     if isinstance(document, dict) and document and dice.random() < 0.85:
         key = dice.choice(list(document))
         return {**document, key: nearly(dice, document[key])}
@@ -109,7 +109,7 @@ def response(dice: random.Random) -> bytes:
 
 
 def inspect(result: Result, case: object) -> None:
-    """Checks what is true of every run of the program."""
+    """Checks what must hold for every run."""
     assert result.status in {status.value for status in ExitStatus} - UNEXPECTED, (case, result)
     assert KEY.encode() not in result.stdout + result.stderr, case
     assert b"Traceback" not in result.stderr, (case, result)
@@ -158,7 +158,7 @@ def test_whatever_a_server_sends_to_a_batch(world: World, flags: tuple[str, ...]
         inspect(result, sent)
         if "--plain" not in flags:
             indices = [json.loads(line)["index"] for line in result.out.splitlines()]
-            # Which item is the first to be asked is chance, and a limit on cost may end it there.
+            # The first item is chosen by chance, and a limit on cost may end the batch there.
             assert indices in ([], [0], [1], [0, 1]), sent
 
 
@@ -180,7 +180,7 @@ def test_whatever_is_in_a_session(world: World, seed: int) -> None:
             ("chat", "-S", "fuzzed", "-I", "Again"),
         ):
             inspect(world.call(*command), before)
-        # A line that was cut off is written over; one of a few bytes may be anywhere.
+        # A line that was cut off is overwritten; a line of a few bytes may be anywhere.
         assert path.read_bytes().startswith(before.rstrip(b"\n")) or len(before) < 9 or before not in path.read_bytes()
 
 

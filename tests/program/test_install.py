@@ -38,7 +38,7 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def make(sources: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # The environment that the tests run in is not to be made anew for another folder.
+    # The environment that the tests run in must not be rebuilt for another folder.
     venv = Path(sys.prefix)
     done = run("make", "-s", "-o", f"{venv}/run.done", f"VENV={venv}", *arguments, cwd=sources)
     if "No matching distribution" in done.stderr:
@@ -56,7 +56,7 @@ def test_a_staged_installation_runs_and_uninstalls_completely(sources: Path, tmp
     for path, name in SHARED.items():
         assert (prefix / path).read_bytes() == (sources / "completions" / name).read_bytes()
         assert (prefix / path).stat().st_mode & 0o777 == 0o644
-    # Neither the stage nor the sources are where the program will be.
+    # The program will be neither in the stage nor in the sources.
     for file in prefix.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
@@ -67,7 +67,7 @@ def test_a_staged_installation_runs_and_uninstalls_completely(sources: Path, tmp
             program.symlink_to(prefix / "bin/llamacli")
         shown = run(str(program), "--version", cwd=tmp_path)
         assert (shown.returncode, shown.stderr) == (0, "")
-    # Nor does it see what others have put where Python looks.
+    # Nor does it see other packages on Python's path.
     (tmp_path / "typer.py").write_text("raise SystemExit(1)")
     command = f"PYTHONPATH={tmp_path} '{prefix / 'bin/llamacli'}' --version"
     assert run("sh", "-c", command, cwd=tmp_path).returncode == 0
@@ -118,7 +118,7 @@ def test_a_wheel_contains_man_page_and_completions(sources: Path, tmp_path: Path
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("*.whl"))
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if "stale" in name]
-    # Not one that the tests themselves run from is to be replaced.
+    # The packages that the tests run from must not be replaced.
     done = run(
         *pip,
         "install",

@@ -11,14 +11,14 @@ from tests.support.chat import Chat, said
 from tests.support.world import World
 
 TEXT = "\u00dcbersetze \u65e5\u672c\u8a9e \U0001f600"
-#: Locales that are generated for the tests; of the others en_US.UTF-8 is missing.
+#: Locales that are generated for the tests; en_US.UTF-8 is missing on the machine.
 GENERATED = {"de_DE.ISO-8859-1": "ISO-8859-1", "ja_JP.eucJP": "EUC-JP"}
 LOCALES = ["C", "POSIX", "C.UTF-8", "en_US.UTF-8", *GENERATED]
 
 
 @pytest.fixture(scope="module")
 def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the generated locales; without the sources of the C library's locales it stays empty."""
+    """A folder with the generated locales; empty if the C library's locale sources are missing."""
     folder = tmp_path_factory.mktemp("locales")
     for name, charset in GENERATED.items():
         command = ["localedef", "-i", name.partition(".")[0], "-f", charset, str(folder / name)]
@@ -38,7 +38,7 @@ def test_arguments_stdin_and_files(world: World, locales: Path, locale: str, tex
         world.api.requests.clear()
         result = world.run(*arguments, stdin=stdin, env=env)
         if locale == "ja_JP.eucJP" and arguments[-1] == text:
-            # Python cannot undo what the C library makes of an argument in this locale.
+            # Python cannot undo how the C library decodes an argument in this locale.
             assert (result.status, result.out, len(world.api.requests)) == (2, "", 0)
             assert "cannot decode the prompt in this locale" in result.err or "--lossy" in result.err
         elif text == TEXT.encode():

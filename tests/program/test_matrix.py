@@ -34,25 +34,25 @@ from tests.support.faults import (
 )
 from tests.support.world import Result, World
 
-#: Seconds that no cell may take: a guard against hanging, and no measure of speed.
+#: Seconds after which a cell counts as hanging; this does not measure speed.
 AT_MOST = 30
 FILE = "answer.txt"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A command, and what it prints on stdout where so much of an answer has come; None where `check` tells."""
+    """A command, and what it prints on stdout for a part of an answer; None if `check` decides."""
 
     arguments: tuple[str, ...]
     #: How a fault's statuses are looked up: ask, raw, models or check.
     kind: str
     prints: Callable[[str], str | None]
-    #: What stdout must be like where `prints` does not tell.
+    #: The pattern of stdout if `prints` does not decide.
     check: Callable[[bytes], bool] = lambda out: True
     stdin: str | None = None
-    #: The files that are stored where all goes well.
+    #: The files that are stored if all goes well.
     stores: frozenset[str] = frozenset()
-    #: How it may end, from the status that a fault stands for.
+    #: The statuses allowed for the status of a fault.
     ends: Callable[[int], set[int]] = lambda status: {status}
 
 
@@ -149,7 +149,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 def meet(world: World, fault: Fault, column: Column, places: dict[str, str]) -> Result:
     env = dict(fault.env)
     if fault.place:
-        # The key may go there, so that what is met is the fault and not a rule.
+        # The key may go there, so that the fault is met, not a rule of trust.
         env |= {"AIMLAPI_BASE_URL": places[fault.place], "LLAMACLI_CA_BUNDLE": places["ca bundle"]}
         if fault.place == "no name":
             env["AIMLAPI_API_KEY"] = ""
@@ -185,7 +185,7 @@ def test_every_command_with_every_fault(world: World, places: dict[str, str], na
     result = meet(world, fault, command, places)
     wanted = fault.ends(command.kind)
     if command.kind == "models" and wanted != 8 and "models" not in fault.others:
-        # Whatever it is, a list of models it is not.
+        # Whatever it is, it is not a list of models.
         wanted = 9
     if wanted:
         check_failure(world, result, command.ends(wanted))
@@ -213,14 +213,14 @@ def test_every_command_with_every_http_error(world: World, code: int, column: st
     command = COLUMNS[column]
     (world.cwd / FILE).write_text("the old answer")
     before = files(world)
-    # All bodies meet the two that print them differently, each of the others some of them.
+    # Two commands print bodies differently and get all of them; the others get some.
     bodies = BODIES if column in ("ask", "raw") else BODIES[code % 3 :: 3]
     for number, (body, told, also) in enumerate(bodies):
         world.api.will(document(body, status=code))
         result = world.call(*command.arguments, stdin=command.stdin)
         check_failure(world, result, command.ends(CODES[code]))
         assert len(world.api.requests) == number + 1
-        # What is wrong with an item stands in its row.
+        # The error of an item is in its row.
         said = json.loads(result.out)["error"]["message"] if result.status == 13 else result.err
         assert f"{code}" in said
         if command.kind == "batch":
@@ -239,7 +239,7 @@ def test_every_command_with_every_http_error(world: World, code: int, column: st
 
 
 class Cutter:
-    """A server that sends this many bytes of a response, and then FIN or RST."""
+    """A server that sends this many bytes of a response, then FIN or RST."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
@@ -298,7 +298,7 @@ def test_an_answer_cut_at_any_byte_never_passes_for_complete(
     blocks, kind = (SWEPT_STREAM, "text/event-stream") if streams else (SWEPT_DOCUMENT, "application/json")
     whole = framed(blocks, framing, kind)
     head = whole.index(b"\r\n\r\n") + 4
-    # From here on an answer may be taken for whole: all of its choices have finished.
+    # From here on an answer may count as complete: all of its choices have finished.
     enough = whole.index(b"stop") + len(b'stop"}]}')
     cutter.by_reset = end == "rst"
     printed, file = "", world.cwd / FILE
@@ -315,16 +315,16 @@ def test_an_answer_cut_at_any_byte_never_passes_for_complete(
             assert result.err == "", where
             assert is_whole(out, column), where
         else:
-            # With RST the system may throw away what it had received.
+            # With RST the system may discard received data.
             lost = place == 0 or (end == "rst" and place < len(whole))
             assert result.status == 9 or (lost and result.status == 8), where
             assert is_one_line(result.err), where
-            # Without a reset the end of what was sent is seen for sure.
+            # Without a reset, everything that was sent arrives.
             assert place < len(whole) or end == "rst", where
         if place <= head:
             assert out == "", where
         if end == "fin" and column != "ask --json":
-            # What has been printed stays printed: the more has come, the more is there.
+            # What was printed stays printed: the more arrived, the more is there.
             assert out.removesuffix("\n").startswith(printed), where
             printed = out.removesuffix("\n")
 
@@ -340,7 +340,7 @@ def check_session(world: World, column: Column, status: int) -> None:
 
 
 def kept(file: Path, status: int) -> str:
-    """Returns what a call left: the file where it ended well, else its part beside the file as it was."""
+    """Returns what a call left: the file if it succeeded, else its part and the unchanged file."""
     part = Path(f"{file}.part")
     if status == 0:
         assert not part.exists()
@@ -377,7 +377,7 @@ def test_resume_asks_again_for_a_row_cut_at_any_byte(world: World, cutter: Cutte
                 assert (rows[0]["content"], rows[0]["error"]) == (content, None), where
                 assert result.err == "", where
             else:
-                # With RST the system may throw away what it had received.
+                # With RST the system may discard received data.
                 assert place < len(whole) or end == "rst", where
                 assert rows[0]["content"] is None, where
                 assert rows[0]["error"]["status"] in (8, 9), where

@@ -15,7 +15,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close
 
 
 class Piece(NamedTuple):
-    """Something that a server sends. `data` ends where it visibly is whole, `end` is what follows."""
+    """Something that a server sends. `data` is visibly complete, `end` is what follows."""
 
     data: bytes
     text: str = ""
@@ -67,7 +67,7 @@ def model(pieces: list[Piece]) -> tuple[str, int]:
             return text, 7
         text += piece.text
         is_done = is_done or piece.is_done
-        # A word for an incomplete answer stays, whatever follows.
+        # A reason for an incomplete answer stays, whatever follows.
         if piece.finish and (reason in (None, "stop") or piece.finish != "stop"):
             reason = piece.finish
     if not is_done and reason is None:
@@ -100,6 +100,6 @@ def test_nothing_is_lost_and_nothing_broken_looks_complete(
         start += len(piece.data) + len(piece.end)
     text, status = model(whole)
     assert result.out == printed(text)
-    # Of an error that is cut off, enough may be there to know it as one.
+    # Enough of a truncated error may have arrived to recognize it.
     may_fail = len(whole) < len(pieces) and pieces[len(whole)].is_error
     assert result.status in ({status, 7} if may_fail else {status}), result.err

@@ -1,4 +1,4 @@
-"""The key goes into one header of a call to the right host, and nowhere else, whatever happens."""
+"""The key goes into one header of a call to the right host, and nowhere else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.fake_api import KEY, FakeApi, document, error, event, hang, r
 from tests.support.faults import FAULTS
 from tests.support.world import PROGRAM, World
 
-#: Every command, so that one that is added is added here.
+#: Every command; a new one must be added here.
 COMMANDS: dict[str, list[list[str]]] = {
     "ask": [["ask", "Hi"], ["ask", "--json", "Hi"], ["ask", "-o", "out", "Hi"], ["ask", "--curl", "Hi"]],
     "raw": [["raw", "{}"], ["raw", "--curl", "{}"], ["raw", "--dry-run", "{}"], ["raw", "-o", "out", "{}"]],
@@ -29,7 +29,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "help": [["help", "environment"]],
 }
 CALLS = [call for calls in COMMANDS.values() for call in calls]
-#: What a server says that repeats the key: where a line is cut off, too.
+#: Responses that repeat the key, also where a line is cut off.
 TOLD = {
     "in words": error(401, f"Incorrect API key provided: {KEY}."),
     "at the end of a line": error(400, "x" * 280 + KEY + "y" * 300),
@@ -47,7 +47,7 @@ def all_files(world: World) -> bytes:
 
 
 def parts(key: str) -> list[bytes]:
-    """Every stretch of twelve characters: half a key is one too many."""
+    """Every substring of twelve characters: even half a key must not appear."""
     return [key[at : at + 12].encode() for at in range(len(key) - 11)]
 
 
@@ -63,7 +63,7 @@ def test_no_output_file_or_error_contains_the_key(world: World, call: list[str])
         (world.cwd / "rows").unlink(missing_ok=True)
         world.api.will(behavior)
         result = world.call(*call, LLAMACLI_VERBOSE="1", LLAMACLI_DEBUG="1")
-        # raw prints what the server says, byte for byte, and only the key's own server can say it.
+        # raw prints the response byte for byte, and only the key's own server can repeat it.
         said = result.stderr + (b"" if call[0] == "raw" else result.stdout)
         if call[:2] == ["raw", "-o"]:
             (world.cwd / "out").unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def test_a_strangers_dotenv_cannot_get_the_key(world: World, call: list[str], ho
             url="http://evil.example/v1", local=world.api.url, file=file, proxy=f"http://{proxy.host}"
         )
         (world.cwd / ".env").write_text(said + "\n")
-        # Every name leads to somebody who listens.
+        # Every name resolves to a server that listens.
         env = {"http_proxy": f"http://{proxy.host}", "AIMLAPI_BASE_URL": "", "AIMLAPI_API_KEY": ""}
         if holder == "environment":
             env["AIMLAPI_API_KEY"] = KEY
@@ -246,7 +246,7 @@ def test_errors_do_not_quote_the_key_file(world: World, arguments: list[str]) ->
     assert (result.status, result.out) == (2, "")
     assert KEY not in result.err
     assert not world.api.requests
-    # What a header holds is not shown, whatever it is.
+    # The value of a header is never shown.
     assert "@key" in result.err or arguments == ["raw", "@key"] or "-H" in arguments
 
 

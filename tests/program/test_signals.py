@@ -68,7 +68,7 @@ def test_a_signal_ends_a_wait_for_the_server_or_the_next_attempt(world: World, n
 @pytest.mark.skipif(not hasattr(LIBC, "tgkill"), reason="no signal can be sent to one thread here")
 @pytest.mark.parametrize("command", ["ask", "raw", "chat"])
 def test_a_signal_that_does_not_wake_the_main_thread_is_handled(world: World, command: str) -> None:
-    # As one is that comes between Python's last look for signals and the wait for the network.
+    # Like a signal between Python's last check and the wait for the network.
     world.api.will(hang)
     words = [*PROGRAM, command, *(["--endpoint", "/models"] if command == "raw" else ["-I", "Hi"])]
     with subprocess.Popen(words, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
@@ -103,7 +103,7 @@ def test_ctrl_c_is_silent_from_the_first_moment_on(world: World) -> None:
     command = [*PROGRAM, "ask", "-I", "Hi"]
     for milliseconds in range(0, 300, 12):
         with subprocess.Popen(command, env=world.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-            # Not before the program's first line: until then it is the interpreter that answers.
+            # Not before the program's first line: until then the interpreter handles signals.
             while not _catches_ctrl_c(running.pid):
                 pass
             # On a busy machine the moment may be missed; later ones count as well.
@@ -134,7 +134,7 @@ def test_a_signal_that_comes_where_python_ignores_exceptions_is_not_lost(world: 
 
 
 def _catches_ctrl_c(pid: int) -> bool:
-    """Returns whether a process handles SIGINT: the interpreter does, and llamacli begins by ending that."""
+    """True if a process handles SIGINT: the interpreter does, until llamacli's first line."""
     with open(f"/proc/{pid}/status") as file:
         caught = next(line for line in file if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) & 1 << (signal.SIGINT - 1))
@@ -174,7 +174,7 @@ def test_a_signal_is_not_hidden_by_a_reader_that_has_left(world: World) -> None:
 
 
 def test_ctrl_c_in_the_editor_is_ctrl_c(world: World) -> None:
-    # One process, since a shell may take the signal between two commands and go on with the second.
+    # One process: a shell may get the signal between two commands and run the second.
     waits = "import signal, time; signal.signal(2, signal.SIG_DFL); print('started', flush=True); time.sleep(30)"
     with Terminal(world, *PROGRAM, "ask", "-e", EDITOR=f'{sys.executable} -c "{waits}"') as terminal:
         terminal.until("started")

@@ -9,9 +9,9 @@ import pytest
 from llamacli.cli import app, spec
 from tests.support.world import World
 
-#: Modules that cost time, and which nothing on the way of an ask needs.
+#: Modules that take time to import, and that an ask does not need.
 NEVER = {"rich", "pydantic", "click", "dotenv", "pygments", "asyncio", "unittest", "pkg_resources"}
-#: What requests imports where it finds it.
+#: Modules that requests imports if they are installed.
 NEVER |= {"chardet", "charset_normalizer"}
 
 #: Modules that only a call needs.

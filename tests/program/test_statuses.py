@@ -1,4 +1,4 @@
-"""How a call ends: every status is reached, each failure is one line, and none shows the key or a traceback."""
+"""How a call ends: every status is reached, and each failure is one line without key or traceback."""
 
 import sys
 from typing import Any
@@ -265,7 +265,7 @@ def test_a_broken_installation_is_70_and_not_1(world: World) -> None:
     assert result.err == "llamacli: cannot start: broken on purpose; install it again\n"
 
 
-#: Where each status is reached, for whoever adds one.
+#: The test that reaches each status.
 REACHED = {
     ExitStatus.OK: test_whole_answers_in_all_their_forms,
     ExitStatus.NO: "tests/ask/test_formats.py",

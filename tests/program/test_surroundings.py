@@ -1,4 +1,4 @@
-"""Odd surroundings: no home, no room, no descriptors, no folder. Each ends as documented, in one line at most."""
+"""Odd environments: no home, no space, no descriptors, no folder. Each ends as documented, with one line at most."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.world import POWERLESS, PROGRAM, Result, World
 
 CAN_MOUNT = os.geteuid() == 0 and shutil.which("mount") is not None
 BODY = '{"model": "m", "messages": [{"role": "user", "content": "Hi"}]}'
-#: Every command that does anything, and what it reads on stdin.
+#: The commands that do something, and their stdin.
 COMMANDS: dict[str, tuple[list[str], str]] = {
     "ask": (["ask", "Hi"], ""),
     "ask -o": (["ask", "-o", "out", "Hi"], ""),
@@ -35,12 +35,12 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 }
 
 
-#: Those that store something, and have to.
+#: The commands that must store something.
 STORING = ("config set-key", "chat")
 
 
 def anything(handler: Handler) -> None:
-    """Lists models if asked for them, and answers any other request."""
+    """Lists models, and answers any other request."""
     if handler.asked.path.endswith("/models"):
         handler.reply(200, b'{"data": [{"id": "m"}]}')
     else:
@@ -164,7 +164,7 @@ def test_any_standard_descriptors_may_be_closed(world: World, name: str, closed:
     if 1 in closed and name != "ask -o":
         wanted = 74
     assert result.status == wanted, result
-    # With two closed there is nobody to tell.
+    # With two closed, nothing can be reported.
     assert len(result.err.splitlines()) == (1 if wanted and 2 not in closed else len(notes_of(result)))
     if 1 in closed and name != "ask -o":
         assert not world.api.requests

@@ -67,7 +67,7 @@ def test_an_editor_that_is_not_there_names_the_variables(world: World) -> None:
 
 
 def test_without_a_terminal_vi_is_not_started(world: World) -> None:
-    # A session of its own has no terminal.
+    # A new session has no terminal.
     result = world.run("ask", "-e", env={"VISUAL": "", "EDITOR": ""}, timeout=20, start_new_session=True)
     assert (result.status, result.out) == (2, "")
     assert result.err == "llamacli: the editor needs a terminal; set VISUAL or EDITOR to one that does not\n"

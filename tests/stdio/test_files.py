@@ -211,7 +211,7 @@ needs_mounts = pytest.mark.skipif(
     else True,
     reason="this system makes no user namespaces, in which a test may mount",
 )
-#: A file that can be written and not replaced.
+#: A file that can be written but not replaced.
 MOUNTS = {
     "a bind mount": "mount --bind real folder/target",
     "a read-only folder": "mount --bind folder folder && mount -o remount,bind,ro folder"
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(world: World, mount:
     assert "target was written in place, not replaced: " in result.stderr
     assert real.read_text() == HELLO + "\n"
     assert not list(world.cwd.rglob("*.part"))
-    # What is broken leaves the old file there too.
+    # A broken answer also leaves the old file.
     real.write_text(old)
     world.api.will(stream([event(delta("half"))], then="cut"))
     result = run([*IN_A_NAMESPACE, script], world)
@@ -257,7 +257,7 @@ def test_a_new_file_in_a_read_only_folder_is_found_before_anything_is_sent(world
 
 
 def has_chattr(folder: Path) -> bool:
-    """True if files in this folder can be made immutable: by root, and not in every file system."""
+    """True if files in this folder can be made immutable: only by root, and not in every file system."""
     (folder / "try").touch()
     command = f"chattr +i {folder}/try && chattr -i {folder}/try"
     return subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 0
@@ -304,7 +304,7 @@ def test_somebody_elses_file_in_a_sticky_folder_is_written_in_place(world: World
     folder.chmod(0o1777)
     for path in folder, folder / "out":
         os.chown(path, 4321, 4321)
-    # Without these capabilities root is a user like others here.
+    # Without these capabilities, root is an ordinary user here.
     script = f"exec setpriv --bounding-set=-fowner,-chown {PROGRAM_WORDS} ask -I -o sticky/out Hi"
     result = run(["sh", "-c", script], world)
     assert (result.returncode, (folder / "out").read_text()) == (0, HELLO + "\n"), result.stderr

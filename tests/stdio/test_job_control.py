@@ -1,4 +1,4 @@
-"""What llamacli does to a terminal is undone before it stops, and a background job draws nothing."""
+"""Changes to a terminal are undone before llamacli stops, and a background job draws nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMAND = " ".join(PROGRAM)
 
 
 def run(terminal: Terminal, typed: str, until: str) -> str:
-    """Types something and returns what is shown from then on, until a text."""
+    """Types something and returns what is shown after it, up to a text."""
     start = len(terminal.shown)
     terminal.type(typed)
     terminal.until(until, start=start)
@@ -75,5 +75,5 @@ def test_markdown_is_not_drawn_over_what_the_shell_wrote(world: World) -> None:
         run(terminal, "\x1a", "# ")
         run(terminal, "echo from''shell\r", "fromshell")
         shown = run(terminal, "fg\r", "end")
-        # The cursor does not go up until the lines stand below once more.
+        # The cursor does not move up before the lines are printed again.
         assert not re.search("\x1b\\[\\d+A", shown[: shown.index("word0")])

@@ -69,7 +69,7 @@ def test_a_regular_file_is_expected_and_nothing_waited_for(tmp_path: Path, make:
 
 
 def test_a_locked_file_is_the_one_of_its_name(tmp_path: Path) -> None:
-    """One that waited for the lock of a file that was replaced meanwhile opens the new one."""
+    """A process that waited for the lock of a file that was then replaced opens the new one."""
     path = tmp_path / "f"
     with LockedFile(path) as first:
         first.append(b"old\n", 0)
@@ -101,7 +101,7 @@ def test_lines_of_many_processes_stay_whole(tmp_path: Path) -> None:
 def test_a_file_is_synced_before_it_replaces_the_old_one(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No power failure can be had in a test; the order of the calls can."""
+    """A test cannot cause a power failure, but it can check the order of the calls."""
     calls: list[str] = []
 
     def fsync(fd: int) -> None:

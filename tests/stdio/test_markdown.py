@@ -1,4 +1,4 @@
-"""--markdown: rendered on a terminal while it is written, and no word lost, whatever its size."""
+"""--markdown: rendered on a terminal as it arrives; no word is lost on any size of screen."""
 
 import os
 import re
@@ -62,7 +62,7 @@ hidden words
 
 
 def long_answer() -> str:
-    """Returns an answer in which every block is longer than a screen, each word of it unique."""
+    """Returns an answer whose blocks are longer than a screen, with unique words."""
     code = "".join(f"code{n} = {n}  # comment{n}\n" for n in range(60))
     items = "".join(f"{n}. item{n} of the list\n" for n in range(1, 60))
     rows = "".join(f"| row{n} | cell{n} |\n" for n in range(60))
@@ -78,7 +78,7 @@ def words_of(answer: str) -> list[str]:
 
 @pytest.fixture
 def tmux(world: World) -> Iterator[Any]:
-    """Runs tmux commands on a server of the test's own."""
+    """Runs tmux commands on the test's own server."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
     environ = {**world.env, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
@@ -127,7 +127,7 @@ def test_no_word_is_lost_in_a_real_terminal(world: World, tmux: Any, columns: in
         assert all(int(one) < int(other) for one, other in pairwise(found))
     assert "**" not in shown
     assert "```" not in shown
-    # A table stays one, however narrow.
+    # A table stays a table, however narrow.
     assert "|---|" not in shown
 
 
@@ -139,7 +139,7 @@ def test_no_word_is_lost_when_the_terminal_is_resized(world: World, tmux: Any) -
 
 
 class Screen:
-    """A terminal of so many columns and rows that never forgets what scrolled away. Stands in for an Output."""
+    """A terminal that keeps what has scrolled away. Stands in for an Output."""
 
     fd = -1
     is_terminal = True
@@ -156,7 +156,7 @@ class Screen:
                 if self.at == len(self.lines):
                     self.lines.append("")
             elif re.fullmatch(r"\x1b\[\d+A", token):
-                # A cursor goes up as far as the screen's first line.
+                # The cursor cannot move above the screen's first line.
                 self.at = max(self.at - int(token[2:-1]), len(self.lines) - self.rows, 0)
             elif token == "\x1b[2K":
                 self.lines[self.at] = ""
@@ -232,12 +232,12 @@ def test_no_letter_is_lost_whatever_the_text_and_the_screen(
     shown = "\n".join(screen.lines)
     assert not wanted - letters(shown)
     assert screen.lines[-1] == ""
-    # Code stands as it is, and is not drawn again.
+    # Code is printed unchanged, and not drawn again.
     assert max((width(line) for line in screen.lines if line not in answer), default=0) <= max(columns, 2)
 
 
 def sent(world: World, answer: str, *arguments: str, **env: str) -> str:
-    """Returns what a terminal is sent for an answer that comes in pieces."""
+    """Returns what is sent to a terminal for an answer that arrives in pieces."""
     world.api.will(text(answer))
     with Terminal(world, *PROGRAM, "ask", "-q", "-I", "--markdown", *arguments, "Hi", **env) as terminal:
         terminal.wait()
@@ -290,7 +290,7 @@ HOSTILE = [
 @pytest.mark.parametrize("answer", HOSTILE)
 def test_nothing_in_an_answer_drives_the_terminal(world: World, answer: str) -> None:
     shown = sent(world, answer)
-    # What llamacli draws with, and nothing else.
+    # Only llamacli's own escape sequences.
     rest = re.sub(r"\x1b\[(\?2026[hl]|\d*A|2K|J|[\d;]*m)", "", shown).replace("\r", "")
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", rest)
     assert "]8;;http" not in shown or "\\x1b]8;;http" in shown
@@ -305,7 +305,7 @@ def test_ctrl_c_leaves_what_was_there(world: World) -> None:
         assert terminal.wait() == -signal.SIGINT
         shown = Screen(24)
         shown.draw(terminal.shown.replace("^C", "").replace("\r", ""))
-    # The end of it stands there once more where the signal came in the middle of drawing.
+    # If the signal came while drawing, the end is there once more.
     assert shown.lines[:2] == ["Heading", ""]
     assert shown.lines[-3:] == ["", "half of **an answ", ""]
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a row is one line)
-"""How each kind of Markdown is shown, and that its cost grows no faster than its length."""
+"""How each kind of Markdown is shown, at a cost that grows no faster than its length."""
 
 import os
 import re

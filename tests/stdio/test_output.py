@@ -1,4 +1,4 @@
-"""What is printed: the answer and nothing else, at once."""
+"""The output: the answer and nothing else, without delay."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_tokens_come_out_as_they_come_in(world: World) -> None:
         handler.reply(200, b"", "text/event-stream", chunked=True)
         for number in range(4):
             handler.chunk(event(delta(f"token{number} ")))
-            # The next one is not sent before this one is on the other side of the pipe.
+            # The next one is sent only once this one has left the pipe.
             if not seen.acquire(timeout=10):
                 return
         handler.chunk(event(delta(finish="stop")) + event("[DONE]"))

@@ -1,4 +1,4 @@
-"""What a terminal is shown: escapes, colors, the spinner."""
+"""Output on a terminal: escapes, colors, the spinner."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Nothing that others wrote drives or disguises a terminal, wherever it comes in and wherever it comes out."""
+"""No text from elsewhere can control a terminal or disguise what it shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.fake_api import Behavior, answer, delta, document, error, eve
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
-#: A name to know it by, a title, the clipboard, colors, C1 in place of ESC, a device's string, backspaces, bidi.
+#: A recognizable name, then: title, clipboard, colors, C1 instead of ESC, a device string, backspaces, bidi.
 EVIL = (
     "evil\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\x9d0;t\x9c\x90q\x9cE\rV\x08I\x7fL\u202eL\u2066\u2069\u061c\u200f"
 )
@@ -39,7 +39,7 @@ CALLS = [{"id": WITH_NUL, "function": {"name": WITH_NUL, "arguments": json.dumps
 BROKEN_CALLS = [{"id": WITH_NUL, "function": {"name": "f", "arguments": WITH_NUL}}]
 CATALOGUE = {"data": [{"id": WITH_NUL, "owned_by": WITH_NUL}, {"id": "b", "info": {"developer": WITH_NUL}}]}
 
-#: What the server does, the command that meets it, and its environment.
+#: The server's behavior, the command, and its environment.
 FROM_THE_SERVER: dict[str, tuple[Behavior, list[str]]] = {
     "an answer": (text(WITH_NUL), ["ask", "-I", "Hi"]),
     "an answer in one piece": (answer(WITH_NUL), ["ask", "-I", "--no-stream", "Hi"]),
@@ -89,14 +89,14 @@ OWN = re.compile(
 
 
 def show(world: World, *command: str, **env: str) -> str:
-    """Runs a command on a terminal and returns what the terminal was sent, which is to be harmless."""
+    """Runs a command on a terminal and returns its output, which must be harmless."""
     with Terminal(world, *PROGRAM, *command, **env) as terminal:
         terminal.wait(20)
     return harmless(terminal)
 
 
 def harmless(terminal: Terminal) -> str:
-    # A byte that is no UTF-8 may be C1 to the terminal.
+    # A byte that is not UTF-8 may be C1 to the terminal.
     shown = terminal.sent.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     own = OWN.sub("", shown)
     assert escaped(own) == own
@@ -112,7 +112,7 @@ def test_what_a_server_sends_is_shown_and_not_obeyed(world: World, name: str) ->
 
 
 def files(world: World) -> None:
-    """Makes what has an evil name: files, a folder, a role."""
+    """Creates files, a folder and a role with malicious names."""
     (world.cwd / EVIL).write_bytes(b"\xff")
     (world.config / "roles").mkdir()
     (world.config / "roles" / f"{EVIL}.md").write_bytes(b"\xff")
@@ -154,7 +154,7 @@ FROM_HERE: dict[str, tuple[list[str], dict[str, str]]] = {
 
 @pytest.mark.parametrize("name", FROM_HERE)
 def test_what_is_named_here_is_shown_and_not_obeyed(world: World, name: str) -> None:
-    """A file may have been named by whoever made the archive that it came in."""
+    """Whoever made an archive chose the names of its files."""
     files(world)
     world.api.will(document({"data": []}) if name == "a filter" else BROKEN if name == "a part" else answer("evil"))
     command, env = FROM_HERE[name]
@@ -164,7 +164,7 @@ def test_what_is_named_here_is_shown_and_not_obeyed(world: World, name: str) -> 
 
 
 def talk(world: World) -> None:
-    """Leaves a conversation that others took part in."""
+    """Saves a conversation that other programs took part in."""
     folder = world.home / ".local" / "state" / "llamacli" / "sessions"
     folder.mkdir(parents=True)
     roles = ("system", "user", "assistant", EVIL)
@@ -226,7 +226,7 @@ def test_the_folder_of_a_stored_key_is_not_obeyed(world: World) -> None:
 def test_a_pipe_gets_it_all(world: World) -> None:
     world.api.will(text(WITH_NUL))
     assert world.call("ask", "Hi").out == WITH_NUL + "\n"
-    # Lines on stderr may end up on a terminal by way of a log.
+    # Lines on stderr may reach a terminal through a log.
     world.api.will(error(400, WITH_NUL))
     err = world.call("ask", "Hi").err
     assert escaped(err) == err

@@ -1,4 +1,4 @@
-"""Answers of a server to a request for a structured answer."""
+"""A server's answers to requests for structured answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.fake_api import Behavior, Handler, answer, completion, docume
 
 
 def calls(*arguments: object, name: str = "give_answer", content: str | None = None, **more: Any) -> Behavior:
-    """Answers with calls of a function; arguments that are a string go out as they are."""
+    """Answers with function calls; arguments that are a string are sent unchanged."""
     texts = [given if isinstance(given, str) else json.dumps(given) for given in arguments]
     made = [
         {"id": f"c{number}", "type": "function", "function": {"name": name, "arguments": given}}

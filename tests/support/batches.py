@@ -1,4 +1,4 @@
-"""What the tests of `batch` share: reading rows, and what the server was asked."""
+"""Shared by the tests of `batch`: reading rows, and the requests that the server got."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def asked(world: World) -> Counter[str]:
 
 
 class Running(subprocess.Popen[bytes]):
-    """A process that a failing test does not wait for."""
+    """A process that is killed if its test fails."""
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind:

@@ -1,4 +1,4 @@
-"""A chat at a real terminal, and what it sent and saved."""
+"""A chat at a real terminal; what it sent and saved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Chat(Terminal):
         return self
 
     def say(self, typed: str, *answers: str, ready: bool = True) -> None:
-        """Types a text, and waits for what is shown after it and for the next prompt."""
+        """Types a text, and waits for the output and the next prompt."""
         before = len(self.shown)
         self.type(typed)
         self.after(before, *answers, *([READY] if ready else []))

@@ -25,7 +25,7 @@ class Dialect:
     text: str = "hello"
     status: int = 0
     words: str = ""
-    #: How raw ends, which does not read what it passes on.
+    #: The status of raw, which does not interpret the body.
     raw: int = 0
 
 
@@ -297,7 +297,7 @@ DOCUMENTS: dict[str, Dialect] = {
 DIALECTS: dict[str, Dialect] = {**STREAMS, **{f"document: {name}": row for name, row in DOCUMENTS.items()}}
 
 
-#: finish_reason -> how an answer with text ends that has it.
+#: finish_reason -> the exit status of an answer with text.
 FINISH_REASONS: dict[str, int] = {
     **dict.fromkeys(("stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "tool_calls", "COMPLETE"), 0),
     **dict.fromkeys(("FINISH_REASON_STOP", "stop: <|eot_id|>", "pigeon", "function_call"), 0),

@@ -1,4 +1,4 @@
-"""A stand-in for the API: a real HTTP server on loopback that answers, fails, cuts and drips on request.
+"""A stand-in for the API: a real HTTP server on loopback that answers, fails, truncates and delays on request.
 
 It knows nothing about llamacli. Run as a program (`python -m tests.support.fake_api PORT`) it is the
 server of `make demo`.
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(length)
         if len(body) < length:
-            # A client that was killed in the middle has asked nothing.
+            # A client that was killed while sending has asked nothing.
             raise ConnectionError
         self.asked = Request(self.command, self.path, headers, body)
         self.server.api.requests.append(self.asked)
@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_DELETE = do_POST
 
     def handle_one_request(self) -> None:
-        # A client that leaves in the middle is nothing to report.
+        # A client that disconnects early is not worth reporting.
         try:
             super().handle_one_request()
         except OSError:
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         headers: Sequence[tuple[str, str]] = (),
         chunked: bool = False,
     ) -> None:
-        """Sends status, headers and, unless the caller goes on in chunks, the body."""
+        """Sends status, headers and, unless the caller sends chunks, the body."""
         self.send_response(status)
         if kind:
             self.send_header("Content-Type", kind)
@@ -131,11 +131,11 @@ class Server(ThreadingHTTPServer):
 
 
 class FakeApi:
-    """The server. `requests` is what it was sent; `will` queues behaviors, the last one stays."""
+    """The server. `requests` is what it received; `will` queues behaviors, and the last one stays."""
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
-        #: How often somebody connected, and what is done with each of them before any request.
+        #: The number of connections, and what is done with each before any request.
         self.connections = 0
         self.greeting: Behavior = lambda handler: None
         self._behaviors: list[Behavior] = [respond]
@@ -316,7 +316,7 @@ def error(status: int, message: str = "", headers: Sequence[tuple[str, str]] = (
 
 
 def raw(data: bytes, then: str = "cut") -> Behavior:
-    """Sends bytes as they are, in place of a response."""
+    """Sends raw bytes instead of a response."""
 
     def behave(handler: Handler) -> None:
         handler.wfile.write(data)
@@ -332,7 +332,7 @@ def raw(data: bytes, then: str = "cut") -> Behavior:
 
 
 def drip(data: bytes, pause: float) -> Behavior:
-    """Sends bytes as they are, one at a time."""
+    """Sends raw bytes one at a time."""
 
     def behave(handler: Handler) -> None:
         handler.close_connection = True

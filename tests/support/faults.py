@@ -1,4 +1,4 @@
-"""The ways in which a call can go wrong, as tables: what the server does, and how each command then ends.
+"""The ways in which a call can fail, as tables: what the server does, and how each command ends.
 
 A row says how `ask` ends, and how another command does where that differs. The
 columns are in tests/program/test_matrix.py.
@@ -46,14 +46,14 @@ class Fault:
     status: int
     text: str = ""
     others: Mapping[str, int] = field(default_factory=dict)
-    #: What the line on stderr speaks of, where a command ends as ask does.
+    #: Words of the line on stderr, if a command ends as ask does.
     told: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    #: The place that is called in place of the stand-in server, by its name in the fixture `places`.
+    #: The server to call instead of the stand-in, by its name in the fixture `places`.
     place: str = ""
-    #: How often the server is asked; None where it does not get to see a request.
+    #: The number of requests; None if no request reaches the server.
     requests: int | None = 1
-    #: The whole of a document came, with nothing in it: --json prints it all the same.
+    #: A whole document arrived, but it is empty: --json prints it all the same.
     is_hollow: bool = False
 
     def ends(self, kind: str) -> int:
@@ -83,7 +83,7 @@ LINE: dict[str, Fault] = {
 }
 
 
-# A response that is no answer
+# A response that is not an answer
 
 
 def endless(head: bytes, block: bytes, most: int = 400 << 20) -> Behavior:
@@ -165,7 +165,7 @@ BROKEN: dict[str, Fault] = {
     "a status of two digits": _broken(raw(b"HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\n{}")),
     "zeros": _broken(raw(b"\0" * 70_000)),
     "a line of status without an end": _broken(endless(b"HTTP/1.1 200 ", b"x" * 65536)),
-    # JSON of no or of another shape
+    # Malformed JSON, or JSON of another shape
     "malformed json": _broken(document(b'{"choices": [}')),
     "half a document": _broken(document(json.dumps(completion()).encode()[:-1])),
     "no object": _broken(document([1]), raw=0),
@@ -247,7 +247,7 @@ def _failed(name: str) -> dict[str, Fault]:
     data = event(WORDS[name])
     named = b"event: error\n" + data
     return {
-        # A stream that was begun and not finished is broken for raw, which does not read errors.
+        # For raw, which does not read errors, a stream that did not finish is broken.
         f"{name} in mid-stream": Fault(stream([SO_FAR + data]), 7, "so far", {"raw": 9}, "overloaded"),
         f"{name} in place of a stream": Fault(stream([named]), 7, "", {"raw": 0}, "overloaded"),
         f"{name} in place of a document": Fault(document(WORDS[name]), 7, "", {"raw": 0, "models": 7}, "overloaded"),
@@ -289,7 +289,7 @@ FAULTS: dict[str, Fault] = {**LINE, **BROKEN, **ERRORS, **WHOLE}
 
 # HTTP's own errors
 
-#: What ends each HTTP status that is no success.
+#: The exit status for each HTTP error.
 CODES: dict[int, int] = {
     **dict.fromkeys((301, 302, 303, 304, 307, 308), 4),
     **dict.fromkeys((400, 404, 405, 406, 409, 410, 413, 414, 415, 418, 422, 431, 451, 499), 4),
@@ -302,7 +302,7 @@ CODES: dict[int, int] = {
     **dict.fromkeys((500, 501, 502, 503, 504, 520, 529, 599, 999), 7),
 }
 
-#: Bodies of errors: the body, and two texts of which the line on stderr must speak.
+#: Bodies of errors: the body, and two texts that the line on stderr must contain.
 BODIES: list[tuple[bytes, str, str]] = [
     (b'{"message": "words", "path": "/v1", "requestId": "req-7", "statusCode": "400"}', "words", "[request id inf-1]"),
     (b'{"error": {"message": "words", "type": "t", "param": null, "code": "c"}}', ": words;", ""),
@@ -336,7 +336,7 @@ BODIES: list[tuple[bytes, str, str]] = [
 
 
 def framed(blocks: Iterable[bytes], framing: str, kind: str) -> bytes:
-    """Returns a whole response of these blocks, framed by chunks, by its length or by the connection's end."""
+    """Returns a whole response of these blocks, framed by chunks, length or the end of the connection."""
     parts = list(blocks)
     body, head = b"".join(parts), b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n" % kind.encode()
     if framing == "chunked":

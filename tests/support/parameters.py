@@ -1,6 +1,6 @@
-"""The API's parameter table, written down once more.
+"""A second copy of the API's parameter table.
 
-A stand-in that took its ranges from the program under test could not find them wrong.
+A stand-in that took its ranges from the program could not find a wrong one.
 """
 
 from __future__ import annotations

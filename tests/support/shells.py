@@ -1,4 +1,4 @@
-"""Real shells with the completion: what each offers for a line, and what a Tab does."""
+"""Real shells with the completion: what each offers for a line, and what Tab does."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from llamacli.cli.docs import generate
 from tests.support.terminal import Terminal
 from tests.support.world import World
 
-#: What stands for the shell's own completion of files, which bash does outside of any function.
+#: Stands for the shell's own completion of files, which bash does outside of any function.
 FILES = "(files)"
-#: A program that must not be started leaves its name here.
+#: Programs that must not be started leave their names here.
 MARK = "started"
 
 BASH = """
@@ -120,7 +120,7 @@ class Shell:
             "OUT": str(self.out),
             "LINES_FILE": str(self.lines),
             "LC_ALL": "C.UTF-8",
-            "HISTFILE": "/dev/null",  # Empty where what zsh offers is timed, and not collected.
+            "HISTFILE": "/dev/null",  # Empty if zsh is timed instead of read.
             "COLLECT": "1",
         }
 
@@ -139,7 +139,7 @@ class Shell:
         self.lines.write_text("".join(f"{line}\n" for line in lines))
         told = {"bash": self._bash, "zsh": self._zsh, "fish": self._fish}[self.name](lines)
         found: dict[str, set[str]] = {}
-        # bash tells only of the command that the cursor is in, so that the lines are told apart by their order.
+        # bash reports only the command at the cursor, so lines are matched by their order.
         for line, block in zip(lines, told.split("\n.\n"), strict=False):
             rest = block.split("\n")[1:]
             self.times += [int(row[3:]) / 1000 for row in rest if row.startswith("us ")]
@@ -149,13 +149,13 @@ class Shell:
         return found
 
     def spent(self, line: str, runs: int) -> tuple[float, float]:
-        """Returns the median and the longest of the milliseconds that the shell takes to say what it offers."""
+        """Returns the median and maximum time of a completion, in milliseconds."""
         self.times = []
         if self.name != "fish":
             self.offers(*[line] * (runs + 1))
             times = self.times[1:]
         else:
-            # fish tells no time of its own: what one more Tab adds to a run of it counts.
+            # fish does not report times, so the time that one more Tab adds to a run is used.
             starts = []
             for count in (1, 1 + runs):
                 start = time.perf_counter()
@@ -213,7 +213,7 @@ class Shell:
             "zsh": ["-f", "-i"],
             "fish": ["--no-config", "-i"],
         }[self.name]
-        # A name that was taken apart would not be seen on a terminal as narrow as a real one.
+        # A split name would not be noticed on a terminal of normal width.
         terminal = Terminal(self.world, self.path, *arguments, **self.env)
         terminal.type(f" source {setup}; printf '%s%s\\n' rea dy\n")
         terminal.until("ready")

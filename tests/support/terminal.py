@@ -1,4 +1,4 @@
-"""A real terminal (a pty) with a program in it."""
+"""A real terminal (a pty) that runs a program."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Terminal:
         return self.status
 
 
-#: The shells that people use, as they start without the user's settings.
+#: Common shells, started without the user's settings.
 SHELLS = [
     ["bash", "--norc", "-i"],
     ["dash", "-i"],

@@ -1,4 +1,4 @@
-"""Two ways to run the program with the same result: as a process, and inside this one if only the answer matters."""
+"""Two ways to run the program with the same result: as a process, and faster, inside this one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Result:
 
 @dataclass
 class World:
-    """A separate home, working directory and environment, and the server that they point to."""
+    """A separate home, working directory and environment, with the server that they point to."""
 
     api: FakeApi
     home: Path
@@ -54,7 +54,7 @@ class World:
             "PYTHONPATH": str(ROOT),
             "AIMLAPI_API_KEY": KEY,
             "AIMLAPI_BASE_URL": self.api.url,
-            # One try tells as much as six, and sooner.
+            # One attempt shows as much as six, and sooner.
             "LLAMACLI_RETRY": "0",
         }
 
@@ -130,7 +130,7 @@ class World:
                 os.environ.update({**self.env, **env})
                 os.chdir(self.cwd)
                 status = main(list(arguments))
-                # In a process of its own it would be gone by now; here it would read the next call's stdin.
+                # In a separate process it would be gone by now; here it would read the next call's stdin.
                 for reader in [thread for thread in threading.enumerate() if thread.name == READER_THREAD]:
                     reader.join(10)
             finally:
