@@ -13,13 +13,10 @@ from llamacli.api.messages import Completion
 from llamacli.ask.options import CacheOptions
 from llamacli.config import ANSWERS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
-from llamacli.http.request import ChatRequest
+from llamacli.http.request import STREAM_KEYS, ChatRequest
 
 if TYPE_CHECKING:
     from llamacli.api.accumulator import Increment
-
-#: Keys of a body that change how an answer arrives, not what it is.
-STREAM_KEYS = ("stream", "stream_options")
 
 DEFAULT_KEEP_SECONDS = 90 * 86400.0
 MAX_ANSWER_BYTES = 64 << 20

@@ -14,8 +14,7 @@ from llamacli.ask.answers import Answer, AnswerReader
 from llamacli.batch.calls.limiter import Limiter
 from llamacli.batch.calls.pool import WorkerPool
 from llamacli.batch.calls.worker import Worker
-from llamacli.batch.input.items import Item, Items
-from llamacli.batch.input.requests import request_digest
+from llamacli.batch.input.items import Item, Items, request_digest
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
 from llamacli.batch.output.rows import Row, RowError, Sink, build_row

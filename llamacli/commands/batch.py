@@ -10,9 +10,8 @@ from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import variables
-from llamacli.batch.input.items import Item, Items, ItemSource, Template
+from llamacli.batch.input.items import Item, Items, ItemSource, RequestBuilder, Template
 from llamacli.batch.input.records import format_of, open_inputs
-from llamacli.batch.input.requests import RequestBuilder
 from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPrinter, Sink
 from llamacli.cli.spec import LoadedOptions

@@ -13,6 +13,8 @@ from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
 CHAT_PATH = "/chat/completions"
+#: Keys of a body that say how the answer is sent, not what it is.
+STREAM_KEYS = ("stream", "stream_options")
 
 
 class Request:

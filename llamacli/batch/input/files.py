@@ -1,15 +1,13 @@
 """Files of a batch: read as bytes, line by line, or each as an item."""
 
-import errno
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO
 
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, SourceFile, Template
 from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.encoding import check_encoding
+from llamacli.stdio.files import open_regular
 from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
 
 BLOCK_BYTES = 1 << 16
@@ -98,16 +96,13 @@ class FileList:
         self._inputs = inputs
         self._paths: list[str] = []
         for path in paths or ["-"]:
-            self._paths += self._read_names() if is_stdin(path) else [path]
+            self._paths += split_names(inputs.stdin_bytes("the names of files")) if is_stdin(path) else [path]
         self.size: int | None = len(self._paths)
         self.read_size = self._blank_count = 0
 
     @property
     def total(self) -> int:
         return len(self._paths) - self._blank_count
-
-    def _read_names(self) -> list[str]:
-        return split_names(self._inputs.stdin_bytes("the names of files"))
 
     def check(self, template: Template | None) -> None:
         for field in template.fields if template else ():
@@ -146,7 +141,7 @@ class FileList:
     def _read(self, path: str, name: str) -> tuple[str, SourceFile]:
         """Returns a file's text, without BOM. Raises UsageError."""
         try:
-            with open_regular(path) as file:
+            with open(open_regular(path, os.O_RDONLY), "rb") as file:
                 data = file.read(MAX_ITEM_BYTES + 1)
         except (OSError, ValueError) as error:
             raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
@@ -169,18 +164,10 @@ def split_path(path: str) -> dict[str, str]:
     return {"path": path, "dir": os.path.dirname(path) or ".", "name": name, "stem": stem, "ext": ext[1:]}
 
 
-def open_regular(path: str) -> BinaryIO:
-    """Opens a regular file for reading bytes. Raises OSError."""
-    # Opening a FIFO would wait for its writer.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    return open(path, "rb")
-
-
 def read_unchanged(file: SourceFile) -> bytes | None:
     """Returns a file's content, None if it changed since it was read."""
     try:
-        with open_regular(file.path) as opened:
+        with open(open_regular(file.path, os.O_RDONLY), "rb") as opened:
             data = opened.read()
     except OSError:
         return None
