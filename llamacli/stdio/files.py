@@ -13,7 +13,6 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -22,7 +21,6 @@ from time import monotonic
 IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
 #: The names of descriptors 0, 1 and 2.
 STANDARD_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
-COPY_BYTES = 1 << 20
 #: What is added to the name of a file for its draft.
 DRAFT_SUFFIX = ".new"
 #: The longest name on nearly all file systems.
@@ -173,7 +171,7 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
             raise
         with open(draft.fd, "rb", closefd=False) as new:
             new.seek(0)
-            _overwrite(target, iter(partial(new.read, COPY_BYTES), b""))
+            _overwrite(target, new)
         with suppress(OSError):
             os.unlink(draft.path)
         return error

@@ -7,7 +7,7 @@ from contextlib import suppress
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, SourceFile, Template
 from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.encoding import check_encoding
-from llamacli.stdio.files import open_regular
+from llamacli.stdio.files import read_regular
 from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
 
 BLOCK_BYTES = 1 << 16
@@ -141,8 +141,7 @@ class FileList:
     def _read(self, path: str, name: str) -> tuple[str, SourceFile]:
         """Returns a file's text, without BOM. Raises UsageError."""
         try:
-            with open(open_regular(path, os.O_RDONLY), "rb") as file:
-                data = file.read(MAX_ITEM_BYTES + 1)
+            data = read_regular(path, MAX_ITEM_BYTES + 1)
         except (OSError, ValueError) as error:
             raise UsageError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
         if len(data) > MAX_ITEM_BYTES:
@@ -167,8 +166,7 @@ def split_path(path: str) -> dict[str, str]:
 def read_unchanged(file: SourceFile) -> bytes | None:
     """Returns a file's content, None if it changed since it was read."""
     try:
-        with open(open_regular(file.path, os.O_RDONLY), "rb") as opened:
-            data = opened.read()
+        data = read_regular(file.path)
     except OSError:
         return None
     return data if _digest(data) == file.digest else None
