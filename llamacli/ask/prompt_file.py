@@ -41,6 +41,10 @@ class PromptFile(FileValue):
         self, path: str, settings: Mapping[str, Setting], defaults: Mapping[str, str], text: str, line: int
     ) -> None:
         self.path, self.settings, self.defaults, self.text, self.line = path, settings, defaults, text, line
+        names = {match[1] for match in PLACEHOLDER.finditer(text) if match[1] is not None}
+        #: The names of the variables in the text, and what else it has a place for.
+        self.variables = names - {STDIN, WORDS}
+        self.has_stdin, self.has_words = STDIN in names, WORDS in names
 
     def render(self, variables: Mapping[str, str], words: str, stdin: str | None) -> str:
         """Returns the text with its variables. Raises UsageError."""
@@ -90,25 +94,6 @@ class PromptFile(FileValue):
         """Returns a role's text; only known variables are replaced."""
         return re.sub(r"\{([A-Za-z0-9_-]+)\}", lambda match: values.get(match[1], match[0]), self.text)
 
-    @property
-    def variables(self) -> set[str]:
-        """The names of the variables in the text."""
-        return self._names - {STDIN, WORDS}
-
-    @property
-    def has_words(self) -> bool:
-        """True if the text says where the words of the command line go."""
-        return WORDS in self._names
-
-    @property
-    def has_stdin(self) -> bool:
-        """True if the text says where the text of stdin goes."""
-        return STDIN in self._names
-
-    @property
-    def _names(self) -> set[str]:
-        return {match[1] for match in PLACEHOLDER.finditer(self.text) if match[1] is not None}
-
 
 def expand(
     call: ParsedCall, groups: Sequence[type[Options]], inputs: InputReader
@@ -145,8 +130,7 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
 
     A prompt file may be anywhere; a role is in its folder. Raises UsageError.
     """
-    is_path = stored is PROMPTS and ("/" in name or is_stdin(name))
-    if is_path:
+    if stored is PROMPTS and ("/" in name or is_stdin(name)):
         return name
     kind = stored.name.removesuffix("s")
     if not name or "/" in name or name.startswith("."):
@@ -163,9 +147,9 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
         names = []
     from llamacli.cli.suggest import did_you_mean
 
-    here = f"{name}{stored.suffix}"
-    is_here = stored is PROMPTS and os.path.isfile(here)
-    otherwise = f"for the file in this folder: {flag} {display_path(here)}" if is_here else f"create {path}"
+    file = f"{name}{stored.suffix}"
+    is_here = stored is PROMPTS and os.path.isfile(file)
+    otherwise = f"for the file in this folder: {flag} {display_path(file)}" if is_here else f"create {path}"
     hint = did_you_mean(name.removesuffix(stored.suffix), names, otherwise)
     raise UsageError(f"{flag}: there is no {kind} '{display_path(name)}'", hint)
 

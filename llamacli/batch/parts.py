@@ -1,7 +1,6 @@
 """Asks one prompt about every part of a long input: `ask --overflow map`."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -13,10 +12,10 @@ from llamacli.ask.overflow import MIN_PART_TOKENS, estimate_tokens, split
 from llamacli.ask.params import Params
 from llamacli.ask.printer import EarlierCalls
 from llamacli.ask.prompt import RequestMessage, join_texts, max_input_tokens, question, require_content
-from llamacli.batch.input.items import Item, Items, Template
+from llamacli.batch.input.items import Item, Items, ItemSource
 from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Stats
-from llamacli.batch.output.rows import Row
+from llamacli.batch.output.rows import Row, Sink
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
@@ -147,26 +146,13 @@ class PartMapper:
         return LimitOptions({"jobs": pool.jobs, "rpm": pool.rpm, "max_cost": budget}, pool.origins)
 
 
-class Parts:
+class Parts(ItemSource):
     """The parts of a long input, as the items of a batch."""
-
-    size: int | None = None
-    read_size = 0
-    total: int | None = None
 
     def __init__(self, contents: Iterator[Content]) -> None:
         self._contents = contents
         self.count = 0
         self.is_read = False
-
-    def check(self, template: Template | None) -> None:
-        """There is nothing to check."""
-
-    def paths(self) -> Sequence[str]:
-        return ()
-
-    def statuses(self) -> Iterable[os.stat_result | None]:
-        return ()
 
     def items(self, start: int) -> Iterator[Item]:
         """Yields an item for each part, its content as the value."""
@@ -176,11 +162,8 @@ class Parts:
         self.is_read = True
 
 
-class PartAnswers:
+class PartAnswers(Sink):
     """Collects the answers to the parts."""
-
-    is_full = needs_keys = False
-    orphans = (0, "")
 
     def __init__(self) -> None:
         self.texts: dict[int, str] = {}
@@ -188,24 +171,15 @@ class PartAnswers:
         self.was_cut = False
         self.stop: Callable[[LlamaError], None] = lambda error: None
 
-    def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
-        return None
-
     def put(self, order: int, item: Item, row: Row) -> Row:
         """Keeps an answer; after an error no more parts are asked."""
         error, content = row["error"], row["content"]
         if error and error["status"] != ExitStatus.CUT:
-            failure = LlamaError(_status(error["status"]), f"{item.location}: {error['message']}")
+            status = next(status for status in ExitStatus if status == error["status"])
+            failure = LlamaError(status, f"{item.location}: {error['message']}")
             self.errors.append(failure)
             self.stop(failure)
         else:
             self.was_cut = self.was_cut or error is not None
             self.texts[item.index] = content if isinstance(content, str) else encode(content).decode()
         return row
-
-    def finish(self, is_complete: bool, item_count: int | None) -> None:
-        """There is nothing to commit."""
-
-
-def _status(number: int) -> ExitStatus:
-    return next(status for status in ExitStatus if status == number)

@@ -191,7 +191,7 @@ def _check_output(output: os.stat_result | None, name: str, inputs: Sequence[Ite
     if output is None or not stat.S_ISREG(output.st_mode):
         return
     for source in inputs:
-        if any(status and os.path.samestat(status, output) for status in source.statuses()):
+        if any(os.path.samestat(status, output) for status in source.statuses()):
             message = f"the input is also the output: {display_path(name)}"
             raise UsageError(message, "write to another file; nothing was sent")
 

@@ -121,10 +121,8 @@ def _binding(shell: str, keys: list[Key]) -> str:
     """Returns the lines for a shell's start-up file."""
     instruction = f"Reply with one {shell} command line that does what is described, in a code block, without comments."
     ask = f"command {PROGRAM} ask -q -x -I -s {shell_quoted(instruction)}"
-    sequence = "".join(_key(shell, key) for key in keys)
+    sequence = ""
+    for modifier, character in keys:
+        is_upper = shell == "zsh" and modifier == "ctrl"
+        sequence += MODIFIERS[shell][modifier] + (character.upper() if is_upper else character)
     return fill(f"binding.{shell}", {"ASK": ask, "KEYS": sequence})
-
-
-def _key(shell: str, key: Key) -> str:
-    is_upper = shell == "zsh" and key.modifier == "ctrl"
-    return MODIFIERS[shell][key.modifier] + (key.character.upper() if is_upper else key.character)

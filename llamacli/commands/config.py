@@ -200,8 +200,7 @@ def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
 def _unset(name: str, out: Output, env: Environment) -> None:
     name = env.input.argument(name, "NAME")
     variable = name if name in KEY_VARIABLES else _setting_name(name)
-    own = [source for source in env.settings.sources if source.name == str(SETTINGS.path())]
-    if any(variable in source.values for source in own):
+    if any(variable in source.values for source in env.settings.sources if source.name == str(SETTINGS.path())):
         _write(lambda content: without_value(content, variable), env)
         out.write(f"removed {variable} from {SETTINGS.path()}\n")
     else:
@@ -290,7 +289,11 @@ def _check(out: Output, options: LoadedOptions, env: Environment) -> None:
         try:
             _ask_once(client, ChatRequest(body))
         except LlamaError as error:
-            raise _with_likely_cause(error, where.base_url) from None
+            # The rest of the text may contain anything: a request id, the server's words.
+            is_not_found = error.message.startswith("404 ") or "an HTML page" in error.message
+            if is_not_found and "/v1" not in where.base_url:
+                raise error.add_hint(f"the base URL has no /v1: try --base-url {where.base_url}/v1") from None
+            raise
     key = f"the key {masked(where.key)} from {where.key_origin}" if where.key else "no key"
     out.write(f"{model} at {where.base_url} answers, with {key}, in {time.monotonic() - start:.2f} s\n")
 
@@ -313,11 +316,3 @@ def _ask_once(client: Client, request: ChatRequest) -> None:
         return
     if not reply.accumulator.has_choices:
         raise reply.error("the server sent an empty answer")
-
-
-def _with_likely_cause(error: LlamaError, base_url: str) -> LlamaError:
-    """Adds the most likely cause, which the call alone cannot know."""
-    # The rest of the text may contain anything: a request id, the server's words.
-    if (error.message.startswith("404 ") or "an HTML page" in error.message) and "/v1" not in base_url:
-        return error.add_hint(f"the base URL has no /v1: try --base-url {base_url}/v1")
-    return error

@@ -196,17 +196,16 @@ def test_the_man_page_has_everything() -> None:
     assert "\\fB--in-place\\fR[=\\fISUFFIX\\fR]\n" in page
     for status in ExitStatus:
         assert f".TP\n\\fB{status.value}\\fR\n" in page
-    for name, _ in help.environment_rows([table for command in commands for table in command.groups]):
-        assert f"\\fB{name}\\fR" in page
-    for name, _ in help.file_rows(lambda folder: f"~/{folder.default}/llamacli"):
-        assert f"\\fB{name}\\fR" in page
+    for topic in ("environment", "files"):
+        for name, _ in help.topic_rows(topic, commands, lambda folder: f"~/{folder.default}/llamacli"):
+            assert f"\\fB{name}\\fR" in page
 
 
 def test_env_example_names_every_setting_and_sets_none() -> None:
     text = FILES[".env.example"]
     assert config.parse_env(text.encode()) == {}
     tables = [table for command in app.commands() for table in command.groups]
-    for name, _ in help.environment_rows(tables):
+    for name, _ in help.topic_rows("environment", app.commands(), lambda folder: folder.default):
         assert name in text
     for name in help.KEYS | help.variables(tables):
         assert len(re.findall(rf"^#{name}=", text, re.MULTILINE)) == 1

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, SourceFile, Template
+from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, SourceFile, Template
 from llamacli.errors import LlamaError, UsageError
 from llamacli.stdio.encoding import check_encoding
 from llamacli.stdio.files import read_regular
@@ -89,7 +89,7 @@ def read_blocks(path: str, fd: int) -> Iterator[bytes]:
 PATH_FIELDS = ("path", "dir", "name", "stem", "ext")
 
 
-class FileList:
+class FileList(ItemSource):
     """Files named by operands or on stdin, separated by NUL or by newlines."""
 
     def __init__(self, paths: Sequence[str], inputs: InputReader) -> None:
@@ -97,8 +97,7 @@ class FileList:
         self._paths: list[str] = []
         for path in paths or ["-"]:
             self._paths += split_names(inputs.stdin_bytes("the names of files")) if is_stdin(path) else [path]
-        self.size: int | None = len(self._paths)
-        self.read_size = self._blank_count = 0
+        self.size, self._blank_count = len(self._paths), 0
 
     @property
     def total(self) -> int:
@@ -113,7 +112,7 @@ class FileList:
     def paths(self) -> Sequence[str]:
         return self._paths
 
-    def statuses(self) -> Iterator[os.stat_result | None]:
+    def statuses(self) -> Iterator[os.stat_result]:
         for path in self._paths:
             with suppress(OSError, ValueError):
                 yield os.stat(path)

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from llamacli.api.json import JsonObject
 from llamacli.api.messages import RequestBody, message_problem
@@ -52,13 +52,9 @@ class Template:
 
     def fill(self, item: str, record: Mapping[str, object]) -> str:
         """Returns the text with an item. Raises KeyError without a field."""
-        values = [item if not name else as_text(record[name]) for name in self._names]
-        return self._texts[0] + "".join(map(str.__add__, values, self._texts[1:]))
-
-
-def as_text(value: object) -> str:
-    """Returns a string as it is, any other value as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        values = [record[name] if name else item for name in self._names]
+        texts = [value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values]
+        return self._texts[0] + "".join(map(str.__add__, texts, self._texts[1:]))
 
 
 BOM = b"\xef\xbb\xbf"
@@ -108,28 +104,32 @@ class Item:
         return record.get("custom_id", record.get("id"))
 
 
-class ItemSource(Protocol):
+class ItemSource:
     """Some of a batch's items."""
 
     #: The total number of bytes or files, None if unknown, and how many have been read.
-    size: int | None
-    read_size: int
+    size: int | None = None
+    read_size = 0
 
     @property
     def total(self) -> int | None:
         """The number of its items, None if unknown until all are read."""
+        return None
 
     def check(self, template: Template | None) -> None:
         """Reads a header. Raises UsageError if a field is missing."""
 
     def paths(self) -> Sequence[str]:
         """Returns the files that are items."""
+        return ()
 
-    def statuses(self) -> Iterable[os.stat_result | None]:
+    def statuses(self) -> Iterable[os.stat_result]:
         """Returns the status of each file, to compare it with the output."""
+        return ()
 
     def items(self, start: int) -> Iterator[Item]:
         """Yields the items, counted from `start`."""
+        raise NotImplementedError
 
 
 class Items:

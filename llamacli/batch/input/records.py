@@ -21,17 +21,13 @@ class _TooLong(Exception):
     """A record of a CSV or TSV exceeds the maximum size."""
 
 
-class InputFile:
+class InputFile(ItemSource):
     """A file of lines or records, or stdin. Raises UsageError."""
-
-    total = None
 
     def __init__(self, path: str, format: str | None, inputs: InputReader) -> None:
         self.name = "stdin" if is_stdin(path) else display_path(path)
         self.format = format or format_of(path)
         self._inputs, self._path = inputs, path
-        self.size: int | None = None
-        self.read_size = 0
         if is_stdin(path):
             inputs.claim_stdin("the items")
             self._blocks, self._status = inputs.stdin_blocks(), os.fstat(0)
@@ -84,10 +80,7 @@ class InputFile:
                 hint += "; give a template, as in: batch 'Translate {" + header[0] + "}' FILE"
             raise UsageError(f"{self.name} has no column '{missing}'", hint)
 
-    def paths(self) -> Sequence[str]:
-        return ()
-
-    def statuses(self) -> Iterable[os.stat_result | None]:
+    def statuses(self) -> Iterable[os.stat_result]:
         return [self._status]
 
     def items(self, start: int) -> Iterator[Item]:

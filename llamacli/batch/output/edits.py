@@ -13,7 +13,7 @@ from llamacli.batch.input.files import PATH_FIELDS, read_unchanged, split_path
 from llamacli.batch.input.items import BOM, Item, Template
 from llamacli.batch.options import EditOptions
 from llamacli.batch.output.journal import Journal
-from llamacli.batch.output.rows import OrderedPrinter, Row
+from llamacli.batch.output.rows import OrderedPrinter, Row, Sink
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import AtomicWriter, write_atomically
 from llamacli.stdio.input import display_path
@@ -72,7 +72,7 @@ def _parse_pattern(pattern: str) -> Template:
     return template
 
 
-class FileEditor:
+class FileEditor(Sink):
     """A sink that writes each complete answer to a file, or prints a diff.
 
     The row is saved first, so that a paid answer is never lost: --resume writes a file

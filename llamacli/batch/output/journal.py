@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from llamacli.api.json import Json, JsonObject
 from llamacli.batch.input.items import Item
-from llamacli.batch.output.rows import START, Row, json_line
+from llamacli.batch.output.rows import START, Row, Sink, json_line
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor
 from llamacli.stdio.stderr import write_all
@@ -36,7 +36,7 @@ class SavedRow(NamedTuple):
     has_answer: bool
 
 
-class Journal:
+class Journal(Sink):
     """A file of rows.
 
     The positions of rows are kept in a temporary SQLite database on disk, so that
@@ -45,7 +45,6 @@ class Journal:
     written.
     """
 
-    is_full = False
     needs_keys = True
 
     def __init__(

@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from llamacli.api.json import Json
 from llamacli.api.messages import Completion, sorted_choices
@@ -71,25 +71,31 @@ class Row(TypedDict, total=False):
     edit: str
 
 
-class Sink(Protocol):
+class Sink:
     """Where rows go."""
 
     @property
     def is_full(self) -> bool:
         """True if too much output waits for an earlier item."""
+        return False
 
     @property
-    def needs_keys(self) -> bool: ...
+    def needs_keys(self) -> bool:
+        """True if rows are saved or printed with the digests of their requests."""
+        return False
 
     @property
     def orphans(self) -> tuple[int, str]:
         """Count of saved rows that match no item, and their new file."""
+        return 0, ""
 
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
         """Returns the row that an earlier call saved, or None."""
+        return None
 
     def put(self, order: int, item: Item, row: Row) -> Row:
         """Takes a row, returns it as saved. Raises LlamaError (output)."""
+        raise NotImplementedError
 
     def finish(self, is_complete: bool, item_count: int | None) -> None:
         """Commits the output.
@@ -227,10 +233,8 @@ class OrderedPrinter:
             self._out.write(text)
 
 
-class RowPrinter:
+class RowPrinter(Sink):
     """Prints rows to stdout or a pipe, as JSON or as plain answers."""
-
-    orphans = 0, ""
 
     def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, terminator: str | None, is_json: bool) -> None:
         """With a terminator only answers are printed, not JSON rows."""
@@ -244,9 +248,6 @@ class RowPrinter:
     @property
     def needs_keys(self) -> bool:
         return self._terminator is None
-
-    def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
-        return None
 
     def put(self, order: int, item: Item, row: Row) -> Row:
         text = json_line(row) if self._terminator is None else plain_text(row, self._terminator, self._is_json)

@@ -165,9 +165,12 @@ def topic_rows(name: str, commands: Sequence[CommandSpec], where: Callable[[Fold
     if name == "exit-codes":
         return [(str(status.value), status.meaning) for status in ExitStatus]
     if name == "environment":
-        return environment_rows(all_groups(commands))
+        flags = variables(all_groups(commands))
+        return list(
+            (KEYS | {name: f"{flag.long}: {flag.flag.help}" for name, flag in flags.items()} | OTHER_VARIABLES).items()
+        )
     if name == "files":
-        return file_rows(where)
+        return [(f"{where(file.folder)}/{file.pattern}", file.text) for file in STORED_FILES] + PROJECT_FILES
     return [row for command in commands if command.name == name for row in command.help_rows()]
 
 
@@ -187,21 +190,10 @@ def _aligned(rows: Rows) -> str:
     return "\n".join(_two_columns(name, text, left) for name, text in rows)
 
 
-def environment_rows(groups: Sequence[type[Options]]) -> Rows:
-    """Returns all variables with what they do."""
-    flags = {variable: f"{flag.long}: {flag.flag.help}" for variable, flag in variables(groups).items()}
-    return list((KEYS | flags | OTHER_VARIABLES).items())
-
-
 def variables(groups: Sequence[type[Options]]) -> dict[str, FlagSpec]:
     """Returns the flags with an environment variable, by its name."""
     flags = [flag for group in groups for flag in flag_specs(group)]
     return {name: flag for flag in flags if (name := flag.flag.variable(flag.field))}
-
-
-def file_rows(where: Callable[[Folder], str]) -> Rows:
-    """Returns all files with their descriptions; `where` formats a folder."""
-    return [(f"{where(file.folder)}/{file.pattern}", file.text) for file in STORED_FILES] + PROJECT_FILES
 
 
 def example_env(groups: Sequence[type[Options]]) -> str:

@@ -27,7 +27,9 @@ def page(commands: Sequence[CommandSpec]) -> str:
         ".SH NAME",
         rf"{PROGRAM} \- ask a chat model from the shell",
         ".SH SYNOPSIS",
-        *_synopsis(commands),
+        ".nf",
+        *map(_usage, commands),
+        ".fi",
         ".SH DESCRIPTION",
         *_text(help.ABOUT),
         ".SH COMMANDS",
@@ -67,13 +69,6 @@ def _shared_groups(commands: Sequence[CommandSpec]) -> dict[type[Options], list[
         for table in command.groups:
             users.setdefault(table, []).append(command.name)
     return {table: names for table, names in users.items() if len(names) > 1}
-
-
-def _synopsis(commands: Sequence[CommandSpec]) -> Iterator[str]:
-    yield ".nf"
-    for command in commands:
-        yield _usage(command)
-    yield ".fi"
 
 
 def _usage(command: CommandSpec) -> str:
