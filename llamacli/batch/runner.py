@@ -160,7 +160,6 @@ class BatchRunner:
         return item.index % shards == number - 1
 
     def _tasks(self) -> Iterator[BatchTask]:
-        """Yields the items to ask, in the order of the input."""
         try:
             for item in self._item_iterator:
                 is_ours = self._is_ours(item)
@@ -221,7 +220,6 @@ class BatchRunner:
             self.stop(LlamaError(ExitStatus.FAILED, message, "stopped by --fail-fast"))
 
     def _row_fields(self, answer: Answer) -> Row:
-        """Returns the fields of a row that the completion does not have."""
         fields: Row = {"usage": answer.usage or None}
         if self.reader.has_format:
             values = answer.values or [None]

@@ -18,7 +18,6 @@ _NO_KEY_FLAG = f"keys are never flags; store yours with '{PROGRAM} config set-ke
 
 
 def _by_word(words: Mapping[str, str]) -> dict[str, str]:
-    """Returns the advice for each word."""
     return {word: advice for advice, text in words.items() for word in text.split()}
 
 

@@ -129,7 +129,6 @@ def _settings_by_flag() -> dict[str, str]:
 
 
 def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
-    """Prints name, value and source of each setting."""
     rows = [("key", *_key(options[EndpointOptions], env))]
     for variable in KEY_SOURCES:
         setting = env.settings.find(variable, untrusted=False)

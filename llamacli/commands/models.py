@@ -101,7 +101,6 @@ def _models(document: object) -> list[JsonObject]:
 
 
 def _with_id(model: object) -> object:
-    """Returns a model with its id, which may be its name or model."""
     if not isinstance(model, dict) or "id" in model:
         return model
     name = model.get("model") or model.get("name")

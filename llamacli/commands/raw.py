@@ -207,7 +207,6 @@ def _value(text: str, key: str, env: Environment) -> object:
 
 
 def _print(out: Output, include: bool, response: requests.Response, body: bytes) -> None:
-    """Prints a body, after status and headers if requested."""
     if include:
         version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
         lines = [f"HTTP/{version} {response.status_code} {response.raw.reason or ''}".rstrip()]

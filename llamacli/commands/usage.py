@@ -88,7 +88,6 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[JsonObject | None]:
-    """Yields the record in each line, None for a line without one."""
     for line in lines:
         if not line.strip():
             continue

@@ -221,7 +221,8 @@ class Call:
             return self.error(ExitStatus.BROKEN if attempt.begun else ExitStatus.NETWORK, message, "raise it")
         cause = root_cause(error)
         if attempt.begun:
-            return self.cut_short(cause)
+            reason = f"no data for {self.read_timeout:g} s" if isinstance(cause, TimeoutError) else describe(cause)
+            return self.error(ExitStatus.BROKEN, f"the answer stopped: {reason}", "try again")
         where = self.client.endpoint.host + (f" through the proxy {self.proxy.host}" if self.proxy.host else "")
         if attempt.connected and isinstance(cause, TimeoutError):
             # The call may still be running, and be billed: it is never sent twice.
@@ -237,11 +238,6 @@ class Call:
         # A name that does not resolve now will not resolve in a minute.
         return Retryable(failure, max_retries=NAME_ERROR_RETRIES if isinstance(cause, socket.gaierror) else None)
 
-    def cut_short(self, cause: BaseException) -> LlamaError:
-        """Returns the error of a response that ended before the answer did."""
-        reason = f"no data for {self.read_timeout:g} s" if isinstance(cause, TimeoutError) else describe(cause)
-        return self.error(ExitStatus.BROKEN, f"the answer stopped: {reason}", "try again")
-
     def _read_error(self, response: requests.Response) -> Exception:
         """Returns the error for a response that is not a 2xx."""
         code, headers = response.status_code, response.headers
@@ -254,7 +250,8 @@ class Call:
         # The code of an error says more than its words.
         quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
         wait = retry_after(headers, body)
-        exit_status, hint = status_meaning(code, quoted, self.url, self._is_chat, self.request.has_pictures)
+        is_chat = self.request.path == CHAT_PATH
+        exit_status, hint = status_meaning(code, quoted, self.url, is_chat, self.request.has_pictures)
         if exit_status == ExitStatus.CREDITS and code == 429 and wait is not None:
             # Gemini calls its rate limits a quota too, but says when to come back.
             exit_status, hint = STATUS_MEANINGS[429]
@@ -274,10 +271,6 @@ class Call:
             while (left := MAX_ERROR_BODY_BYTES - len(body)) and (block := response.raw.read1(BLOCK_BYTES)):
                 body += block[:left]
         return bytes(body)
-
-    @property
-    def _is_chat(self) -> bool:
-        return self.request.path == CHAT_PATH
 
     def error(
         self, status: ExitStatus, message: str, hint: str, server_id: object = None, http_status: int | None = None

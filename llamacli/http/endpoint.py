@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -105,9 +105,8 @@ def would_send_key(options: EndpointOptions, env: Environment) -> bool:
     origin = _origin(options, env.settings)
     if options.no_key or (origin and origin.untrusted) or is_unencrypted(options):
         return False
-    names = (*KEY_VARIABLES, *KEY_SOURCES)
-    has_key = any(source.values.get(name) for source in env.settings.sources for name in names)
-    return has_key or options.key_file is not None or options.base_url == DEFAULT_BASE_URL
+    has_key = options.key_file is not None or _have_key(env.settings.sources)
+    return has_key or options.base_url == DEFAULT_BASE_URL
 
 
 def is_unencrypted(options: EndpointOptions) -> bool:
@@ -150,15 +149,14 @@ def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | N
         return validate_key(_from_file(options.key_file, "--key-file", env), "--key-file"), "--key-file"
     for source in env.settings.sources:
         for key, origin in _keys_in(source, env):
-            if source.untrusted and _has_key_of_user(env.settings):
+            if source.untrusted and _have_key(source for source in env.settings.sources if not source.untrusted):
                 env.stderr.announce(f"using the key from {source} instead of your own")
             return validate_key(key, origin), origin
     return None
 
 
-def _has_key_of_user(settings: Settings) -> bool:
-    names = (*KEY_VARIABLES, *KEY_SOURCES)
-    return any(source.values.get(name) for source in settings.sources if not source.untrusted for name in names)
+def _have_key(sources: Iterable[Source]) -> bool:
+    return any(source.values.get(name) for source in sources for name in (*KEY_VARIABLES, *KEY_SOURCES))
 
 
 def _keys_in(source: Source, env: Environment) -> Iterator[tuple[str, str]]:

@@ -203,7 +203,6 @@ class Reply:
         return chunk
 
     def _server_error(self, words: str, server_id: str | None = None) -> LlamaError:
-        """Returns the error that the server reports under a 2xx."""
         words = one_line(self._call.stderr.redacted(words[: errors.MAX_ERROR_BYTES]), 300)
         if not words:
             return self.error("the server sent an error without a message")

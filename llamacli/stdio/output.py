@@ -187,7 +187,6 @@ def encodable(text: str) -> str:
 
 
 def _json_escaped(text: str) -> str:
-    """Replaces control characters with JSON escapes."""
     return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -267,5 +267,4 @@ def _references(schema: object) -> Iterator[str]:
 
 
 def _json_path(path: Iterable[str | int]) -> str:
-    """Returns a path into a JSON value like `$.tags[2]`."""
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

@@ -88,7 +88,6 @@ class InputFile(ItemSource):
         yield from read(start)
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
-        """Yields number and content of each line that is not blank."""
         for number, line in enumerate(split_lines(self._checked_blocks()), 1):
             self.read_size += len(line)
             line = line.removesuffix(b"\n").removesuffix(b"\r")

@@ -66,7 +66,6 @@ def _kind(kind: ParamType) -> str:
 
 
 def _value(kind: ParamType) -> str:
-    """Returns what a shell offers, then the fixed words."""
     return " ".join([_kind(kind), *kind.values])
 
 
@@ -78,7 +77,6 @@ def _operands(commands: Sequence[CommandSpec]) -> Iterator[tuple[str, ParamType]
 
 
 def _quoted(text: str) -> str:
-    """Quotes a word for bash or zsh if necessary."""
     plain = text and all(character.isalnum() or character in "-_./@" for character in text)
     return text if plain else shell_quoted(text)
 

@@ -63,7 +63,6 @@ def _topic(name: str, commands: Sequence[CommandSpec]) -> Iterator[str]:
 
 
 def _shared_groups(commands: Sequence[CommandSpec]) -> dict[type[Options], list[str]]:
-    """Returns the groups that several commands share, and their names."""
     users: dict[type[Options], list[str]] = {}
     for command in commands:
         for table in command.groups:

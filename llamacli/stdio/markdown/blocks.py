@@ -101,7 +101,6 @@ class Containers:
 
 
 def _indent(line: str) -> int:
-    """Returns how many columns a line is indented."""
     return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))
 
 
@@ -194,7 +193,6 @@ class Table:
         return [parse(text, self._color, style) for text in texts[:count]]
 
     def _room(self) -> int:
-        """Returns the columns that the cells of a row may take."""
         return self._columns - width_of(self._prefix) - len(SEPARATOR) * (len(self._aligned) - 1)
 
     def _measure(self) -> None:
@@ -214,7 +212,6 @@ class Table:
         self._drawn += [self._line(cells) for cells in self._rows[len(self._drawn) :]]
 
     def _line(self, cells: list[list[Piece]]) -> list[str]:
-        """Returns the lines of a row."""
         if not self._widths:
             pieces = [piece for cell in cells for piece in (*cell, Piece(" | ", ""))][:-1]
             return [self._prefix + line for line in wrap(pieces, max(self._columns - width_of(self._prefix), 1))]

@@ -76,7 +76,6 @@ class LiveMarkdown:
         self._show([], [])
 
     def _finish_lines(self, text: str) -> list[str]:
-        """Takes in text and returns the lines that it finishes."""
         renderer = self._resized()
         *lines, self._line = "".join((self._line, *self._unseen, escaped(text))).split("\n")
         out = [line for source in lines for line in renderer.feed(source)]
@@ -129,5 +128,4 @@ class LiveMarkdown:
 
 
 def _common(one: list[str], other: list[str]) -> int:
-    """Returns how many lines two lists have in common at their beginnings."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

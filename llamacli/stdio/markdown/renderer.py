@@ -71,7 +71,8 @@ class Renderer:
             self._is_blank = True
             return out
         is_lazy = depth < self._containers.depth
-        if self._paragraph and not _begins_block(rest) and (is_lazy or not self._ends_paragraph(rest)):
+        ends_paragraph = not is_lazy and (SETEXT.fullmatch(rest) or self._is_table(rest))
+        if self._paragraph and not ends_paragraph and not _begins_block(rest):
             return self._add_text(rest.strip(" \t") if not rest.endswith("  ") else rest.lstrip(" \t"))
         if self._table and not is_lazy and "|" in rest and not _begins_block(rest):
             if self._is_preview:
@@ -151,7 +152,6 @@ class Renderer:
     # Blocks
 
     def _begin(self, rest: str) -> list[str]:
-        """Begins a block with its first line."""
         if not rest.strip():
             return []
         if match := FENCE.match(rest):
@@ -197,7 +197,6 @@ class Renderer:
         return [] if self._is_preview else self._paragraph.take()
 
     def _flush(self) -> list[str]:
-        """Finishes the paragraph or the table."""
         out: list[str] = []
         if self._paragraph:
             out = self._paragraph.finish()
@@ -251,9 +250,6 @@ class Renderer:
         is_needed = not self._is_empty and (self._is_blank or self._needs_gap or not is_tight)
         self._is_blank = self._needs_gap = self._is_empty = False
         return [""] if is_needed else []
-
-    def _ends_paragraph(self, rest: str) -> bool:
-        return bool(SETEXT.fullmatch(rest)) or self._is_table(rest)
 
     def _is_table(self, rule: str) -> bool:
         """True if a rule makes the paragraph's last line a table head."""
