@@ -23,10 +23,9 @@ class Folder:
     def path(self) -> Path:
         """Returns llamacli's folder in it.
 
-        A relative path in the variable is ignored, as the specification says.
-
-        Without a home directory, or with a relative one, the path cannot exist: it
-        would be in the working directory, which may be a stranger's.
+        A relative path in the variable is ignored, as the specification says. Without a home
+        directory, or with a relative one, the path cannot exist: it would be in the working
+        directory, which may be a stranger's.
         """
         # An empty HOME would be expanded to the root.
         home = os.path.expanduser(f"~/{self.default}") if os.environ.get("HOME") != "" else ""
@@ -75,14 +74,12 @@ CONTEXT_LENGTHS = StoredFile(CACHE, "context-lengths", "", "The context lengths 
 ANSWERS = StoredFile(CACHE, "answers", ".json", "An answer that --cache has stored; mode 0600.")
 #: In the order of the help.
 STORED_FILES = (SETTINGS, ROLES, PROMPTS, SESSIONS, INDEX, HISTORY, MODELS, CONTEXT_LENGTHS, ANSWERS)
-
 #: Files in the user's own folders.
 PROJECT_FILES = [
     (".env", "A project's settings, trusted only in part: see `llamacli help keys`."),
     ("FILE.part", "An incomplete answer to -o FILE."),
     ("FILE.old", "Rows of `batch -o FILE --resume` that no longer match an item of the input."),
 ]
-
 #: The values of a switch, in any case.
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off")
@@ -186,10 +183,8 @@ def read_file(path: Path, by_user: bool = False) -> bytes:
 def parse_env(content: bytes) -> dict[str, str]:
     """Returns the names and values of a .env file.
 
-    Raises ValueError, whose text shows nothing of the content.
-
-    Nothing is interpolated: `${AIMLAPI_API_KEY}` in a stranger's file would fetch the
-    real key.
+    Raises ValueError, whose text shows nothing of the content. Nothing is interpolated:
+    `${AIMLAPI_API_KEY}` in a stranger's file would fetch the real key.
     """
     return {binding.key: binding.value for binding in _bindings(content) if binding.key and binding.value is not None}
 

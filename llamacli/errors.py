@@ -51,9 +51,8 @@ class Stopped(BaseException):
 class LlamaError(Exception):
     """An expected failure: what happened, and what to do about it.
 
-    `status` is the exit status of the program. Message and hint are shown to the user
-    as one line: `llamacli: what happened; what to do [request id]`. An error never
-    changes after it is created.
+    `status` is the exit status of the program. Message and hint are shown to the user as one line:
+    `llamacli: what happened; what to do [request id]`. An error never changes after it is created.
     """
 
     def __init__(

@@ -16,30 +16,22 @@ UNBROKEN_LETTERS_PER_TOKEN = 1.4
 DIGITS_PER_TOKEN = 1.0
 SIGNS_PER_TOKEN = 1.2
 NON_ASCII_BYTES_PER_TOKEN = 2.3
-
 #: A longer run of letters is not a word but, for example, base64.
 MAX_WORD_LETTERS = 12
-
 LETTERS = bytes(byte for byte in range(128) if chr(byte).isalpha())
 DIGITS = b"0123456789"
 SPACES = b" \t\r\n"
 NON_ASCII = bytes(range(128, 256))
-
 #: Few tokens have more characters. The search for the end of a part starts with this many per token.
 MAX_CHARACTERS_PER_TOKEN = 6
-
 #: Tokens kept for the line that says what was left out.
 MARKER_TOKENS = 20
-
 #: --overflow map needs room for more than this: with less, it would send nearly each word on its own.
 MIN_PART_TOKENS = 32
-
 #: Tokens of a message besides its text.
 MESSAGE_TOKENS = 8
-
 #: The limit if neither --max-input nor the model's context length is known.
 DEFAULT_LIMIT_TOKENS = 8_192
-
 #: The share of the context that is left for the answer if --max-tokens does not say how long it may be.
 ANSWER_SHARE = 8
 

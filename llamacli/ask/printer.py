@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 class Printer:
     """Prints one answer.
 
-    `is_live`: text is printed as it arrives. `in_chunks`: so is each chunk, as a line
-    of JSON.
+    `is_live`: text is printed as it arrives. `in_chunks`: so is each chunk, as a line of JSON.
     """
 
     def __init__(

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
 
 STDIN_PLACEHOLDER = "{stdin}"
-
 #: What stands between the prompt, each file and the text of stdin.
 SEPARATOR = "\n\n"
 
@@ -84,9 +83,8 @@ def context_messages(options: ContextOptions, inputs: InputReader) -> list[Reque
 def question(words: list[str], options: InputOptions, inputs: InputReader) -> Question:
     """Returns what is asked.
 
-    The prompt is the words joined by one space; if it contains `{stdin}`, stdin's text
-    goes there. With a prompt file, its text is the prompt and the words follow it. Raises
-    UsageError.
+    The prompt is the words joined by one space; if it contains `{stdin}`, stdin's text goes there.
+    With a prompt file, its text is the prompt and the words follow it. Raises UsageError.
     """
     file = options.prompt_file
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")

@@ -17,7 +17,6 @@ from llamacli.stdio.input import InputReader, display_path, is_stdin
 
 #: A doubled brace, a placeholder, or a brace that is neither.
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-
 VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 #: The names of stdin and of the words of the command line, which no variable can have.
@@ -100,9 +99,8 @@ def expand(
 ) -> tuple[ParsedCall, dict[str, Setting]]:
     """Reads the files that --prompt-file and --role name.
 
-    Returns the call with the files as values of these flags, and the settings in them
-    that the command line does not replace. `groups` are all flags that a file may name.
-    Raises UsageError.
+    Returns the call with the files as values of these flags, and the settings in them that the
+    command line does not replace. `groups` are all flags that a file may name. Raises UsageError.
     """
     if "system" in call.flags and "role" in call.flags:
         raise UsageError("--system and --role both set the system message", "drop one of them")

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for calls in flight after SIGTERM or SIGHUP. SIGKILL may follow soon.
 SIGTERM_GRACE_SECONDS = 5.0
-
 #: Maximum seconds for counting the items that are left when a batch ends early.
 COUNTING_SECONDS = 5.0
 

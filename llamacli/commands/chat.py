@@ -33,7 +33,6 @@ EXAMPLES = (
     "llamacli chat -S review 'And how is it tested?'",
     "llamacli chat 'Name a river.' && llamacli chat -c 'And another one.'",
 )
-
 #: Why --continue may find nothing.
 NO_LAST = "nothing has been asked in this terminal yet"
 NO_LOGIN = "cannot tell this login session from others: its leader has ended or runs outside this container"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SECRET_HEADER = "(?i)key|token|auth|secret|cookie|passw|credential"
 #: With a shorter connect timeout there is no early connection: importing would use up part of it.
 PRECONNECT_MIN_SECONDS = 1
-
 #: Flags of ask that change neither whether a call is made nor where it goes. Any other flag prevents connecting early.
 HARMLESS_FLAGS = {
     *("-m", "-t", "-s", "-f", "-o", "-x", "-u", "-q", "-I", "--", "--model", "--temperature", "--max-tokens"),

@@ -77,9 +77,7 @@ def announce(options: EndpointOptions, env: Environment) -> None:
 def find_allowed_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
     """Returns the key that may go to the server and its origin, or None.
 
-    It returns None if there is none or it may not.
-
-    Raises LlamaError.
+    It returns None if there is none or it may not. Raises LlamaError.
     """
     origin = _origin(options, env.settings)
     return _untrusted_key(options, origin) if origin and origin.untrusted else _find_key(options, env)
@@ -140,8 +138,7 @@ def _untrusted_key(options: EndpointOptions, source: Source) -> tuple[str, str] 
 def _find_key(options: EndpointOptions, env: Environment) -> tuple[str, str] | None:
     """Returns the user's key and its origin, or None without any.
 
-    The first source that has a key is used. Raises LlamaError (key) if that one cannot
-    be read.
+    The first source that has a key is used. Raises LlamaError (key) if that one cannot be read.
     """
     if options.no_key:
         return None

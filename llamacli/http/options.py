@@ -27,7 +27,6 @@ class PreviewOptions(Options):
 
 
 DEFAULT_BASE_URL = "https://api.aimlapi.com/v1"
-
 #: What a host and port may consist of, IPv6 addresses aside. Sets and string methods, since a pattern costs more than
 #: the whole rest of reading a URL.
 # Spelled out, because importing `string` compiles a regular expression.

@@ -78,10 +78,9 @@ class Reply:
     def __iter__(self) -> Iterator[Increment]:
         """Yields the chunks that came together, and the text in them.
 
-        A whole completion is a single chunk. The first bytes decide what a body is:
-        servers send streams unasked, documents in place of streams, and either under
-        any Content-Type. Raises LlamaError (broken) if the answer is not whole,
-        (server) if it contains an error.
+        A whole completion is a single chunk. The first bytes decide what a body is: servers send
+        streams unasked, documents in place of streams, and either under any Content-Type. Raises
+        LlamaError (broken) if the answer is not whole, (server) if it contains an error.
         """
         start, blocks = self.sniff()
         if not start:

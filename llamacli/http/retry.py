@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 #: Longest wait that a server can ask for, which is longer than any limit of the user's.
 MAX_WAIT_SECONDS = 1e9
-
 #: The number in Retry-After, which some servers send with a unit, in quotes or twice.
 RETRY_AFTER = r'["+\s]*(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?["\s]*(?:,.*)?'
 
@@ -147,11 +146,9 @@ def _seconds_until(date: str) -> float | None:
 #: Statuses after which to retry: the request timed out, came too early or too often, or the server failed.
 #: 520 to 524 are Cloudflare's for a failure of the server behind it, 529 is Anthropic's for an overload.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-
 CHECK_BASE_URL = "check --base-url (it usually ends in /v1)"
 CHECK_MODEL = f"check the model; '{PROGRAM} models' lists what the server offers"
 CHECK_PICTURES = "check that the model accepts pictures; -m chooses another"
-
 #: The statuses with a meaning of their own.
 STATUS_MEANINGS = {
     401: (ExitStatus.KEY, "check the key"),

@@ -15,7 +15,6 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-
 #: The first bytes of the picture formats that models accept, except WebP, whose mark contains a length.
 PICTURE_MARKS = {
     b"\x89PNG\r\n\x1a\n": "image/png",

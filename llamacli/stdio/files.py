@@ -196,9 +196,8 @@ def _overwrite(target: str, blocks: Iterable[bytes]) -> None:
 def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
     """Replaces a file with one of this content and mode.
 
-    `follow` follows a symbolic link. Returns False if the file could only be
-    written in place: a bind mount, for example. Raises OSError, also if the path is that of a
-    device or a FIFO.
+    `follow` follows a symbolic link. Returns False if the file could only be written in place: a
+    bind mount, for example. Raises OSError, also if the path is that of a device or a FIFO.
     """
     target = os.path.realpath(path) if follow else str(path)
     if os.path.lexists(target) and not os.path.islink(target) and not os.path.isfile(target):

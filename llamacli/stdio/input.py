@@ -18,14 +18,11 @@ from llamacli.stdio.stderr import Stderr
 
 #: Seconds without a byte after which a note says what the program is waiting for.
 WAITING_NOTE_SECONDS = 2.0
-
 BLOCK_BYTES = 1 << 18
-
 #: How UTF-16 starts, and UTF-32 without a NUL byte in front.
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Bytes of a file by which a picture or an encoding is recognized.
 START_BYTES = 12
-
 #: Folders that hold the open descriptors of this process.
 DESCRIPTOR_FOLDERS = ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd", "/proc/thread-self/fd")
 
@@ -258,9 +255,8 @@ class InputReader:
     def decode(self, blocks: Iterator[bytes], origin: str, path: str = "") -> str:
         """Decodes blocks of UTF-8, as they arrive.
 
-        Raises UsageError for another encoding or binary data, before the rest
-        is read, and for the first byte that is not UTF-8. `path` is the file that the
-        text is from, if it is from one.
+        Raises UsageError for another encoding or binary data, before the rest is read, and for the
+        first byte that is not UTF-8. `path` is the file that the text is from, if it is from one.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace" if self.lossy else "strict")
         parts: list[str] = []

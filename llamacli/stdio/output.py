@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 class Output:
     """Where the answer goes.
 
-    On a terminal, control characters are shown escaped; elsewhere bytes pass verbatim.
-
-    `before` is called before each write, `note` with what the user should know, and
-    `stdout` is the descriptor to write to without a path. Use it in a `with` and call
-    `commit` when the answer is complete; otherwise a file keeps its old content.
+    On a terminal, control characters are shown escaped; elsewhere bytes pass verbatim. `before` is
+    called before each write, `note` with what the user should know, and `stdout` is the descriptor
+    to write to without a path. Use it in a `with` and call `commit` when the answer is complete;
+    otherwise a file keeps its old content.
     """
 
     def __init__(

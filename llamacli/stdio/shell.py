@@ -19,9 +19,8 @@ def read_output(
 ) -> tuple[int | None, bytes]:
     """Runs a command in the shell and returns its status and output.
 
-    The output is the first bytes of its stdout. A command that prints more is stopped.
-    The status is None if the command was stopped after `timeout` seconds. Raises Stopped
-    if Ctrl-C ended it.
+    The output is the first bytes of its stdout. A command that prints more is stopped. The status
+    is None if the command was stopped after `timeout` seconds. Raises Stopped if Ctrl-C ended it.
     """
     end = None if timeout is None else monotonic() + timeout
     poll = select.poll()

@@ -89,9 +89,8 @@ class Stderr:
     def write(self, text: str, prefix: str = "") -> None:
         """Writes text, harmless and without secrets.
 
-        Without a prefix it may be a part of a longer text.
-
-        What the parts have cut in two waits for the next one: a key, a character, CR LF.
+        Without a prefix it may be a part of a longer text. What the parts have cut in two waits for
+        the next one: a key, a character, CR LF.
         """
         if prefix:
             self._put(self._chunks.flush() + self._pop_rest())
@@ -146,9 +145,8 @@ class Stderr:
 class Spinner:
     """A line on the terminal while nothing arrives.
 
-    It appears after half a second.
-
-    In the background it draws nothing, and before the program stops (Ctrl-Z) it goes.
+    It appears after half a second. In the background it draws nothing, and before the program stops
+    (Ctrl-Z) it goes.
     """
 
     FRAMES = "|/-\\"

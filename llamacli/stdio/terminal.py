@@ -100,9 +100,8 @@ def wait_for_foreground(fd: int) -> None:
 def no_echo(fd: int) -> Iterator[None]:
     """Keeps typed text in the terminal's queue, unechoed and whole.
 
-    Ctrl-C and Ctrl-Z still work.
-
-    In canonical mode the terminal drops what exceeds 4096 bytes in a line.
+    Ctrl-C and Ctrl-Z still work. In canonical mode the terminal drops what exceeds 4096 bytes in a
+    line.
     """
     try:
         before = termios.tcgetattr(fd)

@@ -20,11 +20,9 @@ from llamacli.stdio.output import dump
 #: The function that the model is forced to call, and its parameter for an answer that is not an object.
 FUNCTION = "give_answer"
 PARAMETER = "answer"
-
 QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
 #: Maximum number of layers that are stripped from a text.
 MAX_LAYERS = 12
-
 #: How Llama, Hermes and Qwen begin and end a call that they write as text.
 CALL_START = re.compile(r"<\|python_tag\|>|<tool_call>|<function=(?P<name>[\w-]{1,64})>")
 CALL_ENDS = ("<|eom_id|>", "<|eot_id|>", "</tool_call>", "</function>")

@@ -13,7 +13,6 @@ from llamacli.http.request import ChatRequest
 
 #: HTTP statuses with which a server refuses tools.
 TOOLS_REFUSED_STATUSES = frozenset({400, 404, 422, 500})
-
 #: Keys of a body that a forced function call needs for itself.
 RESERVED_KEYS = ("tools", "tool_choice")
 

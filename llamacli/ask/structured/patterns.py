@@ -23,14 +23,11 @@ from llamacli.api.json import JsonObject
 MAX_SECONDS = 2.0
 #: Time for one search, however busy the machine is.
 MAX_WALL_SECONDS = 60.0
-
 #: An escaped character, a class, or the end.
 TOKENS = r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$"
-
 #: What a pattern may consist of to be searched for here: characters, classes, exact counts.
 SIMPLE_PIECE = re.compile(r"\\[dDwWsS.$/-]|\[\^?[^\\\[\]]+\]|\{\d{1,2}\}|([*+?])|[^\\\[\](){}|]")
 MAX_SIMPLE_CHARACTERS = 1000
-
 HELPER = """
 import json, re, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -89,10 +86,8 @@ def _is_simple(pattern: str) -> bool:
 def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Compiles a pattern of ECMA-262.
 
-    Raises re.error or OverflowError if Python cannot.
-
-    Its $ is the very end, while Python's allows a newline after it. Its \\d, \\w and
-    \\b are limited to ASCII.
+    Raises re.error or OverflowError if Python cannot. Its $ is the very end, while Python's allows
+    a newline after it. Its \\d, \\w and \\b are limited to ASCII.
     """
 
     def as_python(match: re.Match[str]) -> str:
@@ -143,9 +138,8 @@ def _end_helper() -> None:
 def by_json(validator: Any) -> Any:
     """Returns a subclass of a jsonschema validator with JSON's own rules.
 
-    jsonschema uses Python's. Numbers are decimal, so that 0.07 is a multiple of 0.01
-    (Validation, 6.2.1). Patterns are those of ECMA-262 (Core, 6.4), as far as Python's
-    engine allows.
+    jsonschema uses Python's. Numbers are decimal, so that 0.07 is a multiple of 0.01 (Validation,
+    6.2.1). Patterns are those of ECMA-262 (Core, 6.4), as far as Python's engine allows.
     """
     # Only with a schema: jsonschema takes as long as requests.
     from fractions import Fraction

@@ -24,7 +24,6 @@ CONCISE_TYPES = {
     "bool": "boolean",
     "boolean": "boolean",
 }
-
 #: A field of the concise notation: its name, an optional mark, its type and its description.
 CONCISE_FIELD = re.compile(r"([^\W\d][\w-]*)(\?)?(?:\s+([^:]+?))?\s*(?::\s*(.*))?", re.DOTALL)
 #: Values as they may appear in a list; in a field they may contain spaces.
@@ -37,12 +36,11 @@ CONCISE_EXAMPLE = "'name, age int, tags [str]'"
 def parse_concise(text: str) -> JsonObject:
     """Returns the schema that the concise notation stands for.
 
-    `name, age int` is an object with these fields and no others; a list of such fields
-    in brackets is an array of objects. Fields are separated by commas or newlines.
-    Each is a name, a type (str if left out) and, after a colon, a description. A type
-    is one of CONCISE_TYPES, `[type]`, `[fields]`, or values as in `small|big`; a `?`
-    after it makes the field optional. This includes llm's notation. Raises ValueError
-    with the rest of a sentence that begins with the text.
+    `name, age int` is an object with these fields and no others; a list of such fields in brackets
+    is an array of objects. Fields are separated by commas or newlines. Each is a name, a type (str
+    if left out) and, after a colon, a description. A type is one of CONCISE_TYPES, `[type]`,
+    `[fields]`, or values as in `small|big`; a `?` after it makes the field optional. This includes
+    llm's notation. Raises ValueError with the rest of a sentence that begins with the text.
     """
     text = text.strip()
     if _is_bracketed(text):
@@ -155,9 +153,8 @@ class Schema:
     def find_error(self, value: object) -> str | None:
         """Returns what is wrong with a value, None if it is valid.
 
-        `format` is an annotation, as in the draft.
-
-        Raises LlamaError (mismatch) if a pattern of the schema takes too long.
+        `format` is an annotation, as in the draft. Raises LlamaError (mismatch) if a pattern of the
+        schema takes too long.
         """
         from jsonschema.exceptions import best_match
         from referencing.exceptions import Unresolvable

@@ -11,7 +11,6 @@ from llamacli.stdio.files import read_regular
 from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
 
 BLOCK_BYTES = 1 << 16
-
 #: The maximum size of a line, a record or a file that is an item.
 MAX_ITEM_BYTES = 64 << 20
 
@@ -19,9 +18,8 @@ MAX_ITEM_BYTES = 64 << 20
 def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Splits blocks into lines, which keep their LF.
 
-    The last one may have none.
-
-    A line of more than MAX_ITEM_BYTES is cut after one byte more than that.
+    The last one may have none. A line of more than MAX_ITEM_BYTES is cut after one byte more than
+    that.
     """
     parts: list[bytes] = []
     size = 0

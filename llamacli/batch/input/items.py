@@ -58,7 +58,6 @@ class Template:
 
 
 BOM = b"\xef\xbb\xbf"
-
 #: The advice for bytes that are not UTF-8.
 LOSSY_HINT = "--lossy reads such bytes as U+FFFD"
 

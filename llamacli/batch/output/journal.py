@@ -39,10 +39,9 @@ class SavedRow(NamedTuple):
 class Journal(Sink):
     """A file of rows.
 
-    The positions of rows are kept in a temporary SQLite database on disk, so that
-    memory does not grow with the number of rows. Raises LlamaError: usage if the file
-    is not empty and not to be resumed, or is not a file of rows; output if it cannot be
-    written.
+    The positions of rows are kept in a temporary SQLite database on disk, so that memory does not
+    grow with the number of rows. Raises LlamaError: usage if the file is not empty and not to be
+    resumed, or is not a file of rows; output if it cannot be written.
     """
 
     needs_keys = True

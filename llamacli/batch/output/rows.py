@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 #: Characters of output that may wait for an earlier item. With more than that, reading pauses.
 MAX_WAITING_CHARACTERS = 4 << 20
-
 #: Characters that JSON allows in a string, but that Python's splitlines takes for the end of a line.
 LINE_BREAKS = "[\x85\u2028\u2029]"
-
 #: Error statuses of items that may succeed in the next call: --resume asks for them again.
 RESUMABLE_STATUSES = frozenset(
     {
@@ -35,7 +33,6 @@ RESUMABLE_STATUSES = frozenset(
         ExitStatus.BROKEN,
     }
 )
-
 #: The beginning of each row's line.
 START = b'{"index": '
 

@@ -13,7 +13,6 @@ from llamacli.cli.types import OptionalValue
 ESCAPES = str.maketrans(
     {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", "^": "\\(ha", "~": "\\(ti", '"': "\\(dq", "\xa0": "\\ "}
 )
-
 #: The topics at the end of the man page, with their headings.
 REFERENCE = {"exit-codes": "EXIT STATUS", "environment": "ENVIRONMENT", "files": "FILES"}
 

@@ -21,10 +21,9 @@ DEFAULT_COLUMNS, DEFAULT_ROWS = 80, 24
 class LiveMarkdown:
     """An answer that grows, rendered as Markdown.
 
-    Use it in a `with`: leaving it prints what is left.
-
-    On a terminal the paragraph or the table that is being written is shown below the
-    finished lines and drawn again as it grows; it is never higher than the screen.
+    Use it in a `with`: leaving it prints what is left. On a terminal the paragraph or the table
+    that is being written is shown below the finished lines and drawn again as it grows; it is never
+    higher than the screen.
     """
 
     def __init__(self, out: Output, color: bool) -> None:
