@@ -22,7 +22,7 @@ from llamacli.cli.types import AtFile, Switch
 from llamacli.config import MODELS
 from llamacli.errors import LlamaError, UsageError
 from llamacli.http.options import NetworkOptions
-from llamacli.stdio.escape import one_line
+from llamacli.stdio.text import one_line
 
 #: Opens and closes a message of several lines.
 FENCE = '"""'

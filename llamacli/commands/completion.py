@@ -16,9 +16,9 @@ from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
 from llamacli.config import CONFIG, DATA
 from llamacli.errors import ExitStatus, UsageError
-from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
+from llamacli.stdio.text import shell_quoted
 
 DESCRIPTION = """
 Without SHELL, prints the script for $SHELL. It is static: pressing Tab never starts

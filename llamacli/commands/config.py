@@ -24,10 +24,10 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio import terminal
-from llamacli.stdio.escape import masked
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
+from llamacli.stdio.text import masked
 
 if TYPE_CHECKING:
     from llamacli.http.client import Client

@@ -28,7 +28,7 @@ from llamacli.http.retry import (
     status_meaning,
     status_text,
 )
-from llamacli.stdio.escape import one_line
+from llamacli.stdio.text import one_line
 
 if TYPE_CHECKING:
     from llamacli.http.usage_log import LoggedReply

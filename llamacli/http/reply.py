@@ -14,7 +14,7 @@ from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.call import BLOCK_BYTES, Call
 from llamacli.http.connection.lean_requests import FAILURES, requests
 from llamacli.http.retry import path_hint
-from llamacli.stdio.escape import one_line
+from llamacli.stdio.text import one_line
 
 #: Maximum size of a document, and of what precedes an answer.
 MAX_BODY_BYTES = 64 << 20

@@ -8,9 +8,9 @@ from llamacli.cli.spec import LoadedOptions
 from llamacli.config import KEY_VARIABLES
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions, certificates
-from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
+from llamacli.stdio.text import shell_quoted
 
 CHAT_PATH = "/chat/completions"
 #: Keys of a body that say how the answer is sent, not what it is.

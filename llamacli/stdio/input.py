@@ -15,6 +15,7 @@ from time import monotonic
 from llamacli import config
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.stderr import Stderr
+from llamacli.stdio.text import binary_error, check_encoding, invalid_byte_error, picture_type
 
 #: Seconds without a byte after which a note says what the program is waiting for.
 WAITING_NOTE_SECONDS = 2.0
@@ -179,8 +180,6 @@ class InputReader:
         """Reads a text, or a picture's type and bytes. Raises LlamaError."""
         if is_stdin(path):
             self.claim_stdin(f"--file {path}")
-        from llamacli.stdio.encoding import picture_type
-
         blocks = _with_long_start(self.stdin_blocks(self.max_time) if is_stdin(path) else self.file_blocks(path))
         first = next(blocks, b"")
         blocks = chain([first], blocks)
@@ -265,16 +264,12 @@ class InputReader:
         for block in chain(blocks, [b""]):
             start = start or block[:START_BYTES]
             if (path or not offset) and (b"\0" in block or (not offset and block[:2] in UTF16_MARKS)):
-                from llamacli.stdio.encoding import binary_error, check_encoding
-
                 if not offset:
                     check_encoding(block, origin, path)
                 raise binary_error(origin, start, offset + block.index(b"\0"))
             try:
                 parts.append(decoder.decode(block, final=not block))
             except UnicodeDecodeError as error:
-                from llamacli.stdio.encoding import binary_error, invalid_byte_error
-
                 # --lossy would not make text of a file with NUL bytes.
                 if path and any(b"\0" in rest for rest in chain([block], islice(blocks, 64))):
                     raise binary_error(origin, start) from None

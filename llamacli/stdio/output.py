@@ -11,8 +11,8 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.escape import DANGEROUS, ChunkJoiner, escaped, width
 from llamacli.stdio.stderr import write_all
+from llamacli.stdio.text import DANGEROUS, ChunkJoiner, escaped, width
 
 if TYPE_CHECKING:
     from llamacli.stdio.files import Writer

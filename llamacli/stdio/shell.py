@@ -10,8 +10,8 @@ from pathlib import Path
 from time import monotonic
 
 from llamacli.errors import Stopped, UsageError
-from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.input import InputReader
+from llamacli.stdio.text import shell_quoted
 
 
 def read_output(

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 
 from llamacli.config import FALSE_WORDS
 from llamacli.errors import LlamaError
-from llamacli.stdio.escape import ChunkJoiner, escaped, masked, one_line
+from llamacli.stdio.text import ChunkJoiner, escaped, masked, one_line
 
 #: Seconds from clearing the spinner's line to stopping the program.
 PAUSE_SECONDS = 0.2

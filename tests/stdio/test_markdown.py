@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llamacli.stdio.escape import width
 from llamacli.stdio.markdown.live import LiveMarkdown
 from llamacli.stdio.output import Output
+from llamacli.stdio.text import width
 from tests.support.fake_api import delta, event, pieces, stream, streamed, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World

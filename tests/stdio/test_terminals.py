@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llamacli.stdio.escape import escaped
+from llamacli.stdio.text import escaped
 from tests.support.fake_api import Behavior, answer, delta, document, error, event, raw, stream, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World

@@ -14,8 +14,8 @@ from llamacli.ask.structured.extract import unfenced
 from llamacli.ask.structured.patterns import BUDGET
 from llamacli.ask.structured.schema import Schema, nested
 from llamacli.errors import ExitStatus
-from llamacli.stdio.escape import one_line
 from llamacli.stdio.output import dump
+from llamacli.stdio.text import one_line
 
 #: The function that the model is forced to call, and its parameter for an answer that is not an object.
 FUNCTION = "give_answer"

@@ -11,7 +11,7 @@ from typing import Any
 from llamacli.api.json import Json, JsonObject, json_fault, parse_json
 from llamacli.ask.structured.patterns import BUDGET, MAX_SECONDS, PatternTimeout, by_json, compile_pattern
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.escape import one_line
+from llamacli.stdio.text import one_line
 
 CONCISE_TYPES = {
     "str": "string",

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, SourceFile, Template
 from llamacli.errors import LlamaError, UsageError
-from llamacli.stdio.encoding import check_encoding
 from llamacli.stdio.files import read_regular
 from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
+from llamacli.stdio.text import check_encoding
 
 BLOCK_BYTES = 1 << 16
 #: The maximum size of a line, a record or a file that is an item.

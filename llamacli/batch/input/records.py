@@ -13,8 +13,8 @@ from llamacli.batch.input.files import MAX_ITEM_BYTES, FileList, open_input, rea
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, Template
 from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import LlamaError, UsageError
-from llamacli.stdio.encoding import check_encoding
 from llamacli.stdio.input import InputReader, display_path, is_stdin
+from llamacli.stdio.text import check_encoding
 
 
 class _TooLong(Exception):

@@ -15,8 +15,8 @@ from llamacli.cli.table import Operand
 from llamacli.cli.types import ParamType
 from llamacli.config import MODELS, PROMPTS, ROLES, SESSIONS, StoredFile
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.stdio.escape import shell_quoted
 from llamacli.stdio.files import write_atomically
+from llamacli.stdio.text import shell_quoted
 
 #: The names of the completion scripts in the repository.
 FILES = {"bash": f"{PROGRAM}.bash", "zsh": f"_{PROGRAM}", "fish": f"{PROGRAM}.fish"}

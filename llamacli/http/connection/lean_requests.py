@@ -9,7 +9,7 @@ from http.client import HTTPException, IncompleteRead
 
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
 
-from llamacli.stdio.escape import one_line
+from llamacli.stdio.text import one_line
 
 #: Libraries that guess encodings, a tenth of requests' import. requests works without them, and llamacli never guesses.
 GUESSERS = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]

@@ -3,9 +3,9 @@
 import re
 from typing import Any, NamedTuple
 
-from llamacli.stdio.escape import width
 from llamacli.stdio.markdown.inline import BOLD, FAINT, Piece, parse, styled
 from llamacli.stdio.markdown.wrap import clone, fit, width_of, wrap
+from llamacli.stdio.text import width
 
 RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})")
 ITEM = re.compile(r"(?P<indent> {0,3})(?P<mark>[-*+]|\d{1,9}[.)])(?P<space>[ \t]+|$)(?=\S|$)")

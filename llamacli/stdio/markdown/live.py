@@ -8,9 +8,9 @@ from contextlib import ExitStack, suppress
 
 from llamacli.errors import LlamaError
 from llamacli.stdio import terminal
-from llamacli.stdio.escape import ChunkJoiner, escaped
 from llamacli.stdio.markdown.renderer import Renderer
 from llamacli.stdio.output import Output
+from llamacli.stdio.text import ChunkJoiner, escaped
 
 # Control sequences (ECMA-48; the last two are the convention for updates that show at once).
 UP, CLEAR_LINE, CLEAR_BELOW, PLAIN = "\x1b[%dA", "\x1b[2K", "\x1b[J", "\x1b[0m"

@@ -3,8 +3,8 @@
 import re
 from typing import TypeVar
 
-from llamacli.stdio.escape import width
 from llamacli.stdio.markdown.inline import HARD_BREAK, LONG_CHARS, Piece, open_at, parse
+from llamacli.stdio.text import width
 
 #: More backslashes in a row are no line break.
 MAX_BREAK_CHARS = 100
