@@ -22,7 +22,7 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name in FILES)
 
 
-def test_imports_lead_down_and_never_in_a_circle() -> None:
+def test_imports_lead_down_and_never_in_a_cycle() -> None:
     arrows = {name: {target for target in imported(path) if target in FILES} for name, path in FILES.items()}
     for name, targets in arrows.items():
         for target in targets:
@@ -39,7 +39,7 @@ def test_a_package_has_a_docstring_and_imports_nothing() -> None:
         assert isinstance(statements[0], ast.Expr), f"{path} should hold one docstring"
 
 
-def test_a_folder_and_a_module_can_be_taken_in_at_a_glance() -> None:
+def test_folders_and_modules_are_small() -> None:
     for folder in {path.parent for path in FILES.values()} - {ROOT / "llamacli"}:
         entries = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
         assert len(entries) <= 13, f"{folder} has {len(entries)} entries; twelve and __init__.py can be taken in"

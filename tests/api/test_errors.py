@@ -186,7 +186,7 @@ def test_a_hint_fits_the_words_more_than_the_status(code: int, words: str, hint:
     assert status_meaning(code, words, "http://x/v1/chat/completions", True)[1] == hint
 
 
-def test_a_context_that_is_too_long_is_known() -> None:
+def test_a_context_length_error_is_recognized() -> None:
     assert is_context_length_error("This model's maximum context length is 8192 tokens")
     assert not is_context_length_error("temperature must be at most 2")
 
@@ -202,5 +202,5 @@ def test_a_context_that_is_too_long_is_known() -> None:
         ("", "check --base-url (it usually ends in /v1)"),
     ],
 )
-def test_a_path_that_is_there_twice_is_named(path: str, hint: str) -> None:
+def test_a_repeated_path_is_named(path: str, hint: str) -> None:
     assert path_hint(f"http://host{path}?x=/v1/v1") == hint

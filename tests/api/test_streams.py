@@ -76,7 +76,7 @@ def test_events_are_those_of_the_standard_wherever_the_bytes_are_cut(
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=10), st.lists(st.integers(0, 5000), max_size=30), ENDS)
-def test_a_text_comes_out_as_it_went_in(texts: list[str], places: list[int], end: bytes) -> None:
+def test_a_text_arrives_unchanged(texts: list[str], places: list[int], end: bytes) -> None:
     data = b"".join(event(delta(text)) for text in texts).replace(b"\n", end)
     answer = Accumulator()
     taken = ""
@@ -189,13 +189,13 @@ def test_headers_cut_by_the_end_of_the_connection_are_incomplete(length: int, pl
     ],
     ids=["one line", "many lines", "empty lines", "a comment", "no field", "a name"],
 )
-def test_an_event_has_a_bound(blocks: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_has_a_maximum_size(blocks: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 10_000)
     with pytest.raises(sse.EventTooLong):
         list(decoded(blocks))
 
 
-def test_many_events_and_comments_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_events_and_comments_have_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 1000)
     blocks = [b"data: " + b"x" * 100 + b"\n\n", b": " + b"x" * 100 + b"\n", b"event: a\nid: 1\n"] * 1000
     assert sum(map(len, decoded(blocks))) == 1000
@@ -339,7 +339,7 @@ def test_tool_calls_are_told_apart_however_a_server_numbers_them() -> None:
         (["{", '"a": "' + "x" * 70_000 + '"', "}"], False),
     ],
 )
-def test_json_outside_of_any_field_has_a_bound(lines: list[str], is_read: bool) -> None:
+def test_json_outside_of_any_field_has_a_maximum_size(lines: list[str], is_read: bool) -> None:
     decoder = sse.Decoder()
     events = decoder.feed("\n".join([*lines, "", "data: 1", "", ""]).encode())
     assert [event.data for event in events] == (["\n".join(lines), "1"] if is_read else ["1"])

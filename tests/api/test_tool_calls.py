@@ -141,7 +141,7 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one delta"])
-def test_deltas_become_the_calls_that_they_are(name: str, together: bool) -> None:
+def test_deltas_become_the_right_calls(name: str, together: bool) -> None:
     parts, expected = CALLS[name]
     accumulator = Accumulator()
     for group in [parts] if together else [[part] for part in parts]:

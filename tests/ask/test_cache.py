@@ -121,7 +121,7 @@ def test_json_and_chunks_come_from_the_stored_document(world: World) -> None:
         (["--refresh"], {}, False),
     ],
 )
-def test_what_makes_a_request_the_same(world: World, flags: list[str], env: dict[str, str], is_hit: bool) -> None:
+def test_which_requests_are_the_same(world: World, flags: list[str], env: dict[str, str], is_hit: bool) -> None:
     world.call("ask", "--cache", "1d", "Hi")
     os.utime(stored(world)[0], (time.time() + 5,) * 2)
     world.call("ask", "--cache", "1d", *flags, "Hi", **env)
@@ -195,7 +195,7 @@ def test_a_damaged_file_is_a_miss(world: World, data: bytes) -> None:
     assert world.call("ask", "--offline", "Hi").out == sound
 
 
-def test_anything_else_in_its_place_is_a_miss_too(world: World) -> None:
+def test_anything_but_a_file_is_a_miss_too(world: World) -> None:
     world.call("ask", "--cache", "1d", "Hi")
     path = stored(world)[0]
     for make in (os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)):

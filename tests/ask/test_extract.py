@@ -65,7 +65,7 @@ BLOCKS: list[tuple[str, str | None]] = [
 
 
 @pytest.mark.parametrize(("whole", "inside"), BLOCKS)
-def test_the_first_block_is_commonmarks(whole: str, inside: str | None) -> None:
+def test_the_first_block_is_that_of_commonmark(whole: str, inside: str | None) -> None:
     assert first_block(whole) == inside
 
 
@@ -78,9 +78,7 @@ LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0
 
 
 @given(LINES, st.sampled_from("`~"), st.integers(3, 9), st.integers(0, 3), st.sampled_from(["", "c++", " py x=1"]))
-def test_what_was_fenced_comes_out_byte_for_byte(
-    lines: list[str], char: str, length: int, indent: int, tag: str
-) -> None:
+def test_fenced_text_is_printed_byte_for_byte(lines: list[str], char: str, length: int, indent: int, tag: str) -> None:
     inside = "".join(line + "\n" for line in lines)
     fence = char * length
     other = "~~~" if char == "`" else "```"
@@ -102,7 +100,7 @@ def test_no_text_causes_an_internal_error(whole: str) -> None:
     unfenced(whole)
 
 
-def test_extract_prints_the_inside_once_and_nothing_else(world: World) -> None:
+def test_extract_prints_the_content_once_and_nothing_else(world: World) -> None:
     world.api.will(text("Here:\n\n```c++\nint x;\n```\n\nBye."))
     for flag in ("-x", "--extract"):
         result = world.call("ask", flag, "Hi")

@@ -60,7 +60,7 @@ def test_the_next_model_is_asked(world: World, code: int, flags: list[str], prin
         (text("", finish="content_filter"), 11),
     ],
 )
-def test_other_failures_are_not_another_models_business(world: World, behavior: Behavior, status: int) -> None:
+def test_other_failures_do_not_ask_another_model(world: World, behavior: Behavior, status: int) -> None:
     world.api.will(by_model(a=behavior))
     assert world.call(*ASK, "Hi").status == status
     assert models(world) == ["a"]
@@ -81,7 +81,7 @@ def test_retries_come_first(world: World) -> None:
     assert models(world) == ["a", "a", "b"]
 
 
-def test_a_quota_that_is_used_up_is_every_models(world: World) -> None:
+def test_an_exhausted_quota_affects_every_model(world: World) -> None:
     world.api.will(by_model(a=error(429, "no", error={"code": "insufficient_quota", "message": "no"})))
     assert world.call(*ASK, "Hi").status == 5
     assert models(world) == ["a"]

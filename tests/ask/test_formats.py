@@ -168,7 +168,7 @@ def test_a_schema_that_is_not_an_object_is_wrapped_and_unwrapped(
         (['{"answer": "x"}', "x"], '{"answer": "x"}', '{"answer": "x"}'),
     ],
 )
-def test_choices_of_all_kinds(world: World, choices: list[str], sent: str, printed: str | None) -> None:
+def test_all_kinds_of_choices(world: World, choices: list[str], sent: str, printed: str | None) -> None:
     arguments = [word for choice in choices for word in ("--choice", choice)]
     for behavior in (answer(sent), calls({"answer": sent})):
         world.api.will(behavior)
@@ -176,7 +176,7 @@ def test_choices_of_all_kinds(world: World, choices: list[str], sent: str, print
         assert (result.status, result.out) == ((0, f"{printed}\n") if printed else (12, ""))
 
 
-def test_yes_no_in_an_if(world: World) -> None:
+def test_yes_no_works_in_an_if(world: World) -> None:
     (world.cwd / "mail").write_text("Buy now!")
     script = "if llamacli ask --yes-no 'Is this spam?' <mail; then echo spam; else echo \"not, $?\"; fi"
     for said, shown in [(True, "yes\nspam\n"), (False, "no\nnot, 1\n"), ("perhaps", "not, 12\n")]:
@@ -220,7 +220,7 @@ def test_json_is_indented_and_harmless_on_a_terminal(world: World) -> None:
 
 @settings(deadline=None, derandomize=True)
 @given(st.text(max_size=20), st.lists(st.sampled_from(['"', "'", "`", ".", " ", "\n", "```\n"]), max_size=6))
-def test_stripping_layers_ends_and_strips_nothing_else(inside: str, around: list[str]) -> None:
+def test_stripping_layers_ends_and_removes_nothing_else(inside: str, around: list[str]) -> None:
     whole = "".join(around) + inside + "".join(reversed(around))
     found = list(layers(whole))
     assert found[0] == whole

@@ -42,7 +42,7 @@ def test_parts_end_at_blank_lines_else_at_lines_else_anywhere() -> None:
 
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(texts=TEXTS, limit=st.integers(60, 120), side=st.sampled_from(["head", "tail", "middle"]))
-def test_what_is_kept_is_short_enough_and_was_there(texts: list[str], limit: int, side: str) -> None:
+def test_the_kept_text_is_short_enough_and_from_the_input(texts: list[str], limit: int, side: str) -> None:
     kept, note = truncate(texts, limit, side)
     assert (note == "") == (estimate_tokens("".join(texts)) <= limit)
     if not note:

@@ -117,7 +117,7 @@ def test_a_role_that_is_not_there_is_refused(world: World, name: str) -> None:
         (["-s", "@-", "-", "Hi"], "x", "stdin was already read for --system"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
+def test_an_invalid_question_is_refused_before_anything_is_sent(
     world: World, arguments: list[str], stdin: str, told: str
 ) -> None:
     result = world.call("ask", *arguments, stdin=stdin)

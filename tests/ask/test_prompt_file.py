@@ -65,7 +65,7 @@ def test_a_setting_is_what_its_flag_would_be(world: World, field: str) -> None:
 
 
 @pytest.mark.parametrize("field", [*FORBIDDEN, *UNKNOWN])
-def test_anything_else_is_refused_with_file_and_line(world: World, field: str) -> None:
+def test_other_settings_are_refused_with_file_and_line(world: World, field: str) -> None:
     name = long_name(field)[2:]
     write(world.cwd / "p.md", f"model: m\n{name}: true")
     (world.config / "roles").mkdir()
@@ -124,7 +124,7 @@ def test_the_text_becomes_the_prompt(world: World, text: str, words: list[str], 
 
 
 @pytest.mark.parametrize("line", ["no-stream: true", "stream: false", "no-stream: TRUE"])
-def test_a_switch_may_be_turned_off_under_both_of_its_names(world: World, line: str) -> None:
+def test_a_switch_may_be_turned_off_by_both_of_its_names(world: World, line: str) -> None:
     write(world.cwd / "p.md", line)
     assert json.loads(world.call("ask", "--dry-run", "-P", "p.md").out)["stream"] is False
 

@@ -82,7 +82,7 @@ def test_where_a_stream_is_cut_makes_no_difference(text: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize(("text", "held"), [("a", 0), ("<thi", 4), ("  <", 3), ("<thx", 0), ("<think>a</th", 0)])
-def test_no_more_is_held_back_than_may_be_a_tag(text: str, held: int) -> None:
+def test_only_what_may_be_a_tag_is_held_back(text: str, held: int) -> None:
     splitter = ThinkingSplitter()
     printed = [splitter.feed(character)[1] for character in text]
     assert len("".join(printed)) == (0 if text.startswith("<think>") else len(text) - held)
@@ -144,7 +144,7 @@ def test_a_choice_without_a_message_is_not_an_answer(world: World) -> None:
         (["--schema", "age int"], '{"age": 2}?</think>```json\n{"age": 3}\n```', '{"age": 3}\n'),
     ],
 )
-def test_a_form_is_read_from_the_answer_alone(world: World, flags: list[str], content: str, printed: str) -> None:
+def test_a_format_is_read_from_the_answer_alone(world: World, flags: list[str], content: str, printed: str) -> None:
     world.api.will(answer(content))
     result = world.call("ask", *flags, "Hi")
     assert (result.status, result.out, len(world.api.requests)) == (0, printed, 1)

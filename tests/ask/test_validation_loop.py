@@ -105,7 +105,7 @@ def test_a_failure_keeps_its_status(world: World, code: int, status: int) -> Non
         (document({"choices": []}), [], 9, ""),
     ],
 )
-def test_withheld_comes_before_a_mismatch_and_that_before_a_cut(
+def test_withheld_takes_precedence_over_mismatch_and_mismatch_over_cut(
     world: World, sent: Behavior, arguments: list[str], status: int, out: str
 ) -> None:
     world.api.will(sent)
@@ -150,7 +150,7 @@ def test_a_server_that_refuses_tools_is_not_offered_them_again(code: int, offers
         ([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "So"}], "user"),
     ],
 )
-def test_words_are_added_to_messages_of_all_kinds(messages: list[dict[str, Any]], last: str) -> None:
+def test_the_instruction_is_added_to_messages_of_all_kinds(messages: list[dict[str, Any]], last: str) -> None:
     fitting, _ = exchange()
     before = json.dumps(messages)
     added = fitting._in_words(ChatRequest(fitting.build_body({"messages": messages}))).parameters["messages"]

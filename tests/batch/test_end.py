@@ -85,7 +85,7 @@ def test_ctrl_c_while_stdin_is_silent_ends_it(world: World) -> None:
         assert running.wait(10) == -signal.SIGINT
 
 
-def test_ctrl_c_ends_the_wait_for_a_next_try(world: World) -> None:
+def test_ctrl_c_ends_the_wait_for_a_retry(world: World) -> None:
     for code in (500, 503):
         world.api.requests.clear()
         world.api.will(by_prompt(a=error(code, headers=[("Retry-After", "60")])))
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_the_wait_for_a_next_try(world: World) -> None:
         assert [row["input"] for row in rows(out.decode())] == ["b"]
 
 
-def test_a_reader_that_leaves_is_141_and_silent(world: World) -> None:
+def test_a_closed_pipe_is_141_and_silent(world: World) -> None:
     world.api.will(echo)
     result = world.shell("seq 3000 | llamacli batch --plain | head -n 1; echo ${PIPESTATUS[1]}")
     assert (result.out, result.err) == ("re: 1\n141\n", "")
@@ -209,7 +209,7 @@ def test_parallel_spreads_it_over_processes(world: World) -> None:
     assert alone.out.count("\n") == 1000
 
 
-def test_a_hanging_server_does_not_outlive_the_limit(world: World) -> None:
+def test_a_hanging_server_does_not_outlast_the_limit(world: World) -> None:
     world.api.will(hang)
     result = world.run("batch", "--timeout", "0.5", stdin="a\nb\n")
     assert result.status == 13

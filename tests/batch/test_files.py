@@ -53,7 +53,7 @@ def test_names_come_from_stdin(world: World, names: str, operands: list[str]) ->
     assert [row["input"] for row in rows(result.out)] == ["docs/a.md", "docs/c.md"]
 
 
-def test_a_file_that_cannot_be_read_is_that_items_error(world: World, docs: Path) -> None:
+def test_a_file_that_cannot_be_read_is_an_error_of_its_item(world: World, docs: Path) -> None:
     (docs / "latin.md").write_bytes(b"gr\xfc\xdfe\n")
     (docs / "utf16.md").write_text("grüße\n", "utf-16")
     (docs / "empty.md").write_text(" \n")
@@ -287,7 +287,7 @@ USAGE: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
-def test_what_does_not_fit_is_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
+def test_options_that_do_not_fit_are_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
     (world.cwd / "docs/a.md.b").write_text("a backup\n")
     status, out, err = edit(world, *arguments)
     assert (status, out, world.api.requests) == (2, "", [])

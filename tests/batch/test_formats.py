@@ -45,7 +45,7 @@ def test_an_error_in_a_tsv_row_mentions_tabs(world: World) -> None:
     assert errors(result) == [(2, told)]
 
 
-def test_rows_of_empty_cells_are_passed_over(world: World) -> None:
+def test_rows_of_empty_cells_are_skipped(world: World) -> None:
     for format, text in (
         ("csv", 'name,n\n,\nRome,1\n"", \n\n,,\n ,\nOslo,2\n'),
         ("tsv", "name\tn\n\t\nRome\t1\n\n \t\n"),
@@ -81,7 +81,7 @@ def test_another_encoding_is_2_with_the_command_that_converts_it(
             return
 
 
-def test_a_nul_byte_further_on_is_that_items_error(world: World) -> None:
+def test_a_later_nul_byte_is_an_error_of_its_item(world: World) -> None:
     for format, head in (("lines", ""), ("csv", "x,prompt\n"), ("tsv", "x\tprompt\n"), ("jsonl", "")):
         separator = {"csv": ",", "tsv": "\t"}.get(format, " ")
         text = head + "".join(f"{number}{separator}text\n" for number in range(7_000)) + f"a{separator}b\0c\n"
@@ -117,7 +117,7 @@ def test_a_line_or_record_has_a_maximum_size(tmp_path: Path, monkeypatch: pytest
     assert all(len(str(item.value)) < 1000 for item in found)
 
 
-def test_a_quote_that_is_never_closed_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unclosed_quote_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (records, files):
         monkeypatch.setattr(module, "MAX_ITEM_BYTES", 100_000)
     (tmp_path / "in").write_text('a,b\n1,2\n5,"x' + "\nx,y" * 60_000 + "\n6,7\n")

@@ -56,7 +56,7 @@ def test_only_lf_ends_a_line(world: World) -> None:
     ]
 
 
-def test_files_follow_each_other_and_their_names_tell_what_they_are(world: World) -> None:
+def test_files_are_read_in_order_and_their_names_imply_the_format(world: World) -> None:
     (world.cwd / "a.txt").write_text("one\ntwo")
     (world.cwd / "b.jsonl").write_text('{"prompt": "three"}\n')
     (world.cwd / "c.csv").write_text("id,prompt\n7,four\n")
@@ -168,7 +168,7 @@ def test_a_flag_overrides_a_records_body_and_that_the_environment(world: World) 
     assert [message["role"] for message in world.api.body["messages"]] == ["system", "user"]
 
 
-def test_another_url_is_that_rows_error(world: World) -> None:
+def test_another_url_is_an_error_of_its_row(world: World) -> None:
     line = json.dumps({**OPENAI, "url": "/v1/embeddings", "body": {}})
     result = world.call("batch", "--input", "jsonl", stdin=line)
     assert result.status == 13
@@ -237,7 +237,7 @@ USAGE: list[tuple[list[str], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
-def test_what_makes_no_sense_is_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
+def test_contradictory_options_are_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
     (world.cwd / "there").write_text("a line\nand another\n")
     (world.cwd / "x.csv").write_text("name,n\nRome,1\n")
     (world.cwd / "there.csv").touch()
@@ -320,7 +320,7 @@ def test_the_first_row_is_there_before_the_input_ends(world: World) -> None:
         assert running.returncode == 0
 
 
-def test_a_terminal_that_is_read_says_so(world: World) -> None:
+def test_reading_a_terminal_is_announced(world: World) -> None:
     with start(world) as running:
         assert running.stderr
         assert b"waiting for text on stdin" in running.stderr.readline()
@@ -363,7 +363,7 @@ def test_lines_are_those_between_lfs_wherever_the_bytes_are_cut(blocks: list[byt
 
 
 @given(st.binary(max_size=200), st.sampled_from(list(INPUT_FORMATS)), st.booleans())
-def test_no_bytes_make_reading_fail(data: bytes, form: str, lossy: bool) -> None:
+def test_reading_accepts_any_bytes(data: bytes, form: str, lossy: bool) -> None:
     path = FOLDER / "items"
     path.write_bytes(data)
     inputs = InputReader(lambda note: None)

@@ -43,7 +43,7 @@ def quick(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("quick", [(0.1, 10_000)], indirect=True)
-def test_every_answer_is_beside_its_own_question(quick: World) -> None:
+def test_every_answer_is_in_the_row_of_its_question(quick: World) -> None:
     given = "".join(f"{number}\n" for number in range(500))
     start = time.monotonic()
     result = quick.run("batch", "-j", "50", stdin=given)
@@ -54,7 +54,7 @@ def test_every_answer_is_beside_its_own_question(quick: World) -> None:
 
 
 @pytest.mark.parametrize("quick", [(0.1, 20)], indirect=True)
-def test_a_server_that_allows_fewer_at_once_is_given_fewer(quick: World) -> None:
+def test_a_server_that_allows_fewer_calls_gets_fewer(quick: World) -> None:
     given = "".join(f"{number}\n" for number in range(400))
     result = quick.run("batch", "-j", "100", stdin=given)
     assert result.status == 0, result.err
@@ -63,7 +63,7 @@ def test_a_server_that_allows_fewer_at_once_is_given_fewer(quick: World) -> None
     assert sum(row["attempts"] for row in rows(result.out)) < 800
 
 
-def test_refusals_are_not_counted_as_an_items_retries(world: World) -> None:
+def test_rejections_are_not_counted_as_retries_of_an_item(world: World) -> None:
     world.api.will(*[error(429, headers=[("Retry-After", "0")]), error(503, headers=[("Retry-After", "0")])] * 4, echo)
     result = world.run("batch", "-j", "2", "--retry", "0", stdin="a\nb\n")
     assert (result.status, contents(result)) == (0, ["re: a", "re: b"])
@@ -88,7 +88,7 @@ def test_other_failures_are_retried_item_by_item(world: World) -> None:
     assert [error and error[0] for error in errors(result)] == [None, 7, None]
 
 
-def test_an_item_that_waits_for_its_next_try_keeps_nobody_from_working(world: World) -> None:
+def test_an_item_that_waits_to_retry_blocks_no_other(world: World) -> None:
     waits = error(500, headers=[("Retry-After", "3")])
     world.api.will(by_prompt(bad=waits))
     result = world.run("batch", "--unordered", "-j", "1", "--retry", "1", stdin=f"bad\n{LINES}")
@@ -138,7 +138,7 @@ def test_many_jobs_get_the_descriptors_that_they_need(world: World) -> None:
     assert (result.status, result.out.count("\n"), result.err) == (0, 100, "")
 
 
-def test_the_clock_of_a_call_runs_on_a_kept_connection_too(world: World) -> None:
+def test_time_limits_apply_on_a_reused_connection_too(world: World) -> None:
     slow = stream(streamed("one two three"), pause=0.4)
     world.api.will(by_prompt(slow=slow, silent=hang))
     result = world.run("batch", "-j", "1", "--max-time", "0.7", stdin="a\nslow\nb\n")
@@ -168,7 +168,7 @@ def test_a_refused_key_or_an_empty_account_stops_at_once(world: World, code: int
 
 
 @pytest.mark.parametrize(("code", "status"), [(429, 6), (503, 7)])
-def test_nothing_but_refusals_for_too_long_ends_it(world: World, code: int, status: int) -> None:
+def test_nothing_but_rejections_for_too_long_ends_the_batch(world: World, code: int, status: int) -> None:
     def behave(handler: Handler) -> None:
         (error(code, "busy") if len(world.api.requests) > 5 else echo)(handler)
 
@@ -248,7 +248,7 @@ def test_fail_fast_ends_it_at_the_first_failure(world: World) -> None:
     assert len(world.api.requests) == 4
 
 
-def test_the_bad_ones_carry_their_status_and_the_good_ones_are_complete(world: World) -> None:
+def test_failed_items_have_their_status_and_others_are_complete(world: World) -> None:
     """One in ten fails, one in twenty drops in mid-answer, one in a hundred hangs."""
     cut = raw(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{"choices": [')
 
@@ -279,7 +279,7 @@ def test_each_item_has_a_request_id_of_its_own(world: World) -> None:
     assert sorted(ids[2:]) == ["job-7-0", "job-7-1"]
 
 
-def test_a_slow_stdin_does_not_make_a_thread_spin(world: World) -> None:
+def test_a_slow_stdin_uses_no_processor_time(world: World) -> None:
     """While nothing arrives, no processor time is used."""
     world.api.will(answer("x"))
     with subprocess.Popen(

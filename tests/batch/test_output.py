@@ -52,7 +52,7 @@ def test_a_row_has_the_documented_keys(world: World) -> None:
     assert world.run("batch", "-q", stdin="x\n").err == ""
 
 
-def test_the_key_is_the_requests_and_not_the_streams(world: World) -> None:
+def test_the_key_depends_on_the_request_and_not_on_streaming(world: World) -> None:
     world.api.will(respond)
     keys = {
         rows(world.call("batch", *arguments, stdin="x\n").out)[0]["key"]
@@ -66,7 +66,7 @@ def test_the_key_is_the_requests_and_not_the_streams(world: World) -> None:
     assert len({*keys, *others}) == 5
 
 
-def test_streams_and_documents_both_bring_usage_and_cost(world: World) -> None:
+def test_streams_and_documents_both_report_usage_and_cost(world: World) -> None:
     for arguments in (["--stream"], ["--no-stream"], []):
         result = world.call("batch", *arguments, stdin="x\n")
         assert rows(result.out)[0]["usage"]["total_tokens"] == 113
@@ -74,7 +74,7 @@ def test_streams_and_documents_both_bring_usage_and_cost(world: World) -> None:
         assert world.api.body.get("stream") == {"--stream": True, "--no-stream": False}.get("".join(arguments))
 
 
-def test_rows_are_in_the_order_of_the_input_or_as_they_come(world: World) -> None:
+def test_rows_are_in_input_order_or_as_they_arrive(world: World) -> None:
     slow = threading.Event()
 
     def behave(handler: Handler) -> None:
@@ -183,7 +183,7 @@ def test_an_output_that_is_not_a_regular_file_is_written_in_order(world: World, 
     assert contents(result) == ["re: a", "re: b"]
 
 
-def test_a_stdout_that_is_full_is_74(world: World) -> None:
+def test_a_full_stdout_is_74(world: World) -> None:
     world.api.will(echo)
     result = world.shell("seq 5 | llamacli batch >/dev/full")
     assert result.status == 74

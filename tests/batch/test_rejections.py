@@ -48,7 +48,7 @@ class Server:
                 self.now = at
 
 
-def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
+def test_the_limiter_finds_the_servers_capacity() -> None:
     server = Server(Limiter(100), 20)
     server.run(10)
     assert server.served > 0.9 * 2000
@@ -61,7 +61,7 @@ def test_a_pace_finds_what_the_server_serves_and_follows_it() -> None:
     assert server.pace.limit > 40
 
 
-def test_a_refusal_halves_and_success_brings_it_back() -> None:
+def test_a_rejection_halves_the_limit_and_success_restores_it() -> None:
     pace = Limiter(16)
     assert pace.throttled(in_flight=15, started=0, now=1, retry_after=None)
     assert pace.limit == 8
@@ -75,7 +75,7 @@ def test_a_refusal_halves_and_success_brings_it_back() -> None:
     assert pace.limit == 7
 
 
-def test_a_pause_is_for_all_and_grows_until_something_succeeds() -> None:
+def test_a_pause_applies_to_all_and_grows_until_something_succeeds() -> None:
     pace = Limiter(4, give_up_after=100)
     pauses = []
     now = 0.0
@@ -92,7 +92,7 @@ def test_a_pause_is_for_all_and_grows_until_something_succeeds() -> None:
     assert not pace.throttled(0, now + 90, now + 90, 11.0)
 
 
-def test_the_rate_is_kept_to_whatever_comes_back() -> None:
+def test_the_rate_holds_whatever_the_server_answers() -> None:
     pace = Limiter(100, rpm=60)
     starts = []
     now = 0.0
@@ -125,7 +125,7 @@ def test_a_burst_in_the_middle_is_soon_forgotten() -> None:
     assert server.served > 2500
 
 
-def test_no_retry_after_overflows() -> None:
+def test_no_retry_after_value_overflows() -> None:
     pace = Limiter(4, give_up_after=120)
     for seconds in (1.7e12, math.inf, 1e308):
         assert not pace.throttled(0, 0, 0, seconds)
@@ -144,7 +144,7 @@ def test_no_retry_after_overflows() -> None:
         ((200, 0), [(200, 0), (200, 1), (201, 2)], [False, False, True]),
     ],
 )
-def test_a_rejection_is_the_items_own_if_others_succeed(
+def test_a_rejection_concerns_only_the_item_if_others_succeed(
     start: tuple[int, int], counts: list[tuple[int, int]], alone: list[bool]
 ) -> None:
     network = SimpleNamespace(retry=0, retry_max_time=120, max_time=None)
@@ -242,7 +242,7 @@ def test_an_absurd_retry_after_is_not_an_internal_error(world: World, after: str
         assert result.status == 6, result.err
 
 
-def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
+def test_bad_items_fail_and_others_do_not_wait(world: World) -> None:
     """Of 200 items, one always gets 429, one always 503, one hangs and one gets garbage."""
     bad = {"20": error(429), "60": error(503), "100": hang, "140": raw(b"garbage")}
     world.api.will(by_prompt(**bad))
@@ -260,7 +260,7 @@ def test_the_bad_ones_fail_and_the_others_do_not_wait(world: World) -> None:
     assert asked(world)["20"] >= 4
 
 
-def test_a_busy_server_fails_nobody(world: World) -> None:
+def test_a_busy_server_fails_no_item(world: World) -> None:
     """A third of all calls are rejected."""
     draw = random.Random(5)
 

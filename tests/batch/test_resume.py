@@ -25,7 +25,7 @@ from tests.support.fake_api import (
 from tests.support.world import World
 
 
-def test_the_file_grows_as_rows_come_and_is_in_order_at_the_end(world: World) -> None:
+def test_the_file_grows_row_by_row_and_is_sorted_at_the_end(world: World) -> None:
     slow = threading.Event()
 
     def behave(handler: Handler) -> None:
@@ -284,7 +284,7 @@ def test_rows_without_an_item_are_moved_once_however_often_that_fails(world: Wor
     assert len(old.read_text().splitlines()) == 5
 
 
-def test_a_file_that_another_program_cuts_is_an_error_and_no_hole(world: World) -> None:
+def test_a_file_truncated_by_another_program_is_an_error(world: World) -> None:
     path = world.cwd / "out"
 
     def behave(handler: Handler) -> None:

@@ -29,7 +29,7 @@ PEOPLE = by_prompt(
 )
 
 
-def test_a_schemas_values_are_json_and_misfits_are_failed_items(world: World) -> None:
+def test_schema_values_are_json_and_mismatches_are_failed_items(world: World) -> None:
     world.api.will(PEOPLE)
     result = world.run("batch", "--schema", SCHEMA, "--retry", "0", stdin="ann\nbob\neve\njoe\n")
     rows = [json.loads(line) for line in result.out.splitlines()]
@@ -44,7 +44,7 @@ def test_a_schemas_values_are_json_and_misfits_are_failed_items(world: World) ->
     assert "2 failed" in result.err
 
 
-def test_plain_prints_json_a_line_and_an_empty_one_for_a_misfit(world: World) -> None:
+def test_plain_prints_a_line_of_json_or_an_empty_one_for_a_mismatch(world: World) -> None:
     world.api.will(PEOPLE)
     result = world.run("batch", "--schema", SCHEMA, "--plain", stdin="ann\neve\nbob\n")
     assert result.out == '{"name": "Ann", "age": 30}\n\n{"name": "Bob", "age": 31}\n'
@@ -74,7 +74,7 @@ def test_extract_takes_the_block_or_fails_the_item(world: World) -> None:
     assert result.status == 13
 
 
-def test_a_server_without_tools_is_asked_in_words_for_all(world: World) -> None:
+def test_a_server_without_tools_is_asked_in_plain_text(world: World) -> None:
     def wordy(handler: Handler) -> None:
         (error(400, "no tools here") if "tools" in handler.asked.json else answer("yes"))(handler)
 
@@ -108,14 +108,14 @@ def test_a_stream_that_breaks_off_is_not_a_mismatch(world: World) -> None:
         (["--schema", "{"], "--schema"),
     ],
 )
-def test_what_makes_no_sense_is_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
+def test_contradictory_options_are_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
     result = world.run("batch", *arguments, stdin="a\n")
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
     assert told in result.err
     assert world.api.requests == []
 
 
-def test_the_form_is_part_of_the_key_and_of_the_dry_run(world: World) -> None:
+def test_the_format_is_part_of_the_key_and_of_the_dry_run(world: World) -> None:
     world.api.will(calls({"answer": "yes"}))
     keys = {
         json.loads(world.run("batch", *form, stdin="a\n").out)["key"]

@@ -90,7 +90,7 @@ def test_a_cut_answer_is_saved_and_a_failed_one_is_not(world: World) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="nothing keeps root from writing")
-def test_the_answer_survives_a_read_only_folder(world: World) -> None:
+def test_a_read_only_folder_loses_no_answer(world: World) -> None:
     folder(world).mkdir(parents=True)
     folder(world).chmod(0o500)
     shown = at_terminal(world, f"{' '.join(POWERLESS)} {ASK} Hi; echo status $?")
@@ -98,7 +98,7 @@ def test_the_answer_survives_a_read_only_folder(world: World) -> None:
     assert "status 0" in shown
 
 
-def test_the_answer_survives_an_unwritable_state_folder(world: World) -> None:
+def test_an_unwritable_state_folder_loses_no_answer(world: World) -> None:
     (world.home / ".local").write_text("in the way")
     shown = at_terminal(world, f"{ASK} Hi; echo status $?")
     assert HELLO in shown.replace("\r\n", "")

@@ -226,7 +226,9 @@ def test_a_chat_survives_renaming_or_removing_its_session(world: World) -> None:
         (["--no-save"], ["/save new", "/reset", "two"], None),
     ],
 )
-def test_leaving_names_the_session(world: World, options: list[str], typed: list[str], renamed: str | None) -> None:
+def test_leaving_the_chat_names_the_session(
+    world: World, options: list[str], typed: list[str], renamed: str | None
+) -> None:
     with Chat(world, *options) as chat:
         for line in ["one", *typed]:
             chat.say(f"{line}\r")

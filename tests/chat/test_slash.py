@@ -216,7 +216,7 @@ WAYS_TO_LEAVE = ["exit", "quit", "exit ", "/exit", "/quit", "/q", "/ex", "quit()
 
 
 @pytest.mark.parametrize("word", WAYS_TO_LEAVE)
-def test_ways_to_leave(world: World, word: str) -> None:
+def test_every_way_to_leave_works(world: World, word: str) -> None:
     with Chat(world) as chat:
         chat.type(f"{word}\r")
         assert chat.wait() == 0
@@ -239,7 +239,7 @@ def test_aliases_prefixes_and_help(world: World) -> None:
     assert not world.api.requests
 
 
-def test_an_unknown_command_gets_the_one_that_was_meant(world: World) -> None:
+def test_an_unknown_command_gets_a_suggestion(world: World) -> None:
     with Chat(world) as chat:
         for typed, meant in (
             ("/temp 0.5", "/set temperature"),

@@ -270,7 +270,7 @@ def test_the_xdg_folders_are_used_if_they_are_absolute(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS, indirect=True)
-def test_nothing_stored_is_nothing_offered(shell: Shell) -> None:
+def test_without_stored_names_nothing_is_offered(shell: Shell) -> None:
     shell.env |= {f"XDG_{name}_HOME": "/dev/null/none" for name in ("STATE", "CACHE", "CONFIG")}
     found = shell.offers("llamacli sessions show ", "llamacli ask -m ", "llamacli ask -r ")
     assert all(names == set() for names in found.values())

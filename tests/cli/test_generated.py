@@ -31,7 +31,7 @@ def test_a_committed_file_is_what_the_program_makes(path: str) -> None:
 
 
 @pytest.mark.parametrize("name", generate.FILES)
-def test_the_command_prints_the_same_bytes(world: World, name: str) -> None:
+def test_completion_prints_the_committed_script(world: World, name: str) -> None:
     odd = {"COLUMNS": "40", "HOME": "/nonexistent", "LLAMACLI_MODEL": "other", "LC_ALL": "C", "SHELL": "/bin/other"}
     path = f"completions/{generate.FILES[name]}"
     result = world.run("completion", name, env=odd)
@@ -39,7 +39,7 @@ def test_the_command_prints_the_same_bytes(world: World, name: str) -> None:
     assert world.run("completion", env={"SHELL": f"/usr/bin/{name}"}).out == FILES[path]
 
 
-def test_man_prints_the_same_bytes(world: World) -> None:
+def test_man_prints_the_committed_page(world: World) -> None:
     result = world.run("man", env={"COLUMNS": "40", "XDG_CONFIG_HOME": "/nonexistent", "LC_ALL": "C"})
     assert (result.status, result.err, result.out) == (0, "", FILES["completions/llamacli.1"])
 
@@ -215,7 +215,7 @@ def test_env_example_names_every_setting_and_sets_none() -> None:
 
 
 @pytest.mark.parametrize("tool", ["shellcheck"])
-def test_the_bash_script_is_clean(tool: str) -> None:
+def test_shellcheck_accepts_the_bash_script(tool: str) -> None:
     need(tool)
     done = subprocess.run([tool, "completions/llamacli.bash"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -108,7 +108,7 @@ def test_the_stored_key_is_readable_only_by_the_user(keyless: World) -> None:
         ("NAMES=1\nMYNAME=2\n", "NAMES=1\nMYNAME=2\nNAME=KEY\n"),
     ],
 )
-def test_all_else_in_the_file_stays(keyless: World, before: str, after: str) -> None:
+def test_the_rest_of_the_file_stays(keyless: World, before: str, after: str) -> None:
     path = keyless.config / ".env"
     path.write_bytes(before.replace("NAME", "AIMLAPI_API_KEY").encode())
     path.chmod(0o644)
@@ -212,7 +212,7 @@ def test_a_terminal_is_asked_without_an_echo(keyless: World) -> None:
 
 
 @pytest.mark.parametrize(("typed", "number"), [("\x1c", signal.SIGQUIT), ("\x03", signal.SIGINT)])
-def test_a_prompt_that_is_left_gives_the_echo_back(keyless: World, typed: str, number: signal.Signals) -> None:
+def test_leaving_the_prompt_restores_the_echo(keyless: World, typed: str, number: signal.Signals) -> None:
     with Terminal(keyless, *PROGRAM, "config", "set-key") as terminal:
         terminal.until("API key")
         assert not termios.tcgetattr(terminal.master)[3] & termios.ECHO

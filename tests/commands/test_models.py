@@ -69,7 +69,7 @@ def test_a_server_may_send_only_ids(world: World) -> None:
 
 @pytest.mark.parametrize("key", ["data", "models"])
 @pytest.mark.parametrize("name", ["id", "name", "model"])
-def test_a_list_of_another_form_will_do(world: World, key: str, name: str) -> None:
+def test_a_list_of_another_form_is_accepted(world: World, key: str, name: str) -> None:
     world.api.will(document({key: [{name: "b"}, {name: "a"}]}))
     assert [line.split("\t")[0] for line in world.call("models").out.splitlines()] == ["a", "b"]
 

@@ -64,7 +64,7 @@ def test_a_million_bytes_pass(world: World) -> None:
         ("@missing", "missing: No such file"),
     ],
 )
-def test_what_is_no_json_is_refused_where_it_stands(world: World, body: str, told: str) -> None:
+def test_invalid_json_is_refused_with_its_position(world: World, body: str, told: str) -> None:
     arguments = [body] if body.startswith("@") else []
     result = world.call("raw", *arguments, stdin=body)
     assert (result.status, result.out) == (2, "")
@@ -166,7 +166,7 @@ def test_a_field_may_hold_any_text_in_any_locale(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
-def test_what_a_response_is_shows_in_its_first_bytes(world: World, kind: str) -> None:
+def test_the_first_bytes_show_the_kind_of_a_response(world: World, kind: str) -> None:
     world.api.will(document(completion("x"), kind=kind))
     assert json.loads(world.call("raw", "{}").out) == completion("x")
     world.api.will(stream(streamed("x"), kind=kind))
@@ -199,7 +199,7 @@ def test_repeated_headers_are_shown_each(world: World) -> None:
     assert "Set-Cookie: a=1\nSet-Cookie: b=2\n" in world.call("raw", "-i", "{}").out
 
 
-def test_include_prints_the_head_first(world: World) -> None:
+def test_include_prints_the_headers_first(world: World) -> None:
     world.api.will(document(b"{}"))
     out = world.call("raw", "-i", "{}").out
     assert out.startswith("HTTP/1.1 200 OK\n")
@@ -289,7 +289,7 @@ CASES = [(name, given) for name in GOOD for given, _ in GOOD[name]] + [("echo", 
 
 
 @pytest.mark.parametrize(("name", "given"), CASES)
-def test_what_dry_run_prints_raw_sends(world: World, name: str, given: list[str]) -> None:
+def test_raw_sends_what_dry_run_prints(world: World, name: str, given: list[str]) -> None:
     (world.cwd / "tools.json").write_text(json.dumps(TOOLS))
     arguments = ["ask", "--json", *(word for value in given for word in (flag(name), value)), "It's \u2028 \\ $x 🦙"]
     arguments[2:2] = [] if given else [flag(name)]

@@ -19,7 +19,7 @@ VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1,
 
 @settings(deadline=None)
 @given(st.lists(LINES, max_size=6), VALUES)
-def test_a_value_that_is_put_into_a_file_comes_back_and_moves_no_other(lines: list[str], value: str) -> None:
+def test_a_value_written_to_a_file_is_read_back_and_changes_no_other(lines: list[str], value: str) -> None:
     content = "\n".join(lines).encode()
     try:
         before = config.parse_env(content)
@@ -38,7 +38,7 @@ def test_a_value_that_is_put_into_a_file_comes_back_and_moves_no_other(lines: li
     "piece", [" ", "\n", "A=\n", "'", '"', "\\'", '\\"', " #", "=", "#\n", "A=x #y\n", "export ", "\r"]
 )
 @pytest.mark.parametrize("start", ["", "A=", "A=b", "A='", 'A="'])
-def test_hostile_content_takes_a_moment(start: str, piece: str) -> None:
+def test_hostile_content_is_read_quickly(start: str, piece: str) -> None:
     text = start + piece * (65_000 // len(piece)) + "x"
     began = time.process_time()
     with suppress(ValueError):
@@ -53,7 +53,7 @@ def test_a_long_run_of_blanks_is_refused() -> None:
     assert config.parse_env(b"B=x" + b" " * 999 + b"y\n")["B"].endswith("y")
 
 
-def test_a_value_is_taken_out_and_nothing_else() -> None:
+def test_a_value_is_removed_and_nothing_else() -> None:
     content = b"# one\n\nexport A='x\ny' # two\nB=1\nA=2\n# three"
     assert config.without_value(content, "A") == b"# one\nB=1\n# three"
     assert config.without_value(content, "C") == content

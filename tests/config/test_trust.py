@@ -118,7 +118,7 @@ def test_a_project_cannot_name_a_file_or_a_command(bare: World, line: str) -> No
     assert bare.api.requests[-1].headers["x-client-request-id"] != "theirs"
 
 
-def test_plain_parameters_do_count_from_a_project(world: World) -> None:
+def test_plain_parameters_are_taken_from_a_project(world: World) -> None:
     project(world, "LLAMACLI_TEMPERATURE=0.3", "LLAMACLI_STOP=@end", "LLAMACLI_ECHO=true", "LLAMACLI_MODEL=@m")
     assert world.call("ask", "Hi").err == ""
     body = world.api.body

@@ -58,7 +58,7 @@ def test_a_name_that_is_not_found_is_8(world: World, host: str) -> None:
 
 
 @pytest.mark.parametrize("behavior", [raw(b""), raw(b"", "reset")])
-def test_a_connection_lost_before_the_first_byte_is_8_and_tried_again(world: World, behavior: object) -> None:
+def test_a_connection_lost_before_the_first_byte_is_8_and_retried(world: World, behavior: object) -> None:
     world.api.will(behavior)  # type: ignore[arg-type]
     assert world.call("ask", "Hi").status == 8
     assert "lost the connection" in world.call("ask", "Hi").err
@@ -69,7 +69,7 @@ def test_a_connection_lost_before_the_first_byte_is_8_and_tried_again(world: Wor
     assert len(world.api.requests) == 2
 
 
-def test_silence_before_the_answer_is_8_and_never_tried_again(world: World) -> None:
+def test_silence_before_the_answer_is_8_and_never_retried(world: World) -> None:
     world.api.will(hang)
     result, seconds = timed(world, "--timeout", "0.3", "--retry", "5")
     assert result.status == 8
@@ -86,12 +86,12 @@ def test_silence_in_the_middle_is_9(world: World) -> None:
     assert seconds < 5
 
 
-def test_comments_count_as_life(world: World) -> None:
+def test_comments_show_that_the_server_is_alive(world: World) -> None:
     world.api.will(stream([b": ping\n\n"] * 6 + streamed("alive"), pause=0.1))
     assert world.call("ask", "--timeout", "0.4", "Hi").out == "alive\n"
 
 
-def test_a_stream_that_is_whole_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_stream_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     import llamacli.http.reply
 
     monkeypatch.setattr(llamacli.http.reply, "LINGER_SECONDS", 0.2)
@@ -145,7 +145,7 @@ def test_a_limit_is_not_outlasted_by_what_comes_after_the_answer(world: World) -
     assert seconds < 4
 
 
-def test_a_proxy_that_drips_is_a_failure_to_connect(world: World) -> None:
+def test_a_slow_proxy_is_a_failure_to_connect(world: World) -> None:
     with FakeApi() as proxy:
         proxy.will(drip(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000, 0.02))
         arguments = ["--base-url", "https://api.example/v1", "--connect-timeout", "0.5"]
@@ -162,7 +162,7 @@ def test_a_tls_handshake_that_hangs_is_a_failure_to_connect(world: World, mute: 
     assert seconds < 5
 
 
-def test_connecting_has_one_limit_for_all_addresses(world: World) -> None:
+def test_all_addresses_share_one_connect_timeout(world: World) -> None:
     # TEST-NET-1 (RFC 5737): packets to it are refused at once or lost.
     result, seconds = timed(world, "--base-url", "https://192.0.2.1/v1", "--no-key", "--connect-timeout", "0.5")
     assert result.status == 8
@@ -203,7 +203,7 @@ def test_loopback_never_uses_a_proxy(world: World) -> None:
         assert not proxy.requests
 
 
-def test_other_hosts_do(world: World) -> None:
+def test_other_hosts_use_a_proxy(world: World) -> None:
     with FakeApi() as proxy:
         arguments = ["--base-url", "http://api.example/v1", "--allow-http"]
         result = world.call("ask", *arguments, "Hi", http_proxy=f"http://{proxy.host}")
@@ -316,7 +316,7 @@ def socks() -> Iterator[str]:
         yield f"socks5://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_socks_proxy_is_gone_through_and_clocked_too(
+def test_a_socks_proxy_is_used_within_the_time_limits(
     world: World, socks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The server is on loopback, which never uses a proxy, so the test pretends that it is not.

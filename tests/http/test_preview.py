@@ -30,7 +30,7 @@ def sent_by_curl(world: World, command: str, shell: str = "bash") -> None:
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=200))
 @example("it's $HOME `id` \\n %s %% ! \" '' \x00 \x7f \u202e\n\n")
 @example("'" * 50)
-def test_curl_puts_the_same_bytes_on_the_wire(world: World, prompt: str) -> None:
+def test_curl_sends_the_same_bytes(world: World, prompt: str) -> None:
     if not prompt.strip():
         return
     world.api.requests.clear()
@@ -115,7 +115,7 @@ def test_curl_takes_a_folder_of_certificates_for_one(world: World) -> None:
     assert f"--capath '{world.cwd}'" in world.call("raw", "--curl", "--ca-bundle", str(world.cwd), "{}").out
 
 
-def test_a_head_with_a_body_is_a_head_with_a_body_by_curl_too(world: World) -> None:
+def test_curl_sends_head_with_a_body_too(world: World) -> None:
     assert " -X HEAD " in world.call("raw", "--curl", "-X", "HEAD", "{}").out
 
 

@@ -65,7 +65,7 @@ def test_this_release_has_the_private_name(name: str) -> None:
         assert re.search(rf"\b{attribute}\b", source), f"{module} has no {attribute} any more: see {ROOT / 'llamacli'}"
 
 
-def test_the_list_is_whole() -> None:
+def test_the_list_is_complete() -> None:
     """Every private name that the package's modules override or read is listed."""
     code = "".join(path.read_text() for path in Path(shared.__file__).parent.glob("*.py") if path.stem != "__init__")
     used = set(re.findall(r"super\(\)\.(_[a-z]\w+)|getattr\(\w+, \"(_[a-z]\w+)\"", code))

@@ -35,7 +35,7 @@ def timed(world: World, *arguments: str, **env: str) -> tuple[Result, float]:
     return result, time.monotonic() - start
 
 
-def test_a_compressed_stream_is_read_as_it_comes(world: World) -> None:
+def test_a_compressed_stream_is_read_as_it_arrives(world: World) -> None:
     def squeezed(handler: Handler) -> None:
         handler.reply(200, b"", "text/event-stream", [("Content-Encoding", "gzip")], chunked=True)
         data = gzip.compress(b"".join(streamed("squeezed")))
@@ -47,7 +47,7 @@ def test_a_compressed_stream_is_read_as_it_comes(world: World) -> None:
     assert world.call("ask", "Hi").out == "squeezed\n"
 
 
-def test_a_chunk_is_not_kept_back_for_the_rest_of_the_next(world: World) -> None:
+def test_a_chunk_is_not_held_back_until_the_next_is_complete(world: World) -> None:
     seen = threading.Event()
     first, second = event(delta("first ")), event(delta("second", finish="stop"))
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -134,7 +134,7 @@ def test_cookies_are_not_sent_back(world: World) -> None:
     assert [request.headers.get("Cookie") for request in world.api.requests] == [None] * 3
 
 
-def test_every_choice_that_was_asked_for_has_to_finish(world: World) -> None:
+def test_every_requested_choice_must_finish(world: World) -> None:
     first = [delta("a", index=0), delta(finish="stop", index=0)]
     world.api.will(stream([event(chunk) for chunk in first]))
     result = world.call("ask", "-n", "2", "Hi")
@@ -156,7 +156,7 @@ def test_text_is_read_for_as_long_as_it_keeps_coming(world: World, monkeypatch: 
     assert (result.status, result.out.count("w")) == (0, 6)
 
 
-def test_the_rate_counts_no_wait_for_the_token_counts(world: World) -> None:
+def test_the_rate_does_not_count_the_wait_for_token_counts(world: World) -> None:
     usage = event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 11}})
     words = [event(delta("a")), event(delta("b", "stop"))]
 

@@ -37,7 +37,7 @@ def timed(world: World, *arguments: str, **env: str) -> tuple[Result, float]:
 
 
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
-def test_a_failure_that_may_pass_is_tried_again(world: World, code: int) -> None:
+def test_a_temporary_failure_is_retried(world: World, code: int) -> None:
     world.api.will(error(code, "busy", headers=[("Retry-After", "0")]), text("second"))
     result = world.call("ask", "--retry", "1", "Hi")
     assert (result.status, result.out) == (0, "second\n")
@@ -50,19 +50,19 @@ def test_a_failure_that_may_pass_is_tried_again(world: World, code: int) -> None
 
 
 @pytest.mark.parametrize("code", [400, 401, 402, 403, 404, 413, 422, 501])
-def test_a_failure_that_will_not_pass_is_not(world: World, code: int) -> None:
+def test_a_permanent_failure_is_not_retried(world: World, code: int) -> None:
     world.api.will(error(code, "no"))
     world.call("ask", "--retry", "5", "Hi")
     assert len(world.api.requests) == 1
 
 
-def test_no_try_follows_once_the_answer_began(world: World) -> None:
+def test_nothing_is_retried_once_the_answer_began(world: World) -> None:
     world.api.will(stream([event(delta("so far"))], then="cut"))
     assert world.call("ask", "--retry", "5", "Hi").status == 9
     assert len(world.api.requests) == 1
 
 
-def test_tries_end_and_are_counted(world: World) -> None:
+def test_retries_end_and_are_counted(world: World) -> None:
     world.api.will(error(503, "busy", headers=[("Retry-After", "0")]))
     result = world.call("ask", "--retry", "2", "Hi")
     assert result.status == 7
@@ -101,7 +101,7 @@ def test_a_retry_after_beyond_the_budget_fails_at_once(world: World, arguments: 
     ("seconds", "words"),
     [("300", "300 s"), ("3600", "60 minutes"), ("604800", "7 days"), ("1764248400000", "years")],
 )
-def test_a_long_wait_is_told_in_a_fitting_unit(world: World, seconds: str, words: str) -> None:
+def test_a_long_wait_is_reported_in_a_suitable_unit(world: World, seconds: str, words: str) -> None:
     world.api.will(error(429, headers=[("Retry-After", seconds)]))
     for command in (["ask", "--retry", "1", "Hi"], ["batch", "-q"]):
         assert f"the server asks to wait {words}, more than" in world.call(*command, stdin="Hi\n").err
@@ -287,7 +287,7 @@ def test_an_idle_connection_that_the_server_closes_costs_no_retry(world: World) 
 @pytest.mark.parametrize(
     "command", [["ask", "Hi"], ["batch", "-q"], ["batch", "-q", "--max-cost", "1", "--rpm", "60"]], ids=" ".join
 )
-def test_no_wait_is_too_long_to_be_refused(world: World, command: list[str], wait: str) -> None:
+def test_any_wait_can_be_refused(world: World, command: list[str], wait: str) -> None:
     world.api.will(error(429, "slow down", headers=[("Retry-After", wait)]))
     result = world.call(*command, "--retry", "2", "--retry-max-time", "1000000", stdin="Hi\n")
     assert result.status == 6

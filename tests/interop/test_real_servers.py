@@ -219,7 +219,7 @@ def test_the_key_is_checked(user: World, server: str) -> None:
     assert user.call("config", "check").status == 0
 
 
-def test_usage_is_told(user: World, llama: str) -> None:
+def test_usage_is_reported(user: World, llama: str) -> None:
     at(user, llama)
     for arguments in ([], ["--json"]):
         result = user.call("ask", "-u", *arguments, "Hi")
@@ -249,7 +249,7 @@ def test_a_value_that_the_server_refuses_is_4(user: World, llama: str) -> None:
     failed(at(user, llama).call("ask", "-p", "temperature=hot", "Hi"), 4, "400 Bad Request")
 
 
-def test_a_tool_call_comes_whole(user: World, caller: str) -> None:
+def test_a_tool_call_arrives_whole(user: World, caller: str) -> None:
     at(user, caller)
     for arguments in ([], ["--no-stream"]):
         result = user.call("ask", "--tools", TOOLS, *arguments, "How is the weather?")
@@ -335,7 +335,7 @@ def test_scripted_faults(user: World, aimock: str, prompt: str) -> None:
     assert whole.status in (0, status)
 
 
-def test_a_second_try_helps_where_the_first_came_too_early(user: World, aimock: str) -> None:
+def test_a_retry_helps_if_the_first_attempt_came_too_early(user: World, aimock: str) -> None:
     result = at(user, aimock).call("ask", "--retry", "2", "busy once")
     assert (result.status, result.out) == (0, "now it is your turn\n")
     assert "retry 1 of 2" in result.err

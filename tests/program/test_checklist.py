@@ -23,7 +23,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "notes, retries, usage and progress are on stderr": (
         "test_usage_is_requested_only_if_it_is_shown",
-        "test_a_failure_that_may_pass_is_tried_again",
+        "test_a_temporary_failure_is_retried",
         "test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind",
     ),
     "0 is success; every other status is documented and reachable": (
@@ -77,7 +77,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "a spinner shows only on a terminal": ("test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind",),
     "tokens appear as they arrive": (
-        "test_tokens_come_out_as_they_come_in",
+        "test_tokens_are_printed_as_they_arrive",
         "test_slow_tokens_of_a_stream_are_passed_on_at_once",
     ),
     "one newline ends the output": ("test_content_is_printed_verbatim_and_ends_with_one_newline",),
@@ -111,7 +111,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_any_key_that_a_header_carries_comes_back",
     ),
     "proxies are used, and netrc never replaces the key": (
-        "test_other_hosts_do",
+        "test_other_hosts_use_a_proxy",
         "test_loopback_never_uses_a_proxy",
         "test_netrc_neither_replaces_nor_adds_a_key",
     ),
@@ -119,14 +119,14 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_a_signal_ends_the_call_by_itself_and_silently",
         "test_ctrl_c_stops_a_bash_loop",
     ),
-    "a reader that leaves is 141, silently": ("test_a_reader_that_leaves_is_141_and_silent",),
+    "a reader that leaves is 141, silently": ("test_a_closed_pipe_is_141_and_silent",),
     "a full disk is one line and 74": (
         "test_a_full_disk_is_reported",
         "test_an_output_that_cannot_be_written_is_74",
     ),
     "timeouts have defaults and flags, and Retry-After is honored": (
         "test_the_whole_call_has_a_limit_of_its_own",
-        "test_silence_before_the_answer_is_8_and_never_tried_again",
+        "test_silence_before_the_answer_is_8_and_never_retried",
         "test_retry_after_is_waited_for_in_seconds_and_as_a_date",
     ),
     "UTF-8 in any locale, and other bytes are reported": (
@@ -143,7 +143,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "test_a_silent_stdin_is_named_after_two_seconds",
         "test_a_spinner_turns_on_a_terminal_and_leaves_nothing_behind",
     ),
-    "the user's own files keep what the user wrote": ("test_all_else_in_the_file_stays",),
+    "the user's own files keep what the user wrote": ("test_the_rest_of_the_file_stays",),
 }
 
 
@@ -154,7 +154,7 @@ def test_every_row_has_its_tests(row: str) -> None:
         assert test in TESTS, f"{test} is gone; name the test that checks this now"
 
 
-def test_there_is_a_row_for_each_demand() -> None:
+def test_every_requirement_has_a_row() -> None:
     assert len(ROWS) == 38
 
 

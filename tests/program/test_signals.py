@@ -163,7 +163,7 @@ def test_ctrl_c_stops_a_loop_over_a_pipe_whose_reader_it_killed_first(world: Wor
     assert "went on" not in terminal.shown
 
 
-def test_a_signal_is_not_hidden_by_a_reader_that_has_left(world: World) -> None:
+def test_a_signal_is_not_hidden_by_a_closed_pipe(world: World) -> None:
     world.api.will(HALF)
     with subprocess.Popen([*PROGRAM, "ask", "-I", "Hi"], env=world.env, stdout=subprocess.PIPE) as running:
         assert running.stdout
@@ -212,13 +212,13 @@ def test_an_ignored_signal_stays_ignored(world: World, number: signal.Signals) -
     assert running.returncode == 8
 
 
-def test_a_reader_that_leaves_is_141_and_silent(world: World) -> None:
+def test_a_closed_pipe_is_141_and_silent(world: World) -> None:
     world.api.will(stream([event(delta(f"line {number}\n")) for number in range(2000)], pause=0.002))
     result = world.shell("llamacli ask -I Hi | head -n 1; echo ${PIPESTATUS[0]}")
     assert (result.out, result.err) == ("line 0\n141\n", "")
 
 
-def test_help_to_a_reader_that_leaves_is_141(world: World) -> None:
+def test_help_into_a_closed_pipe_is_141(world: World) -> None:
     result = world.shell("{ sleep 0.5; llamacli ask --help; echo $? >status; } | true; cat status")
     assert (result.out, result.err) == ("141\n", "")
 

@@ -51,7 +51,7 @@ def test_a_link_is_followed_or_replaced(tmp_path: Path, follow: bool) -> None:
     assert (tmp_path / "link").read_text() == "new"
 
 
-def test_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+def test_concurrent_writers_leave_one_whole_file(tmp_path: Path) -> None:
     contents = [bytes([65 + number]) * 100_000 for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
@@ -61,7 +61,7 @@ def test_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["fifo", "folder"])
-def test_a_regular_file_is_expected_and_nothing_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_only_a_regular_file_is_opened_and_without_waiting(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "f")
     for write in (LockedFile, open_log, lambda path: write_atomically(path, b"", 0o600, follow=True)):
         with pytest.raises(OSError, match=r"regular file|directory"):

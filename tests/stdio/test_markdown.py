@@ -288,7 +288,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("answer", HOSTILE)
-def test_nothing_in_an_answer_drives_the_terminal(world: World, answer: str) -> None:
+def test_no_answer_controls_the_terminal(world: World, answer: str) -> None:
     shown = sent(world, answer)
     # Only llamacli's own escape sequences.
     rest = re.sub(r"\x1b\[(\?2026[hl]|\d*A|2K|J|[\d;]*m)", "", shown).replace("\r", "")

@@ -210,7 +210,7 @@ class Nowhere:
     def draw(self, text: str) -> None: ...
 
 
-def test_a_pager_can_have_it_too(world: World) -> None:
+def test_a_pager_gets_it_too(world: World) -> None:
     world.api.will(text("# One\n\n**two** `three`\n"))
     shown = world.call("ask", "Hi", LLAMACLI_MARKDOWN="always").out
     assert shown == "\x1b[1;4mOne\x1b[0m\n\n\x1b[1mtwo\x1b[0m \x1b[36mthree\x1b[0m\n"

@@ -55,12 +55,12 @@ def test_content_is_printed_verbatim_and_ends_with_one_newline(
     assert world.api.body["stream"] is (not arguments)
 
 
-def test_a_document_in_place_of_a_stream_is_taken(world: World) -> None:
+def test_a_document_in_place_of_a_stream_is_accepted(world: World) -> None:
     world.api.will(answer("whole"))
     assert world.call("ask", "Hi").out == "whole\n"
 
 
-def test_a_stream_in_place_of_a_document_is_taken(world: World) -> None:
+def test_a_stream_in_place_of_a_document_is_accepted(world: World) -> None:
     world.api.will(text("in pieces", usage=True))
     assert world.call("ask", "--no-stream", "Hi").out == "in pieces\n"
     whole = json.loads(world.call("ask", "--json", "Hi").out)
@@ -78,7 +78,7 @@ def test_halves_of_a_character_are_joined_and_lone_ones_replaced(world: World) -
     assert world.call("ask", "Hi").out == "a🦙b\ufffdc\ufffd\n"
 
 
-def test_tokens_come_out_as_they_come_in(world: World) -> None:
+def test_tokens_are_printed_as_they_arrive(world: World) -> None:
     seen = threading.Semaphore(0)
 
     def slowly(handler: Any) -> None:
@@ -101,7 +101,7 @@ def test_tokens_come_out_as_they_come_in(world: World) -> None:
     assert running.returncode == 0
 
 
-def test_n_answers_come_whole_and_in_order(world: World) -> None:
+def test_n_answers_are_whole_and_in_order(world: World) -> None:
     chunks = [delta("B", index=1), delta("A", index=0), delta("b\n", index=1), delta("a", index=0)]
     chunks += [delta(finish="stop", index=1), delta(finish="stop", index=0)]
     for behavior, arguments in [
@@ -161,9 +161,7 @@ def test_a_document_after_chunks_adds_what_it_has_more(world: World) -> None:
 
 
 @pytest.mark.parametrize("command", [["ask", "-x", "-n", "2"], ["batch", "-x", "-n", "2", "--plain"]])
-def test_several_answers_are_in_the_order_of_their_indices_whatever_is_taken_of_them(
-    world: World, command: list[str]
-) -> None:
+def test_several_answers_are_in_the_order_of_their_indices(world: World, command: list[str]) -> None:
     two = completion()
     two["choices"] = [
         {"index": place, "finish_reason": "stop", "message": {"content": f"```\n{place}\n```"}} for place in (1, 0)
@@ -192,7 +190,7 @@ def test_fewer_answers_than_asked_for_are_noted(world: World) -> None:
     assert world.call("ask", "-qn", "3", "Hi").err == ""
 
 
-def test_tool_calls_follow_the_content_a_line_each(world: World) -> None:
+def test_tool_calls_follow_the_content_one_per_line(world: World) -> None:
     line = '{"id": "call_1", "name": "weather", "arguments": {"city": "Köln"}}\n'
     start = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
     whole = [
@@ -283,7 +281,7 @@ def test_chunks_that_come_together_are_printed_as_they_were_sent(world: World) -
     assert [json.loads(line) for line in lines] == [first, second, delta(finish="tool_calls")]
 
 
-def test_json_stays_json_where_the_server_sends_what_is_none(world: World) -> None:
+def test_json_output_is_valid_even_if_the_servers_is_not(world: World) -> None:
     body = json.dumps(completion("x"))[:-1] + ', "a": NaN, "b": 1e999, "c": "\\ud800"}'
     world.api.will(document(body.encode()))
     result = world.call("ask", "--json", "Hi")

@@ -30,7 +30,7 @@ def test_what_only_begins_like_a_key_is_shown(world: World) -> None:
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(["s", "k-", "01234", "56789", "abcdef", KEY, "x", "\n"]), max_size=20))
-def test_text_in_pieces_is_what_it_is_as_a_whole(parts: list[str]) -> None:
+def test_text_in_pieces_is_the_same_as_in_one(parts: list[str]) -> None:
     read, write = os.pipe()
     saved = os.dup(2)
     os.dup2(write, 2)

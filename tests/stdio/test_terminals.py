@@ -223,7 +223,7 @@ def test_the_folder_of_a_stored_key_is_not_obeyed(world: World) -> None:
     assert "evil" in show(world, "config", "show", XDG_CONFIG_HOME=folder, AIMLAPI_API_KEY="")
 
 
-def test_a_pipe_gets_it_all(world: World) -> None:
+def test_a_pipe_gets_every_byte(world: World) -> None:
     world.api.will(text(WITH_NUL))
     assert world.call("ask", "Hi").out == WITH_NUL + "\n"
     # Lines on stderr may reach a terminal through a log.
