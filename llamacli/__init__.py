@@ -4,10 +4,11 @@ PROGRAM = "llamacli"
 __version__ = "0.1.0"
 #: The day of this version, which the man page shows.
 RELEASED = "2026-11-23"
+LIBRARIES = ("certifi", "dotenv", "idna", "requests", "rich", "typer", "urllib3")
 
 
 def shadowing_hint() -> str:
-    """Returns a hint if a file shadows one of Python's own modules."""
+    """Returns a hint if a file shadows a module of Python or of a library."""
     import os
     import sys
 
@@ -16,7 +17,8 @@ def shadowing_hint() -> str:
     for folder in paths:
         if os.path.realpath(folder or ".").startswith(library):
             continue
-        for name in sys.stdlib_module_names:
-            if os.path.isfile(path := os.path.join(folder, f"{name}.py")):
-                return f"{path} hides a module of Python; rename it, or leave its folder out of PYTHONPATH"
+        for name in (*sys.stdlib_module_names, *LIBRARIES):
+            for path in (os.path.join(folder, f"{name}.py"), os.path.join(folder, name, "__init__.py")):
+                if os.path.isfile(path):
+                    return f"{path} hides the module {name}; rename it, or leave its folder out of PYTHONPATH"
     return ""

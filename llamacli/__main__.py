@@ -1,15 +1,16 @@
 """The program's first lines: a silent Ctrl-C, and 70 if it cannot start."""
 
 import gc
-import signal
 import sys
 
 from llamacli import shadowing_hint
 
 try:
+    import signal
+
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-except AttributeError:
+except (Exception, SystemExit):
     # If a file of the user's hides the module, the imports below fail and report it.
     pass
 
@@ -25,11 +26,12 @@ def program() -> None:
 
             connect_early(sys.argv[2:])
         from llamacli.main import run
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         import os
 
         hint = "see 'ulimit -a'" if isinstance(error, MemoryError) else shadowing_hint() or "install it again"
-        os.write(2, f"llamacli: cannot start: {str(error) or 'no memory'}; {hint}\n".encode())
+        message = repr(error) if isinstance(error, SystemExit) else str(error) or "no memory"
+        os.write(2, f"llamacli: cannot start: {message}; {hint}\n".encode())
         os._exit(70)
     run()
 

@@ -67,9 +67,7 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
     """Reports an unexpected exception and returns the exit status."""
     if os.environ.get("LLAMACLI_DEBUG"):
         stderr.write("".join(traceback.format_exception(error)))
-    message, hint = f"internal error: {type(error).__name__}: {error}", "please report it"
-    if isinstance(error, (ImportError, AttributeError)):
-        hint = shadowing_hint() or hint
+    message, hint = f"internal error: {type(error).__name__}: {error}", shadowing_hint() or "please report it"
     if _is_out_of_resources(error):
         message, hint = f"out of memory, processes or file descriptors: {str(error) or 'no memory'}", "see 'ulimit -a'"
     stderr.error(LlamaError(ExitStatus.INTERNAL, message, f"LLAMACLI_DEBUG=1 shows the traceback; {hint}"))
@@ -89,8 +87,6 @@ def _is_out_of_resources(error: BaseException | None) -> bool:
 
 def run() -> NoReturn:
     """Entry point: runs sys.argv and exits."""
-    # A core dump (Ctrl-\\, a crash) would leave the key in a file.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if not sys.warnoptions:
         # Warnings of libraries are not for the user; PYTHONWARNINGS and -W still apply.
         warnings.simplefilter("ignore")
@@ -100,6 +96,8 @@ def run() -> NoReturn:
             sys.excepthook = _exit_uncaught
     MEMORY_RESERVE.append(bytes(1 << 19))
     try:
+        # A core dump (Ctrl-\\, a crash) would leave the key in a file.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         status = main(sys.argv[1:])
     except Stopped as stopped:
         signals.die(stopped.number)

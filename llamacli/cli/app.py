@@ -223,8 +223,7 @@ def _check_dashes(words: list[str], flags: Sequence[FlagSpec]) -> None:
     One is -max-tokens, as `-m ax-tokens`. The other is a flag in place of a value, as after
     `--model $UNSET`.
     """
-    takes_value = dict.fromkeys(("--", "-h", "--help", "--version"), False)
-    takes_value |= {name: flag.takes_value for flag in flags for name in flag.names}
+    takes_value = {"--": False} | {name: flag.takes_value for flag in flags for name in flag.names}
     previous = ""
     for word in words:
         if word.startswith("-"):
