@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from llamacli.api.completion import OTHER_REASON_KEYS, REASON_KEYS, has_ended, is_worse, reason_elsewhere
+from llamacli.api.completion import has_ended, is_worse, reason_elsewhere, to_api_form
 from llamacli.api.errors import is_failure
 from llamacli.api.json import Json, JsonObject
 from llamacli.api.messages import (
@@ -111,9 +111,11 @@ class Accumulator:
         if not sent:
             chunk = unwrap(chunk)
             sent = chunk.get("choices") or []
+        if not sent and len(self._choices) == 1 and (reason := reason_elsewhere(chunk)):
+            sent = [{"index": self._first_key, "delta": {}, "finish_reason": reason}]
         if isinstance(sent, dict) and ("message" in sent or "delta" in sent):
             sent = [sent]
-        parts = [_to_api_form(part, chunk, len(sent) == 1) for part in sent]
+        parts = [to_api_form(part, chunk, len(sent) == 1) for part in sent]
         keys = None
         for place, part in enumerate(parts):
             if keys is None and "delta" not in part:
@@ -228,8 +230,8 @@ class _PartialChoice:
                 self._add_delta(value or {})
             elif key == "message":
                 # Some servers send the delta, and the whole message so far as well.
-                message = _checked(value or {}, dict)
-                if "delta" not in part:
+                if "delta" not in part or not (part["delta"] or self.growth):
+                    message = _checked(value or {}, dict)
                     self._add_delta({name: self._suffix_of(name, text) for name, text in message.items()})
             elif not value:
                 fields.setdefault(key, value)
@@ -254,10 +256,7 @@ class _PartialChoice:
                     pieces = self.texts[key] = []
                     self._message[key] = None
                 pieces.append(value)
-                if value:
-                    self.growth += 1
-                    if key == "error":
-                        self.error = value
+                self.growth += value != ""
             elif key == "content" and value is not None:
                 parts = to_parts(value)
                 texts = {key: joined_text(parts), "reasoning_content": joined_reasoning(parts), **other_parts(parts)}
@@ -270,8 +269,7 @@ class _PartialChoice:
                 self._message[key] = call["function"]
             elif value or key not in self._message:
                 self._message[key] = value
-                if key == "error":
-                    self.error = value or self.error
+        self.error = delta.get("error") or self.error
 
     def _add_tool_calls(self, parts: list[JsonObject] | None) -> None:
         if parts is None:
@@ -311,28 +309,6 @@ class _PartialChoice:
         message |= {key: "".join(pieces) for key, pieces in self.texts.items()}
         finish_calls(message)
         return {"index": index, **self._fields, "message": message}  # type: ignore[typeddict-item]
-
-
-def _to_api_form(part: JsonObject, chunk: Chunk, is_only: bool) -> JsonObject:
-    """Returns a choice with its answer and its finish_reason where the API has them."""
-    message = part.get("delta")
-    if message.__class__ is dict and (
-        part.get("finish_reason")
-        or (REASON_KEYS.isdisjoint(message) and OTHER_REASON_KEYS.isdisjoint(part) and REASON_KEYS.isdisjoint(chunk))
-    ):
-        return part
-    name = "delta" if "delta" in part else "message"
-    message = part.get(name)
-    if message is None and isinstance(part.get("text"), str):
-        # The form of the older completions API.
-        part = {**part, "delta": {"content": part["text"]}}
-    elif isinstance(message, str):
-        part = {**part, name: {"content": message}}
-    elif not part.get("finish_reason"):
-        holders = [part, message or {}, chunk] if is_only else [part, message or {}]
-        if reason := reason_elsewhere(*holders):
-            part = {**part, "finish_reason": reason}
-    return part
 
 
 def _checked(value: Json, kind: type) -> Json:

@@ -36,20 +36,20 @@ PENDING_WORDS = frozenset(
 )
 
 #: The keys that hold the reason on servers that have no finish_reason.
-OTHER_REASON_KEYS = frozenset({"finishReason", "stop_reason", "stopReason", "finish_details"})
+OTHER_REASON_KEYS = frozenset({"finishReason", "stop_reason", "stopReason", "finish_details", "done_reason"})
 REASON_KEYS = OTHER_REASON_KEYS | {"finish_reason"}
 
 #: The parts that classify a word that is not in the table.
 FINISH_PATTERNS = (
     ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
     ("risk|copyright|inappropriate|modelarmor|complian|harm|toxic|illegal|denied|recitation", WITHHELD),
-    ("jailbreak|^hate|sexual|violen|^spam|csam|^pii|porn", WITHHELD),
+    ("jailbreak|^hate|sexual|violen|^spam|csam|^pii|porn|nsfw|security|banned|audit|inspection", WITHHELD),
     ("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable", SERVER),
     ("malformed|exception|crash|disconnect|ratelimit|quota|resource|toomany|invalid|missing", SERVER),
     ("preempt|^oom|outofmemory|shutdown|shuttingdown|killed|expired|evicted|terminated|dropped", SERVER),
-    ("connection|hangup|gateway|throttl|capacity|loadshed", SERVER),
-    ("length|maxtok|truncat|contextwindow|limit|budget|maxedout|overflow|exceed|exhaust|outoftoken", CUT),
-    ("^max|partial|incomplete|earlystop|stopearly|repetit|repeat|loop|degenerat|compact", CUT),
+    ("connection|hangup|gateway|throttl|capacity|loadshed|reject|stall|noresponse|^kill", SERVER),
+    ("length|maxtok|truncat|contextwindow|limit|budget|maxedout|overflow|exceed|exhaust|outof(token|context)", CUT),
+    ("^max|cutoff|cachefull|partial|incomplete|earlystop|stopearly|repetit|repeat|loop|degenerat|compact", CUT),
 )
 
 #: Reasons of an answer that was cut, but not because of its length.
@@ -94,6 +94,34 @@ def _words(reason: object) -> list[str]:
 def has_ended(reason: object) -> bool:
     """True if a finish_reason says that the answer has ended, however it did."""
     return bool(reason) and (reason == "stop" or _words(reason)[0] not in EMPTY_WORDS | PENDING_WORDS)
+
+
+def to_api_form(part: JsonObject, chunk: JsonObject, is_only: bool) -> JsonObject:
+    """Returns a choice with its answer and its finish_reason where the API has them."""
+    message = part.get("delta")
+    if (
+        message
+        and message.__class__ is dict
+        and (
+            part.get("finish_reason")
+            or (
+                REASON_KEYS.isdisjoint(message) and OTHER_REASON_KEYS.isdisjoint(part) and REASON_KEYS.isdisjoint(chunk)
+            )
+        )
+    ):
+        return part
+    name = "delta" if "delta" in part else "message"
+    message = part.get(name)
+    if not message and isinstance(part.get("text"), str):
+        # The form of the older completions API.
+        part = {**part, "delta": {"content": part["text"]}}
+    elif isinstance(message, str):
+        part = {**part, name: {"content": message}}
+    elif not part.get("finish_reason"):
+        holders = [part, message or {}, chunk] if is_only else [part, message or {}]
+        if reason := reason_elsewhere(*holders):
+            part = {**part, "finish_reason": reason}
+    return part
 
 
 def reason_elsewhere(*holders: JsonObject) -> object:

@@ -5,6 +5,7 @@ import re
 
 from llamacli.api.json import JsonObject, encode, loads
 from llamacli.api.messages import unwrap
+from llamacli.api.sse import PING_NAMES
 
 #: The most that is read: bytes of an error's body, characters of a document without words.
 MAX_ERROR_BYTES = 1 << 16
@@ -54,21 +55,20 @@ MORE_WORD_KEYS = (
     r"(message|msg|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
     r"|validation|issues|violations|cause|exception)$"
 )
-#: The keys that mark a document without choices as an error.
-ERROR_KEYS = r"(message|msg|errors?|details?|title|fault)$"
+#: The keys that may mark a document without choices as an error.
+DOUBTFUL_KEYS = r"(message|msg|details?|title)$"
 
-#: Words for a failure that some servers send in place of a number.
-ERROR_CODES = ("error", "fail", "failed", "failure")
+#: The keys whose value is an error, those among them that are beside choices, and keys that say how a request went.
+ERROR_KEYS = r"(.*[a-z_])?(errors?|exception|failure|fault|traceback)|err"
+ERRORS = frozenset({"error", "errors"})
+STATE_KEYS = r"type|event|object|result|status|(status_?)?code"
+FAILURE_WORDS = r"(.*[^a-z])?(error|fail(ed|ure)?|exception|abort(ed)?)([^a-z].*)?|[45]\d\d"
 
-#: Values beside a whole answer that only say that nothing failed.
+#: Values that only say that nothing failed.
 SUCCESS_WORDS = ("0", "200", "success", "succeeded", "ok", "none", "null", "no error", "false")
 
-#: The keys of a server's own error numbers, and of Bedrock's errors.
-CODE_KEYS = "(error_?|err|ret_?)?code"
-EXCEPTION_KEYS = "[a-z](exception|error)$"
-
-#: Names of events, and types of documents, that only show that the server is alive.
-PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
+#: The keys of a server's own error numbers.
+CODE_KEYS = "(error_?|err|ret_?|status_?)?code"
 
 
 def is_context_length_error(words: str) -> bool:
@@ -103,29 +103,27 @@ def is_failure(value: object, depth: int = 9) -> bool:
     return str(value).lower() not in SUCCESS_WORDS if value else False
 
 
-def reports_error(chunk: object) -> bool:
+def reports_error(chunk: object, depth: int = 3) -> bool:
     """True if a document says that it is an error, alone or as part of a stream."""
-    if not isinstance(chunk, dict):
+    if not isinstance(chunk, dict) or chunk.get("type") in PING_NAMES:
         return False
-    if is_failure(chunk.get("error")) or chunk.get("object") == "error" or chunk.get("type") == "error":
-        return True
-    # MiniMax sends this with every answer; 0 is success.
-    base = chunk.get("base_resp")
-    if isinstance(base, dict) and base.get("status_code"):
-        return True
-    if chunk.get("choices") or chunk.get("type") in PING_NAMES:
-        return False
-    codes = (chunk.get("code"), chunk.get("status"), chunk.get("statusCode"), chunk.get("status_code"))
-    if chunk.get("success") is False or any(str(code).lower() in ERROR_CODES for code in codes):
-        return True
-    if any(re.fullmatch("[45][0-9][0-9]", str(code)) for code in codes):
-        return True
-    if unwrap(chunk) is not chunk:
-        return False
-    numbers = [value for key, value in chunk.items() if re.fullmatch(CODE_KEYS, str(key), re.IGNORECASE)]
-    if any(is_failure(number) and re.fullmatch(r"-?\d+", str(number)) for number in numbers) and words_in(chunk):
-        return True
-    return any(words_in(value) for key, value in chunk.items() if re.search(EXCEPTION_KEYS, str(key), re.IGNORECASE))
+    if chunk.get("choices"):
+        return any(is_failure(chunk.get(key)) for key in ERRORS)
+    has_answer = unwrap(chunk) is not chunk
+    for key, value in chunk.items():
+        name, text = str(key).lower(), str(value).lower() if isinstance(value, (str, int)) else ""
+        if re.fullmatch(ERROR_KEYS, name) and is_failure(value):
+            return True
+        if re.fullmatch(STATE_KEYS, name) and is_failure(text) and re.fullmatch(FAILURE_WORDS, text):
+            return True
+        if name in ("success", "ok") and text == "false":
+            return True
+        if not has_answer and (
+            (re.fullmatch(CODE_KEYS, name) and re.fullmatch(r"-?\d+", text) and is_failure(text) and words_in(chunk))
+            or (depth and reports_error(value, depth - 1))
+        ):
+            return True
+    return False
 
 
 def has_error_words(chunk: JsonObject) -> bool:
@@ -133,7 +131,7 @@ def has_error_words(chunk: JsonObject) -> bool:
     return (
         chunk.get("choices") is None
         and chunk.get("type") not in PING_NAMES
-        and any(words_in(value) for key, value in chunk.items() if re.search(ERROR_KEYS, str(key).lower()))
+        and any(words_in(value) for key, value in chunk.items() if re.search(DOUBTFUL_KEYS, str(key).lower()))
     )
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from contextlib import suppress
 from typing import Any, NoReturn
 
 #: JSON that a server or a user has sent: every value is checked where it is read.
@@ -32,6 +34,22 @@ def loads(text: str) -> Json:
     except ValueError:
         # An integer of thousands of digits, which Python refuses to read as one.
         return json.loads(text, parse_int=float)
+
+
+#: What separates JSON texts on one line: nothing, mostly, but also the line ends of a program that quotes them twice.
+SEPARATOR = re.compile(r"(?:\s|,|\\[rn]|data:|\[DONE\])*")
+
+
+def split_json(text: str) -> list[Json]:
+    """Returns the JSON texts in a line, [] if it contains anything else."""
+    values, end = [], SEPARATOR.match(text).end()  # type: ignore[union-attr]
+    with suppress(ValueError, RecursionError):
+        while end < len(text):
+            value, end = _DECODER.raw_decode(text, end)
+            values.append(value)
+            end = SEPARATOR.match(text, end).end()  # type: ignore[union-attr]
+        return values
+    return []
 
 
 def parse_json(text: str) -> object:

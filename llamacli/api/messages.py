@@ -72,7 +72,7 @@ def to_parts(content: Json) -> list[JsonObject]:
         content = [content] if is_part else content.get("parts")
     if not isinstance(content, list):
         raise TypeError
-    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in content if part]
 
 
 def is_message(value: object) -> bool:
@@ -121,20 +121,30 @@ def choice_index(choice: Choice) -> int:
     return index if isinstance(index, int) else 0
 
 
-#: Types of a content part that are reasoning, and the keys that hold its words.
-REASONING_PART_TYPES = ("reasoning", "thinking", "reasoning_text", "thought")
+#: The words in the type of a part that is reasoning, and the keys under which it is.
+REASONING_TYPE = "reason|think|thought"
 REASONING_PART_KEYS = ("thinking", "reasoning", "summary", "text", "content")
 
 #: The keys under which servers send a message's reasoning.
 REASONING_KEYS = ("reasoning_content", "reasoning")
 
-#: Types of a content part that are the answer. Other servers' parts of text have no type.
-TEXT_PART_TYPES = ("text", "output_text", None)
-
 
 def joined_text(parts: list[JsonObject]) -> str:
     """Returns the text of an answer that is an array of parts."""
-    return "".join(part.get("text") or "" for part in parts if part.get("type") in TEXT_PART_TYPES)
+    return "".join(_text(part) for part in parts if not _is_reasoning(part))
+
+
+def _text(part: JsonObject) -> str:
+    """Returns the text of a part, "" unless its type, if it has one, names text."""
+    if not re.search("text|markdown", str(part.get("type") or "text").lower()):
+        return ""
+    text = part.get("text") or part.get("content") or ""
+    return str(text.get("value") or "") if isinstance(text, dict) else text
+
+
+def _is_reasoning(part: JsonObject) -> bool:
+    # Gemini marks its parts by `thought`.
+    return part.get("thought") is True or re.search(REASONING_TYPE, str(part.get("type")).lower()) is not None
 
 
 def joined_reasoning(value: object, depth: int = 4) -> str:
@@ -145,7 +155,7 @@ def joined_reasoning(value: object, depth: int = 4) -> str:
         return "".join(joined_reasoning(part, depth - 1) for part in value)
     if not isinstance(value, dict) or not depth:
         return ""
-    if depth == 3 and str(value.get("type")) not in REASONING_PART_TYPES:
+    if depth == 3 and not _is_reasoning(value):
         return ""
     return next((joined_reasoning(value[key], depth - 1) for key in REASONING_PART_KEYS if value.get(key)), "")
 

@@ -22,17 +22,26 @@ MAX_STRAY_CHARS = 1000
 MAX_BARE_ATTEMPTS = 100
 
 #: Names of events and fields that report an error: `event: error`, `error: {...}`.
-ERROR_NAME = r"(?i)err|[\w-]*(error|exception|failure|failed)[\w-]*"
+ERROR_NAME = r"(?i)err|fatal|aborted|[\w.-]*(error|exception|failure|failed)[\w.-]*"
 
-#: How a text that reports an error begins: `Error code: 524`, `[ERROR] engine died`.
-ERROR_TEXT = r"(?i)\W*(error|exception|fatal)\b"
+#: How a text that reports an error begins: `Error code: 524`, `[ERROR] engine died`, `RuntimeError: out of memory`.
+ERROR_TEXT = r"(?i)\W*([\w.]*(error|exception)|fatal|traceback)\b"
 
 #: A field that the standard does not know: ignored, unless its value is JSON.
-UNKNOWN_FIELD = r"[\w.-]+:"
+UNKNOWN_FIELD = r"\ufeff?\s*[\w.-]+\s*:"
 
 
 #: Names of empty events that mark the end.
-DONE_NAMES = ("done", "end", "complete", "completed")
+DONE_NAMES = ("done", "end", "eof", "complete", "completed")
+
+#: Names of events, types of documents and texts that only show that the server is alive.
+PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
+
+#: The data of an event that says nothing.
+EMPTY_DATA = ("", "null", "[]", "{}", '""', ".", "...")
+
+#: What surrounds the words of an event that is not JSON: `[DONE]`, `[PING]`.
+BRACKETS = " \t[](){}<>\"'."
 
 
 class Event:
@@ -56,14 +65,16 @@ class Event:
     @property
     def is_ping(self) -> bool:
         """True if the event is empty and only shows a live server."""
-        return len(self.data) < 9 and self.data.strip() in ("", "null", "[]", "{}", '""')
+        if len(self.data) >= 20:
+            return False
+        return self.data.strip() in EMPTY_DATA or self.data.strip(BRACKETS).lower() in PING_NAMES
 
     @property
     def is_done(self) -> bool:
         """True if the event marks the end: [DONE] or a variant."""
         if self.name in DONE_NAMES and self.is_ping:
             return True
-        return len(self.data) < 20 and self.data.strip(" \t[](){}<>\"'").lower() == "done"
+        return len(self.data) < 20 and self.data.strip(BRACKETS).lower() == "done" and not self.is_error
 
     @property
     def is_json(self) -> bool:
@@ -120,7 +131,10 @@ class Decoder:
             if not line:
                 if self._data or self._bare:
                     self._dispatch(events)
-                self._name = ""
+                    self._name = ""
+                elif self._name and not re.fullmatch(ERROR_NAME, self._name):
+                    # The data of an error may follow after a blank line, or not at all.
+                    self._name = ""
             elif line.startswith("data:"):
                 if self._bare:
                     self._drop_bare()

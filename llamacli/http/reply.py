@@ -8,7 +8,7 @@ from itertools import chain
 from llamacli.api import errors, sse
 from llamacli.api.accumulator import Accumulator, Increment
 from llamacli.api.completion import unknown_reason
-from llamacli.api.json import Json, JsonObject, loads
+from llamacli.api.json import Json, JsonObject, loads, split_json
 from llamacli.api.messages import unwrap
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.call import BLOCK_BYTES, Call
@@ -136,7 +136,7 @@ class Reply:
     def _chunks(self, event: sse.Event) -> list[JsonObject]:
         """Returns the chunks in an event: usually one, none for a ping."""
         is_error = event.is_error if event.name else False
-        if (not event.data and not is_error) or event.name in errors.PING_NAMES:
+        if event.name.lower() in sse.PING_NAMES or (event.is_ping and not is_error):
             return []
         try:
             value = loads(event.data)
@@ -146,7 +146,9 @@ class Reply:
                 raise self._server_error(event.data) from None
             if self._is_complete:
                 return []
-            raise self.error("the server sent malformed JSON") from None
+            if not (value := split_json(event.data)):
+                words = one_line(self._call.stderr.redacted(event.data[: errors.MAX_ERROR_BYTES]), 100)
+                raise self.error(f"the server sent malformed JSON: '{words}'") from None
         if isinstance(value, dict) and not self._is_done:
             return [self._validate(value, is_error)] if value or is_error else []
         chunks = value if isinstance(value, list) else [value]
@@ -189,7 +191,7 @@ class Reply:
 
     def _validate(self, chunk: object, is_error: bool) -> JsonObject:
         """Returns a chunk. Raises LlamaError for an error or another shape."""
-        if not is_error and isinstance(chunk, dict) and chunk.get("choices") and not chunk.get("error"):
+        if not is_error and isinstance(chunk, dict) and chunk.get("choices") and errors.ERRORS.isdisjoint(chunk):
             return chunk
         is_error_text = isinstance(chunk, str) and sse.Event(chunk).is_error_text
         if is_error or is_error_text or errors.reports_error(chunk):

@@ -129,6 +129,28 @@ STREAMS: dict[str, Dialect] = {
     "success: false": broken(SO_FAR, {"success": False, "info": "E17"}, status=7, words='"info":"E17"'),
     "a code of HTTP": broken(SO_FAR, {"statusCode": 503, "hint": "E17"}, status=7, words='"hint":"E17"'),
     "a status in words": broken(SO_FAR, {"status": "failed", "reason": "no GPU"}, status=7, words="no GPU"),
+    **{
+        name: broken(SO_FAR, chunk, DONE, status=7, words="died", raw=0)
+        for name, chunk in {
+            "Cohere": {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "died"}},
+            "iFlytek": {"header": {"code": 10013, "message": "died"}, "payload": {}},
+            "Tencent": {"Response": {"Error": {"Code": "InternalError", "Message": "died"}}},
+            "another API's failure": {"type": "response.failed", "response": {"error": {"message": "died"}}},
+            "an error named err": {"err": {"msg": "died"}},
+            "an error in an envelope": {"data": {"error": "died"}},
+            "a result in words": {"result": "error", "info": "died"},
+            "an event inside of the data": {"event": "error", "data": "died"},
+            "errors beside choices": {**delta(), "errors": [{"message": "died"}]},
+            "a name with a period": b'event: upstream.error\ndata: {"info": "died"}\n\n',
+            "a name and a blank line": b'event: error\n\ndata: {"info": "died"}\n\n',
+            "an exception in words": b"data: RuntimeError: died\n\n",
+        }.items()
+    },
+    "an error event without data": broken(SO_FAR, b"event: error\n\n", DONE, status=7, raw=9),
+    "no error in an envelope": whole({"metrics": {"errors": 0, "code": 200}, "success": True}, *HELLO, STOP, DONE),
+    "Azure's filter failed": whole(
+        {"choices": [], "prompt_filter_results": [{"error": {"message": "x"}}]}, *HELLO, STOP
+    ),
     "no words": broken(SO_FAR, {"error": {"code": "E17", "param": "x"}}, status=7, words='"code":"E17"'),
     "a gateway's page": broken(SO_FAR, b"<html><title>502</title></html>\n", words="<html>"),
     "a gateway's page and done": whole(delta("hello"), b"upstream closed\n\n", STOP, DONE),
@@ -145,6 +167,9 @@ STREAMS: dict[str, Dialect] = {
     "ping events": whole(b"event: ping\ndata: 1\n\n", *HELLO, b'data: {"type": "ping"}\n\n', STOP, DONE),
     "unknown fields": whole(b"foo: bar\n", *HELLO, b"x-time: 5\n\n", STOP, DONE),
     "comments": whole(b": PROCESSING\n\n" * 2, *HELLO, b":\n\n", STOP, DONE),
+    "pings in words": whole(
+        b"data: [PING]\n\n", HELLO[0], b"data: keep-alive\n\ndata:   \n\n", HELLO[1], b"event: Ping\ndata: 5\n\n", STOP
+    ),
     "only signs of life": broken(b"data: null\n\n", b": x\n\n", b"data:\n\n", text="", words="contained no answer"),
     "only events without data": broken(b"data:\n\n" * 3, text="", words="contained no answer"),
     # The end of an event
@@ -158,6 +183,10 @@ STREAMS: dict[str, Dialect] = {
         b'event: message\ndata: {"choices":\ndata: [{"delta": {"content": "hello"}}]}\n\n', DONE
     ),
     "cut in an event": broken(SO_FAR, data(STOP)[:-9], words="ended before the answer did"),
+    "whole events run together": whole(
+        data(HELLO[0]).rstrip() + data(HELLO[1]).rstrip() + b"\\n\\n" + data(STOP), b"\ndata: {},\n\n", DONE
+    ),
+    "blanks around a field's name": whole(b" data : " + json.dumps(HELLO[0]).encode() + b"\n\n", HELLO[1], STOP, DONE),
     "two events run together": broken(SO_FAR, b'data: {"id":"x","objdata: {}\n\n', STOP, words="malformed", raw=0),
     "a list of chunks": whole([*HELLO, STOP], DONE),
     # The end of a stream
@@ -187,6 +216,13 @@ STREAMS: dict[str, Dialect] = {
         *HELLO,
         STOP,
     ),
+    "Gemini's thoughts": whole(parts({"text": "HM", "thought": True}), parts({"text": "hello"}), STOP),
+    "deltas of parts": whole(
+        parts({"type": "thinking_delta", "thinking": "HM"}), parts(None, {"type": "text_delta", "text": "hello"}), STOP
+    ),
+    "a value in a part": whole(parts({"type": "text", "text": {"value": "hello", "annotations": []}}), STOP),
+    "another type of text": whole(parts({"type": "MARKDOWN", "content": "hello"}), STOP),
+    "parts without text": whole(parts({"type": "reference", "text": "[1]"}), *HELLO, STOP),
     "only reasoning": broken(delta("", reasoning_content="42"), STOP, text="", words="reasoning but no answer", raw=0),
     "only parts of reasoning": broken(
         parts({"type": "reasoning", "text": "42"}),
@@ -209,6 +245,13 @@ STREAMS: dict[str, Dialect] = {
     "growing messages for deltas": whole(
         *({"choices": [{"message": {"content": text}, "finish_reason": reason}]} for text, reason in GROWING)
     ),
+    "message beside an empty delta": whole(
+        {"choices": [{"delta": {}, "message": {"content": "hello"}, "finish_reason": "stop"}]}
+    ),
+    "words beside a delta": broken(
+        SO_FAR, {"choices": [{"delta": {}, "message": "died", "finish_reason": "error"}]}, status=7, raw=0
+    ),
+    "text beside an empty delta": whole({"choices": [{"delta": {}, "text": "hello", "finish_reason": "stop"}]}),
     "message beside delta": whole(
         *({**chunk, "choices": [{**chunk["choices"][0], "message": {"content": "so far"}}]} for chunk in HELLO), STOP
     ),
@@ -227,6 +270,8 @@ STREAMS: dict[str, Dialect] = {
     "a reason of another name": Dialect(
         sent(*HELLO, {"choices": [{"index": 0, "delta": {}, "finishReason": "MAX_TOKENS"}]}), status=10
     ),
+    "a reason and no choices": Dialect(sent(*HELLO, {"choices": [], "finish_reason": "length"}), status=10),
+    "Ollama's reason": Dialect(sent(*HELLO, {"choices": [{"delta": {}, "done_reason": "length"}]}), status=10),
     "a reason beside the choices": Dialect(
         sent(*HELLO, {"choices": [{"index": 0, "delta": {}}], "stop_reason": "max_tokens"}), status=10
     ),
@@ -311,7 +356,9 @@ FINISH_REASONS: dict[str, int] = {
     **dict.fromkeys(("error", "network_error", "insufficient_system_resource", "malformed_function_call"), 7),
     **dict.fromkeys(("null", "None", "FINISH_REASON_UNSPECIFIED", "unknown", "tool_use", "stop_str"), 0),
     **dict.fromkeys(("repetition", "loop_detected", "pause_turn", "max_turns", "partial", "out_of_tokens"), 10),
-    **dict.fromkeys(("hate", "IMAGE_RECITATION", "jailbreak", "pii"), 11),
+    **dict.fromkeys(("hate", "IMAGE_RECITATION", "jailbreak", "pii", "nsfw", "DataInspectionFailed", "security"), 11),
+    **dict.fromkeys(("cut_off", "out_of_context", "kv_cache_full"), 10),
+    **dict.fromkeys(("rejected", "stalled", "no_response", "kill"), 7),
     **dict.fromkeys(("not_finished", "in_progress", "NO_IMAGE", "throttled", "bad_gateway", "connection_lost"), 7),
     **dict.fromkeys(("abort", "MALFORMED_FUNCTION_CALL", "error: upstream", "request_timeout", "OTHER"), 7),
 }
