@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from llamacli.api.json import encode
 from llamacli.api.messages import Content, RequestBody
@@ -22,9 +22,6 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio.input import Environment
-
-if TYPE_CHECKING:
-    from llamacli.http.client import Client
 
 
 class PartMapper:
@@ -107,19 +104,12 @@ class PartMapper:
         reader = self._reader()
         parts, answers = Parts(self._contents()), PartAnswers()
         network = self._options[NetworkOptions].after(self._env.input.seconds_spent)
-        limits = self._limits()
-
-        def connect() -> "Client":
-            from llamacli.http.client import Client
-
-            return Client(self.server(), network, self._env.stderr, connections=limits.jobs)
 
         def build_body(item: Item) -> RequestBody:
             return self._body(cast("Content", item.value), reader)
 
-        runner = BatchRunner(
-            Items([parts], None), build_body, answers, limits, network, connect, self._env.stderr, reader, False
-        )
+        items, stderr = Items([parts], None), self._env.stderr
+        runner = BatchRunner(items, build_body, answers, self._limits(), network, self.server, stderr, reader)
         answers.stop = runner.stop
         try:
             runner.run()

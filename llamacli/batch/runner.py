@@ -19,6 +19,7 @@ from llamacli.batch.options import LimitOptions
 from llamacli.batch.output.progress import Bar, ProgressState, Stats
 from llamacli.batch.output.rows import Row, RowError, Sink, build_row
 from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
+from llamacli.http.endpoint import Endpoint
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest
 from llamacli.stdio.stderr import Stderr
@@ -53,15 +54,11 @@ class BatchRunner:
         sink: Sink,
         limits: LimitOptions,
         network: NetworkOptions,
-        connect: "Callable[[], Client]",
+        server: Callable[[], Endpoint],
         stderr: Stderr,
         reader: AnswerReader,
-        can_resume: bool,
-        check: Callable[[Item], None] = lambda item: None,
     ) -> None:
-        """`check` raises LlamaError if an item's answer could not be written."""
-        self._items, self._build_body, self._check, self._sink = items, build_body, check, sink
-        self._can_resume = can_resume
+        self._items, self._build_body, self._sink = items, build_body, sink
         self._item_iterator = iter(items)
         self.limits, self.network, self.stderr = limits, network, stderr
         self.reader = reader
@@ -69,7 +66,7 @@ class BatchRunner:
         first_alone = limits.max_cost is not None
         limiter = Limiter(limits.jobs, limits.rpm, network.retry_max_time, first_alone)
         _raise_descriptor_limit(limits.jobs)
-        self._connect, self._client_lock = connect, threading.Lock()
+        self._server, self._client_lock = server, threading.Lock()
         self._client: Client | None = None
         if not reader.cache:
             # Fail now, not once per item, if certificates are missing.
@@ -92,8 +89,9 @@ class BatchRunner:
     def _make_client(self) -> "Client":
         # Imported once, by one thread, with all that a call needs.
         import llamacli.http.reply  # noqa: F401
+        from llamacli.http.client import Client
 
-        self._client = self._connect()
+        self._client = Client(self._server(), self.network, self.stderr, connections=self.limits.jobs)
         return self._client
 
     def run(self) -> None:
@@ -162,7 +160,7 @@ class BatchRunner:
         try:
             for item in self._item_iterator:
                 is_ours = self._is_ours(item)
-                if not is_ours and not self._can_resume:
+                if not is_ours and not self._sink.can_resume:
                     continue
                 order = self._read_count
                 self._read_count += is_ours
@@ -194,7 +192,7 @@ class BatchRunner:
         answer, error = None, task.error
         if not error:
             try:
-                self._check(task.item)
+                self._sink.check(task.item)
                 answer = self.reader.read(ChatRequest(task.body), worker.send)
                 error = answer.error
             except LlamaError as failure:
@@ -251,18 +249,18 @@ class BatchRunner:
         left = self._read_count - self._row_count if self._all_read else None
         summary = self.stats.summary(left) if self._read_count else "there are no items; nothing was asked"
         if stopped:
-            self.stderr.note(summary + ("; --resume asks for the rest" if self._can_resume else ""))
+            self.stderr.note(summary + ("; --resume asks for the rest" if self._sink.can_resume else ""))
             raise stopped
         if self._reason and (not self._is_complete or self._reason.status == ExitStatus.OUTPUT):
             if self._read_count:
                 self.stderr.note(summary)
-            raise self._reason.add_hint("--resume asks for the rest") if self._can_resume else self._reason
+            raise self._reason.add_hint("--resume asks for the rest") if self._sink.can_resume else self._reason
         orphans, path = self._sink.orphans
         if orphans:
             self.stderr.note(f"moved {orphans} answers that match no item to {path}")
         if self.stats.failed:
             hint = ""
-            if self._can_resume:
+            if self._sink.can_resume:
                 hint = "--resume asks for the rest" if self.stats.resumable else "--retry-failed asks for them again"
             raise LlamaError(ExitStatus.FAILED, summary, hint)
         self.stderr.note(summary)

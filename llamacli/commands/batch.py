@@ -4,13 +4,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
 from llamacli.ask.params import Params
 from llamacli.ask.prompt import variables
-from llamacli.batch.input.items import Item, Items, ItemSource, RequestBuilder, Template
+from llamacli.batch.input.items import Items, ItemSource, RequestBuilder, Template
 from llamacli.batch.input.records import format_of, open_inputs
 from llamacli.batch.options import EditOptions, ItemOptions, LimitOptions, RowOptions
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, OrderedPrinter, RowPrinter, Sink
@@ -26,7 +27,7 @@ from llamacli.stdio.input import Environment, display_path
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:
-    from llamacli.http.client import Client
+    pass
 
 DESCRIPTION = """
 The items are the lines of stdin or of the FILEs, or the records of .jsonl, .csv and .tsv
@@ -93,21 +94,16 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     if network.usage_log:
         _check_output(_status(network.usage_log), f"{network.usage_log} (--usage-log)", inputs)
     # A stored answer needs no key.
-    server = None if reader.cache else endpoint.resolve(options[EndpointOptions], env)
+    server = cache(lambda: endpoint.resolve(options[EndpointOptions], env))
+    if not reader.cache:
+        server()
 
     # Imported only when everything is ready to send: requests is the slowest import.
     from llamacli.batch.output.journal import Journal
     from llamacli.batch.runner import BatchRunner
 
-    def connect() -> "Client":
-        from llamacli.http.client import Client
-
-        where = server or endpoint.resolve(options[EndpointOptions], env)
-        return Client(where, network, env.stderr, connections=limits.jobs)
-
-    def run_to(sink: Sink, can_resume: bool, check: Callable[[Item], None] = lambda item: None) -> ExitStatus:
-        build = builder.build_body
-        BatchRunner(items, build, sink, limits, network, connect, env.stderr, reader, can_resume, check).run()
+    def run_to(sink: Sink) -> ExitStatus:
+        BatchRunner(items, builder.build_body, sink, limits, network, server, env.stderr, reader).run()
         return ExitStatus.OK
 
     journal = None
@@ -126,14 +122,14 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         with Output(None) as out:
             printer = OrderedPrinter(out, env.stderr, not rows.unordered) if edits.diff else None
             editor = FileEditor(targets, edits, journal, printer, builder.edit_digest, reader.is_json, env.stderr)
-            return run_to(editor, journal is not None, editor.check)
+            return run_to(editor)
     if journal:
-        return run_to(journal, can_resume=True)
+        return run_to(journal)
     to_stdout = rows.output is None or descriptor(rows.output) == 1 or rows.output == "-"
     _check_output(os.fstat(1) if to_stdout else _status(rows.output or ""), rows.output or "stdout", inputs)
     with Output(rows.output) as out:
         terminator = ("\0" if rows.null else "\n") if rows.plain else None
-        return run_to(RowPrinter(out, env.stderr, not rows.unordered, terminator, reader.is_json), can_resume=False)
+        return run_to(RowPrinter(out, env.stderr, not rows.unordered, terminator, reader.is_json))
 
 
 def _check(template: str | None, files: list[str], format: str | None, rows: RowOptions) -> None:

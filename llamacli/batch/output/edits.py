@@ -103,6 +103,8 @@ class FileEditor(Sink):
     def needs_keys(self) -> bool:
         return self._rows is not None
 
+    can_resume = needs_keys
+
     @property
     def orphans(self) -> tuple[int, str]:
         return self._rows.orphans if self._rows else (0, "")

@@ -44,7 +44,7 @@ class Journal(Sink):
     resumed, or is not a file of rows; output if it cannot be written.
     """
 
-    needs_keys = True
+    needs_keys = can_resume = True
 
     def __init__(
         self,

@@ -86,6 +86,14 @@ class Sink:
         """Count of saved rows that match no item, and their new file."""
         return 0, ""
 
+    @property
+    def can_resume(self) -> bool:
+        """True if a later batch can go on with the rows."""
+        return False
+
+    def check(self, item: Item) -> None:
+        """Raises LlamaError if the answer to an item could not be written."""
+
     def reuse(self, order: int, item: Item, key: str, is_ours: bool) -> Row | None:
         """Returns the row that an earlier call saved, or None."""
         return None
