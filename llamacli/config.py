@@ -137,11 +137,11 @@ def load(note: Callable[[str], None]) -> Settings:
 def nearest_env() -> Path | None:
     """Returns the nearest .env up to the git root or the home directory."""
     try:
-        here = Path.cwd()
+        cwd = Path.cwd()
     except OSError:
         return None
     home = os.path.realpath(os.path.expanduser("~"))
-    for folder in (here, *here.parents):
+    for folder in (cwd, *cwd.parents):
         # Not Path.is_file, which may raise. A folder of that name is often a virtual environment.
         if os.path.exists(folder / ".env") and not os.path.isdir(folder / ".env"):
             return folder / ".env"

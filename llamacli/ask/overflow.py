@@ -94,11 +94,11 @@ def truncate(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], st
         start = text.find("\n", start - 1, end) + 1 or start
     if end < len(text):
         end = text.rfind("\n", start, end) + 1 or end
-    kept: list[str] = []
+    parts: list[str] = []
     for position, part in zip(accumulate(map(len, texts), initial=0), texts, strict=False):
         first = min(max(start - position, 0), len(part))
         last = max(min(end - position, len(part)), first)
-        kept.append(
+        parts.append(
             "\n".join(filter(None, (_marker(part[:first]), part[first:last].rstrip("\n"), _marker(part[last:]))))
         )
     left_out = _count_lines(text[:start]) + _count_lines(text[end:])
@@ -106,7 +106,7 @@ def truncate(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], st
         # What is kept is inside of one line.
         left_out -= 1
     lengths = f"about {total} tokens (estimated), and {limit} are allowed"
-    return kept, f"kept the {side} of the text, left out {left_out} of {_count_lines(text)} lines: it has {lengths}"
+    return parts, f"kept the {side} of the text, left out {left_out} of {_count_lines(text)} lines: it has {lengths}"
 
 
 def _window(text: str, budget: int, side: str) -> tuple[int, int]:

@@ -113,21 +113,21 @@ def question(words: list[str], options: InputOptions, inputs: InputReader) -> Qu
 def content(options: LoadedOptions, env: Environment) -> Content:
     """Returns what is asked, shortened as --overflow says; "" for nothing."""
     input = options[InputOptions]
-    asked = question(options.operands("prompt"), input, env.input)
+    query = question(options.operands("prompt"), input, env.input)
     if input.overflow == "fail":
-        return asked.content()
+        return query.content()
     if input.overflow == "map":
         message = "--overflow map cannot be used in a conversation"
         raise UsageError(message, "use ask without -c, or --overflow head, tail or middle")
     from llamacli.ask.overflow import truncate
 
-    texts, note = truncate(asked.texts, max_input_tokens(asked, options), input.overflow)
+    texts, note = truncate(query.texts, max_input_tokens(query, options), input.overflow)
     if note:
         env.stderr.note(note)
-    return asked.content(texts)
+    return query.content(texts)
 
 
-def max_input_tokens(asked: Question, options: LoadedOptions) -> int:
+def max_input_tokens(query: Question, options: LoadedOptions) -> int:
     """Returns --max-input, or how many tokens of text the context leaves."""
     input, params = options[InputOptions], options[Params]
     if input.max_input is not None:
@@ -135,7 +135,7 @@ def max_input_tokens(asked: Question, options: LoadedOptions) -> int:
     from llamacli.ask.overflow import context_length, default_limit
 
     system_text = input.role.text if input.role else input.system or ""
-    others = [system_text, *(str(message.get("content")) for message in input.messages or []), asked.prompt("")]
+    others = [system_text, *(str(message.get("content")) for message in input.messages or []), query.prompt("")]
     return default_limit(context_length(params.model), params.max_tokens, others)
 
 

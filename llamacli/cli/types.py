@@ -97,15 +97,15 @@ class Number(ParamType):
             self.range = f"at least {low}"
 
     def parse(self, text: str) -> int | float:
-        wanted = f"{self.noun} {'of' if self.high is None else 'from'} {self.range}" if self.range else self.noun
+        expected = f"{self.noun} {'of' if self.high is None else 'from'} {self.range}" if self.range else self.noun
         # int() and float() would accept "1_000", "nan" and digits of other alphabets.
         if len(text) > 400 or not re.fullmatch(self.form, text, re.ASCII):
-            raise ValueError(f"is not {wanted}")
+            raise ValueError(f"is not {expected}")
         value = float(text) if re.search(r"[.eE]", text) else int(text)
         too_low = self.low is not None and value < self.low
         too_high = self.high is not None and value > self.high
         if too_low or too_high or value in (math.inf, -math.inf):
-            raise ValueError(f"is out of range: expected {wanted}")
+            raise ValueError(f"is out of range: expected {expected}")
         return value
 
 

@@ -35,18 +35,18 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     from llamacli.cli.app import COMMANDS
     from llamacli.cli.docs import help
 
-    wanted = env.input.argument(options.operand("topic") or "", "the topic")
-    if not wanted:
+    name = env.input.argument(options.operand("topic") or "", "the topic")
+    if not name:
         text = help.full_program_help(COMMANDS)
-    elif wanted in COMMANDS:
-        command = app.command(wanted)
-        text = help.command_help(command, help.topic(wanted, [command]) if wanted in help.TOPICS else "")
-    elif wanted in help.TOPICS:
-        text = help.topic(wanted, app.commands())
+    elif name in COMMANDS:
+        command = app.command(name)
+        text = help.command_help(command, help.topic(name, [command]) if name in help.TOPICS else "")
+    elif name in help.TOPICS:
+        text = help.topic(name, app.commands())
     else:
         from llamacli.cli.suggest import unknown_topic
 
-        raise UsageError(f"no help on '{wanted}'", unknown_topic(wanted, app.commands()))
+        raise UsageError(f"no help on '{name}'", unknown_topic(name, app.commands()))
     with Output(None) as out:
         out.write(text)
     return ExitStatus.OK

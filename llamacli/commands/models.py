@@ -70,14 +70,14 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
             models = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not listing.all:
             _cache({model["id"]: _info(model).get("contextLength") for model in models})
-        wanted = env.input.argument(options.operand("filter") or "", "FILTER").lower()
-        models = [model for model in models if wanted in _search_text(model)]
+        term = env.input.argument(options.operand("filter") or "", "FILTER").lower()
+        models = [model for model in models if term in _search_text(model)]
         if listing.json:
             out.document({**document, "data": models} if isinstance(document, dict) else models)
         else:
             out.table([_row(model) for model in models], COLUMNS, right=(2, 3))
         if not models:
-            matching = f" with '{wanted}'" if wanted else ""
+            matching = f" with '{term}'" if term else ""
             hint = "" if listing.all or not listed else "; --all includes models that are not for chat"
             env.stderr.note(f"{where.base_url} offers no model{matching}{hint}")
         out.commit()

@@ -291,12 +291,12 @@ def request_digest(body: RequestBody, reader: AnswerReader) -> str:
     """
     import hashlib
 
-    asked = {name: value for name, value in body.items() if name not in STREAM_KEYS}
+    fields = {name: value for name, value in body.items() if name not in STREAM_KEYS}
     if reader.extracts:
-        asked["--extract"] = True
+        fields["--extract"] = True
     if reader.keeps_thinking:
-        asked["--keep-thinking"] = True
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        fields["--keep-thinking"] = True
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
