@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 from llamacli import PROGRAM
 from llamacli.cli import app
@@ -42,22 +41,15 @@ MODIFIERS = {
 OPERANDS = (Operand("shell", ParamType(values=SHELLS)),)
 
 
-class Key(NamedTuple):
-    """One key of a sequence: `modifier` is ctrl, alt or nothing."""
-
-    modifier: str
-    character: str
-
-
 class KeySequence(ParamType):
-    """Keys separated by spaces: `ctrl-x l`, `alt-l`."""
+    """Keys separated by spaces, `ctrl-x l`: each a modifier, or "", and a character."""
 
     metavar = "KEYSEQ"
 
-    def parse(self, text: str) -> list[Key]:
+    def parse(self, text: str) -> list[tuple[str, str]]:
         matches = [re.fullmatch(r"(?:(ctrl|alt)-)?([a-z0-9])", word) for word in text.lower().split()]
-        keys = [Key(match[1] or "", match[2]) for match in matches if match]
-        if not keys or len(keys) < len(matches) or not keys[0].modifier:
+        keys = [(match[1] or "", match[2]) for match in matches if match]
+        if not keys or len(keys) < len(matches) or not keys[0][0]:
             raise ValueError("is not a key like ctrl-g, alt-l or 'ctrl-x l'")
         return keys
 
@@ -68,7 +60,7 @@ class CompletionOptions(Options):
     title = "Output"
 
     install: Flag[bool] = Flag(False, Switch(), "Write the script to where the shell finds it.", common=True)
-    key: Flag[list[Key] | None] = Flag(
+    key: Flag[list[tuple[str, str]] | None] = Flag(
         None,
         KeySequence(),
         "Print a key binding that suggests commands.",
@@ -117,7 +109,7 @@ def _path(shell: str) -> Path:
     }[shell]
 
 
-def _binding(shell: str, keys: list[Key]) -> str:
+def _binding(shell: str, keys: list[tuple[str, str]]) -> str:
     """Returns the lines for a shell's start-up file."""
     instruction = f"Reply with one {shell} command line that does what is described, in a code block, without comments."
     ask = f"command {PROGRAM} ask -q -x -I -s {shell_quoted(instruction)}"

@@ -160,7 +160,7 @@ def _read_body(body: str, env: Environment) -> bytes:
         raise UsageError(f"BODY: '{display_path(body)}' is a file", f"write @{body} to read it")
     else:
         data, origin = os.fsencode(body), "BODY"
-    env.input.text(data, origin)
+    env.input.decode(iter([data]), origin)
     return data
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TypedDict
 
 from llamacli.api.completion import token_counts
 from llamacli.api.json import JsonObject
@@ -45,16 +44,13 @@ class UsageLogOptions(Options):
 OPTIONS = (UsageLogOptions, DisplayOptions)
 
 
-class Total(TypedDict):
+class Total:
     """What a model did in a day; `usd` is None if no cost is known."""
 
-    day: str
-    model: str
-    calls: int
-    failures: int
-    prompt_tokens: int
-    completion_tokens: int
-    usd: float | None
+    def __init__(self, day: str, model: str) -> None:
+        self.day, self.model = day, model
+        self.calls = self.failures = self.prompt_tokens = self.completion_tokens = 0
+        self.usd: float | None = None
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
@@ -78,7 +74,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     rows = [totals[key] for key in sorted(totals)]
     with Output(None, before=env.stderr.clear_status) as out:
         if options[UsageLogOptions].json:
-            out.document(rows)
+            out.document(list(map(vars, rows)))
         else:
             out.table(list(_rows(rows, out.is_terminal)), COLUMNS, right=(2, 3, 4, 5, 6))
     if damaged:
@@ -105,37 +101,25 @@ def _add(totals: dict[tuple[str, str], Total], record: JsonObject) -> None:
     except (OverflowError, OSError, ValueError):
         day = str(record["time"])[:10]
     model = str(record.get("response_model") or record.get("model") or "-")
-    total = totals.setdefault(
-        (day, model),
-        {
-            "day": day,
-            "model": model,
-            "calls": 0,
-            "failures": 0,
-            "prompt_tokens": 0,
-            "completion_tokens": 0,
-            "usd": None,
-        },
-    )
+    total = totals.setdefault((day, model), Total(day, model))
     tokens_in, tokens_out = token_counts(record)
-    total["calls"] += 1
+    total.calls += 1
     # Status 1 is the "no" of --yes-no, and a cut answer is still an answer.
-    total["failures"] += record.get("status") not in (ExitStatus.OK, ExitStatus.NO, ExitStatus.CUT)
-    total["prompt_tokens"] += 0 if record.get("cached") else tokens_in
-    total["completion_tokens"] += 0 if record.get("cached") else tokens_out
+    total.failures += record.get("status") not in (ExitStatus.OK, ExitStatus.NO, ExitStatus.CUT)
+    total.prompt_tokens += 0 if record.get("cached") else tokens_in
+    total.completion_tokens += 0 if record.get("cached") else tokens_out
     usd = record.get("usd")
     if isinstance(usd, (int, float)) and not isinstance(usd, bool) and 0 <= usd < 1e12:
-        total["usd"] = round((total["usd"] or 0.0) + usd, 9)
+        total.usd = round((total.usd or 0.0) + usd, 9)
 
 
 def _rows(totals: list[Total], is_terminal: bool) -> Iterator[list[object]]:
-    has_cost = any(total["usd"] for total in totals)
+    has_cost = any(total.usd for total in totals)
     shares = [
-        (total["usd"] or 0.0) if has_cost else float(total["prompt_tokens"] + total["completion_tokens"])
-        for total in totals
+        (total.usd or 0.0) if has_cost else float(total.prompt_tokens + total.completion_tokens) for total in totals
     ]
     largest = max(shares, default=0.0) or 1.0
     for total, share in zip(totals, shares, strict=True):
-        usd = "" if total["usd"] is None else f"{total['usd']:.6f}"
-        cells = [*(value for key, value in total.items() if key != "usd"), usd]
+        usd = "" if total.usd is None else f"{total.usd:.6f}"
+        cells = [*(value for key, value in vars(total).items() if key != "usd"), usd]
         yield [*cells, "█" * round(BAR_COLUMNS * share / largest)] if is_terminal else cells

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol
 
 from llamacli.api.completion import find_problem, reported_cost, token_count
 from llamacli.api.messages import Completion
@@ -46,28 +46,6 @@ class LoggedReply(Protocol):
     first_text: float
 
 
-class Record(TypedDict):
-    """One line of the log; what the server did not report is None."""
-
-    time: str
-    command: str
-    status: int
-    http_status: int | None
-    model: str | None
-    response_model: str | None
-    host: str
-    request_id: str | None
-    server_id: str | None
-    finish_reason: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    usd: float | None
-    seconds: float
-    first_token_seconds: float | None
-    attempts: int
-    cached: bool
-
-
 class UsageLog:
     """An open log. Raises LlamaError (output) if the file cannot be opened."""
 
@@ -80,29 +58,56 @@ class UsageLog:
 
     def add_call(self, call: LoggedCall, host: str, error: BaseException | None, reply: "LoggedReply | None") -> None:
         """Appends the line of a call that has ended."""
-        parameters = _parameters(call.request)
         completion: Completion = reply.accumulator.completion() if reply else {}
         response = reply.response if reply else (call.error_response or (None,))[0]
         if error is None and isinstance(call.request, ChatRequest):
             error = find_problem(completion)
         headers = response.headers if response is not None else {}
         first = reply.first_text - reply.started if reply and reply.first_text > reply.started else None
-        record = _record(self._command, parameters, completion, headers)
-        record["status"] = _status(error)
-        record["http_status"] = response.status_code if response is not None else None
-        record["host"], record["request_id"] = host, call.request_id
-        record["seconds"] = round(time.monotonic() - call.started, 3)
-        record["first_token_seconds"] = None if first is None else round(first, 3)
-        record["attempts"] = call.attempts
-        self._append(record)
+        self._append(
+            _parameters(call.request),
+            completion,
+            headers,
+            status=_status(error),
+            http_status=response.status_code if response is not None else None,
+            host=host,
+            request_id=call.request_id,
+            seconds=round(time.monotonic() - call.started, 3),
+            first_token_seconds=None if first is None else round(first, 3),
+            attempts=call.attempts,
+        )
 
     def add_cached(self, request: ChatRequest, completion: Completion) -> None:
         """Appends the line of an answer that was stored by an earlier call."""
-        record = _record(self._command, request.parameters, completion, {})
-        record["usd"], record["cached"] = 0.0, True
-        self._append(record)
+        self._append(request.parameters, completion, {}, usd=0.0, cached=True)
 
-    def _append(self, record: Record) -> None:
+    def _append(
+        self, parameters: Mapping[str, object], completion: Completion, headers: Mapping[str, str], **fields: object
+    ) -> None:
+        """Appends a record; what neither the server reported nor `fields` say is None."""
+        choices = completion.get("choices") or [{}]
+        usage = completion.get("usage")
+        counts = usage if isinstance(usage, dict) else {}
+        record: dict[str, object] = {
+            "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "command": self._command,
+            "status": 0,
+            "http_status": None,
+            "model": _name(parameters.get("model")),
+            "response_model": _name(completion.get("model")),
+            "host": "",
+            "request_id": None,
+            "server_id": _name(headers.get("x-inference-id") or headers.get("x-request-id") or completion.get("id")),
+            "finish_reason": _name(choices[0].get("finish_reason")),
+            "prompt_tokens": token_count(counts, "prompt_tokens"),
+            "completion_tokens": token_count(counts, "completion_tokens"),
+            "usd": reported_cost(completion, headers),
+            "seconds": 0.0,
+            "first_token_seconds": None,
+            "attempts": 0,
+            "cached": False,
+            **fields,
+        }
         try:
             append_line(self._fd, json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         except OSError as error:
@@ -120,33 +125,6 @@ def usage_log(options: NetworkOptions, note: Callable[[str], None]) -> UsageLog 
     if key not in _open:
         _open[key] = UsageLog(options.usage_log, options.command, note)
     return _open[key]
-
-
-def _record(
-    command: str, parameters: Mapping[str, object], completion: Completion, headers: Mapping[str, str]
-) -> Record:
-    choices = completion.get("choices") or [{}]
-    usage = completion.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    return {
-        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        "command": command,
-        "status": 0,
-        "http_status": None,
-        "model": _name(parameters.get("model")),
-        "response_model": _name(completion.get("model")),
-        "host": "",
-        "request_id": None,
-        "server_id": _name(headers.get("x-inference-id") or headers.get("x-request-id") or completion.get("id")),
-        "finish_reason": _name(choices[0].get("finish_reason")),
-        "prompt_tokens": token_count(counts, "prompt_tokens"),
-        "completion_tokens": token_count(counts, "completion_tokens"),
-        "usd": reported_cost(completion, headers),
-        "seconds": 0.0,
-        "first_token_seconds": None,
-        "attempts": 0,
-        "cached": False,
-    }
 
 
 def _parameters(request: Request) -> Mapping[str, object]:

@@ -238,7 +238,7 @@ class InputReader:
     def argument(self, text: str, origin: str) -> str:
         """Returns an argument as UTF-8 text, whatever the locale."""
         try:
-            return text if text.isascii() else self.text(os.fsencode(text), origin)
+            return text if text.isascii() else self.decode(iter([os.fsencode(text)]), origin)
         except UnicodeEncodeError:
             if sys.getfilesystemencoding() != "utf-8":
                 # The C library has decoded the bytes in a way that Python's codec cannot reverse.
@@ -246,10 +246,6 @@ class InputReader:
                 raise UsageError(message, "use a locale with UTF-8, or stdin") from None
             # A lone surrogate from a JSON escape, not from the system's bytes.
             return text
-
-    def text(self, data: bytes, origin: str) -> str:
-        """Decodes UTF-8. Raises UsageError."""
-        return self.decode(iter([data]), origin)
 
     def decode(self, blocks: Iterator[bytes], origin: str, path: str = "") -> str:
         """Decodes blocks of UTF-8, as they arrive.
