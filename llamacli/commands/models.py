@@ -79,7 +79,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if not models:
             matching = f" with '{term}'" if term else ""
             hint = "" if listing.all or not listed else "; --all includes models that are not for chat"
-            env.stderr.note(f"{where.base_url} offers no model{matching}{hint}")
+            env.stderr.note(f"{where.base_url} offers no models{matching}{hint}")
         out.commit()
     return ExitStatus.OK
 

@@ -246,7 +246,10 @@ class Call:
         words = one_line(self.stderr.redacted(error_in(body)), 300)
         if 300 <= code < 400 and (location := headers.get("Location")):
             words = f"a redirect to {one_line(location, 200)}, not followed"
-        message = f"{status_text(code)} from {self.client.endpoint.host}" + (f": {words}" if words else "")
+        status = status_text(code)
+        # Many servers only repeat the status: Too Many Requests.
+        is_news = words.casefold() not in status.casefold()
+        message = f"{status} from {self.client.endpoint.host}" + (f": {words}" if is_news else "")
         # The code of an error says more than its words.
         quoted = f"{words} {body[:MAX_ERROR_BYTES].decode('utf-8', 'replace')}" if code == 429 else words
         wait = retry_after(headers, body)

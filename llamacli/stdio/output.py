@@ -158,7 +158,7 @@ class Output:
                 self.end()
         part = self._target.close() if self._target else None
         if part and isinstance(error, LlamaError):
-            raise error.add_hint(f"what arrived is in {part}") from error
+            raise error.add_hint(f"the partial output is in {part}") from error
 
 
 def _failure(name: str, error: OSError) -> LlamaError:

@@ -50,7 +50,7 @@ def test_filter_all_and_json(world: World) -> None:
         assert world.call("models", word).out.count("\n") == 1
     result = world.call("models", "nothing like it")
     assert (result.status, result.out) == (0, "")
-    assert "offers no model with 'nothing like it'" in result.err
+    assert "offers no models with 'nothing like it'" in result.err
     assert world.call("models", "flux").out == ""
     assert world.call("models", "--all", "flux").out == "flux/dev\tBlack Forest\t\t\n"
     assert json.loads(world.call("models", "--json", "llama").out) == {"object": "list", "data": [CATALOGUE["data"][0]]}

@@ -191,6 +191,12 @@ USAGE_ERRORS: list[tuple[list[str], str]] = [
 ]
 
 
+def test_words_that_only_repeat_the_status_are_left_out(world: World) -> None:
+    world.api.will(error(429, "Too many requests"))
+    host = world.api.url.split("/")[2]
+    assert f"429 Too Many Requests from {host}; wait" in world.call("ask", "Hi").err
+
+
 @pytest.mark.parametrize(("arguments", "told"), USAGE_ERRORS, ids=[" ".join(a) for a, _ in USAGE_ERRORS])
 def test_usage_errors_are_one_line_that_names_what_is_wrong(world: World, arguments: list[str], told: str) -> None:
     result = world.call(*arguments)

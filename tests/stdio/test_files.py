@@ -64,7 +64,7 @@ def test_a_cut_answer_is_complete_enough_and_a_withheld_one_is_not(
     world.api.will(text("some", finish=finish))
     result = world.call("ask", "-o", "out.txt", "Hi")
     assert result.status == status
-    assert ("what arrived is in" in result.err) is not there
+    assert ("the partial output is in" in result.err) is not there
     assert (world.cwd / "out.txt").exists() is there
     assert (world.cwd / "out.txt.part").exists() is not there
 
@@ -240,7 +240,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(world: World, mount:
     result = run([*IN_A_NAMESPACE, script], world)
     assert result.returncode == 9
     assert real.read_text() == old
-    part = re.search("what arrived is in (.*part)", result.stderr)
+    part = re.search("the partial output is in (.*part)", result.stderr)
     assert part
     assert Path(part[1]).read_text() == "half\n"
 
@@ -323,7 +323,7 @@ def test_a_full_disk_loses_neither_the_old_file_nor_what_arrived(world: World) -
     result = run([*IN_A_NAMESPACE, script], world)
     status, old, size = result.stdout.split()
     assert (status, old, int(size) > 60_000) == ("74", "old", True)
-    assert "No space left on device; what arrived is in " in result.stderr
+    assert "No space left on device; the partial output is in " in result.stderr
 
 
 @needs_mounts
