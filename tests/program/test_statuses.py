@@ -265,8 +265,10 @@ def test_an_internal_error_is_70_and_says_how_to_see_more(world: World) -> None:
 
 
 def test_a_broken_installation_is_70_and_not_1(world: World) -> None:
-    (world.cwd / "typer.py").write_text("raise ImportError('broken on purpose')\n")
-    result = world.run("ask", "Hi", env={"PYTHONPATH": f"{world.cwd}:{world.env['PYTHONPATH']}"})
+    library = world.cwd / "site-packages"
+    library.mkdir()
+    (library / "typer.py").write_text("raise ImportError('broken on purpose')\n")
+    result = world.run("ask", "Hi", env={"PYTHONPATH": f"{library}:{world.env['PYTHONPATH']}"})
     assert (result.status, result.out) == (70, "")
     assert result.err == "llamacli: cannot start: broken on purpose; install it again\n"
 
