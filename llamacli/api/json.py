@@ -3,12 +3,16 @@
 import json
 import math
 import re
+import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
 #: JSON that a server or a user has sent: every value is checked where it is read.
 Json = Any
 JsonObject = dict[str, Json]
+
+#: Levels of nesting. Encoding gives up on deep nesting sooner than decoding.
+MAX_DEPTH = 100
 
 _DECODER = json.JSONDecoder()
 
@@ -102,3 +106,20 @@ def encode(body: object) -> bytes:
     except UnicodeEncodeError:
         # A lone surrogate, from \ud800 in an option's JSON, can only be sent as an escape.
         return json.dumps(body, separators=(",", ":")).encode()
+
+
+def to_strict(value: Json, levels: int = MAX_DEPTH) -> Json:
+    """Returns a value that can be encoded, and that any JSON parser reads.
+
+    NaN and what is nested too deeply become null, infinity becomes the largest double,
+    as jq does it.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if not levels:
+        return None
+    if isinstance(value, list):
+        return [to_strict(item, levels - 1) for item in value]
+    return {key: to_strict(item, levels - 1) for key, item in value.items()}

@@ -170,10 +170,10 @@ def to_request_message(message: Message) -> Message:
     Some servers refuse null and empty values, so they are left out, like any value
     that is_message() does not accept.
     """
-    role = message.get("role") or "assistant"
     values: JsonObject = {key: message.get(key) for key in REQUEST_MESSAGE_KEYS}
     parts = {key: value for key, value in values.items() if value and is_message({"role": "assistant", key: value})}
-    return cast("Message", {"role": role if isinstance(role, str) else "assistant", "content": None, **parts})
+    # Whatever role the server gave it.
+    return cast("Message", {"role": "assistant", "content": None, **parts})
 
 
 START_TAGS = ("<think>", "<thinking>")

@@ -67,7 +67,8 @@ class AnswerCache:
         with suppress(OSError, ValueError, RecursionError):
             with open(open_regular(self._path(request), os.O_RDONLY), "rb") as file:
                 age = time.time() - os.fstat(file.fileno()).st_mtime
-                data = file.read(MAX_ANSWER_BYTES + 1) if age <= self._max_age else b""
+                # The clock may have been ahead when the answer was stored.
+                data = file.read(MAX_ANSWER_BYTES + 1) if abs(age) <= self._max_age else b""
             completion = json.loads(data)
             if isinstance(completion, dict) and isinstance(completion.get("choices"), list):
                 return CachedReply(cast("Completion", completion), request.choices)

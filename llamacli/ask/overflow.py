@@ -9,6 +9,7 @@ from itertools import accumulate
 from math import ceil
 
 from llamacli.config import CONTEXT_LENGTHS
+from llamacli.stdio.files import read_regular
 
 #: Bytes per token. The tokenizers that were measured need fewer tokens for nearly any text.
 LETTERS_PER_TOKEN = 3.3
@@ -61,9 +62,9 @@ def context_length(model: str) -> int | None:
 
     `models` cached it when it last listed the model. None means that it did not.
     """
-    with suppress(OSError, ValueError), open(CONTEXT_LENGTHS.path(), encoding="utf-8") as file:
-        for line in file:
-            name, _, length = line.rstrip("\n").rpartition("\t")
+    with suppress(OSError, ValueError):
+        for line in read_regular(CONTEXT_LENGTHS.path()).decode().splitlines():
+            name, _, length = line.rpartition("\t")
             if name == model:
                 return int(length)
     return None

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from llamacli.api.completion import token_counts
 from llamacli.api.errors import is_context_length_error
-from llamacli.api.json import JsonObject
+from llamacli.api.json import JsonObject, to_strict
 from llamacli.api.messages import Content, Message, RequestBody, to_request_message
 from llamacli.ask.answers import Answer
 from llamacli.ask.prompt import Attachment, join_parts
@@ -100,7 +100,7 @@ class Conversation:
                 return answer
             self.system = None
             if is_new:
-                prune(self.options.keep)
+                prune(self.options.keep, self.session.name)
         return answer
 
     def last_turn(self) -> list[SavedMessage]:
@@ -142,7 +142,8 @@ def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = N
     reported = {"model": answer.model, "usage": answer.usage}
     return [
         *({**entry, "meta": meta} for entry in question),
-        {**message, "meta": {**meta, **{key: value for key, value in reported.items() if value}}},
+        # What the server put into it can be read again.
+        to_strict({**message, "meta": {**meta, **{key: value for key, value in reported.items() if value}}}),
     ]
 
 
@@ -151,8 +152,9 @@ def keep_answer(messages: Sequence[Mapping[str, object]], answer: Answer, keep: 
     system = next((dict(message) for message in messages[:1] if message["role"] == "system"), None)
     try:
         if turn := turn_messages([dict(messages[-1])], answer):
-            Session(None).save(turn, system)
-            prune(keep)
+            session = Session(None)
+            session.save(turn, system)
+            prune(keep, session.name)
     except LlamaError as error:
         stderr.note(f"{error}; use --no-save to turn saving off")
 

@@ -30,7 +30,7 @@ from llamacli.chat.readline_setup import (
 from llamacli.chat.slash import FENCE
 from llamacli.errors import ExitStatus, Stopped
 from llamacli.stdio import terminal
-from llamacli.stdio.files import append_line, open_log, write_atomically
+from llamacli.stdio.files import append_line, open_log, read_regular, write_atomically
 from llamacli.stdio.stderr import is_dumb
 
 T = TypeVar("T")
@@ -256,9 +256,7 @@ class LineEditor:
         if not self._history:
             return
         with suppress(OSError):
-            if not self._history.is_file():
-                return
-            entries = self._history.read_bytes().splitlines()
+            entries = read_regular(self._history).splitlines()
             for entry in entries[-HISTORY_LENGTH:]:
                 with suppress(ValueError, RecursionError):
                     if isinstance(text := json.loads(entry), str):

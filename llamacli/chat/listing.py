@@ -19,7 +19,7 @@ from llamacli.chat.options import NAME
 from llamacli.chat.session import TIME_FORMAT, TIME_NAME, current_login
 from llamacli.config import INDEX, SESSIONS
 from llamacli.errors import LlamaError, UsageError
-from llamacli.stdio.files import DRAFT_SUFFIX, read_regular, write_atomically
+from llamacli.stdio.files import read_regular, remove, write_atomically
 
 #: Characters of the first message in the list.
 FIRST_WORDS_LENGTH = 60
@@ -27,7 +27,6 @@ FIRST_WORDS_LENGTH = 60
 MIN_INDEXED_SESSIONS = 1000
 #: A file that changed so recently may change again at the same time, since file systems round it.
 RECENT_SECONDS = 2
-MAX_INDEX_BYTES = 64 << 20
 
 
 class Row(NamedTuple):
@@ -83,7 +82,7 @@ def _read(path: str) -> Entry:
 def _read_index() -> dict[str, Entry]:
     """Returns the index, an empty one if there is none or it is damaged."""
     with suppress(OSError, ValueError):
-        lines = read_regular(INDEX.path(), MAX_INDEX_BYTES).decode("utf-8", "surrogatepass").split("\n")
+        lines = read_regular(INDEX.path()).decode("utf-8", "surrogatepass").split("\n")
         return {key: (turns, words, "") for key, turns, words in (line.rsplit("\t", 2) for line in lines[:-1])}
     return {}
 
@@ -99,10 +98,9 @@ def _write_index(index: dict[str, Entry]) -> None:
 
 
 def remove_index() -> None:
-    """Removes the index, and a draft of it that a killed process left."""
-    for path in (INDEX.path(), f"{INDEX.path()}{DRAFT_SUFFIX}"):
-        with suppress(OSError):
-            os.unlink(path)
+    """Removes the index, which contains the first words of each session."""
+    with suppress(OSError):
+        remove(INDEX.path())
 
 
 def names() -> list[str]:
@@ -139,12 +137,16 @@ def _files() -> Iterator[tuple[str, str, os.stat_result]]:
         raise UsageError(f"cannot read {SESSIONS.path()}: {error.strerror}") from None
 
 
-def prune(keep: int) -> None:
-    """Removes the oldest unnamed sessions, except the newest `keep`."""
+def prune(keep: int, current: str | None) -> None:
+    """Removes unnamed sessions, except the newest `keep` and the current one.
+
+    If the clock was ahead, the current one may look older than all others.
+    """
     with suppress(OSError, LlamaError):
         if sum(map(bool, map(TIME_NAME.fullmatch, SESSIONS.names()))) > keep:
             for name in list(filter(TIME_NAME.fullmatch, names()))[keep:]:
-                os.unlink(SESSIONS.path(name))
+                if name != current:
+                    remove(SESSIONS.path(name))
 
 
 def latest_name() -> str | None:

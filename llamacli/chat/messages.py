@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from llamacli.api.json import JsonObject, encode, parse_json
+from llamacli.api.json import MAX_DEPTH, JsonObject, encode, parse_json, to_strict
 from llamacli.api.messages import Message, is_message
 from llamacli.api.tool_calls import tool_calls
 from llamacli.errors import UsageError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 SavedMessage = JsonObject
 #: The key of an entry for a line that is not a message. It is kept in the file but never read.
 UNREADABLE = "unreadable"
-#: Levels of nesting. Encoding gives up on deep nesting sooner than decoding.
-MAX_DEPTH = 100
 
 
 def to_request(entries: list[SavedMessage]) -> list[Message]:
@@ -135,7 +133,8 @@ def decode_lines(data: bytes) -> Lines:
     lines = data.splitlines(keepends=True)
     for number, (line, value) in enumerate(zip(lines, _parse_lines(lines), strict=True), 1):
         start, end = end, end + len(line)
-        if is_message(value) and not (line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(value)):
+        is_deep = line.count(b"[") + line.count(b"{") > MAX_DEPTH and to_strict(value) != value
+        if is_message(value) and not is_deep:
             entries.append((cast("SavedMessage", value), start))
         elif not line.strip():
             continue
@@ -170,11 +169,6 @@ def unreadable_lines(path: str | Path, numbers: list[int]) -> str:
     """Returns the warning about lines that are not messages."""
     lines = ", ".join(map(str, numbers[:5])) + (" ..." if len(numbers) > 5 else "")
     return f"{path}: skipped line{'s' if len(numbers) > 1 else ''} {lines}: not a message"
-
-
-def _is_too_deep(value: object, levels: int = MAX_DEPTH) -> bool:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_is_too_deep(child, levels - 1) for child in children)
 
 
 def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:

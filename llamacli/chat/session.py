@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from llamacli.chat.messages import (
@@ -24,7 +24,7 @@ from llamacli.chat.messages import (
 from llamacli.chat.options import NAME, NAME_WORDS
 from llamacli.config import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
-from llamacli.stdio.files import LockedFile, read_regular, write_atomically
+from llamacli.stdio.files import LockedFile, read_regular, remove, write_atomically
 
 
 def checked_name(name: str, origin: str) -> str:
@@ -101,14 +101,14 @@ class Session:
                 lines = self._decode(file.read() if file else b"")
                 # The file may be new, or was removed since the turn began.
                 entries = changed(lines.entries or self._messages)
-                if file and not lines.entries:
+                if file and not entries:
+                    remove(self.path)
+                elif file and not lines.entries:
                     _append(file, encode_lines(entries), 0)
                 elif file and without is None and system is None:
                     _append(file, encode_lines(turn), lines.end)
-                elif file and entries:
-                    write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
                 elif file:
-                    os.unlink(self.path)
+                    write_atomically(self.path, encode_lines(entries), 0o600, follow=True)
         except LlamaError:
             self._unsaved = turn
             raise
@@ -122,14 +122,15 @@ class Session:
         entries = self.messages()
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
-            if self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries and not self._unsaved:
-                with LockedFile(self.path):
-                    # Not by os.rename, which would replace a session of that name.
-                    os.link(self.path, SESSIONS.path(name))
-                    os.unlink(self.path)
-            else:
-                with LockedFile(SESSIONS.path(name), is_new=True) as file:
-                    _append(file, encode_lines(entries), 0)
+            renames = self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries and not self._unsaved
+            # Renaming would replace a session of that name, and not all file systems have links.
+            with (
+                LockedFile(self.path) if renames else nullcontext() as old,
+                LockedFile(SESSIONS.path(name), is_new=True) as new,
+            ):
+                _append(new, (old.read() if old else b"") or encode_lines(entries), 0)
+                if old:
+                    remove(self.path)
         except FileExistsError:
             raise UsageError(f"session '{name}' already exists", "choose another name") from None
         except OSError as error:

@@ -22,6 +22,7 @@ from llamacli.cli.types import AtFile, Switch
 from llamacli.config import MODELS
 from llamacli.errors import LlamaError, UsageError
 from llamacli.http.options import NetworkOptions
+from llamacli.stdio.files import read_regular
 from llamacli.stdio.text import one_line
 
 #: Opens and closes a message of several lines.
@@ -233,8 +234,7 @@ def _usage(dialogue: Dialogue, operand: str) -> None:
 
 def _models(typed: str) -> list[str]:
     """Returns the models of the last listing."""
-    with open(MODELS.path(), encoding="utf-8", errors="replace") as file:
-        return file.read().splitlines()
+    return read_regular(MODELS.path()).decode("utf-8", "replace").splitlines()
 
 
 def _flags(typed: str) -> list[str]:

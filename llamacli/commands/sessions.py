@@ -19,6 +19,7 @@ from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import Age, ParamType, Switch
 from llamacli.config import SESSIONS
 from llamacli.errors import ExitStatus, LlamaError, UsageError
+from llamacli.stdio.files import remove
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
 
@@ -144,11 +145,10 @@ def _rm(words: list[str], options: LoadedOptions, out: Output, env: Environment)
         latest = time.time() - older_than
         names = [name for name in words or times if times.get(name, latest) < latest]
         env.stderr.note(f"removing {len(names)} session{'' if len(names) == 1 else 's'}")
-    # It contains the first words of each.
     listing.remove_index()
     for name in dict.fromkeys(names):
         try:
-            os.unlink(SESSIONS.path(name))
+            remove(SESSIONS.path(name))
         except OSError as error:
             raise LlamaError(ExitStatus.OUTPUT, f"cannot remove {SESSIONS.path(name)}: {error.strerror}") from None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
+from io import BufferedReader
 
 from llamacli.api.completion import token_counts
 from llamacli.api.json import JsonObject
@@ -29,6 +30,7 @@ EXAMPLES = (
 COLUMNS = ("DAY", "MODEL", "CALLS", "FAILED", "IN", "OUT", "USD", "")
 VARIABLE = "LLAMACLI_USAGE_LOG"
 BAR_COLUMNS = 20
+MAX_LINE_BYTES = 64 << 20
 #: How a line begins. A full disk may have left half a line before it.
 START = b'{"time": '
 
@@ -64,7 +66,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     damaged = 0
     try:
         with env.input.waiting(f"waiting for {path}"), open(path, "rb") as file:
-            for record in _records(file):
+            for record in _records(file, path):
                 if record is None:
                     damaged += 1
                 else:
@@ -83,8 +85,10 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _records(lines: Iterable[bytes]) -> Iterator[JsonObject | None]:
-    for line in lines:
+def _records(file: BufferedReader, path: str) -> Iterator[JsonObject | None]:
+    while line := file.readline(MAX_LINE_BYTES):
+        if len(line) == MAX_LINE_BYTES:
+            raise UsageError(f"{path} is not a usage log: a line is longer than {MAX_LINE_BYTES >> 20} MiB")
         if not line.strip():
             continue
         try:

@@ -21,6 +21,8 @@ from time import monotonic
 IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
 #: The names of descriptors 0, 1 and 2.
 STANDARD_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+#: A longer file is not one of llamacli's.
+MAX_FILE_BYTES = 1 << 30
 #: What is added to the name of a file for its draft.
 DRAFT_SUFFIX = ".new"
 #: The longest name on nearly all file systems.
@@ -42,9 +44,11 @@ def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
     raise FileExistsError(errno.EEXIST, "not a regular file", str(path))
 
 
-def read_regular(path: str | Path, max_bytes: int = -1) -> bytes:
-    """Returns the content of a regular file. Raises OSError."""
+def read_regular(path: str | Path, max_bytes: int | None = None) -> bytes:
+    """Returns a regular file's content, or its first bytes. Raises OSError."""
     with open(open_regular(path, os.O_RDONLY), "rb", 0) as file:
+        if max_bytes is None and os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         return file.read(max_bytes)
 
 
@@ -147,6 +151,16 @@ def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
         if error.errno == errno.EBUSY or not os.path.lexists(path):
             raise
     return LockedFile(neighbor(target, f".{os.getpid()}{suffix}"), mode, is_new=True, draft=True)
+
+
+def remove(path: str | Path) -> None:
+    """Removes a file, and the draft of it that a killed process left. Raises OSError."""
+    draft = neighbor(str(path), DRAFT_SUFFIX)
+    if os.path.lexists(draft):
+        # Not a draft that is being written.
+        with suppress(OSError), LockedFile(draft, wait=False, draft=True):
+            os.unlink(draft)
+    os.unlink(path)
 
 
 def _keep_owner(fd: int, status: os.stat_result) -> None:

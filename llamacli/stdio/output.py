@@ -1,15 +1,14 @@
 """The only writer to stdout and to -o FILE: the answer and nothing else."""
 
 import json
-import math
 import os
 import re
-import sys
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from llamacli.api.json import to_strict
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.stderr import write_all
 from llamacli.stdio.text import DANGEROUS, ChunkJoiner, escaped, width
@@ -168,11 +167,11 @@ def _failure(name: str, error: OSError) -> LlamaError:
 
 
 def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
-    """Returns a value as valid JSON, even with NaN or half a character."""
+    """Returns a value as valid JSON, whatever a server put into it."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False, indent=indent)
+    except (ValueError, RecursionError):
+        text = json.dumps(to_strict(value), ensure_ascii=False, indent=indent)
     return encodable(_json_escaped(text) if for_terminal else text)
 
 
@@ -187,14 +186,3 @@ def encodable(text: str) -> str:
 
 def _json_escaped(text: str) -> str:
     return re.sub(DANGEROUS, lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def _finite(value: object) -> object:
-    """Replaces NaN by null, infinity by the largest double, as jq does."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
-    return value

@@ -1,5 +1,6 @@
 """Inputs that are too long: estimated, cut to a part of them, or asked part by part."""
 
+import os
 import random
 import re
 import threading
@@ -113,6 +114,10 @@ def test_the_default_limit_comes_from_the_list_of_models(world: World) -> None:
     result = world.call("ask", "--overflow", "map", "--max-tokens", "990", "Q", stdin=LINES)
     assert (result.status, world.api.requests) == (2, [])
     assert "leaves no room for the parts of a text; lower --max-tokens, or pass --max-input" in result.err
+    [cached] = world.home.rglob("context-lengths")
+    cached.unlink()
+    os.mkfifo(cached)
+    assert world.call("ask", *tail, "Q", stdin=LINES).status == 0
 
 
 @pytest.mark.parametrize("side", ["head", "middle", "tail"])

@@ -122,6 +122,19 @@ def test_old_unnamed_sessions_are_pruned(world: World) -> None:
     assert len(sessions(world)) == 6
 
 
+def test_a_clock_that_was_ahead_costs_no_new_session(world: World) -> None:
+    folder(world).mkdir(parents=True)
+    for number in range(3):
+        path = folder(world) / f"2036-01-0{number + 1}-120000.jsonl"
+        path.write_text('{"role": "user", "content": "x"}\n')
+        os.utime(path, (2e9, 2e9))
+    for command in (["ask", "--save"], ["chat"]):
+        assert world.call(*command, "--keep", "2", "Hi").status == 0
+        newest = max(sessions(world), key=lambda path: path.stat().st_ctime_ns)
+        assert [json.loads(line)["content"] for line in newest.read_text().splitlines()] == ["Hi", HELLO]
+        assert len(sessions(world)) == 3
+
+
 def test_save_cannot_be_combined_with_n(world: World) -> None:
     result = world.call("ask", "--save", "-n", "2", "Hi")
     assert (result.status, result.out) == (2, "")

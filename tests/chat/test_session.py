@@ -1,6 +1,7 @@
 """A conversation on disk: its content, and that neither a kill nor a second writer damages it."""
 
 import codecs
+import errno
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from llamacli.chat.messages import SavedMessage, encode_lines
 from llamacli.chat.session import Session
 from llamacli.config import SESSIONS
+from llamacli.stdio.files import LockedFile
 from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
 
@@ -197,6 +199,67 @@ def test_a_session_that_is_not_a_regular_file_is_an_error(world: World) -> None:
             assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
     assert world.run("chat", "-I", "-S", "good", "Hi").status == 0
     assert world.run("sessions").out.startswith("good\t1\t")
+
+
+def test_a_file_that_is_too_long_is_an_error(world: World) -> None:
+    assert world.call("chat", "-I", "-S", "good", "Hi").status == 0
+    path = world.home / ".local" / "state" / "llamacli" / "sessions" / "long.jsonl"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    for arguments in (["sessions", "show", "long"], ["chat", "-I", "-S", "long", "Hi"]):
+        result = world.call(*arguments)
+        assert (result.status, result.out, result.err) == (2, "", f"llamacli: cannot read {path}: File too large\n")
+    listed = world.call("sessions")
+    assert (listed.status, listed.err) == (0, f"llamacli: cannot read {path}: File too large\n")
+    assert "good\t1\t" in listed.out
+
+
+def test_what_a_killed_writer_left_goes_with_the_session(state: Path) -> None:
+    session = Session("work")
+    session.save(turn(1))
+    draft = state / "work.jsonl.new"
+    draft.write_text("the draft of a process that was killed")
+    session.save([], without="id-1")
+    assert list(state.iterdir()) == []
+    # One that is being written stays.
+    session.save(turn(1))
+    with LockedFile(draft):
+        session.save([], without="id-1")
+    assert list(state.iterdir()) == [draft]
+
+
+def test_a_session_is_renamed_without_links(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*words: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    # As on a FAT file system.
+    monkeypatch.setattr(os, "link", refuse)
+    session = Session(None)
+    session.save(turn(1))
+    before = b"damaged\n" + session.path.read_bytes()
+    session.path.write_bytes(before)
+    session.save_as("named")
+    assert [path.name for path in state.iterdir()] == ["named.jsonl"]
+    assert (state / "named.jsonl").read_bytes() == before
+    assert stat.S_IMODE((state / "named.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_session_can_be_renamed_after_its_file_was_removed(state: Path) -> None:
+    session = Session(None)
+    session.save(turn(1))
+    session.path.unlink()
+    session.save_as("named")
+    assert [path.name for path in state.iterdir()] == ["named.jsonl"]
+    assert Session("named").messages() == turn(1)
+
+
+def test_a_removed_session_leaves_no_empty_file(state: Path) -> None:
+    session = Session("work")
+    session.save(turn(1))
+    assert session.messages() == turn(1)
+    (state / "work.jsonl").unlink()
+    session.save([], without="id-1")
+    assert list(state.iterdir()) == []
 
 
 def test_a_session_without_turns_is_removed(state: Path) -> None:

@@ -61,6 +61,39 @@ def test_the_model_and_the_parameters_are_not_part_of_the_conversation(world: Wo
     assert "temperature" not in world.api.body
 
 
+ODD_ANSWERS = {
+    "NaN in the usage": ('"prompt_tokens": 67', '"prompt_tokens": 67, "x": NaN'),
+    "a number too big": ('"prompt_tokens": 67', '"prompt_tokens": 67, "x": 1e999'),
+    "an integer too long": ('"prompt_tokens": 67', '"prompt_tokens": 67, "x": ' + "9" * 5000),
+    "deep usage": ('"prompt_tokens": 67', '"prompt_tokens": 67, "x": ' + "[" * 99 + "]" * 99),
+    "very deep usage": ('"prompt_tokens": 67', '"prompt_tokens": 67, "x": ' + "[" * 900 + "]" * 900),
+    "NaN in a tool call": (
+        '"tool_calls": []',
+        '"tool_calls": [{"id": "c", "x": NaN, "function": {"name": "f", "arguments": "{}"}}]',
+    ),
+    "a deep part": (
+        '"content": "Fine."',
+        '"content": [{"type": "text", "text": "Fine.", "x": ' + "[" * 200 + "]" * 200 + "}]",
+    ),
+    "the role of a user": ('"role": "assistant"', '"role": "user"'),
+    "the role of a model": ('"role": "assistant"', '"role": "model"'),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS)
+def test_whatever_a_server_sends_can_be_read_again(world: World, odd: str) -> None:
+    old, new = ODD_ANSWERS[odd]
+    body = json.dumps(completion("Fine."))
+    assert old in body
+    world.api.will(document(body.replace(old, new).encode()))
+    assert chat(world, "-S", "x", "--no-stream", "Hi").status == 0
+    world.api.will(text("Two."))
+    result = chat(world, "-S", "x", "again")
+    assert (result.status, result.err) == (0, "")
+    assert [message["role"] for message in world.api.body["messages"]] == ["user", "assistant", "user"]
+    assert "Fine." in json.dumps(world.api.body["messages"][1])
+
+
 def test_a_system_message_is_sent_once_and_replaced(world: World) -> None:
     for system in ("One.", "One.", "Two."):
         chat(world, "-S", "x", "-s", system, "Hi")

@@ -154,6 +154,9 @@ def test_without_a_log_the_command_says_how_to_get_one(world: World) -> None:
     assert result.status == 2
     assert result.err.endswith("name a FILE, or start a log with: llamacli config set usage-log FILE\n")
     assert world.call("usage", "missing").status == 2
+    endless = world.call("usage", "/dev/zero")
+    assert (endless.status, endless.out) == (2, "")
+    assert endless.err == "llamacli: /dev/zero is not a usage log: a line is longer than 64 MiB\n"
     (world.cwd / "empty").touch()
     assert world.call("usage", "empty").out == ""
     assert world.call("usage", "--json", "empty").out == "[]\n"

@@ -282,9 +282,11 @@ def test_chunks_that_come_together_are_printed_as_they_were_sent(world: World) -
 
 
 def test_json_output_is_valid_even_if_the_servers_is_not(world: World) -> None:
-    body = json.dumps(completion("x"))[:-1] + ', "a": NaN, "b": 1e999, "c": "\\ud800"}'
+    deep = "[" * 900 + "]" * 900
+    body = json.dumps(completion("x"))[:-1] + f', "a": NaN, "b": 1e999, "c": "\\ud800", "d": {deep}}}'
     world.api.will(document(body.encode()))
     result = world.call("ask", "--json", "Hi")
+    assert result.status == 0
     assert '"a": null' in result.out
     assert "Infinity" not in result.out
     assert json.loads(result.out)["c"] == "\ufffd"
