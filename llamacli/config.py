@@ -117,7 +117,7 @@ class Settings:
 
 
 def is_allowed(variable: str, source: Source, note: Callable[[str], None]) -> bool:
-    """True if a source is trusted; if not, it notes what is ignored."""
+    """True if a source is trusted; otherwise notes the ignored variable."""
     if source.untrusted:
         note(f"ignoring {variable} from {source}: a project's .env cannot set it")
     return not source.untrusted

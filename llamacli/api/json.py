@@ -40,7 +40,7 @@ def loads(text: str) -> Json:
         return json.loads(text, parse_int=float)
 
 
-#: What separates JSON texts on one line: nothing, mostly, but also the line ends of a program that quotes them twice.
+#: Separators of JSON texts on one line: usually nothing, or the line ends that a program has quoted twice.
 SEPARATOR = re.compile(r"(?:\s|,|\\[rn]|data:|\[DONE\])*")
 
 

@@ -1,4 +1,4 @@
-"""Tool calls: in one form, put together from deltas, and as they are printed."""
+"""Tool calls: converted to one form, assembled from deltas, and printed."""
 
 import json
 from typing import TypedDict

@@ -39,7 +39,7 @@ class CachedReply:
         self.started = self.first_text = self.last_text = self.last_chunk = time.monotonic()
 
     def with_request_id(self, error: LlamaError) -> LlamaError:
-        """Returns the error as it is: there was no request."""
+        """Returns the error unchanged: there was no request."""
         return error
 
     def __iter__(self) -> Iterator["Increment"]:

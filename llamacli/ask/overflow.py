@@ -80,9 +80,9 @@ def default_limit(context: int | None, max_tokens: int | None, other_texts: Sequ
 
 
 def truncate(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], str]:
-    """Returns what is kept of the texts, and a note on what is left out.
+    """Returns the kept texts, and a note on the rest.
 
-    The note is "" if nothing is left out. `side` is head, tail or middle. The cuts are
+    The note is "" if everything is kept. `side` is head, tail or middle. The cuts are
     at ends of lines, unless one line is too long.
     """
     total = estimate_tokens("".join(texts))

@@ -264,5 +264,5 @@ class Dialogue:
 
 
 def _load_client() -> None:
-    """Imports what the first call needs while the user types."""
+    """Imports the modules of the first call while the user types."""
     import llamacli.http.reply  # noqa: F401

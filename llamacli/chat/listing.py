@@ -1,6 +1,6 @@
-"""All saved sessions: their names, what is listed of them, and which is the last one.
+"""All saved sessions: their names, their rows in the list, and which is the last one.
 
-Reading thousands of files takes long, so an index keeps what was listed of each. It is only
+Reading thousands of files takes long, so an index keeps each row. It is only
 a copy: an entry applies as long as the session's file has the same size and time of change.
 """
 
@@ -43,9 +43,9 @@ Entry = tuple[str, str, str]
 
 
 def rows(note: Callable[[str], None]) -> list[Row]:
-    """Returns what is listed of each session, the latest first.
+    """Returns the row of each session, the latest first.
 
-    `note` is called for what cannot be read. Raises UsageError.
+    `note` is called for each one that cannot be read. Raises UsageError.
     """
     found: list[Row] = []
     index, new_index = _read_index(), dict[str, Entry]()

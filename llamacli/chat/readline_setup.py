@@ -128,7 +128,7 @@ read_bytes = _ReadBytes()
 
 def line_buffer() -> str:
     """Returns what has been typed so far."""
-    # libedit updates its buffer only if it is asked for a copy. What is preloaded comes before what is linked.
+    # libedit updates its buffer only if it is asked for a copy. A preloaded library takes precedence over a linked one.
     for path in (None, getattr(readline, "__file__", None)) if IS_LIBEDIT else ():
         with suppress(ImportError, OSError, AttributeError):
             import ctypes

@@ -150,7 +150,7 @@ class Session:
         return lines.messages
 
     def _decode(self, data: bytes) -> Lines:
-        """Decodes a file. For each turn it is read several times, mostly unchanged."""
+        """Decodes a file. For each turn it is read several times, usually unchanged."""
         if data != self._content[0]:
             self._content = data, decode_lines(data)
         return self._content[1]

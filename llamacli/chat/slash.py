@@ -39,7 +39,7 @@ class SlashCommand(NamedTuple):
     operand: str
     help: str
     run: Callable[[Dialogue, str], None]
-    #: Returns what the operand may be completed to.
+    #: Returns the completions of the operand.
     candidates: Callable[[str], list[str]] = lambda typed: []
     aliases: tuple[str, ...] = ()
 

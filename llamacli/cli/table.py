@@ -21,7 +21,7 @@ class FileValue:
     path: str
 
 
-#: The text of a flag, several if it is repeated, True or False for a switch, or what a file contains.
+#: The text of a flag, several if it is repeated, True or False for a switch, or the content of a file.
 Raw = str | list[str] | bool | FileValue
 
 #: A value from another place, which its origin names.
@@ -104,7 +104,7 @@ def long_name(name: str) -> str:
 
 
 class Operand:
-    """One operand of a command: `name` is what the command calls it."""
+    """One operand of a command: `name` is its name in the command."""
 
     def __init__(self, name: str, type: ParamType, multiple: bool = False, required: bool = False) -> None:
         self.name = name

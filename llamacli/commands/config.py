@@ -78,7 +78,7 @@ COMMON_OPTIONS = (ConfigOptions,)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Does what the first operand says."""
+    """Runs the action that the first operand names."""
     action = env.input.argument(options.operand("action") or "show", "the action")
     name, values = options.operand("name"), options.operands("value")
     if action not in ACTIONS:

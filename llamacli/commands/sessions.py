@@ -64,7 +64,7 @@ OPTIONS = (SessionsOptions, MarkdownOptions, DisplayOptions)
 
 
 def run(options: LoadedOptions, env: Environment) -> ExitStatus:
-    """Does what the first operand says."""
+    """Runs the action that the first operand names."""
     name = env.input.argument(options.operand("action") or "list", "the action")
     action = ACTIONS.get(name)
     if action is None:

@@ -1,1 +1,1 @@
-"""Sends a request and reads what comes back."""
+"""Sends a request and reads the response."""

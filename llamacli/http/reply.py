@@ -23,7 +23,7 @@ SSE_START = rb":|(data|event|id|retry)(:|\r|\n|$)"
 BOM = b"\xef\xbb\xbf"
 #: Once every choice has finished, this many seconds of silence end a stream: text, usage and [DONE] may follow.
 LINGER_SECONDS = 5.0
-#: Seconds to wait for what may follow [DONE], mostly the end of the body: opening a new connection takes as long.
+#: Seconds to wait for what may follow [DONE], usually the end of the body: opening a new connection takes as long.
 DRAIN_SECONDS = 0.1
 
 

@@ -234,7 +234,7 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
                 new.write(data)
             return _replace(draft, target) is None
         except BaseException:
-            # On a signal too: what was written may be a key.
+            # On a signal too: the content may be a key.
             with suppress(OSError):
                 os.unlink(draft.path)
             raise

@@ -43,7 +43,7 @@ class InputReader:
         self.seconds_spent = 0.0
         #: The fields of the command's flags, so that hints name only flags that it has.
         self.flags: frozenset[str] = frozenset()
-        #: The file that holds what the user wrote in an editor for this call.
+        #: The file with the text that the user wrote in an editor for this call.
         self.draft: Path | None = None
         self._stdin_taker = ""
 

@@ -30,7 +30,7 @@ def read_output(
         poll.register(fd)
         try:
             while len(output) < max_bytes:
-                # Ending the shell is not enough: what it has started may hold the pipe open.
+                # Ending the shell is not enough: its child processes may hold the pipe open.
                 if not poll.poll(None if end is None else max(0.0, end - monotonic()) * 1000):
                     process.kill()
                     return None, output

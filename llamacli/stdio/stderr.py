@@ -35,7 +35,7 @@ class Stderr:
         self._rest = ""
 
     def configure(self, *, quiet: bool, verbose: bool, color: bool) -> None:
-        """Sets what the user wants to see, then shows the notes so far."""
+        """Applies the display options, then shows the notes so far."""
         self.is_configured, self.is_quiet, self.is_verbose = True, quiet, verbose
         self.wants_color = color
         self.is_colored = self._takes_color and color

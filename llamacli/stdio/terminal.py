@@ -81,13 +81,13 @@ def may_draw(fd: int) -> bool:
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
-        # It is not this session's terminal, so there is no background.
+        # It is not this session's terminal, so there are no background jobs.
         return True
 
 
 def wait_for_foreground(fd: int) -> None:
     """Stops while this is a background job, as reading would."""
-    # OSError: it is not this session's terminal, so there is no background.
+    # OSError: it is not this session's terminal, so there are no background jobs.
     with suppress(OSError):
         # A process that nobody can continue is not stopped by the signal.
         for _ in range(MAX_STOPS):
@@ -112,7 +112,7 @@ def no_echo(fd: int) -> Iterator[None]:
     quiet[3] = before[3] & ~(termios.ECHO | termios.ICANON)
 
     def put(value: list[Any]) -> None:
-        # TCSADRAIN keeps what has been typed, TCSAFLUSH would drop it.
+        # TCSADRAIN keeps typed text, TCSAFLUSH would drop it.
         with suppress(termios.error):
             termios.tcsetattr(fd, termios.TCSADRAIN, value)
 

@@ -104,7 +104,7 @@ _helper: "subprocess.Popen[str] | None" = None
 
 
 def _ask_helper(query: list[object]) -> tuple[bool, float] | None:
-    """Returns what the helper found and its time, None if it ran out."""
+    """Returns the helper's result and its time, None after a timeout."""
     global _helper
     result = None
     if _helper is None:

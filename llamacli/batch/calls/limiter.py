@@ -30,7 +30,7 @@ class Limiter:
         self._probe_rounds, self._probe_step, self._probe_successes = PROBE_ROUNDS, 1, 0
         self._gap = 60 / rpm if rpm else 0.0
         self._next_start = self._paused_until = self._slowed_at = -math.inf
-        #: The number of waves of rejections since the last success. A wave is what a server rejects at about one time.
+        #: Waves of rejections since the last success. A wave is a group of rejections at about the same time.
         self._waves = 0
         #: The successes before the latest wave, and the limit to restore if the wave rejects every call.
         self._wave_successes, self._wave_limit = 0, float(jobs)

@@ -161,7 +161,7 @@ class Journal(Sink):
 
     def _append(self, data: bytes) -> None:
         if self._error:
-            # The program is about to end, and would leave a part of what is being written.
+            # The program is about to end, and would leave a partial row.
             raise self._error
         if os.fstat(self._fd).st_size != self._end:
             self._error = _changed()

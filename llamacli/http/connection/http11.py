@@ -181,7 +181,7 @@ class Body:
 
 
 class _Unpacker:
-    """Unpacks gzip or deflate; `input` holds what is still packed."""
+    """Unpacks gzip or deflate; `input` is the data still to unpack."""
 
     GZIP_MAGIC = b"\x1f\x8b"
     #: What zlib calls the forms: gzip, deflate with zlib's header, and deflate as some servers send it, without.

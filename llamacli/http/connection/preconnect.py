@@ -200,7 +200,7 @@ class Preconnect:
         return opened
 
     def close(self) -> None:
-        """Closes what was not claimed, as soon as it is open."""
+        """Closes an unclaimed connection, as soon as it is open."""
         if not self._is_secured:
             self._is_imported.set_error(ConnectionAbortedError())
             self._is_secured = True

@@ -44,7 +44,7 @@ def connect(host: str, port: int, seconds: float, options: Any = ()) -> socket.s
         try:
             sock = Socket(family, kind, protocol)
         except OSError as error:
-            # The system may lack a family: IPv6, mostly.
+            # The system may lack an address family, usually IPv6.
             failure = error
             continue
         try:

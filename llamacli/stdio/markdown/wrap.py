@@ -6,7 +6,7 @@ from typing import TypeVar
 from llamacli.stdio.markdown.inline import HARD_BREAK, LONG_CHARS, Piece, open_at, parse
 from llamacli.stdio.text import width
 
-#: More backslashes in a row are no line break.
+#: More backslashes in a row are not a line break.
 MAX_BREAK_CHARS = 100
 
 T = TypeVar("T")
@@ -35,11 +35,11 @@ class Wrapper:
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.lines: list[str] = []
-        #: The texts of the line and of the word that are being put together, each with its style.
+        #: The texts of the unfinished line and word, each with its style.
         self._line: list[tuple[str, str]] = []
         self._word: list[tuple[str, str]] = []
         self._used, self._has_space, self._is_empty = 0, False, True
-        #: The word goes on in the line: its beginning was longer than a line.
+        #: The word continues from the line before: its beginning was longer than a line.
         self._is_folded = False
 
     def copy(self) -> "Wrapper":
@@ -153,7 +153,7 @@ class Paragraph:
         self.resize(columns)
 
     def resize(self, columns: int) -> None:
-        """Breaks what is left at another width."""
+        """Breaks the rest at another width."""
         self._columns = columns
         room = max(columns - max(width_of(self.prefix), width_of(self.rest)), 1)
         if self.whole is None:
