@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -63,7 +64,7 @@ def resolve(options: EndpointOptions, env: Environment, need_key: bool = True) -
     if key:
         env.stderr.redact(key)
         if key_origin == KEY_COMMAND:
-            fetch_key = _command_runner(env)
+            fetch_key = partial(_fetch_key, env)
     return Endpoint(options.base_url, key, key_origin, fetch_key)
 
 
@@ -182,18 +183,12 @@ def _from_file(path: str, origin: str, env: Environment) -> str:
         raise LlamaError(ExitStatus.KEY, f"{origin}: {path}: not UTF-8 text") from None
 
 
-def _command_runner(env: Environment) -> Callable[[], str] | None:
-    """Returns a function that runs the key command for a new key."""
-    for source in env.settings.sources:
-        if (command := source.values.get(KEY_COMMAND)) and not source.untrusted:
-
-            def fetch_key(command: str = command) -> str:
-                key = validate_key(_from_command(command, KEY_COMMAND, env), KEY_COMMAND)
-                env.stderr.redact(key)
-                return key
-
-            return fetch_key
-    return None
+def _fetch_key(env: Environment) -> str:
+    """Runs the key command for a new key."""
+    commands = (source.values.get(KEY_COMMAND) for source in env.settings.sources if not source.untrusted)
+    key = validate_key(_from_command(next(filter(None, commands)), KEY_COMMAND, env), KEY_COMMAND)
+    env.stderr.redact(key)
+    return key
 
 
 def _from_command(command: str, origin: str, env: Environment) -> str:

@@ -49,13 +49,12 @@ class RetryPolicy:
     """How many times, for how long and after what waits to retry.
 
     One policy covers everything that is sent for one question: asking again for a valid
-    answer does not restart --max-time and --retry-max-time. `started` is the monotonic
-    time from which they count.
+    answer does not restart --max-time and --retry-max-time.
     """
 
-    def __init__(self, options: "NetworkOptions", started: float | None = None) -> None:
+    def __init__(self, options: "NetworkOptions") -> None:
         self.retries, self._retry_max_time, self._max_time = options.retry, options.retry_max_time, options.max_time
-        self._started = time.monotonic() if started is None else started
+        self._started = time.monotonic()
 
     @property
     def elapsed(self) -> float:

@@ -110,9 +110,9 @@ class LockedFile:
             raise
 
 
-def open_log(path: str | Path, mode: int = 0o600) -> int:
+def open_log(path: str | Path) -> int:
     """Opens a file for `append_line`. Raises OSError."""
-    return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
+    return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
 def append_line(fd: int, line: bytes) -> None:
