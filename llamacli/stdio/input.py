@@ -156,7 +156,7 @@ class InputReader:
 
     def _blocks_within(self, path: str, max_time: float) -> Iterator[bytes]:
         """Yields the bytes of a FIFO or device. Raises LlamaError at --max-time."""
-        from llamacli.stdio.files import blocks_within, open_within
+        from llamacli.stdio.deadline import blocks_within, open_within
 
         start = monotonic()
         end = start + max_time - self.seconds_spent

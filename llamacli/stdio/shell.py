@@ -1,7 +1,6 @@
 """Runs the user's own commands: the editor, and whatever prints the key."""
 
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from llamacli.errors import Stopped, UsageError
+from llamacli.stdio.deadline import blocks_within
 from llamacli.stdio.input import InputReader
 from llamacli.stdio.text import shell_quoted
 
@@ -23,27 +23,23 @@ def read_output(
     is None if the command was stopped after `timeout` seconds. Raises Stopped if Ctrl-C ended it.
     """
     end = None if timeout is None else monotonic() + timeout
-    poll = select.poll()
+    output = b""
     with subprocess.Popen(["/bin/sh", "-c", command], stdin=stdin, stdout=subprocess.PIPE) as process:
         assert process.stdout
-        fd, output = process.stdout.fileno(), b""
-        poll.register(fd)
         try:
-            while len(output) < max_bytes:
-                # Ending the shell is not enough: its child processes may hold the pipe open.
-                if not poll.poll(None if end is None else max(0.0, end - monotonic()) * 1000):
-                    process.kill()
-                    return None, output
-                if not (block := os.read(fd, max_bytes - len(output))):
-                    break
+            for block in blocks_within(process.stdout.fileno(), end, max_bytes):
                 output += block
-        except BaseException:
-            # A signal to llamacli alone: the command would be waited for.
+                if len(output) >= max_bytes:
+                    process.kill()
+                    return 0, output[:max_bytes]
+        except BaseException as error:
+            # A signal to llamacli alone, or a timeout: the command would be waited for. Ending the shell is not
+            # enough: its child processes may hold the pipe open.
             process.kill()
-            raise
-        if len(output) == max_bytes:
-            process.kill()
-    return (0 if len(output) == max_bytes else _checked(process.returncode)), output
+            if not isinstance(error, TimeoutError):
+                raise
+            return None, output
+    return _checked(process.returncode), output
 
 
 def _checked(status: int) -> int:
