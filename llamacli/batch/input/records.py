@@ -84,8 +84,17 @@ class InputFile(ItemSource):
         return [self._status]
 
     def items(self, start: int) -> Iterator[Item]:
-        read = {"lines": self._lines, "jsonl": self._documents}.get(self.format, self._records)
-        yield from read(start)
+        if self.format in ("csv", "tsv"):
+            yield from self._records(start)
+            return
+        for index, (number, line) in enumerate(self._numbered(), start):
+            location = f"{self.name} line {number}"
+            try:
+                item = self._item(index, location, line)
+            except UsageError as error:
+                line = line[:200] if len(line) > MAX_ITEM_BYTES else line
+                item = Item(index, location, line.decode("utf-8", "replace"), error=error)
+            yield item
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(split_lines(self._checked_blocks()), 1):
@@ -96,51 +105,30 @@ class InputFile(ItemSource):
             if line and not line.isspace():
                 yield number, line
 
-    def _decode(self, index: int, number: int, line: bytes) -> Item:
-        """Returns the item of a plain line; it has an error if it is not UTF-8."""
-        location = f"{self.name} line {number}"
+    def _item(self, index: int, location: str, line: bytes) -> Item:
+        """Returns the item in a line. Raises UsageError."""
         if len(line) > MAX_ITEM_BYTES:
-            return self._invalid_item(index, location, line[:200], "is longer than 64 MiB", "split it")
+            raise UsageError(f"{location} is longer than 64 MiB", "split it")
         try:
             text = line.decode("utf-8", "replace" if self._inputs.lossy else "strict")
         except UnicodeDecodeError as error:
-            problem = f"is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}"
-            return self._invalid_item(index, location, line, problem, LOSSY_HINT)
+            byte, offset = line[error.start], error.start
+            raise UsageError(f"{location} is not UTF-8: byte 0x{byte:02x} at offset {offset}", LOSSY_HINT) from None
         if "\0" in text:
-            return self._invalid_item(
-                index, location, line, f"contains a NUL byte at offset {line.index(0)}", "remove it"
-            )
-        return Item(index, location, text, text)
-
-    def _lines(self, start: int) -> Iterator[Item]:
-        for index, (number, line) in enumerate(self._numbered(), start):
-            yield self._decode(index, number, line)
-
-    def _documents(self, start: int) -> Iterator[Item]:
-        for index, (number, line) in enumerate(self._numbered(), start):
-            item = self._decode(index, number, line)
-            if item.error:
-                yield item
-                continue
-            try:
-                value = parse_json(item.text)
-            except json.JSONDecodeError as error:
-                yield self._invalid_item(index, item.location, line, json_fault(error).replace(" line 1 ", " "))
-            except ValueError as error:
-                yield self._invalid_item(index, item.location, line, str(error))
-            else:
-                if isinstance(value, dict):
-                    yield Item(index, item.location, value, item.text.strip(), value)
-                elif isinstance(value, str):
-                    yield Item(index, item.location, value, value)
-                else:
-                    yield self._invalid_item(index, item.location, line, "is not an object or a string")
-
-    def _invalid_item(
-        self, index: int, location: str, line: bytes, problem: str, hint: str = "correct the line"
-    ) -> Item:
-        error = UsageError(f"{location} {problem}", hint)
-        return Item(index, location, line.decode("utf-8", "replace"), error=error)
+            raise UsageError(f"{location} contains a NUL byte at offset {line.index(0)}", "remove it")
+        if self.format == "lines":
+            return Item(index, location, text, text)
+        try:
+            value = parse_json(text)
+        except ValueError as error:
+            problem = json_fault(error) if isinstance(error, json.JSONDecodeError) else str(error)
+            problem = problem.replace(" line 1 ", " ")
+            raise UsageError(f"{location} {problem}", "correct the line") from None
+        if isinstance(value, dict):
+            return Item(index, location, value, text.strip(), value)
+        if isinstance(value, str):
+            return Item(index, location, value, value)
+        raise UsageError(f"{location} is not an object or a string", "correct the line")
 
     def _records(self, start: int) -> Iterator[Item]:
         for index, (number, row) in enumerate(self._rows, start):
