@@ -270,6 +270,9 @@ def _ask_for_key() -> str:
         raise LlamaError(ExitStatus.KEY, "no key was typed") from None
     except UnicodeError:
         raise LlamaError(ExitStatus.KEY, "the key contains a character that no key can contain") from None
+    except OSError as error:
+        message = f"cannot read the key from the terminal: {error.strerror}"
+        raise LlamaError(ExitStatus.KEY, message, "pipe it to stdin") from None
     # Terminals bracket pasted text.
     return typed.removeprefix("\x1b[200~").removesuffix("\x1b[201~")
 

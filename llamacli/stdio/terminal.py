@@ -1,14 +1,17 @@
 """Changes to the terminal's state, undone before Ctrl-Z or the end."""
 
+import errno
 import os
 import signal
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from llamacli.errors import Stopped
+
+Result = TypeVar("Result")
 
 
 class _Change:
@@ -96,6 +99,16 @@ def wait_for_foreground(fd: int) -> None:
             os.kill(os.getpid(), signal.SIGTTIN)
 
 
+def _call(function: Callable[..., Result], *arguments: object) -> Result:
+    """Calls a function of termios, again if a stop interrupts it. Raises OSError."""
+    while True:
+        try:
+            return function(*arguments)
+        except termios.error as error:
+            if error.args[0] != errno.EINTR:
+                raise OSError(*error.args) from None
+
+
 @contextmanager
 def no_echo(fd: int) -> Iterator[None]:
     """Keeps typed text in the terminal's queue, unechoed and whole.
@@ -104,8 +117,8 @@ def no_echo(fd: int) -> Iterator[None]:
     line.
     """
     try:
-        before = termios.tcgetattr(fd)
-    except termios.error:
+        before = _call(termios.tcgetattr, fd)
+    except OSError:
         yield
         return
     quiet = before.copy()
@@ -113,8 +126,8 @@ def no_echo(fd: int) -> Iterator[None]:
 
     def put(value: list[Any]) -> None:
         # TCSADRAIN keeps typed text, TCSAFLUSH would drop it.
-        with suppress(termios.error):
-            termios.tcsetattr(fd, termios.TCSADRAIN, value)
+        with suppress(OSError):
+            _call(termios.tcsetattr, fd, termios.TCSADRAIN, value)
 
     with mode(lambda: put(quiet), lambda: put(before)):
         yield
@@ -124,20 +137,26 @@ def read_hidden(prompt: str) -> str:
     """Reads a line from the terminal without showing it.
 
     Ctrl-Z gives the shell its echo back, and after `fg` the prompt is there again, with
-    the echo off. Raises EOFError after Ctrl-D, UnicodeError if the line is not UTF-8.
+    the echo off. Raises EOFError after Ctrl-D, UnicodeError if the line is not UTF-8, and
+    OSError if the terminal is gone.
     """
     try:
         fd = out = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         fd, out = 0, 2
-    before = termios.tcgetattr(fd)
+    wait_for_foreground(fd)
+    before = _call(termios.tcgetattr, fd)
     hidden = before.copy()
     hidden[3] = before[3] & ~termios.ECHO
 
     def hide() -> None:
         # What was typed before the prompt is not a part of the answer.
-        termios.tcsetattr(fd, termios.TCSAFLUSH, hidden)
+        _call(termios.tcsetattr, fd, termios.TCSAFLUSH, hidden)
         os.write(out, prompt.encode())
+
+    def show() -> None:
+        with suppress(OSError):
+            _call(termios.tcsetattr, fd, termios.TCSADRAIN, before)
 
     def quit(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
@@ -147,7 +166,7 @@ def read_hidden(prompt: str) -> str:
     with ExitStack() as stack:
         # Ctrl-\\ would leave the terminal without echo.
         stack.callback(signal.signal, signal.SIGQUIT, signal.signal(signal.SIGQUIT, quit))
-        stack.enter_context(mode(hide, lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)))
+        stack.enter_context(mode(hide, show))
         while not line.endswith(b"\n"):
             block = os.read(fd, 4096)
             if not block and not line:

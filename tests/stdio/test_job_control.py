@@ -46,6 +46,17 @@ def test_a_key_stays_hidden_after_ctrl_z_and_fg(world: World, shell: list[str]) 
 
 
 @pytest.mark.parametrize("shell", SHELLS[:2], ids=lambda shell: str(shell[0]))
+def test_a_background_job_asks_for_a_key_in_the_foreground(world: World, shell: list[str]) -> None:
+    with in_shell(world, shell) as terminal:
+        run(terminal, f"{COMMAND} config set-key & sleep 1; echo en''d\r", "end")
+        assert "API key" not in terminal.shown
+        run(terminal, "fg\r", "API key (hidden): ")
+        assert "internal error" not in run(terminal, "sk-hidden-0123456789\r", "stored sk-h...6789")
+        # This one is nobody's job, so nobody can bring it to the foreground.
+        run(terminal, f"({COMMAND} config set-key </dev/tty &)\r", "cannot read the key from the terminal: Input/output error")
+
+
+@pytest.mark.parametrize("shell", SHELLS[:2], ids=lambda shell: str(shell[0]))
 def test_a_background_job_shows_no_spinner(world: World, shell: list[str]) -> None:
     world.api.will(late(1.5))
     with in_shell(world, shell) as terminal:
