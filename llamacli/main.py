@@ -45,11 +45,19 @@ def main(arguments: list[str]) -> int:
         MEMORY_RESERVE.clear()
         if stopped := signals.find_stopped(error):
             raise stopped from None
-        if isinstance(error, FileNotFoundError) and error.filename is None:
-            # Only os.getcwd() names no file.
+        if isinstance(error, FileNotFoundError) and _is_folder_removed():
             stderr.error(UsageError("the working directory was removed", "change to another one"))
             return ExitStatus.USAGE
         return report_internal_error(error, stderr)
+
+
+def _is_folder_removed() -> bool:
+    """True if there is no working directory, which relative paths need."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _load(call: ParsedCall, env: Environment) -> LoadedOptions:

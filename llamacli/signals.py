@@ -22,6 +22,8 @@ def catch() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
+    # Ignored, as some parents leave it, it would hide how the key command or the editor ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sys.unraisablehook = _stop_later
     if not _is_woken:
         _wake_up()

@@ -195,7 +195,7 @@ def _from_command(command: str, origin: str, env: Environment) -> str:
     """Runs the key command, whose text may be secret and is not shown."""
     import subprocess
 
-    from llamacli.stdio.shell import read_output
+    from llamacli.stdio.shell import describe_end, read_output
 
     # It must not read a prompt that is piped in.
     stdin = None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL
@@ -207,8 +207,7 @@ def _from_command(command: str, origin: str, env: Environment) -> str:
     if status is None:
         raise LlamaError(ExitStatus.KEY, f"the command in {origin} did not end within --max-time {limit:g} s")
     if status:
-        how = f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
-        raise LlamaError(ExitStatus.KEY, f"the command in {origin} {how}")
+        raise LlamaError(ExitStatus.KEY, f"the command in {origin} {describe_end(status)}")
     return output.decode("utf-8", "replace")
 
 

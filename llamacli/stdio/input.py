@@ -208,8 +208,9 @@ class InputReader:
         try:
             yield
         except LlamaError as error:
-            if self.draft:
+            if self.draft and self.draft.exists():
                 raise error.add_hint(f"your text is in {self.draft}") from error
+            self.drop_draft()
             raise
 
     def drop_draft(self) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from llamacli.errors import Stopped, UsageError
+from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.stdio.deadline import blocks_within
 from llamacli.stdio.input import InputReader
 from llamacli.stdio.text import shell_quoted
@@ -49,6 +49,11 @@ def _checked(status: int) -> int:
     return status
 
 
+def describe_end(status: int) -> str:
+    """Returns in words how a child process failed."""
+    return f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
+
+
 def edit_prompt(prompt: str, inputs: InputReader) -> str:
     """Returns the prompt that the user writes in $VISUAL or $EDITOR.
 
@@ -64,8 +69,12 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
             raise UsageError("the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
         # The text of the last draft is part of this one.
         inputs.drop_draft()
-        inputs.draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
-        inputs.draft.write_text(prompt, encoding="utf-8")
+        try:
+            inputs.draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
+            inputs.draft.write_text(prompt, encoding="utf-8")
+        except OSError as error:
+            message = f"cannot write a temporary file: {error.strerror}"
+            raise LlamaError(ExitStatus.OUTPUT, message, "check the free space in TMPDIR") from None
         # Through the shell, as git does: $EDITOR may have arguments.
         command = ["/bin/sh", "-c", f"{editor or 'vi'} {shell_quoted(str(inputs.draft))}"]
         done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
@@ -75,7 +84,7 @@ def edit_prompt(prompt: str, inputs: InputReader) -> str:
                 # Nothing was written, so nothing can be lost.
                 inputs.drop_draft()
         hint = "check VISUAL and EDITOR" if status in (126, 127) else ""
-        raise UsageError(f"the editor '{editor or 'vi'}' exited with status {status}", hint)
+        raise UsageError(f"the editor '{editor or 'vi'}' {describe_end(status)}", hint)
     return inputs.file(str(inputs.draft)).rstrip("\n")
 
 

@@ -1,6 +1,8 @@
 """The prompt, written in an editor."""
 
+import signal
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,25 @@ def test_an_editor_that_fails_sends_nothing(world: World) -> None:
     result = world.call("ask", "-e", VISUAL="false")
     assert result.status == 2
     assert result.err == "llamacli: the editor 'false' exited with status 1\n"
+    assert not world.api.requests
+
+
+def test_an_editor_that_was_killed_is_named_with_the_signal(world: World) -> None:
+    result = world.call("ask", "-e", VISUAL="kill $$;")
+    assert (result.status, result.err) == (2, "llamacli: the editor 'kill $$;' was killed by signal 15\n")
+
+
+def test_a_draft_that_the_editor_removed_is_not_named(world: World) -> None:
+    result = world.call("ask", "-e", VISUAL="rm", TMPDIR=str(world.cwd))
+    assert (result.status, world.api.requests) == (2, [])
+    assert result.err.endswith("prompt.md: No such file or directory; nothing was sent\n")
+    assert not list(world.cwd.glob("llamacli-*"))
+
+
+def test_the_status_of_an_editor_counts_even_if_sigchld_is_ignored(world: World) -> None:
+    ignore = partial(signal.signal, signal.SIGCHLD, signal.SIG_IGN)
+    result = world.run("ask", "-e", "Hi", env={"VISUAL": "false"}, preexec_fn=ignore)
+    assert (result.status, result.err) == (2, "llamacli: the editor 'false' exited with status 1\n")
     assert not world.api.requests
 
 
