@@ -45,7 +45,7 @@ class MessagesType(JsonType):
             raise ValueError("is not a JSON array of messages")
         for number, message in enumerate(value, 1):
             if problem := message_problem(message):
-                raise ValueError(f"message {number} {problem}")
+                raise ValueError(f"has an invalid message: number {number} {problem}")
         return value
 
 

@@ -201,10 +201,12 @@ def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
             f"the prompt begins with the file '{display_path(words[0])}', but each --file takes only one",
             "repeat -f, or use --files-from; if the name belongs to the prompt, put -- before it",
         )
-    if len(words) == 1 and not options.call.has_separator:
-        name = words[0]
-        if ("." in name or "/" in name) and os.path.isfile(name):
-            note(f"the prompt is the name of a file; to send its text: -f {display_path(name)}")
+    if len(words) == 1 and not options.call.has_separator and _names_file(name := words[0].removeprefix("@")):
+        note(f"the prompt is the name of a file; to send its text: -f {display_path(name)}")
+
+
+def _names_file(text: str) -> bool:
+    return ("." in text or "/" in text) and len(text) < 256 and os.path.isfile(text)
 
 
 def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str | None:
@@ -222,7 +224,11 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
 def system(options: ContextOptions, inputs: InputReader) -> str | None:
     """Returns the system message or None. Raises UsageError."""
     _check_variables(options)
-    return options.role.render_role(variables(options.role, options, inputs)) if options.role else options.system
+    if options.role:
+        return options.role.render_role(variables(options.role, options, inputs))
+    if options.system and _names_file(options.system):
+        inputs.note(f"--system is the name of a file; to send its text: -s @{options.system}")
+    return options.system
 
 
 def variables(file: "PromptFile", options: ContextOptions, inputs: InputReader) -> dict[str, str]:

@@ -279,4 +279,8 @@ def _usage_error(error: typer.TyperException) -> LlamaError:
             return UsageError(f"{command.spec.name} needs {name}", f"see: {PROGRAM} {command.spec.name} -h")
     if "requires an argument" in text:
         return UsageError(f"{name} needs a value")
+    if text.endswith("does not take a value"):
+        opposite = f"--no-{name[2:]}"
+        has_opposite = any(opposite in flag.names for known in commands() for flag in known.flags)
+        return UsageError(f"{name} takes no value", f"to turn it off: {opposite}" if has_opposite else "")
     return UsageError(text[:1].lower() + text[1:])

@@ -61,6 +61,7 @@ OPTION_SYNONYMS = _by_word(
         f"'{PROGRAM} raw' sends a JSON body": "--data -d",
         "--header": "--user-agent",
         "--cache": "--cache-ttl",
+        "only --cache reuses answers": "--no-cache",
         "-p num_ctx=N": "--num-ctx",
         "--repetition-penalty": "--repeat-penalty",
         "--method": "--request",

@@ -201,6 +201,8 @@ def test_a_prompt_that_is_the_name_of_a_file_gets_a_note(world: World) -> None:
         result = world.call(*command, "notes.txt")
         assert (result.status, world.api.prompt) == (0, "notes.txt")
         assert result.err == "llamacli: the prompt is the name of a file; to send its text: -f notes.txt\n"
+    assert "to send its text: -f notes.txt\n" in world.call("ask", "@notes.txt").err
+    assert "to send its text: -s @notes.txt\n" in world.call("ask", "-s", "notes.txt", "Hi").err
     for arguments in (["--", "notes.txt"], ["words"], ["other.txt"], ["what", "notes.txt"], ["-q", "notes.txt"], ["."]):
         assert world.call("ask", *arguments).err == ""
 
@@ -257,10 +259,10 @@ def test_messages_come_between_system_and_prompt(world: World) -> None:
     ("value", "words"),
     [
         ("{}", "is not a JSON array"),
-        ("[1]", "message 1 is not an object"),
-        ('[{"content": "x"}]', "message 1 has no role"),
-        ('[{"role": "user", "content": "x"}, {"role": 5}]', "message 2 has a role that is not a string"),
-        ('[{"role": "user", "content": 5}]', "message 1 has content of the wrong type"),
+        ("[1]", "number 1 is not an object"),
+        ('[{"content": "x"}]', "number 1 has no role"),
+        ('[{"role": "user", "content": "x"}, {"role": 5}]', "number 2 has a role that is not a string"),
+        ('[{"role": "user", "content": 5}]', "number 1 has content of the wrong type"),
         ("[", "is not JSON"),
         ("@missing", "missing"),
     ],
@@ -274,7 +276,7 @@ def test_messages_that_are_not_messages_are_refused(world: World, value: str, wo
         (world.cwd / "items.jsonl").write_text(record + "\n")
         result = world.call("batch", "-q", "-", "items.jsonl")
         assert result.status == 13
-        assert f"number {words.removeprefix('message ')}" in json.loads(result.out)["error"]["message"]
+        assert words in json.loads(result.out)["error"]["message"]
     assert not world.api.requests
 
 

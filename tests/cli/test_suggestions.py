@@ -104,6 +104,8 @@ def test_a_command_of_another_tool_gets_its_advice(world: World, name: str) -> N
         (["ask", "-5", "+", "3"], "a prompt that begins with a dash goes after --: llamacli ask -- -5 ..."),
         (["-m", "gpt", "ask", "Hi"], "put options after it: llamacli COMMAND -m"),
         (["ask", "-m"], "-m needs a value"),
+        (["ask", "--stream=false"], "--stream takes no value; to turn it off: --no-stream"),
+        (["ask", "--json=1"], "--json takes no value\n"),
         (["man", "x"], "too many arguments for man; see: llamacli help man"),
         (["modles"], "did you mean 'llamacli models'? To ask the model: llamacli ask modles"),
         (["why is it?"], "unknown command 'why is it?'; to ask the model: llamacli ask 'why is it?'"),
