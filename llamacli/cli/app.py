@@ -92,8 +92,10 @@ class LlamaCommand(TyperCommand):
         """Builds only the flags that `words` may contain, to save time."""
         self.spec = spec
         names = _possible_names(words)
-        flags = [flag for flag in spec.flags if flag.group is not HelpOptions]
-        options = [_option(flag) for flag in flags if names is None or not names.isdisjoint(flag.names)]
+        flags = spec.flags
+        if names is not None:
+            flags = [flag for flag in flags if not names.isdisjoint(flag.names)] if names else []
+        options = [_option(flag) for flag in flags if flag.group is not HelpOptions]
         super().__init__(
             spec.name,
             params=[*map(_argument, spec.operands), *options, *_help_options(names)],
@@ -108,8 +110,10 @@ class LlamaCommand(TyperCommand):
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         ctx.obj = "--" in args
-        _check_dashes(args, self.spec.flags)
-        return super().parse_args(ctx, _with_empty_values(args, self.spec.flags))
+        if any(word.startswith("-") for word in args):
+            _check_dashes(args, self.spec.flags)
+            args = _with_empty_values(args, self.spec.flags)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: "Context") -> ParsedCall:
         operands = {operand.name: operand.type for operand in self.spec.operands}

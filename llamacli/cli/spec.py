@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import cast
 
 from llamacli.api.json import parse_json
@@ -44,10 +45,11 @@ class FlagSpec:
         self.field = field
         self.flag = flag
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """All names, the short one first: `-u`, `--usage`, `--no-usage`."""
-        return tuple(sorted(self.flag.names(self.field), key=lambda name: name.startswith("--")))
+        names = self.flag.names(self.field)
+        return (names[-1], *names[:-1]) if self.flag.short else tuple(names)
 
     @property
     def long(self) -> str:
