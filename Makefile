@@ -7,7 +7,7 @@
 # make picture      redraws the README's picture
 # make install PREFIX=/usr/local DESTDIR=   installs the program, completions and man page; make uninstall removes them
 # make interop      tests against real servers: llama.cpp and aimock (downloaded; needs npm)
-# make mutants PACKAGE=http COUNT=20  changes one thing at a time and reports what no test notices
+# make mutants PACKAGE=http COUNT=20  changes one thing at a time; reports changes that no test notices
 # make bench        measures speed and memory; exits with 1 if a target is missed
 # Each target creates its own environment in .venv; all you need is make and Python 3.10 or newer.
 
@@ -15,7 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := test
-# Without those of HTTP that wait for servers that are slow, or run the program many times.
+# Without the HTTP tests that wait for slow servers or run the program many times.
 QUICK := tests/api tests/ask tests/config tests/commands tests/test_layers.py \
 	$(filter-out %_preconnect.py %_private_names.py %_retry.py,$(wildcard tests/http/test_*.py))
 .PHONY: demo test quick mutants picture interop lint format completions install uninstall bench clean
@@ -70,7 +70,7 @@ bench: $(VENV)/test.done $(VENV)/peers.done
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
 
-# What the program needs, and then what the tests need beside it.
+# What the program needs, then what its tests need too.
 $(VENV)/run.done: pyproject.toml
 	@sh tests/scripts/make_venv.sh "$(PYTHON)" $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
@@ -90,7 +90,7 @@ $(VENV)/interop/done: pyproject.toml
 	    bin/python -m pip install -q --disable-pip-version-check \
 	        --group "$(CURDIR)/pyproject.toml:test" --group "$(CURDIR)/pyproject.toml:interop" && \
 	    npm install --prefix node --fetch-retries 1 --fetch-timeout 60000 --no-audit --no-fund --silent '@copilotkit/aimock@^1.43' \
-	) || { echo 'make interop: the servers to try against could not be installed' >&2; exit 1; }
+	) || { echo 'make interop: cannot install the servers to test against' >&2; exit 1; }
 	@touch $@
 
 $(VENV)/peers.done: pyproject.toml

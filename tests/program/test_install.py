@@ -100,7 +100,7 @@ def test_another_installation_is_not_overwritten(sources: Path, tmp_path: Path) 
     program.write_text("#!/bin/sh\n")
     done = make(sources, "install", f"PREFIX={tmp_path}")
     assert done.returncode != 0
-    assert "is there already, and not by make install" in done.stderr
+    assert "already exists, and was not installed by make install" in done.stderr
     assert program.read_text() == "#!/bin/sh\n"
     assert [path.name for path in tmp_path.iterdir()] == ["bin"]
     assert "is not absolute" in make(sources, "install", "PREFIX=here").stderr

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs program, completions and man page, or removes them: install.sh PYTHON DESTDIR PREFIX; --remove for PYTHON
 #
-# The program and what it needs go into PREFIX/lib/llamacli, where no other package sees them, with a launcher in
-# PREFIX/bin. DESTDIR stands before every path that is written, and in no file.
+# The program and its dependencies go into PREFIX/lib/llamacli, separate from other packages, with a launcher in
+# PREFIX/bin. DESTDIR is put before every path that is written, but is in no file.
 set -eu
 python=$1 destdir=${2%/} prefix=${3%/}
 mark='Made by make install of llamacli.'
@@ -19,14 +19,14 @@ esac
 shares='bash-completion/completions/llamacli zsh/site-functions/_llamacli fish/vendor_completions.d/llamacli.fish
     man/man1/llamacli.1'
 
-# What is written lies below DESTDIR: the program, and a list of the folders that were not there before.
+# Everything is below DESTDIR: the program, and a list of the folders that were created.
 place() {
     root=$destdir$prefix
     lib=$root/lib/llamacli
     folders=$lib/folders
 }
 
-# Makes a folder below DESTDIR, and notes which ones were not there.
+# Makes a folder below DESTDIR, and lists the folders that it creates.
 make_folder() {
     [ -d "$destdir$1" ] && return
     make_folder "$(dirname "$1")"
@@ -44,7 +44,7 @@ remove() {
     rm -rf "${lib:?}"
     for share in $shares; do rm -f "$root/share/$share"; done
     if grep -qs "$mark" "$root/bin/llamacli"; then rm -f "$root/bin/llamacli"; fi
-    # Those that others have put something into stay.
+    # Folders that contain other files stay.
     printf '%s\n' "$made" | while IFS= read -r folder; do rmdir "$destdir$folder" 2>/dev/null || :; done
 }
 
@@ -57,9 +57,9 @@ fi
 umask 022
 if [ -n "$destdir" ]; then mkdir -p "$destdir" && destdir=$(cd "$destdir" && pwd); fi
 place
-if [ -e "$lib" ] && [ ! -f "$folders" ]; then fail "$lib is there already, and not by make install"; fi
+if [ -e "$lib" ] && [ ! -f "$folders" ]; then fail "$lib already exists, and was not installed by make install"; fi
 if [ -e "$root/bin/llamacli" ] && ! grep -qs "$mark" "$root/bin/llamacli"; then
-    fail "$root/bin/llamacli is there already, and not by make install"
+    fail "$root/bin/llamacli already exists, and was not installed by make install"
 fi
 base=$("$python" -c 'import sys; print(sys._base_executable)')
 
@@ -67,12 +67,12 @@ made=
 make_folder "$prefix/bin"
 make_folder "$prefix/lib/llamacli"
 for share in $shares; do make_folder "$prefix/share/$(dirname "$share")"; done
-# First of all, so that what breaks off can be removed.
+# This comes first, so that an interrupted installation can be removed.
 printf %s "$made" >>"$folders"
 
 find "$lib" -mindepth 1 -maxdepth 1 ! -name folders -exec rm -rf {} +
 "$python" -m pip install -q --disable-pip-version-check --no-compile --no-warn-script-location --target "$lib" .
-# These are for an environment of its own, or say where the sources lay.
+# These are for a separate environment, or name the folder of the sources.
 rm -rf "${lib:?}/bin" "${lib:?}/share" "$lib"/*.dist-info/direct_url.json
 "$base" -m compileall -q -s "$destdir" --invalidation-mode unchecked-hash "$lib"
 

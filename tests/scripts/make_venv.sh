@@ -4,11 +4,11 @@ set -eu
 python=$1 folder=$2
 
 if ! command -v "$python" >/dev/null; then
-    echo "make: no $python here; install Python 3.10 or newer, or say where it is: make PYTHON=..." >&2
+    echo "make: $python not found; install Python 3.10 or newer, or name it: make PYTHON=..." >&2
     exit 1
 fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-    echo "make: $python is $("$python" -V 2>&1); 3.10 or newer is needed: make PYTHON=python3.12, say" >&2
+    echo "make: $python is $("$python" -V 2>&1); 3.10 or newer is needed, for example: make PYTHON=python3.12" >&2
     exit 1
 fi
 if [ -x "$folder/bin/python" ] && "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
@@ -23,6 +23,6 @@ if "$python" -m virtualenv --version >/dev/null 2>&1; then
     exec "$python" -m virtualenv -q "$folder"
 fi
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-echo "make: $python cannot make a virtual environment (no venv, or no ensurepip in it);" >&2
+echo "make: $python cannot create a virtual environment (venv or ensurepip is missing);" >&2
 echo "make: install it, on Debian and Ubuntu with: apt-get install python$version-venv" >&2
 exit 1

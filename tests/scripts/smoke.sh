@@ -1,5 +1,5 @@
 #!/bin/sh
-# A short look at an installed program: smoke.sh PATH-TO-LLAMACLI
+# A quick test of an installed program: smoke.sh PATH-TO-LLAMACLI
 set -eu
 program=$(realpath "$1")
 repository=$(cd "$(dirname "$0")/../.." && pwd)
