@@ -89,7 +89,7 @@ def question(words: list[str], options: InputOptions, inputs: InputReader) -> Qu
     file = options.prompt_file
     prompt = " ".join(inputs.argument(word, "the prompt") for word in words if word != "-")
     if options.edit and not file:
-        prompt = _edit(prompt, inputs)
+        prompt = inputs.edit(prompt)
     # Files and variables may read stdin, and the prompt gets it only if they do not.
     values = variables(file, options, inputs) if file else {}
     files = attachments(options, inputs)
@@ -105,7 +105,7 @@ def question(words: list[str], options: InputOptions, inputs: InputReader) -> Qu
     # Errors in a prompt file are reported before anything else is done.
     rendered = render(stdin or "")
     if not is_inline or (options.edit and file):
-        final = _edit(rendered, inputs) if options.edit and file else rendered
+        final = inputs.edit(rendered) if options.edit and file else rendered
         return Question(lambda text: final, files, "" if is_inline else stdin or "", False)
     return Question(render, files, stdin or "", True)
 
@@ -137,12 +137,6 @@ def max_input_tokens(query: Question, options: LoadedOptions) -> int:
     system_text = input.role.text if input.role else input.system or ""
     others = [system_text, *(str(message.get("content")) for message in input.messages or []), query.prompt("")]
     return default_limit(context_length(params.model), params.max_tokens, others)
-
-
-def _edit(prompt: str, inputs: InputReader) -> str:
-    from llamacli.stdio.shell import edit_prompt
-
-    return edit_prompt(prompt, inputs)
 
 
 def join_texts(texts: Iterable[str]) -> str:
@@ -215,7 +209,7 @@ def _stdin(words: list[str], options: InputOptions, inputs: InputReader) -> str 
         if options.no_stdin:
             raise UsageError("the word -, which reads stdin, cannot be combined with --no-stdin", "drop one of them")
         return inputs.stdin("the word -")
-    if options.no_stdin or inputs.is_stdin_used or not inputs.stdin_is_piped():
+    if options.no_stdin or inputs.stdin_taker or not inputs.stdin_is_piped():
         return None
     inputs.note_shared_stdin()
     return inputs.stdin("the prompt")

@@ -234,11 +234,9 @@ class Dialogue:
 
     def edit(self, text: str) -> None:
         """Opens the editor for a message and sends it."""
-        from llamacli.stdio.shell import edit_prompt
-
         without = None if text else self.replaced_turn
         with self.env.input.keeping_draft():
-            text = edit_prompt(text or self.unanswered, self.env.input)
+            text = self.env.input.edit(text or self.unanswered)
             if not text.strip():
                 self.env.input.drop_draft()
                 raise UsageError("the message is empty; nothing was sent")

@@ -7,7 +7,7 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
@@ -45,12 +45,8 @@ class InputReader:
         self.flags: frozenset[str] = frozenset()
         #: The file with the text that the user wrote in an editor for this call.
         self.draft: Path | None = None
-        self._stdin_taker = ""
-
-    @property
-    def is_stdin_used(self) -> bool:
-        """True if an option (`--system @-`) has read stdin."""
-        return bool(self._stdin_taker)
+        #: The option or operand that has read stdin, such as --system for `--system @-`.
+        self.stdin_taker = ""
 
     def stdin_is_piped(self) -> bool:
         """True if stdin is not a terminal and can be read (not nohup's)."""
@@ -68,9 +64,9 @@ class InputReader:
 
     def claim_stdin(self, taker: str) -> None:
         """Records who reads stdin. Raises UsageError if it is read."""
-        if self._stdin_taker:
-            raise UsageError(f"stdin was already read for {self._stdin_taker}", f"use a file for {taker}")
-        self._stdin_taker = taker
+        if self.stdin_taker:
+            raise UsageError(f"stdin was already read for {self.stdin_taker}", f"use a file for {taker}")
+        self.stdin_taker = taker
 
     def stdin_blocks(self, max_time: float | None = None) -> Iterator[bytes]:
         """Yields the bytes of stdin as they arrive.
@@ -136,14 +132,10 @@ class InputReader:
             if not is_regular and self.max_time is not None:
                 yield from self._blocks_within(path, self.max_time)
                 return
-            if is_regular:
+            # Opening a FIFO waits for its writer, and reading it for the first byte.
+            with nullcontext() if is_regular else self.waiting(f"waiting for {display_path(path)}"):
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 block = _read(fd)
-            else:
-                # Opening a FIFO waits for its writer, and reading it for the first byte.
-                with self.waiting(f"waiting for {display_path(path)}"):
-                    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                    block = _read(fd)
             try:
                 while block:
                     yield block
@@ -156,21 +148,15 @@ class InputReader:
 
     def _blocks_within(self, path: str, max_time: float) -> Iterator[bytes]:
         """Yields the bytes of a FIFO or device. Raises LlamaError at --max-time."""
-        from llamacli.stdio.deadline import blocks_within, open_within
+        from llamacli.stdio.shell import file_blocks_within
 
         start = monotonic()
-        end = start + max_time - self.seconds_spent
+        blocks = file_blocks_within(path, start + max_time - self.seconds_spent)
         try:
             with self.waiting(f"waiting for {display_path(path)}"):
-                fd = open_within(path, end)
-            try:
-                blocks = blocks_within(fd, end, BLOCK_BYTES)
-                with self.waiting(f"waiting for {display_path(path)}"):
-                    first = next(blocks, b"")
-                yield first
-                yield from blocks
-            finally:
-                os.close(fd)
+                first = next(blocks, b"")
+            yield first
+            yield from blocks
         except TimeoutError:
             message = f"{display_path(path)} did not end within {max_time:g} s (--max-time)"
             raise LlamaError(ExitStatus.NETWORK, message, "nothing was sent") from None
@@ -202,6 +188,26 @@ class InputReader:
         finally:
             timer.cancel()
 
+    def edit(self, prompt: str) -> str:
+        """Returns the prompt that the user writes in an editor.
+
+        The text stays in a file, the draft, until `drop_draft`. Raises UsageError.
+        """
+        from llamacli.stdio.shell import run_editor, write_draft
+
+        # The text of the last draft is part of this one.
+        self.drop_draft()
+        self.draft = write_draft(prompt)
+        try:
+            run_editor(str(self.draft))
+        except UsageError:
+            with suppress(OSError):
+                if self.draft.read_text(encoding="utf-8", errors="replace") == prompt:
+                    # Nothing was written, so nothing can be lost.
+                    self.drop_draft()
+            raise
+        return self.file(str(self.draft)).rstrip("\n")
+
     @contextmanager
     def keeping_draft(self) -> Iterator[None]:
         """Adds the path of the draft to an error's hint."""
@@ -223,10 +229,8 @@ class InputReader:
 
     def at_file(self, text: str, origin: str) -> str:
         """Reads `@FILE` and `@-`, without trailing newlines; `@@` is an @."""
-        if not text.startswith("@"):
-            return self.argument(text, origin)
-        if text.startswith("@@"):
-            return self.argument(text[1:], origin)
+        if not text.startswith("@") or text.startswith("@@"):
+            return self.argument(text[1:] if text.startswith("@@") else text, origin)
         path = self.path_of(text, origin)
         return self.stdin(origin).removeprefix("\ufeff") if is_stdin(path) else self.file(path).rstrip("\n")
 

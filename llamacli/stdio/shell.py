@@ -1,16 +1,16 @@
-"""Runs the user's own commands: the editor, and whatever prints the key."""
+"""Runs the user's own commands, and reads what may never arrive: their output, FIFOs, devices."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 
 from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
-from llamacli.stdio.deadline import blocks_within
-from llamacli.stdio.input import InputReader
 from llamacli.stdio.text import shell_quoted
 
 
@@ -54,38 +54,35 @@ def describe_end(status: int) -> str:
     return f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
 
 
-def edit_prompt(prompt: str, inputs: InputReader) -> str:
-    """Returns the prompt that the user writes in $VISUAL or $EDITOR.
-
-    The editor uses the terminal even if stdin and stdout are pipes. The text stays in a
-    file, the draft, until InputReader.drop_draft.
-    """
+def write_draft(text: str) -> Path:
+    """Writes a text to a new file in a folder of its own. Raises LlamaError (output)."""
     import tempfile
 
+    try:
+        draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
+        draft.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write a temporary file: {error.strerror}"
+        raise LlamaError(ExitStatus.OUTPUT, message, "check the free space in TMPDIR") from None
+    return draft
+
+
+def run_editor(path: str) -> None:
+    """Opens a file in $VISUAL or $EDITOR. Raises UsageError if that fails.
+
+    The editor uses the terminal even if stdin and stdout are pipes.
+    """
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     with _terminal() as terminal, _ignoring_signals():
         if not editor and terminal is None:
             # vi would wait for a terminal forever.
             raise UsageError("the editor needs a terminal", "set VISUAL or EDITOR to one that does not")
-        # The text of the last draft is part of this one.
-        inputs.drop_draft()
-        try:
-            inputs.draft = Path(tempfile.mkdtemp(prefix="llamacli-"), "prompt.md")
-            inputs.draft.write_text(prompt, encoding="utf-8")
-        except OSError as error:
-            message = f"cannot write a temporary file: {error.strerror}"
-            raise LlamaError(ExitStatus.OUTPUT, message, "check the free space in TMPDIR") from None
         # Through the shell, as git does: $EDITOR may have arguments.
-        command = ["/bin/sh", "-c", f"{editor or 'vi'} {shell_quoted(str(inputs.draft))}"]
+        command = ["/bin/sh", "-c", f"{editor or 'vi'} {shell_quoted(path)}"]
         done = subprocess.run(command, stdin=terminal or subprocess.DEVNULL, stdout=terminal or 2, check=False)
     if status := _checked(done.returncode):
-        with suppress(OSError):
-            if inputs.draft.read_text(encoding="utf-8", errors="replace") == prompt:
-                # Nothing was written, so nothing can be lost.
-                inputs.drop_draft()
         hint = "check VISUAL and EDITOR" if status in (126, 127) else ""
         raise UsageError(f"the editor '{editor or 'vi'}' {describe_end(status)}", hint)
-    return inputs.file(str(inputs.draft)).rstrip("\n")
 
 
 @contextmanager
@@ -111,3 +108,51 @@ def _ignoring_signals() -> Iterator[None]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def open_within(path: str, end: float) -> int:
+    """Opens a FIFO or device for reading.
+
+    Raises TimeoutError if there is no writer by `end`, a monotonic time.
+    """
+    is_open = Event()
+
+    def unblock() -> None:
+        delay = max(0.0, end - monotonic())
+        while not is_open.wait(delay):
+            # A writer that opens and closes the FIFO ends the wait. Before the wait begins, opening it fails.
+            with suppress(OSError):
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+            delay = 0.05
+
+    Thread(target=unblock, daemon=True).start()
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        is_open.set()
+    if monotonic() >= end:
+        os.close(fd)
+        raise TimeoutError
+    return fd
+
+
+def blocks_within(fd: int, end: float | None, block_bytes: int) -> Iterator[bytes]:
+    """Yields what arrives at a descriptor. Raises TimeoutError at `end`, if there is one."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while True:
+        # /dev/zero is always ready.
+        if end is not None and (not poll.poll(max(0.0, end - monotonic()) * 1000) or monotonic() >= end):
+            raise TimeoutError
+        if not (block := os.read(fd, block_bytes)):
+            return
+        yield block
+
+
+def file_blocks_within(path: str, end: float) -> Iterator[bytes]:
+    """Yields the content of a FIFO or device. Raises TimeoutError at `end`, or OSError."""
+    fd = open_within(path, end)
+    try:
+        yield from blocks_within(fd, end, 1 << 18)
+    finally:
+        os.close(fd)
