@@ -21,8 +21,7 @@ from llamacli.stdio.input import Environment, display_path
 from llamacli.stdio.output import Output
 
 if TYPE_CHECKING:
-    import requests
-
+    from llamacli.http.connection.http11 import Response
     from llamacli.http.reply import Reply
 
 
@@ -206,11 +205,11 @@ def _value(text: str, key: str, env: Environment) -> object:
     return env.input.at_file(text, f"--field {key}")
 
 
-def _print(out: Output, include: bool, response: requests.Response, body: bytes) -> None:
+def _print(out: Output, include: bool, response: Response, body: bytes) -> None:
     if include:
-        version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.raw.version, "1.1")
-        lines = [f"HTTP/{version} {response.status_code} {response.raw.reason or ''}".rstrip()]
-        lines += [f"{name}: {value}" for name, value in response.raw.headers.items()]
+        version = {10: "1.0", 11: "1.1", 20: "2"}.get(response.version, "1.1")
+        lines = [f"HTTP/{version} {response.status} {response.reason or ''}".rstrip()]
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
         out.write("\n".join([*lines, "", ""]))
     out.verbatim(body)
     if body:

@@ -3,10 +3,9 @@
 import socket
 import ssl
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from llamacli import __version__
@@ -14,7 +13,7 @@ from llamacli.api.errors import MAX_ERROR_BYTES, error_in, request_id_in
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.client import Client
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.http11 import ACCEPT_ENCODING
+from llamacli.http.connection.http11 import ACCEPT_ENCODING, BLOCK_BYTES, Response
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
 from llamacli.http.endpoint import join_url
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request
@@ -33,8 +32,6 @@ from llamacli.stdio.text import one_line
 if TYPE_CHECKING:
     from llamacli.http.usage_log import LoggedReply
 
-#: Bytes of a body to read at once.
-BLOCK_BYTES = 1 << 16
 #: Seconds of silence allowed by default: for a stream (True), and for an answer in one piece.
 READ_TIMEOUT_SECONDS = {True: 120.0, False: 600.0}
 #: Seconds to wait for the body of an error.
@@ -48,7 +45,7 @@ class Call:
 
     latest_attempt: Attempt
     #: The latest response that was not a 2xx, and its body.
-    error_response: tuple[requests.Response, bytes] | None = None
+    error_response: tuple[Response, bytes] | None = None
     #: The number of times the request was sent.
     attempts = 0
     _has_spinner = _reached_server = _has_renewed_key = False
@@ -73,7 +70,7 @@ class Call:
         self.started = time.monotonic()
         self.proxy = client.route(self.url)
 
-    def send(self) -> requests.Response:
+    def send(self) -> Response:
         """Returns a 2xx response; a spinner runs until something is shown.
 
         Raises LlamaError if there is none, after as many retries as the options allow.
@@ -97,7 +94,7 @@ class Call:
         if self._has_spinner:
             self.stderr.clear_status()
 
-    def _send(self) -> requests.Response:
+    def _send(self) -> Response:
         failures = 0
         while True:
             try:
@@ -108,7 +105,7 @@ class Call:
                 failures += 1
                 time.sleep(wait)
 
-    def attempt(self) -> requests.Response:
+    def attempt(self) -> Response:
         """Sends the request once. Raises Retryable, or LlamaError."""
         try:
             return self._attempt_adapted()
@@ -116,7 +113,7 @@ class Call:
             self.record(error.error if isinstance(error, Retryable) else error)
             raise
 
-    def _attempt_adapted(self) -> requests.Response:
+    def _attempt_adapted(self) -> Response:
         self._leave_out_stream_options()
         while True:
             key = self.client.endpoint.key
@@ -143,7 +140,7 @@ class Call:
         if not isinstance(self.request, ChatRequest) or "stream_options" not in self.request.parameters:
             return False
         response, body = self.error_response or (None, b"")
-        if response is None or response.status_code not in (400, 422, 500, 501):
+        if response is None or response.status not in (400, 422, 500, 501):
             return False
         if not any(name in body for name in (b"stream_options", b"include_usage")):
             return False
@@ -155,21 +152,17 @@ class Call:
         if isinstance(self.request, ChatRequest) and not self.client.sends_stream_options:
             self.request = self.request.replace(stream_options=None)
 
-    def _attempt(self) -> requests.Response:
+    def _attempt(self) -> Response:
         self.error_response = None
         self.attempts += 1
         left = max(self.policy.time_left, 0.001)
         connect_timeout = min(self.options.connect_timeout, left)
         self.latest_attempt = self.client.adapter.attempt = Attempt(connect_timeout, self.read_timeout, left)
         try:
-            request = self._prepare()
-            self._show_request(request)
-            response = self.client.adapter.send(
-                request,
-                stream=True,
-                timeout=(connect_timeout, self.read_timeout),
-                verify=self.client.verify,
-                proxies=self.proxy.proxies,
+            like, headers = self._prepare()
+            self._show_request(like, headers)
+            response = self.client.adapter.request(
+                like, headers, self.request.body, self.client.verify, self.proxy.proxies
             )
         except FAILURES as error:
             raise self.connection_error(error) from error
@@ -179,7 +172,7 @@ class Call:
             raise
         self.latest_attempt.begun = True
         self._show_response(response)
-        if 200 <= response.status_code < 300:
+        if 200 <= response.status < 300:
             return response
         try:
             raise self._read_error(response)
@@ -187,8 +180,8 @@ class Call:
             response.close()
             self.latest_attempt.close()
 
-    def _prepare(self) -> requests.PreparedRequest:
-        """Returns the request, ready to send; similar ones share its parts."""
+    def _prepare(self) -> tuple[requests.PreparedRequest, dict[str, str]]:
+        """Returns what the request shares with similar ones, and its headers."""
         client, body = self.client, self.request.body
         headers = self.request.headers(self.request_id, self.options.header or ())
         shared_key = *self.request.shared_key, client.endpoint.key
@@ -198,19 +191,11 @@ class Call:
             shared.update(headers)
             if client.endpoint.key:
                 shared["Authorization"] = f"Bearer {client.endpoint.key}"
-            client.prepared[shared_key] = requests.Request(self.request.method, self.url, headers=shared).prepare()
-        like = client.prepared[shared_key]
-        prepared = requests.PreparedRequest()
-        prepared.method, prepared.url = like.method, like.url
-        # A plain dictionary: a case-insensitive one would take longer than everything else here.
-        whole: Any = {**like.headers, **headers}
-        if body:
-            whole["Content-Length"] = str(len(body))
-            # A file is sent in blocks, each with its own timeout; bytes would have one timeout for all.
-            file: Any = BytesIO(body)
-            prepared.body = file
-        prepared.headers = whole
-        return prepared
+            like = requests.Request(self.request.method, self.url, headers=shared).prepare()
+            client.prepared[shared_key] = like, dict(like.headers)
+        like, shared_headers = client.prepared[shared_key]
+        length = {"Content-Length": str(len(body))} if body else {}
+        return like, {**shared_headers, **headers, **length}
 
     def connection_error(self, error: BaseException) -> Exception:
         """Returns the error for a missing or incomplete response."""
@@ -238,9 +223,9 @@ class Call:
         # A name that does not resolve now will not resolve in a minute.
         return Retryable(failure, max_retries=NAME_ERROR_RETRIES if isinstance(cause, socket.gaierror) else None)
 
-    def _read_error(self, response: requests.Response) -> Exception:
+    def _read_error(self, response: Response) -> Exception:
         """Returns the error for a response that is not a 2xx."""
-        code, headers = response.status_code, response.headers
+        code, headers = response.status, response.headers
         body = self._read_error_body(response)
         self.error_response = response, body
         words = one_line(self.stderr.redacted(error_in(body)), 300)
@@ -267,11 +252,11 @@ class Call:
             return failure
         return Retryable(failure, wait, code)
 
-    def _read_error_body(self, response: requests.Response) -> bytes:
+    def _read_error_body(self, response: Response) -> bytes:
         self.latest_attempt.finishing(ERROR_BODY_SECONDS)
         body = bytearray()
         with suppress(*FAILURES):
-            while (left := MAX_ERROR_BODY_BYTES - len(body)) and (block := response.raw.read1(BLOCK_BYTES)):
+            while (left := MAX_ERROR_BODY_BYTES - len(body)) and (block := response.read1(BLOCK_BYTES)):
                 body += block[:left]
         return bytes(body)
 
@@ -287,17 +272,17 @@ class Call:
                 ids += f", sent as {self.request_id}"
         return LlamaError(status, message, hint, request_id=ids, http_status=http_status)
 
-    def _show_request(self, request: requests.PreparedRequest) -> None:
+    def _show_request(self, like: requests.PreparedRequest, headers: Mapping[str, str]) -> None:
         if not self.stderr.is_verbose:
             return
-        self.stderr.verbose(f"> {request.method} {request.url}")
-        for name, value in request.headers.items():
+        self.stderr.verbose(f"> {like.method} {like.url}")
+        for name, value in headers.items():
             self.stderr.verbose(f"> {name}: {value}")
 
-    def _show_response(self, response: requests.Response) -> None:
+    def _show_response(self, response: Response) -> None:
         if not self.stderr.is_verbose:
             return
-        self.stderr.verbose(f"< {status_text(response.status_code)}")
+        self.stderr.verbose(f"< {status_text(response.status)}")
         for name, value in response.headers.items():
             self.stderr.verbose(f"< {name}: {value}")
         self.stderr.verbose(f"* headers after {time.monotonic() - self.started:.3f} s")

@@ -79,8 +79,8 @@ class Client:
         for name, value in options.header or ():
             if re.search(SECRET_HEADER, name) and len(value) >= 8:
                 stderr.redact(value)
-        #: What similar requests share.
-        self.prepared: dict[tuple[object, ...], requests.PreparedRequest] = {}
+        #: What similar requests share: method and URL, and their headers.
+        self.prepared: dict[tuple[object, ...], tuple[requests.PreparedRequest, dict[str, str]]] = {}
 
     def __enter__(self) -> "Client":
         return self

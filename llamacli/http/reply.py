@@ -11,8 +11,9 @@ from llamacli.api.completion import unknown_reason
 from llamacli.api.json import Json, JsonObject, loads, split_json
 from llamacli.api.messages import unwrap
 from llamacli.errors import ExitStatus, LlamaError
-from llamacli.http.call import BLOCK_BYTES, Call
-from llamacli.http.connection.lean_requests import FAILURES, requests
+from llamacli.http.call import Call
+from llamacli.http.connection.http11 import BLOCK_BYTES, Response
+from llamacli.http.connection.lean_requests import FAILURES
 from llamacli.http.retry import path_hint
 from llamacli.stdio.text import one_line
 
@@ -33,7 +34,7 @@ class Reply:
     The accumulator knows when the answer is complete.
     """
 
-    def __init__(self, call: Call, response: requests.Response) -> None:
+    def __init__(self, call: Call, response: Response) -> None:
         self._call, self.response, self.headers = call, response, response.headers
         #: Receives the chunks and assembles the completion.
         self.accumulator = Accumulator(call.request.choices)
@@ -216,7 +217,7 @@ class Reply:
     def is_close_delimited(self) -> bool:
         """True if closing the connection ends the body, whole or not."""
         is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
-        has_body = self.response.status_code != 204 and self._call.request.method != "HEAD"
+        has_body = self.response.status != 204 and self._call.request.method != "HEAD"
         return has_body and not is_framed
 
     def is_stream(self, start: bytes) -> bool:
@@ -251,7 +252,7 @@ class Reply:
         """Yields the body, decompressed. Raises LlamaError if it is cut."""
         while True:
             try:
-                block = self.response.raw.read1(BLOCK_BYTES)
+                block = self.response.read1(BLOCK_BYTES)
             except FAILURES as error:
                 if self._is_complete:
                     return

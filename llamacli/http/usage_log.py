@@ -19,7 +19,7 @@ from llamacli.stdio.files import append_line, open_log
 
 if TYPE_CHECKING:
     from llamacli.api.accumulator import Accumulator
-    from llamacli.http.connection.lean_requests import requests
+    from llamacli.http.connection.http11 import Response
 
 #: Maximum length of names that others chose, so that a line is written at once.
 MAX_NAME_CHARS = 200
@@ -32,7 +32,7 @@ class LoggedCall(Protocol):
 
     request: Request
     request_id: str
-    error_response: "tuple[requests.Response, bytes] | None"
+    error_response: "tuple[Response, bytes] | None"
     started: float
     attempts: int
 
@@ -41,7 +41,7 @@ class LoggedReply(Protocol):
     """What the log needs to know of the reply to a call."""
 
     accumulator: "Accumulator"
-    response: "requests.Response"
+    response: "Response"
     started: float
     first_text: float
 
@@ -69,7 +69,7 @@ class UsageLog:
             completion,
             headers,
             status=_status(error),
-            http_status=response.status_code if response is not None else None,
+            http_status=response.status if response is not None else None,
             host=host,
             request_id=call.request_id,
             seconds=round(time.monotonic() - call.started, 3),

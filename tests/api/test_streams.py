@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Iterable, Iterator
 from http.client import HTTPException
-from io import BufferedReader, RawIOBase
+from io import BytesIO
 from itertools import combinations, pairwise
 from typing import Any, cast
 
@@ -112,32 +112,22 @@ REAL = {
 }
 
 
-class Pieces(RawIOBase):
-    """What a socket returns, in pieces of any size."""
+class Pieces:
+    """A socket that receives pieces of any size."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self.pieces = [piece for piece in pieces if piece]
 
-    def readable(self) -> bool:
-        return True
+    def recv(self, size: int) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
 
-    def readinto(self, buffer: Any) -> int:
-        if not self.pieces:
-            return 0
-        piece = self.pieces.pop(0)
-        if len(piece) > len(buffer):
-            self.pieces.insert(0, piece[len(buffer) :])
-            piece = piece[: len(buffer)]
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-    def makefile(self, mode: str) -> BufferedReader:
-        return BufferedReader(self)
+    def makefile(self, mode: str, buffering: int) -> BytesIO:
+        return BytesIO()
 
 
 def body(data: bytes, places: list[int]) -> Iterator[bytes]:
     """Reads the body of an HTTP response that comes in pieces."""
-    response = StrictResponse(Pieces(cut(data, places)), on_begun=lambda: None)
+    response = StrictResponse(Pieces(cut(data, places)))
     response.begin()
     while block := response.read1(1 << 16):
         yield block

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.exceptions import DecodeError
 
-from llamacli.http.connection.http11 import Body
+from llamacli.http.connection.http11 import Response
 from tests.support.fake_api import raw, streamed
 from tests.support.world import World
 
@@ -36,12 +36,12 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class Pieces:
-    """urllib3's response, in pieces of any size."""
+    """A response as it was sent, in pieces of any size."""
 
     def __init__(self, coding: str, data: bytes, sizes: list[int]) -> None:
         self.headers = {"Content-Encoding": coding} if coding else {}
         self.data, self.sizes = data, sizes
-        self.version, self.reason = 11, "OK"
+        self.status, self.version, self.reason = 200, 11, "OK"
 
     def read1(self, size: int, decode_content: bool) -> bytes:
         assert not decode_content
@@ -51,7 +51,7 @@ class Pieces:
 
 
 def unpack(coding: str, data: bytes, sizes: list[int], limit: int = 1 << 16) -> bytes:
-    body, pieces = Body(Pieces(coding, data, sizes)), []
+    body, pieces = Response(Pieces(coding, data, sizes)), []
     while piece := body.read1(limit):
         assert len(piece) <= limit
         pieces.append(piece)

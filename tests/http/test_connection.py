@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from contextlib import suppress
 
@@ -12,7 +11,6 @@ import pytest
 
 from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.http11 import StrictResponse
 from llamacli.http.endpoint import is_loopback
 from tests.support.fake_api import HELLO, Handler, respond
 from tests.support.world import World
@@ -114,48 +112,6 @@ def test_an_attempt_over_a_reused_connection_knows_it() -> None:
         attempt.reusing(ours)
         assert (attempt.is_reused, attempt.connected) == (True, True)
         attempt.close()
-
-
-# Framing
-
-
-def response(data: bytes) -> tuple[StrictResponse, socket.socket]:
-    """Returns a response of which this much has arrived, and the peer's socket."""
-    ours, theirs = socket.socketpair()
-    theirs.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
-    with ours:
-        return StrictResponse(ours), theirs
-
-
-def test_the_end_of_a_chunked_body_does_not_hold_back_what_came_before() -> None:
-    result, peer = response(b"5\r\nhello\r\n6\r\n world\r\n0\r\n")
-    with peer:
-        result.begin()
-        read: list[bytes] = []
-        thread = threading.Thread(target=lambda: read.append(result.read1(100)), daemon=True)
-        thread.start()
-        thread.join(5)
-        assert read == [b"hello world"]
-        peer.sendall(b"\r\n")
-        assert result.read1(100) == b""
-
-
-@pytest.mark.parametrize("rest", [b"-5\r\nhello\r\n0\r\n\r\n", b"0\r\n" + b"X: y\r\n" * 200 + b"\r\n"])
-def test_a_body_that_breaks_the_framing_is_an_error(rest: bytes) -> None:
-    result, peer = response(rest)
-    with peer:
-        result.begin()
-        with pytest.raises(Exception):  # noqa: B017, PT011 - ValueError or one of http.client's
-            result.read1(100)
-
-
-def test_a_negative_chunk_size_is_refused() -> None:
-    result, peer = response(b"5\r\nhello\r\n-5\r\nhello\r\n0\r\n\r\n")
-    with peer:
-        result.begin()
-        assert result.read1(5) == b"hello"
-        with pytest.raises(Exception):  # noqa: B017, PT011 - ValueError or one of http.client's
-            result.read1(100)
 
 
 def test_a_call_leaves_no_connection_open(world: World) -> None:

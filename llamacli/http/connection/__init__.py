@@ -5,17 +5,13 @@ with the reason. All exist in Python 3.10 to 3.13 and in urllib3 2.2.3 to 2.8.0.
 tests/http/test_private_names.py names those that a newer release lacks, and shows that
 a call works without each of them.
 
-http.client.HTTPResponse._read_status: to skip interim responses, a limited number.
-http.client.HTTPResponse._read_next_chunk_size: to refuse negative chunk sizes.
-http.client.HTTPResponse._read_and_discard_trailer: to limit trailers.
-http.client.HTTPResponse.chunk_left: to return all chunks that have arrived at once.
-http.client.HTTPResponse.fp: to see the first byte, and an end inside the headers.
-http.client.HTTPConnection.response_class: to use StrictResponse for all of these.
+http.client.HTTPConnection.response_class: to read responses with StrictResponse.
 urllib3.connection.HTTPConnection._new_conn: to limit the look-up and all addresses
     together, and to use a connection that was opened early.
 urllib3.connection.HTTPConnection._dns_host: the host with its final dot.
 urllib3.poolmanager.PoolManager.pool_classes_by_scheme,
 urllib3.connectionpool.HTTPConnectionPool.ConnectionCls: to use these connections.
+urllib3.connectionpool.HTTPConnectionPool._put_conn: to give them back to their pool.
 urllib3.util.ssl_.ALPN_PROTOCOLS: to configure a shared context as urllib3 does its own.
 urllib3.connection.HTTPSConnection.assert_fingerprint, and the others of
     tls.OTHER_TRUST_SETTINGS: to share a context only between equal connections.
