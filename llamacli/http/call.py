@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from llamacli import __version__
 from llamacli.api.errors import MAX_ERROR_BYTES, error_in, request_id_in
@@ -16,7 +15,7 @@ from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.http11 import ACCEPT_ENCODING, BLOCK_BYTES, Response
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
 from llamacli.http.endpoint import join_url
-from llamacli.http.request import CHAT_PATH, ChatRequest, Request
+from llamacli.http.request import CHAT_PATH, ChatRequest, Request, new_request_id
 from llamacli.http.retry import (
     NAME_ERROR_RETRIES,
     RETRYABLE_STATUSES,
@@ -65,7 +64,7 @@ class Call:
         self.client, self.options, self.stderr = client, client.options, client.stderr
         self.request, self.policy, self.no_retry = request, policy or RetryPolicy(self.options), no_retry
         self.read_timeout = self.options.timeout or READ_TIMEOUT_SECONDS[request.stream]
-        self.request_id = request_id or self.options.request_id or str(uuid4())
+        self.request_id = request_id or self.options.request_id or new_request_id()
         self.url = join_url(client.endpoint.base_url, request.path)
         self.started = time.monotonic()
         self.proxy = client.route(self.url)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from uuid import UUID
 
 from llamacli.api.json import JsonObject, encode
 from llamacli.cli.spec import LoadedOptions
@@ -15,6 +16,13 @@ from llamacli.stdio.text import shell_quoted
 CHAT_PATH = "/chat/completions"
 #: Keys of a body that say how the answer is sent, not what it is.
 STREAM_KEYS = ("stream", "stream_options")
+
+
+def new_request_id() -> str:
+    """Returns a random UUID. Unlike uuid4(), it makes no system call."""
+    from random import getrandbits
+
+    return str(UUID(int=getrandbits(128), version=4))
 
 
 class Request:

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import uuid4
 
 from llamacli.api.completion import reported_cost
 from llamacli.ask.answers import AnswerReader
 from llamacli.batch.calls.pool import BatchEnded, WorkerPool
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.http.options import NetworkOptions
-from llamacli.http.request import ChatRequest
+from llamacli.http.request import ChatRequest, new_request_id
 from llamacli.http.retry import Retryable, RetryPolicy, asked_wait
 from llamacli.stdio.stderr import Stderr
 
@@ -114,7 +113,7 @@ class Worker:
     def _request_id(self) -> str:
         prefix = self._batch.network.request_id
         # Each item needs an id of its own in the provider's logs.
-        return f"{prefix[:115]}-{self._index}" if prefix else str(uuid4())
+        return f"{prefix[:115]}-{self._index}" if prefix else new_request_id()
 
     def _attempt(self, request: ChatRequest, request_id: str) -> "Reply":
         # Imported only when a request is sent: stored answers don't need it.

@@ -196,18 +196,17 @@ class DeadlineConnection(HTTPConnection):
             super().connect()
         self._adapter.attempt.opened(self.sock)
         self._adapter.attempt.ready()
-        self._use_read_timeout()
 
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            if not self._adapter.attempt.connected:
-                self._adapter.attempt.reusing(self.sock)
-            self._use_read_timeout()
-        else:
-            # Now, while urllib3 sends: connected later, a request without a body would wait under the wrong timeout.
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        attempt = self._adapter.attempt
+        if self.sock is None:
             self.connect()
-        super().putrequest(*args, **kwargs)
+        elif not attempt.connected:
+            attempt.reusing(self.sock)
+        # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
+        self.timeout = attempt.read_timeout
         self._head = b""
+        super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Sends the headers along with the beginning of the body."""
@@ -226,10 +225,6 @@ class DeadlineConnection(HTTPConnection):
         strict: Any = partial(StrictResponse, on_begun=self._begin, on_released=self._release)
         self.response_class = strict
         return http.client.HTTPConnection.getresponse(self)
-
-    def _use_read_timeout(self) -> None:
-        # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
-        self.sock.settimeout(self._adapter.attempt.read_timeout)
 
     def _use_preconnect(self) -> bool:
         """Takes over the early connection if it leads here and works."""
