@@ -102,3 +102,10 @@ def test_a_coding_that_was_not_asked_for_is_named(world: World, coding: str) -> 
     assert (result.status, result.out) == (9, "")
     assert f"unexpected Content-Encoding: {coding}" in result.err
     assert world.api.requests[-1].headers["accept-encoding"] == "gzip, deflate"
+
+
+def test_an_http_error_in_an_unexpected_coding_keeps_its_status(world: World) -> None:
+    world.api.will(raw(b"HTTP/1.1 404 Not Found\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx"))
+    result = world.call("ask", "Hi")
+    assert (result.status, result.out) == (4, "")
+    assert "404 Not Found" in result.err

@@ -264,15 +264,15 @@ class _Unpacker:
     GZIP, ZLIB, RAW = 31, 15, -15
 
     def __init__(self, coding: str) -> None:
-        if coding not in ("gzip", "x-gzip", "deflate"):
-            raise DecodeError(f"unexpected Content-Encoding: {coding}")
-        self._is_gzip = coding != "deflate"
+        self._coding, self._is_gzip = coding, coding != "deflate"
         self._zlib: Any = zlib.decompressobj(self.GZIP) if self._is_gzip else None
         self._may_hold_more = False
         self.input = b""
 
     def unpack(self, size: int) -> bytes:
         """Returns up to `size` bytes, b"" if that takes more input."""
+        if self._coding not in ("gzip", "x-gzip", "deflate"):
+            raise DecodeError(f"unexpected Content-Encoding: {self._coding}")
         if not self._zlib and len(self.input) >= 2:
             # RFC 1950, 2.2: method 8, and a checksum of the header.
             has_header = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0
