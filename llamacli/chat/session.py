@@ -119,22 +119,22 @@ class Session:
 
         Raises LlamaError: usage if the name is taken, output if it cannot be written.
         """
-        entries = self.messages()
+        entries, path = self.messages(), SESSIONS.path(name)
         try:
-            os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
+            os.makedirs(path.parent, mode=0o700, exist_ok=True)
             renames = self.is_saved and self.name and TIME_NAME.fullmatch(self.name) and entries and not self._unsaved
             # Renaming would replace a session of that name, and not all file systems have links.
-            with (
-                LockedFile(self.path) if renames else nullcontext() as old,
-                LockedFile(SESSIONS.path(name), is_new=True) as new,
-            ):
+            with LockedFile(self.path) if renames else nullcontext() as old, LockedFile(path, is_new=True) as new:
                 _append(new, (old.read() if old else b"") or encode_lines(entries), 0)
-                if old:
+                if not entries:
+                    # The first turn creates it again.
+                    os.unlink(path)
+                elif old:
                     remove(self.path)
         except FileExistsError:
             raise UsageError(f"session '{name}' already exists", "choose another name") from None
         except OSError as error:
-            raise _cannot_write(SESSIONS.path(name), error) from None
+            raise _cannot_write(path, error) from None
         self.name, self.is_saved, self._unsaved = name, True, []
 
     def _read(self) -> list[SavedMessage]:

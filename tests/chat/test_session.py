@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from llamacli.chat.messages import SavedMessage, encode_lines
 from llamacli.chat.session import Session
 from llamacli.config import SESSIONS
+from llamacli.errors import UsageError
 from llamacli.stdio.files import LockedFile
 from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
@@ -250,6 +251,17 @@ def test_a_session_can_be_renamed_after_its_file_was_removed(state: Path) -> Non
     session.path.unlink()
     session.save_as("named")
     assert [path.name for path in state.iterdir()] == ["named.jsonl"]
+    assert Session("named").messages() == turn(1)
+
+
+def test_a_name_for_what_has_no_turns_yet_creates_no_file(state: Path) -> None:
+    session = Session(None)
+    session.save_as("named")
+    assert list(state.iterdir()) == []
+    session.save(turn(1))
+    assert Session("named").messages() == turn(1)
+    with pytest.raises(UsageError):
+        Session(None).save_as("named")
     assert Session("named").messages() == turn(1)
 
 
