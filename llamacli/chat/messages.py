@@ -184,13 +184,9 @@ def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
     return [
         entry
         for entry in entries
-        if UNREADABLE not in entry and (not (turn := turn_id(entry)) or is_complete(roles[str(turn)]))
+        # A question, or results of tools, and an answer.
+        if UNREADABLE not in entry and (not (turn := turn_id(entry)) or roles[str(turn)] > {"assistant"})
     ]
-
-
-def is_complete(roles: set[str]) -> bool:
-    """True if these roles include a question (or results) and an answer."""
-    return "assistant" in roles and len(roles) > 1
 
 
 def print_transcript(

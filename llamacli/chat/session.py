@@ -76,12 +76,11 @@ class Session:
             return
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
-            if not os.access(SESSIONS.path(), os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            if self.name is not None and self.path.exists() and not os.access(self.path, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
+            for path, mode in (SESSIONS.path(), os.W_OK | os.X_OK), (self.path, os.W_OK):
+                if path.exists() and not os.access(path, mode):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         except OSError as error:
-            message = f"cannot save the conversation in {error.filename or SESSIONS.path()}: {error.strerror}"
+            message = f"cannot save the conversation in {error.filename}: {error.strerror}"
             raise LlamaError(ExitStatus.OUTPUT, message, "use --no-save to continue without saving") from None
 
     def save(self, turn: list[SavedMessage], system: SavedMessage | None = None, without: object = None) -> None:
@@ -171,24 +170,18 @@ class Session:
     def _locked(self) -> LockedFile:
         if self.name is not None:
             return LockedFile(self.path)
-        for name in _time_names():
+        now, number = time.strftime("%Y-%m-%d-%H%M%S"), 1
+        while True:
+            name = now if number == 1 else f"{now}-{number}"
             with suppress(FileExistsError):
                 file = LockedFile(SESSIONS.path(name), is_new=True)
                 self.name = name
                 return file
-        raise AssertionError("the names never end")
+            number += 1
 
 
 #: The names of sessions that the user did not name.
 TIME_NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}(-\d+)?")
-
-
-def _time_names() -> Iterator[str]:
-    now, number = time.strftime("%Y-%m-%d-%H%M%S"), 1
-    yield now
-    while True:
-        number += 1
-        yield f"{now}-{number}"
 
 
 def _cannot_write(path: Path, error: OSError) -> LlamaError:

@@ -151,13 +151,14 @@ def _open_draft(target: str, suffix: str, mode: int, wait: bool) -> LockedFile:
 
 
 def remove(path: str | Path) -> None:
-    """Removes a file, and the draft of it that a killed process left. Raises OSError."""
+    """Removes a file if it exists, and a draft that a killed process left. Raises OSError."""
     draft = neighbor(str(path), DRAFT_SUFFIX)
     if os.path.lexists(draft):
         # Not a draft that is being written.
         with suppress(OSError), LockedFile(draft, wait=False, draft=True):
             os.unlink(draft)
-    os.unlink(path)
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _keep_owner(fd: int, status: os.stat_result) -> None:

@@ -22,7 +22,7 @@ from llamacli.chat.messages import SavedMessage, encode_lines
 from llamacli.chat.session import Session
 from llamacli.config import SESSIONS
 from llamacli.errors import UsageError
-from llamacli.stdio.files import LockedFile
+from llamacli.stdio.files import LockedFile, remove
 from tests.support.fake_api import HELLO
 from tests.support.world import PROGRAM, World
 
@@ -227,6 +227,9 @@ def test_what_a_killed_writer_left_goes_with_the_session(state: Path) -> None:
     with LockedFile(draft):
         session.save([], without="id-1")
     assert list(state.iterdir()) == [draft]
+    # Another process may have removed it.
+    remove(session.path)
+    assert list(state.iterdir()) == []
 
 
 def test_a_session_is_renamed_without_links(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
