@@ -5,7 +5,6 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from llamacli.ask.answers import AnswerReader
 from llamacli.ask.options import CacheOptions, ContextOptions, FallbackOptions, FormatOptions
@@ -26,17 +25,14 @@ from llamacli.stdio.files import descriptor, is_direct
 from llamacli.stdio.input import Environment, display_path
 from llamacli.stdio.output import Output
 
-if TYPE_CHECKING:
-    pass
-
 DESCRIPTION = """
 The items are the lines of stdin or of the FILEs, or the records of .jsonl, .csv and .tsv
 files. With --input files, each FILE is one item.
 
 TEMPLATE is the prompt: {} stands for the item, and {name} for a field of a record. An item
 that TEMPLATE does not mention is appended. Write {{ and }} for braces. A file has the
-fields path, dir, name, stem and ext. With - instead of TEMPLATE, each line is a prompt, and
-a record needs a prompt, messages or body field (OpenAI's batch input format).
+fields path, dir, name, stem and ext. Without TEMPLATE, or with - in its place, each line is
+a prompt, and a record needs a prompt, messages or body field (OpenAI's batch input format).
 
 Each answer is printed as a line of JSON, in the order of the input; --plain prints only the
 answers. A failed item does not stop the batch; the exit status is then 13. The first Ctrl-C
