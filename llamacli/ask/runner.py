@@ -17,7 +17,7 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import ChatRequest, print_previews
 from llamacli.stdio.input import Environment
-from llamacli.stdio.output import Output
+from llamacli.stdio.output import Output, open_output
 from llamacli.stdio.stderr import Stderr
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def send_or_preview(
     if not any(isinstance(group, CacheOptions) and group.is_used for group in options):
         # A missing key is reported first. A stored answer needs none.
         server()
-    with Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out, ExitStack() as stack:
+    with open_output(path, env) as out, ExitStack() as stack:
         try:
             answer = take_turn(connect, out)
         except LlamaError as error:

@@ -123,7 +123,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         return run_to(journal)
     to_stdout = rows.output is None or descriptor(rows.output) == 1 or rows.output == "-"
     _check_output(os.fstat(1) if to_stdout else _status(rows.output or ""), rows.output or "stdout", inputs)
-    with Output(rows.output) as out:
+    with Output(rows.output, note=env.stderr.note) as out:
         terminator = ("\0" if rows.null else "\n") if rows.plain else None
         return run_to(RowPrinter(out, env.stderr, not rows.unordered, terminator, reader.is_json))
 

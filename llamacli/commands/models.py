@@ -18,7 +18,7 @@ from llamacli.http.options import EndpointOptions, NetworkOptions
 from llamacli.http.request import Request
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.input import Environment
-from llamacli.stdio.output import Output
+from llamacli.stdio.output import open_output
 
 DESCRIPTION = """
 Each line shows one model: its id, developer, context length and maximum output in tokens.
@@ -55,8 +55,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     from llamacli.http.client import open_client
 
     with (
-        Output(options[OutputFile].output, before=env.stderr.clear_status, note=env.stderr.note) as out,
-        open_client(where, options[NetworkOptions], env.stderr) as client,
+        open_output(options[OutputFile].output, env) as out,
+        open_client(where, options[NetworkOptions].after(env.input.seconds_spent), env.stderr) as client,
     ):
         from llamacli.http.call import Call
         from llamacli.http.reply import Reply

@@ -18,7 +18,7 @@ from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions, PreviewOptions
 from llamacli.http.request import CHAT_PATH, Request, print_previews
 from llamacli.stdio.input import Environment, display_path
-from llamacli.stdio.output import Output
+from llamacli.stdio.output import Output, open_output
 
 if TYPE_CHECKING:
     from llamacli.http.connection.http11 import Response
@@ -104,7 +104,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     from llamacli.http.client import open_client
 
     with (
-        Output(path, before=env.stderr.clear_status, note=env.stderr.note) as out,
+        open_output(path, env) as out,
         open_client(where, options[NetworkOptions].after(env.input.seconds_spent), env.stderr) as client,
     ):
         from llamacli.http.call import Call

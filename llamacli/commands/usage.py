@@ -65,7 +65,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     totals: dict[tuple[str, str], Total] = {}
     damaged = 0
     try:
-        with env.input.waiting(f"waiting for {path}"), open(path, "rb") as file:
+        with env.input.waiting(f"waiting for {path}"), open(0 if path == "-" else path, "rb") as file:
             for record in _records(file, path):
                 if record is None:
                     damaged += 1

@@ -10,9 +10,12 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
+
+from llamacli.stdio.stderr import WAITING_NOTE_SECONDS
 
 #: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders.
 IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
@@ -241,10 +244,11 @@ def write_atomically(path: Path, data: bytes, mode: int, follow: bool) -> bool:
 class DirectWriter:
     """A FIFO, device, terminal or descriptor, written directly."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, note: Callable[[str], None], seconds: float) -> None:
+        """Waits for the reader of a FIFO, at most for some seconds."""
         number = descriptor(path)
         # A file behind a descriptor, if opened again, would be written from its beginning.
-        self.fd = os.open(path, os.O_WRONLY) if number is None else os.dup(number)
+        self.fd = _open_direct(path, note, seconds) if number is None else os.dup(number)
 
     def begin(self) -> None: ...
 
@@ -254,6 +258,28 @@ class DirectWriter:
     def close(self) -> str | None:
         os.close(self.fd)
         return None
+
+
+def _open_direct(path: str, note: Callable[[str], None], seconds: float) -> int:
+    """Opens a FIFO or a device for writing. A note tells that it waits for a reader."""
+    start, is_noted = monotonic(), False
+    while True:
+        try:
+            # Without O_NONBLOCK, it would wait for a reader forever.
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+                raise
+        else:
+            os.set_blocking(fd, True)
+            return fd
+        waited = monotonic() - start
+        if waited >= seconds:
+            raise TimeoutError(errno.ETIMEDOUT, "nothing has opened it for reading within --max-time")
+        if waited > WAITING_NOTE_SECONDS and not is_noted:
+            is_noted = True
+            note(f"waiting for a reader of {path}")
+        sleep(0.05)
 
 
 class AtomicWriter:
@@ -336,7 +362,7 @@ def is_direct(path: str) -> bool:
     return is_other or descriptor(path) is not None
 
 
-def open_writer(path: str) -> Writer:
+def open_writer(path: str, note: Callable[[str], None], seconds: float) -> Writer:
     """Opens what a path names. Raises OSError before anything is lost."""
     # A symbolic link stays, and the file that it names is replaced.
     target = os.path.realpath(path)
@@ -344,4 +370,4 @@ def open_writer(path: str) -> Writer:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if os.path.islink(target):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    return DirectWriter(path) if is_direct(path) else AtomicWriter(target)
+    return DirectWriter(path, note, seconds) if is_direct(path) else AtomicWriter(target)

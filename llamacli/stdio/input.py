@@ -14,11 +14,9 @@ from time import monotonic
 
 from llamacli import config
 from llamacli.errors import ExitStatus, LlamaError, UsageError
-from llamacli.stdio.stderr import Stderr
+from llamacli.stdio.stderr import WAITING_NOTE_SECONDS, Stderr
 from llamacli.stdio.text import binary_error, check_encoding, invalid_byte_error, picture_type
 
-#: Seconds without a byte after which a note says what the program is waiting for.
-WAITING_NOTE_SECONDS = 2.0
 BLOCK_BYTES = 1 << 18
 #: How UTF-16 starts, and UTF-32 without a NUL byte in front.
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -1,15 +1,18 @@
 """The only writer to stdout and to -o FILE: the answer and nothing else."""
 
 import json
+import math
 import os
 import re
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from llamacli.api.json import to_strict
 from llamacli.errors import ExitStatus, LlamaError
+from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import write_all
 from llamacli.stdio.text import DANGEROUS, ChunkJoiner, escaped, width
 
@@ -21,9 +24,9 @@ class Output:
     """Where the answer goes.
 
     On a terminal, control characters are shown escaped; elsewhere bytes pass verbatim. `before` is
-    called before each write, `note` with what the user should know, and `stdout` is the descriptor
-    to write to without a path. Use it in a `with` and call `commit` when the answer is complete;
-    otherwise a file keeps its old content.
+    called before each write, `note` with what the user should know, `stdout` is the descriptor to
+    write to without a path, and `seconds` limits the wait for the reader of a FIFO. Use it in a
+    `with` and call `commit` when the answer is complete; otherwise a file keeps its old content.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class Output:
         before: Callable[[], None] = lambda: None,
         stdout: int = 1,
         note: Callable[[str], None] = lambda text: None,
+        seconds: float = math.inf,
     ) -> None:
         self._before, self._note = before, note
         self.name, self.fd = "stdout", stdout
@@ -41,7 +45,7 @@ class Output:
                 from llamacli.stdio.files import open_writer
 
                 self.name = path
-                self._target = open_writer(path)
+                self._target = open_writer(path, note, seconds)
                 self.fd = self._target.fd
             # A closed stdout is reported before anything is sent and paid for.
             os.write(self.fd, b"")
@@ -158,6 +162,15 @@ class Output:
         part = self._target.close() if self._target else None
         if part and isinstance(error, LlamaError):
             raise error.add_hint(f"the partial output is in {part}") from error
+
+
+def open_output(path: str | None, env: Environment) -> Output:
+    """Opens the output of a call. Waiting for the reader of a FIFO is part of --max-time."""
+    start, limit = monotonic(), env.input.max_time
+    left = math.inf if limit is None else limit - env.input.seconds_spent
+    out = Output(path, before=env.stderr.clear_status, note=env.stderr.note, seconds=left)
+    env.input.seconds_spent += monotonic() - start
+    return out
 
 
 def _failure(name: str, error: OSError) -> LlamaError:

@@ -11,6 +11,8 @@ from llamacli.stdio.text import ChunkJoiner, escaped, masked, one_line
 
 #: Seconds from clearing the spinner's line to stopping the program.
 PAUSE_SECONDS = 0.2
+#: Seconds without a byte after which a note says what the program is waiting for.
+WAITING_NOTE_SECONDS = 2.0
 
 
 class Stderr:

@@ -140,6 +140,7 @@ def test_the_log_is_summed_up_by_day_and_model(world: World) -> None:
         "2026-11-26\ta\t2\t0\t20\t10\t0.750000\n2026-11-26\tb\t1\t1\t10\t5\t\n2026-11-27\ta\t2\t0\t10\t5\t1.000000\n"
     )
     assert "skipped 2 lines" in result.err
+    assert world.call("usage", "-", TZ="UTC", stdin=(world.cwd / "log").read_bytes()).out == result.out
     rows = json.loads(world.call("usage", "--json", LLAMACLI_USAGE_LOG="log", TZ="UTC").out)
     assert rows[1] == {"day": "2026-11-26", "model": "b", "calls": 1, "failures": 1, "prompt_tokens": 10, "completion_tokens": 5, "usd": None}  # fmt: skip
     with Terminal(world, *PROGRAM, "usage", "log") as terminal:

@@ -349,3 +349,27 @@ def test_halves_of_a_character_in_two_chunks_are_one_in_json_too(world: World, a
 def test_the_end_of_a_stream_may_have_blanks_around_it(world: World) -> None:
     world.api.will(stream([event(delta("ok", finish="stop")), b"data: [DONE] \n\n"]))
     assert world.call("ask", "Hi").status == 0
+
+
+@pytest.mark.parametrize("arguments", [["ask", "Hi"], ["raw", "{}"], ["models"]])
+def test_a_fifo_that_nobody_reads_ends_with_the_time_limit(world: World, arguments: list[str]) -> None:
+    os.mkfifo(world.cwd / "fifo")
+    result = world.call(*arguments, "-o", "fifo", "--max-time", "0.2")
+    message = "cannot write fifo: nothing has opened it for reading within --max-time"
+    assert (result.status, result.err) == (74, f"llamacli: {message}\n")
+    assert not world.api.requests
+
+
+def test_a_fifo_that_nobody_reads_is_named_after_a_while(world: World) -> None:
+    os.mkfifo(world.cwd / "fifo")
+    command = [*PROGRAM, "batch", "-o", "fifo", "Hi"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=world.env, cwd=world.cwd
+    ) as running:
+        assert running.stdin
+        assert running.stderr
+        running.stdin.write(b"a\n")
+        running.stdin.close()
+        assert running.stderr.readline() == b"llamacli: waiting for a reader of fifo\n"
+        assert (world.cwd / "fifo").read_bytes().count(b"\n") == 1
+        assert running.wait() == 0
