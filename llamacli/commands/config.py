@@ -38,7 +38,7 @@ is the name of a flag or of a variable. The key is shown masked. `check` takes t
 below, and its exit status is that of its call.
 """
 ACTION_HELP = {
-    "show": "Print what is set, and by which source (the default).",
+    "show [NAME]": "Print what is set, and by which source (the default).",
     "set NAME VALUE": "Store a setting.",
     "unset NAME": "Remove a stored setting.",
     "set-key": "Store the key, from a hidden prompt or from stdin.",
@@ -82,19 +82,17 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     action = env.input.argument(options.operand("action") or "show", "the action")
     name, values = options.operand("name"), options.operands("value")
     if action not in ACTIONS:
-        # Never repeat what may be a key.
-        message = "unknown action" + ("" if re.fullmatch(r"[!-~]{16,}", action) else f" '{action}'")
+        message = f"unknown action{_quoted(action)}"
         is_setting = action.replace("_", "-") in _settings_by_flag()
         instead = f"did you mean 'config set {action} VALUE'?" if is_setting else unknown_action(action, ACTIONS)
         raise UsageError(message, instead)
     if options[ConfigOptions].all and action != "show":
         raise UsageError("--all is for 'config show'")
-    if action in ("show", "set-key", "check") and name:
-        hints = {
-            "set-key": KEY_HINT.removeprefix(f"{PROGRAM} config "),
-            "show": f"for one setting: {PROGRAM} config show --all | grep -i NAME",
-        }
-        raise UsageError(f"'config {action}' takes no argument", hints.get(action, ""))
+    if action in ("set-key", "check") and name:
+        hint = KEY_HINT.removeprefix(f"{PROGRAM} config ") if action == "set-key" else ""
+        raise UsageError(f"'config {action}' takes no argument", hint)
+    if action == "show" and values:
+        raise UsageError("'config show' takes one NAME")
     if action == "unset" and (not name or values):
         raise UsageError("'config unset' needs one NAME", "'llamacli config' lists what is set")
     if action == "set" and (not name or not values):
@@ -113,7 +111,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
                     raise error
                 _check(out, options, env)
             else:
-                _show(out, options, env)
+                _show(name or "", out, options, env)
     return ExitStatus.OK
 
 
@@ -128,7 +126,12 @@ def _settings_by_flag() -> dict[str, str]:
     return names | {option.lstrip("-"): variable for variable, flag in _flags().items() for option in flag.names}
 
 
-def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
+def _quoted(text: str) -> str:
+    """Returns a word for an error, "" for what may be a key."""
+    return "" if re.fullmatch(r"[!-~]{16,}", text) else f" '{text}'"
+
+
+def _show(name: str, out: Output, options: LoadedOptions, env: Environment) -> None:
     rows = [("key", *_key(options[EndpointOptions], env))]
     for variable in KEY_SOURCES:
         setting = env.settings.find(variable, untrusted=False)
@@ -143,7 +146,10 @@ def _show(out: Output, options: LoadedOptions, env: Environment) -> None:
         value = str(group.errors.get(flag.field) or _text(getattr(group, flag.field)))
         is_hidden = value and flag.flag.type.is_secret and flag.field not in group.errors
         rows.append((variable, "(set)" if is_hidden else value, group.origins.get(flag.field, "default")))
-    if not options[ConfigOptions].all:
+    if name:
+        variable = "key" if name in ("key", *KEY_VARIABLES) else _setting_name(name)
+        rows = [row for row in rows if row[0] == variable]
+    elif not options[ConfigOptions].all:
         rows = [row for row in rows if row[0] == "key" or row[2] != "default"]
     out.table(rows)
 
@@ -175,7 +181,7 @@ def _setting_name(name: str) -> str:
     variable = by_flag.get(name.lstrip("-").replace("_", "-").lower())
     if variable is None:
         known = [*flags, *by_flag] if name.isupper() else list(by_flag)
-        raise UsageError(f"unknown setting '{name}'", did_you_mean(name, known, _SEE_ENVIRONMENT))
+        raise UsageError(f"unknown setting{_quoted(name)}", did_you_mean(name, known, _SEE_ENVIRONMENT))
     return variable
 
 

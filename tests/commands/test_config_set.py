@@ -56,6 +56,12 @@ def test_every_setting_can_be_set_and_unset(world: World, variable: str) -> None
         assert file.read_text() == "# mine\nLLAMACLI_OTHER=1\n"
 
 
+def test_show_prints_one_setting(world: World) -> None:
+    for name in ("temperature", "LLAMACLI_TEMPERATURE"):
+        assert world.call("config", "show", name).out == "LLAMACLI_TEMPERATURE\t\tdefault\n"
+    assert world.call("config", "show", "key").out.startswith("key\t")
+
+
 @pytest.mark.parametrize("name", ["key-command", "KEY_COMMAND", "LLAMACLI_KEY_COMMAND"])
 def test_the_key_command_has_a_short_name_too(world: World, name: str) -> None:
     assert "set LLAMACLI_KEY_COMMAND in" in world.call("config", "set", name, "pass show llama").out
@@ -78,7 +84,10 @@ def test_the_key_command_has_a_short_name_too(world: World, name: str) -> None:
         (["set"], "'config set' needs a NAME and a VALUE"),
         (["unset"], "'config unset' needs one NAME"),
         (["unset", "model", "x"], "'config unset' needs one NAME"),
-        (["show", "model"], "'config show' takes no argument"),
+        (["show", "model", "x"], "'config show' takes one NAME"),
+        (["show", "modle"], "unknown setting 'modle'; did you mean 'model'?"),
+        (["show", "sk-0123456789abcdef"], "unknown setting; see 'llamacli help environment'"),
+        (["unset", "sk-0123456789abcdef"], "unknown setting; see 'llamacli help environment'"),
         (["check", "--all"], "--all is for 'config show'"),
     ],
 )
