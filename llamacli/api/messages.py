@@ -86,8 +86,8 @@ def message_problem(value: object) -> str:
         return "is not an object"
     if not isinstance(value.get("role"), str) or not value["role"]:
         return "has no role" if value.get("role") in (None, "") else "has a role that is not a string"
-    for key, is_valid in _VALID_VALUES.items():
-        if value.get(key) is not None and not is_valid(value[key]):
+    for key, item in value.items():
+        if item is not None and key in _VALID_VALUES and not _VALID_VALUES[key](item):
             return f"has {key} of the wrong type"
     return ""
 

@@ -177,15 +177,16 @@ def complete_turns(entries: list[SavedMessage]) -> list[SavedMessage]:
     One half of such a turn cannot be read. Messages that another program wrote belong
     to no turn and stay.
     """
+    turns = list(map(turn_id, entries))
     roles: dict[str, set[str]] = {}
-    for entry in entries:
-        if turn := turn_id(entry):
+    for entry, turn in zip(entries, turns, strict=True):
+        if turn:
             roles.setdefault(str(turn), set()).add(entry["role"])
     return [
         entry
-        for entry in entries
+        for entry, turn in zip(entries, turns, strict=True)
         # A question, or results of tools, and an answer.
-        if UNREADABLE not in entry and (not (turn := turn_id(entry)) or roles[str(turn)] > {"assistant"})
+        if UNREADABLE not in entry and (not turn or roles[str(turn)] > {"assistant"})
     ]
 
 
