@@ -22,7 +22,7 @@ def catch() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
-    # Ignored, as some parents leave it, it would hide how the key command or the editor ended.
+    # Some parents leave SIGCHLD ignored, which would hide the exit status of the key command and the editor.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sys.unraisablehook = _stop_later
     if not _is_woken:

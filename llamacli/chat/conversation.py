@@ -142,7 +142,7 @@ def turn_messages(question: list[SavedMessage], answer: Answer, turn: object = N
     reported = {"model": answer.model, "usage": answer.usage}
     return [
         *({**entry, "meta": meta} for entry in question),
-        # What the server put into it can be read again.
+        # Strict JSON, so that the session can be read again.
         to_strict({**message, "meta": {**meta, **{key: value for key, value in reported.items() if value}}}),
     ]
 

@@ -261,7 +261,7 @@ class DirectWriter:
 
 
 def _open_direct(path: str, note: Callable[[str], None], seconds: float) -> int:
-    """Opens a FIFO or a device for writing. A note tells that it waits for a reader."""
+    """Opens a FIFO or a device for writing. A note says that it waits for a reader."""
     start, is_noted = monotonic(), False
     while True:
         try:

@@ -26,15 +26,15 @@ ACCEPT_ENCODING = "gzip, deflate"
 
 
 class StrictResponse:
-    """What http.client's connections make of a socket: a response, its body as sent.
+    """A response read from a socket, its body as sent, for http.client's connections.
 
-    http.client's own takes a connection that closes in the middle of the headers for
-    their end, and parses them as an email: with urllib3's around it, that takes a third
-    of a call's processor time. This one calls `on_begun` at its first byte, and returns
-    all chunks that have arrived at once.
+    http.client's own class takes a connection that closes within the headers for their
+    end. It parses headers as an email, which takes, with urllib3's class around it, a
+    third of a call's processor time. This one calls `on_begun` at its first byte, and
+    returns all chunks that have arrived at once.
     """
 
-    #: What urllib3 logs of a response.
+    #: Attributes that urllib3 logs.
     version_string, length_remaining = "HTTP/1.1", None
 
     def __init__(
@@ -50,7 +50,7 @@ class StrictResponse:
         self._on_begun, self._on_released = on_begun, on_released
         #: Keeps the socket open when the connection is closed.
         self._file = sock.makefile("rb", buffering=0)
-        #: What has arrived, and the position of what is still to be read.
+        #: The bytes that have arrived, and the position of the first unread one.
         self._buffer, self._position = b"", 0
         #: The bytes left of the body, or of the chunk, and those of the line end before the next chunk.
         self._left, self._line_end = 0.0, 0
@@ -172,7 +172,7 @@ class StrictResponse:
                 break
             size = _chunk_size(self._buffer[start:end])
             if size <= 0:
-                # The end, or an error, comes after what precedes it: it may have to wait for more.
+                # The end, or an error, is handled after the chunks before it, since it may have to wait for more.
                 if not pieces:
                     self._position = end + 1
                     self._read_end(size)
