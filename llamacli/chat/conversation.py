@@ -9,7 +9,7 @@ from uuid import uuid4
 from llamacli.api.completion import token_counts
 from llamacli.api.errors import is_context_length_error
 from llamacli.api.json import JsonObject, to_strict
-from llamacli.api.messages import Content, Message, RequestBody, to_request_message
+from llamacli.api.messages import Content, ContentPart, Message, RequestBody, to_request_message
 from llamacli.ask.answers import Answer
 from llamacli.ask.prompt import Attachment, join_parts
 from llamacli.ask.runner import Connect, Runner
@@ -226,6 +226,15 @@ class Dialogue:
             self.env.stderr.line(str(self.conversation.total), "2")
         if answer.error:
             raise answer.error
+
+    def attach_parts(self, content: Content | None) -> str:
+        """Attaches the parts of a message to the next one; returns its first text instead."""
+        parts: list[ContentPart] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+        )
+        text = str(parts.pop(0).get("text", "")) if parts and parts[0].get("type") == "text" else ""
+        self.attached = [*parts, *self.attached]
+        return text
 
     def forget(self) -> None:
         """Drops the message and files that had no answer."""

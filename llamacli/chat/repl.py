@@ -3,10 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import cast
 
-from llamacli.api.json import JsonObject
-from llamacli.api.messages import Content, joined_text
+from llamacli.api.messages import Content
 from llamacli.chat.conversation import Conversation, Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, interruptible
 from llamacli.chat.slash import UNCLEAR_WORDS, WORDS, LeaveChat, completions, find_command
@@ -42,8 +40,7 @@ class Repl:
         self.dialogue.remember, self.dialogue.typing_ahead = self._lines.remember, self._lines.paused
         self._greet()
         if first:
-            self.dialogue.attached = [part for part in first if isinstance(part, dict) and part.get("type") != "text"]
-            text = first if isinstance(first, str) else joined_text(cast("list[JsonObject]", first))
+            text = self.dialogue.attach_parts(first)
             self._do(lambda: self.dialogue.ask(text))
         while True:
             try:

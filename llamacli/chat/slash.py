@@ -75,9 +75,9 @@ def _reset(dialogue: Dialogue, operand: str) -> None:
 def _undo(dialogue: Dialogue, operand: str) -> None:
     last = _last_turn(dialogue)
     dialogue.conversation.session.save([], without=turn_id(last[0]))
-    dialogue.unanswered, dialogue.replaced_turn = message_text(last[0]), None
-    words = one_line(dialogue.unanswered, 40)
-    dialogue.env.stderr.note(f"removed '{words}' and its answer; /edit to change it, /retry to ask it again")
+    dialogue.unanswered, dialogue.replaced_turn = dialogue.attach_parts(last[0].get("content")), None
+    words, attached = one_line(message_text(last[0]), 40), "; its files stay attached" if dialogue.attached else ""
+    dialogue.env.stderr.note(f"removed '{words}' and its answer; /edit to change it, /retry to ask it again{attached}")
 
 
 def _retry(dialogue: Dialogue, operand: str) -> None:
@@ -85,7 +85,7 @@ def _retry(dialogue: Dialogue, operand: str) -> None:
         return dialogue.ask(dialogue.unanswered, dialogue.replaced_turn)
     last = _last_turn(dialogue)
     # The old answer stays until the new one is complete.
-    return dialogue.ask(message_text(last[0]), without=turn_id(last[0]))
+    return dialogue.ask(dialogue.attach_parts(last[0].get("content")), without=turn_id(last[0]))
 
 
 def _last_turn(dialogue: Dialogue) -> list[SavedMessage]:

@@ -50,6 +50,26 @@ def test_files_are_kept_until_an_answer_and_surplus_arguments_are_errors(world: 
         chat.say("/set no-stream\r", "stream is false")
 
 
+def test_a_message_keeps_its_pictures_when_it_is_asked_again(world: World) -> None:
+    (world.cwd / "pixel.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    world.api.will(text("Seen."))
+    with Chat(world, "-f", "pixel.png", "-i", "look") as chat:
+        message = said(world)[-1]
+        assert "image_url" in str(message)
+        chat.say("/retry\r", "Seen.")
+        assert said(world) == [message]
+        world.api.will(error(500, "no luck"))
+        chat.say("/retry\r", "no luck")
+        world.api.will(text("Seen."))
+        chat.say("/retry\r", "Seen.")
+        assert said(world) == [message]
+        chat.say("/undo\r", "removed 'look [picture]'", "its files stay attached")
+        chat.say("/retry\r", "Seen.")
+        assert said(world) == [message]
+        chat.say("thanks\r", "Seen.")
+        assert said(world) == [message, ("assistant", "Seen."), ("user", "thanks")]
+
+
 def test_set_changes_what_is_sent(world: World) -> None:
     with Chat(world) as chat:
         chat.say("/set temperature 0.5\r", "temperature is 0.5")
