@@ -168,7 +168,7 @@ def test_json_and_raw_print_the_content_as_received(world: World) -> None:
         ("<think>hm</think>4", "length", 10, "cut at the token limit;"),
         ("<think>hm", "stop", 9, "its reasoning but no answer"),
         ("<think>hm</think>\n", "stop", 9, "its reasoning but no answer"),
-        (" <think>", "stop", 9, "nothing in it"),
+        (" <think>", "stop", 9, "empty answer"),
     ],
 )
 def test_reasoning_alone_is_not_an_answer(world: World, content: str, finish: str, status: int, words: str) -> None:
