@@ -12,7 +12,8 @@ import typer
 
 from llamacli import shadowing_hint, signals
 from llamacli.cli import app
-from llamacli.cli.spec import LoadedOptions, ParsedCall, load_options
+from llamacli.cli.spec import LoadedOptions, ParsedCall, apply_options, load_group, load_options
+from llamacli.cli.table import DisplayOptions
 from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import Stderr
@@ -67,6 +68,8 @@ def _load(call: ParsedCall, env: Environment) -> LoadedOptions:
     from llamacli.ask.options import QUESTION_OPTIONS
     from llamacli.ask.prompt_file import expand
 
+    # A note may tell what the prompt file waits for.
+    apply_options(load_group(DisplayOptions, call, env), env)
     call, settings = expand(call, QUESTION_OPTIONS, env.input)
     return load_options(call, env, settings)
 

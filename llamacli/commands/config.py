@@ -18,7 +18,7 @@ from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups, load_group, p
 from llamacli.cli.suggest import did_you_mean, unknown_action
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
 from llamacli.cli.types import ParamType, Switch
-from llamacli.config import KEY_SOURCES, KEY_VARIABLES, SETTINGS, with_value, without_value
+from llamacli.config import KEY_SOURCES, KEY_VARIABLES, MAX_FILE_BYTES, SETTINGS, read_file, with_value, without_value
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
 from llamacli.http.options import EndpointOptions, NetworkOptions
@@ -220,8 +220,10 @@ def _write(change: Callable[[bytes], bytes], env: Environment) -> None:
         os.makedirs(path.parent, mode=0o700, exist_ok=True)
         os.chmod(path.parent, 0o700)
         # A device or FIFO is not read here; writing it is refused below.
-        content = path.read_bytes() if path.is_file() else b""
-        if not write_atomically(path, change(content), 0o600, follow=True):
+        content = change(read_file(path) if path.is_file() else b"")
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"it would be longer than {MAX_FILE_BYTES >> 10} KiB, which is not read")
+        if not write_atomically(path, content, 0o600, follow=True):
             env.stderr.note(f"{path} was written in place, not replaced: it is a mount, or its folder is read-only")
     except ValueError as error:
         raise UsageError(f"cannot change {path}: {error}", "fix the file first") from None

@@ -148,3 +148,13 @@ def test_a_key_is_stored_without_what_was_copied_along(world: World, text: str) 
     stored = world.call("config", "show", AIMLAPI_API_KEY="").out.splitlines()[0]
     assert (world.config / ".env").read_text() == f"AIMLAPI_API_KEY={key}\n"
     assert str(world.config / ".env") in stored
+
+
+def test_a_file_that_would_not_be_read_again_is_left_alone(world: World) -> None:
+    path = world.config / ".env"
+    for size, problem in ((1 << 16, "it would be longer than 64 KiB"), (1 << 40, "longer than 64 KiB")):
+        path.write_bytes(b"#")
+        os.truncate(path, size)
+        result = world.call("config", "set", "model", "m", "-q")
+        assert (result.status, path.stat().st_size) == (2, size)
+        assert f"cannot change {path}: {problem}" in result.err

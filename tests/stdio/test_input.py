@@ -180,7 +180,7 @@ def test_a_signal_ends_reading_at_once(world: World, command: str, name: str) ->
     assert note.startswith(b"llamacli: waiting for ")
 
 
-@pytest.mark.parametrize("command", ["ask -I -f p Look", "batch --plain - p"])
+@pytest.mark.parametrize("command", ["ask -I -f p Look", "batch --plain - p", "ask -I -P ./p"])
 def test_a_fifo_without_a_writer_is_waited_for_with_a_note(world: World, command: str) -> None:
     os.mkfifo(world.cwd / "p")
     argv = [*PROGRAM, *command.split()]
@@ -191,7 +191,7 @@ def test_a_fifo_without_a_writer_is_waited_for_with_a_note(world: World, command
         note = running.stderr.readline()
         (world.cwd / "p").write_text("late\n")
         running.communicate()
-    assert (running.returncode, note) == (0, b"llamacli: waiting for p\n")
+    assert (running.returncode, note) == (0, b"llamacli: waiting for %sp\n" % (b"./" if "-P" in command else b""))
     assert "late" in world.api.prompt
 
 
