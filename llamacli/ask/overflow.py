@@ -57,26 +57,20 @@ def estimate_tokens(text: str) -> int:
     return ceil(tokens)
 
 
-def context_length(model: str) -> int | None:
-    """Returns the context length of a model in tokens, or None.
+def default_limit(model: str, max_tokens: int | None, other_texts: Sequence[str]) -> int:
+    """Returns how many tokens of text fit beside the rest and the answer.
 
-    `models` cached it when it last listed the model. None means that it did not.
+    `models` cached the model's context length when it last listed it.
     """
     with suppress(OSError, ValueError):
         for line in read_regular(CONTEXT_LENGTHS.path()).decode().splitlines():
             name, _, length = line.rpartition("\t")
             if name == model:
-                return int(length)
-    return None
-
-
-def default_limit(context: int | None, max_tokens: int | None, other_texts: Sequence[str]) -> int:
-    """Returns how many tokens of text fit beside the rest and the answer."""
-    if context is None:
-        return DEFAULT_LIMIT_TOKENS
-    answer = max_tokens if max_tokens is not None else context // ANSWER_SHARE
-    rest = sum(estimate_tokens(text) + MESSAGE_TOKENS for text in other_texts)
-    return max(1, context - answer - rest)
+                context = int(length)
+                answer = max_tokens if max_tokens is not None else context // ANSWER_SHARE
+                rest = sum(estimate_tokens(text) + MESSAGE_TOKENS for text in other_texts)
+                return max(1, context - answer - rest)
+    return DEFAULT_LIMIT_TOKENS
 
 
 def truncate(texts: Sequence[str], limit: int, side: str) -> tuple[list[str], str]:

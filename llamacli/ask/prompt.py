@@ -132,11 +132,11 @@ def max_input_tokens(query: Question, options: LoadedOptions) -> int:
     input, params = options[InputOptions], options[Params]
     if input.max_input is not None:
         return input.max_input
-    from llamacli.ask.overflow import context_length, default_limit
+    from llamacli.ask.overflow import default_limit
 
     system_text = input.role.text if input.role else input.system or ""
     others = [system_text, *(str(message.get("content")) for message in input.messages or []), query.prompt("")]
-    return default_limit(context_length(params.model), params.max_tokens, others)
+    return default_limit(params.model, params.max_tokens, others)
 
 
 def join_texts(texts: Iterable[str]) -> str:

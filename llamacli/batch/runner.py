@@ -16,7 +16,7 @@ from llamacli.batch.calls.pool import WorkerPool
 from llamacli.batch.calls.worker import Worker
 from llamacli.batch.input.items import Item, Items, request_digest
 from llamacli.batch.options import LimitOptions
-from llamacli.batch.output.progress import Bar, ProgressState, Stats
+from llamacli.batch.output.progress import Bar, Stats, clock
 from llamacli.batch.output.rows import Row, RowError, Sink, build_row
 from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.http.endpoint import Endpoint
@@ -265,24 +265,29 @@ class BatchRunner:
             raise LlamaError(ExitStatus.FAILED, summary, hint)
         self.stderr.note(summary)
 
-    def _state(self) -> ProgressState:
+    def _state(self, seconds: float) -> tuple[float | None, str]:
+        """Returns the share of the items that is done, None if unknown, and the text beside the bar."""
         stats, share = self.stats, self._items.share
         done, total, estimate = self._row_count, self._items.total, ""
         if self._all_read or total is not None:
             total = self._read_count if self._all_read else total
         elif share and self._read_count:
             total, estimate = round(self._read_count / share), "~"
+        answered = max(done - stats.failed, 0)
+        parts = [f"{answered + stats.failed}/{estimate}{max(total, done)} done" if total else f"{answered} done"]
+        if stats.failed:
+            parts.append(f"{stats.failed} failed")
+        if stats.retries:
+            parts.append(f"{stats.retries} retries")
+        if answered:
+            parts.append(f"{answered / seconds:.1f}/s")
+        if stats.cost is not None:
+            parts.append(f"${stats.cost:.4f}")
         # What an earlier call saved took no time, and says nothing about the rate.
         rate = (done - stats.reused) / max(time.monotonic() - stats.started, 0.001)
-        return ProgressState(
-            min(done / total, 1.0) if total else None,
-            max(done - stats.failed, 0),
-            stats.failed,
-            stats.retries,
-            stats.cost,
-            f"{estimate}{max(total, done)}" if total else "",
-            max(total - done, 0) / rate if total and rate > 0 else None,
-        )
+        if total and rate > 0:
+            parts.append(f"{clock(max(total - done, 0) / rate)} left")
+        return min(done / total, 1.0) if total else None, ", ".join(parts)
 
 
 def _raise_descriptor_limit(jobs: int) -> None:

@@ -5,33 +5,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from io import StringIO
-from typing import NamedTuple
 
 from llamacli.api.completion import token_counts
 from llamacli.batch.output.rows import RESUMABLE_STATUSES, Row
 from llamacli.stdio.stderr import Spinner
 
 
-class ProgressState(NamedTuple):
-    """The progress of a batch."""
-
-    #: From 0 to 1, None if unknown.
-    share: float | None
-    answered: int
-    failed: int
-    retries: int
-    #: USD, None if the server reports no cost.
-    cost: float | None
-    #: The number of items, with a ~ if it is an estimate; "" if unknown.
-    total: str = ""
-    #: None if unknown.
-    seconds_left: float | None = None
-
-
 class Bar(Spinner):
-    """A progress bar in place of the spinner."""
+    """A progress bar in place of the spinner.
 
-    def __init__(self, state: Callable[[], ProgressState], is_colored: bool) -> None:
+    `state` returns the share that is done, None if unknown, and the text beside the bar after this
+    many seconds.
+    """
+
+    def __init__(self, state: Callable[[float], tuple[float | None, str]], is_colored: bool) -> None:
         super().__init__("batch")
         self._state, self._is_colored = state, is_colored
 
@@ -40,34 +27,17 @@ class Bar(Spinner):
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        state = self._state()
-        bar = ProgressBar(total=1, completed=state.share or 0, width=20, pulse=state.share is None)
+        share, text = self._state(seconds)
+        bar = ProgressBar(total=1, completed=share or 0, width=20, pulse=share is None)
         grid = Table.grid(padding=(0, 1))
         for _ in range(2):
             grid.add_column(no_wrap=True)
-        grid.add_row(bar, words(state, seconds))
+        grid.add_row(bar, text)
         color = "standard" if self._is_colored else None
         console = Console(file=StringIO(), force_terminal=True, width=columns, color_system=color)  # type: ignore[arg-type]
         with console.capture() as captured:
             console.print(grid, end="", markup=False, highlight=False, overflow="crop")
         return captured.get().split("\n")[0]
-
-
-def words(state: ProgressState, seconds: float) -> str:
-    """Returns the text beside the bar: counts, rate, cost, time left."""
-    done = f"{state.answered + state.failed}/{state.total} done" if state.total else f"{state.answered} done"
-    parts = [done]
-    if state.failed:
-        parts.append(f"{state.failed} failed")
-    if state.retries:
-        parts.append(f"{state.retries} retries")
-    if state.answered:
-        parts.append(f"{state.answered / seconds:.1f}/s")
-    if state.cost is not None:
-        parts.append(f"${state.cost:.4f}")
-    if state.seconds_left is not None:
-        parts.append(f"{clock(state.seconds_left)} left")
-    return ", ".join(parts)
 
 
 def clock(seconds: float) -> str:
