@@ -45,9 +45,9 @@ class Conversation:
         #: What the server reported for the turns taken here.
         self.total = UsageTotal()
 
-    def build_body(self, content: Content, without: object = None) -> RequestBody:
-        """Returns the next request; `without` is a turn that it replaces."""
-        entries = without_turn(self.session.messages(), without)
+    def build_body(self, content: Content) -> RequestBody:
+        """Returns the next request."""
+        entries = self.session.messages()
         return self._body(self._messages(self._question(content, entries), entries))
 
     def _question(self, content: Content, entries: list[SavedMessage]) -> list[SavedMessage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,15 @@ def test_a_path_may_be_quoted(world: World, typed: str) -> None:
         chat.say(f"/file {typed}\r", "a file.txt will be sent with the next message")
         chat.say("look\r", "Hello. It's nice")
     assert "its text" in said(world)[-1][1]
+
+
+def test_a_tab_does_not_wait_for_a_fifo(world: World) -> None:
+    cache = world.home / ".cache" / "llamacli"
+    cache.mkdir(parents=True)
+    os.mkfifo(cache / "models")
+    with Chat(world) as chat:
+        chat.type("/model \t\x15")
+        chat.say("Hi\r", "Hello. It's nice")
 
 
 def test_a_turn_of_another_program_is_not_undone(world: World) -> None:
