@@ -262,8 +262,8 @@ class LineEditor:
                     if isinstance(text := json.loads(entry), str):
                         _add(text)
             if len(entries) > 2 * HISTORY_LENGTH:
-                kept = b"".join(entry + b"\n" for entry in entries[-HISTORY_LENGTH:])
-                write_atomically(self._history, kept, 0o600, follow=True)
+                newest = b"".join(entry + b"\n" for entry in entries[-HISTORY_LENGTH:])
+                write_atomically(self._history, newest, 0o600, follow=True)
 
     def _next(self, word: str, number: int) -> str | None:
         """Returns a candidate for the last word; readline calls it."""

@@ -47,7 +47,7 @@ def rows(note: Callable[[str], None]) -> list[Row]:
 
     `note` is called for each one that cannot be read. Raises UsageError.
     """
-    found: list[Row] = []
+    result: list[Row] = []
     index, new_index = _read_index(), dict[str, Entry]()
     recent = time.time() - RECENT_SECONDS
     for name, path, status in _files():
@@ -60,10 +60,10 @@ def rows(note: Callable[[str], None]) -> list[Row]:
                 note(problem)
             elif status.st_ctime < recent:
                 new_index[key] = entry
-            found.append(Row(name, status.st_mtime, turns, words))
+            result.append(Row(name, status.st_mtime, turns, words))
     if new_index != index:
         _write_index(new_index)
-    return sorted(found, key=lambda row: (-row.written, row.name))
+    return sorted(result, key=lambda row: (-row.written, row.name))
 
 
 def _read(path: str) -> Entry:

@@ -148,10 +148,9 @@ def _print_settings(dialogue: Dialogue) -> None:
 def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:
     """Returns the group and field of a flag, and whether its name negates it.
 
-    `name` is a long or short name, or a unique prefix of a long one. Raises LlamaError
-    (usage).
+    `name` is a long or short name, or a unique prefix of a long one. Raises UsageError.
     """
-    wanted = name if len(name) == 2 and name.startswith("-") else "--" + name.lstrip("-").replace("_", "-")
+    option = name if len(name) == 2 and name.startswith("-") else "--" + name.lstrip("-").replace("_", "-")
     forms: dict[str, tuple[type[Options], str, bool]] = {}
     for group in SETTABLE:
         for long, field in _settable(group):
@@ -160,7 +159,7 @@ def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:
                 forms[form] = (group, field, form == flag.negated(field))
             if isinstance(flag.type, Switch):
                 forms.setdefault(f"--no-{long[2:]}", (group, field, True))
-    matches = [wanted] if wanted in forms else [form for form in forms if form.startswith(wanted) and len(wanted) > 2]
+    matches = [option] if option in forms else [form for form in forms if form.startswith(option) and len(option) > 2]
     if len({forms[form][:2] for form in matches}) == 1:
         group, field, is_negated = forms[matches[0]]
         return dialogue.options[group], field, is_negated
@@ -168,15 +167,15 @@ def _find_flag(dialogue: Dialogue, name: str) -> tuple[Options, str, bool]:
         from llamacli.cli.suggest import listed
 
         raise UsageError(f"/set: '{name}' could be {listed([form[2:] for form in matches])}")
-    raise _not_settable(name, wanted)
+    raise _not_settable(name, option)
 
 
-def _not_settable(name: str, wanted: str) -> LlamaError:
+def _not_settable(name: str, option: str) -> LlamaError:
     """Returns the error for a flag that /set cannot change."""
     from llamacli.cli.app import command
 
-    if any(wanted in flag.names for flag in command("chat").flags):
-        slash = f"/{wanted[2:]}"
+    if any(option in flag.names for flag in command("chat").flags):
+        slash = f"/{option[2:]}"
         hint = f"use {slash}" if slash in COMMANDS else "start llamacli chat with it"
         return UsageError(f"/set: '{name}' cannot be changed in a chat", hint)
     return UsageError(f"/set: unknown flag '{name}'", "press Tab for the list")

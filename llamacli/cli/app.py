@@ -184,9 +184,9 @@ def _print_help(ctx: "Context", option: TyperOption, value: bool | None) -> None
 
 def _helped(ctx: "Context") -> "LlamaCommand | LlamaGroup":
     """Returns what to print the help of: in `llamacli -h ask`, that is ask."""
-    found = cast("LlamaCommand | LlamaGroup", ctx.command)
-    name = next((word for word in ctx.obj or () if word in COMMANDS), None) if isinstance(found, LlamaGroup) else None
-    return LlamaCommand(command(name), ()) if name else found
+    target = cast("LlamaCommand | LlamaGroup", ctx.command)
+    name = next((word for word in ctx.obj or () if word in COMMANDS), None) if isinstance(target, LlamaGroup) else None
+    return LlamaCommand(command(name), ()) if name else target
 
 
 def _print(text: str) -> NoReturn:

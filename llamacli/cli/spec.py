@@ -281,7 +281,7 @@ def split_values(text: str) -> list[str]:
 
 
 def check_empty(kind: ParamType, text: str, origin: str) -> None:
-    """Raises LlamaError (usage) for an empty name of a file, a model, a session."""
+    """Raises UsageError for an empty name of a file, a model, a session."""
     if not text and kind.completes:
         raise UsageError(f"{origin}: the value is empty", "is a variable unset?")
 

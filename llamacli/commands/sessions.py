@@ -121,7 +121,7 @@ def _last(words: list[str], options: LoadedOptions, out: Output, env: Environmen
 
 
 def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environment) -> None:
-    wanted, names = words[0].casefold(), words[1:]
+    term, names = words[0].casefold(), words[1:]
     for name in names or listing.names():
         try:
             messages = _messages(name, env)
@@ -135,7 +135,7 @@ def _grep(words: list[str], options: LoadedOptions, out: Output, env: Environmen
         for message in messages:
             turn += message["role"] == "user"
             for line in message_text(message).splitlines():
-                if wanted in line.casefold():
+                if term in line.casefold():
                     out.write(f"{name}:{turn}:{line}\n")
 
 
