@@ -28,7 +28,8 @@ OUT_OF_QUOTA_WORDS = (
 
 #: How servers say in an error document when to try again, in seconds.
 RETRY_DELAY = (
-    r'(?:"retry_?(?:delay|after)(?:_?s(?:ec(?:onds)?)?)?": ?"?|\b(?:retry|again) (?:in|after) )'
+    r'(?:"retry[_-]?(?:delay|after)(?:_?s(?:ec(?:onds)?)?|(_?ms))?": ?"?'
+    r"|\b(?:retry|again|available|resets?) (?:in|after) |\bretry-after: |\bwait (?:for )?)"
     r"(?:(\d{1,9}) ?m(?:in(?:utes?)?)?(?![a-z]) ?)?(?:(\d{1,9}(?:\.\d{1,9})?) ?(m?s|m?sec(?:onds?)?|(?! ?[hdm]))\b)?"
 )
 
@@ -218,11 +219,10 @@ def retry_delay_in(body: bytes) -> float | None:
     """Returns the seconds that an error document asks to wait, or None."""
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace")
     for match in re.finditer(RETRY_DELAY, text, re.IGNORECASE):
-        minutes, number, unit = match.groups()
+        in_milliseconds, minutes, number, unit = match.groups()
         if minutes or number:
-            return float(minutes or 0) * 60 + float(number or 0) * (
-                0.001 if (unit or "").lower() in MILLISECONDS else 1
-            )
+            size = 0.001 if in_milliseconds or (unit or "").lower() in MILLISECONDS else 1
+            return float(minutes or 0) * 60 + float(number or 0) * size
     return None
 
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 #: Longest wait that a server can ask for, which is longer than any limit of the user's.
 MAX_WAIT_SECONDS = 1e9
-#: The number in Retry-After, which some servers send with a unit, in quotes or twice.
-RETRY_AFTER = r'["+\s]*(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?["\s]*(?:,.*)?'
+#: A number of seconds, which some servers send with a unit, in quotes or twice, or in hours and minutes.
+DURATION = r'["+\s]*(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?)?["\s]*(?:[,;].*)?'
+#: Numbers of seconds that count from 1970.
+EPOCH_SECONDS = (1e9, 1e10)
 
 #: Retries after a failure to look up a host name.
 NAME_ERROR_RETRIES = 1
@@ -117,29 +120,45 @@ def backoff(attempt: int) -> float:
 def retry_after(headers: Mapping[str, str], body: bytes = b"") -> float | None:
     """Returns the seconds that a server asks to wait, None if it does not ask.
 
-    Reads Retry-After (RFC 9110, 10.2.3: seconds or a date), also with a fraction or a
-    unit, retry-after-ms, and what the body says.
+    Reads Retry-After (RFC 9110, 10.2.3: seconds or a date) and what servers send in its
+    place: milliseconds, the time at which an exhausted limit is reset, words in the body.
     """
-    for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1)):
-        if match := re.fullmatch(RETRY_AFTER, headers.get(name, ""), re.ASCII | re.IGNORECASE):
-            return min(float(match[1]) * (0.001 if match[2] == "ms" else unit), MAX_WAIT_SECONDS)
-    seconds = _seconds_until(headers.get("Retry-After", ""))
-    return seconds if seconds is not None else retry_delay_in(body)
+    values = [(headers.get(name, ""), 0.001) for name in ("retry-after-ms", "x-ms-retry-after-ms")]
+    values.append((headers.get("Retry-After", ""), 1))
+    for name, left in headers.items():
+        if "ratelimit" in name.lower() and "remaining" in name.lower() and left.strip() == "0":
+            reset = headers.get(name.lower().replace("remaining", "reset"), "")
+            # OpenRouter's is a time in milliseconds.
+            values.append((reset, 0.001 if re.fullmatch(r"\d{13}", reset) else 1))
+    waits = (_wait(text, unit) for text, unit in values)
+    seconds = next((seconds for seconds in waits if seconds is not None), None)
+    return retry_delay_in(body) if seconds is None else min(max(0.0, seconds), MAX_WAIT_SECONDS)
+
+
+def _wait(text: str, unit: float) -> float | None:
+    """Returns the seconds until a time, which is a number of `unit` seconds or a date."""
+    match = re.fullmatch(DURATION, text, re.ASCII | re.IGNORECASE)
+    if not match or not any(match.groups()):
+        return _seconds_until(text)
+    hours, minutes, number, suffix = match.groups()
+    seconds = float(number or 0) * (0.001 if suffix == "ms" else unit)
+    if EPOCH_SECONDS[0] <= seconds < EPOCH_SECONDS[1]:
+        return seconds - time.time()
+    return float(hours or 0) * 3600 + float(minutes or 0) * 60 + seconds
 
 
 def _seconds_until(date: str) -> float | None:
     if not date:
         return None
-    from datetime import timezone
+    from datetime import datetime, timezone
     from email.utils import parsedate_to_datetime
 
-    try:
-        moment = parsedate_to_datetime(date)
+    with suppress(TypeError, ValueError, OverflowError):
+        is_iso = date[:4].isdecimal()
+        moment = datetime.fromisoformat(date.replace("Z", "+00:00")) if is_iso else parsedate_to_datetime(date)
         # A date without a zone is UTC (RFC 9110, 5.6.7).
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return min(max(0.0, moment.timestamp() - time.time()), MAX_WAIT_SECONDS)
-    except (TypeError, ValueError, OverflowError):
-        return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() - time.time()
+    return None
 
 
 #: Statuses after which to retry: the request timed out, came too early or too often, or the server failed.

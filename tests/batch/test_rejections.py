@@ -92,6 +92,16 @@ def test_a_pause_applies_to_all_and_grows_until_something_succeeds() -> None:
     assert not pace.throttled(0, now + 90, now + 90, 11.0)
 
 
+def test_a_server_that_asks_for_no_pause_is_not_flooded() -> None:
+    pace = Limiter(4, give_up_after=100)
+    pauses = []
+    for now in range(0, 500, 100):
+        pace.throttled(0, now, now, 0.0)
+        pauses.append(pace.ready_at(0, now) - now)
+    assert pauses[:3] == [0, 0, 0]
+    assert all(low <= pause <= 2 * low for low, pause in zip([0.5, 1], pauses[3:], strict=True))
+
+
 def test_the_rate_holds_whatever_the_server_answers() -> None:
     pace = Limiter(100, rpm=60)
     starts = []

@@ -6,6 +6,8 @@ from llamacli.http.retry import backoff
 
 #: Rounds of successes before trying more than the known capacity: the first value, and the largest.
 PROBE_ROUNDS, MAX_PROBE_ROUNDS = 4.0, 64.0
+#: Waves of rejections after which a server's wish not to be waited for is followed.
+UNPAUSED_WAVES = 3
 
 
 class Limiter:
@@ -88,8 +90,10 @@ class Limiter:
             self._capacity, self._probe_rounds = self._wave_limit, PROBE_ROUNDS
             self.limit = self._wave_limit
         self.limit = min(self.limit, self._capacity)
-        # With calls in flight, the next one starts when one of them ends. Otherwise a pause is needed.
-        pause = retry_after if retry_after is not None else 0.0 if in_flight else backoff(self._waves - 1)
+        # With calls in flight, the next one starts when one of them ends. Otherwise a pause is needed, in the end even
+        # after `Retry-After: 0`.
+        waves = self._waves - (0 if retry_after is None else UNPAUSED_WAVES)
+        pause = retry_after or (0.0 if in_flight or waves <= 0 else backoff(waves - 1))
         self._paused_until = max(self._paused_until, now + min(pause, self._give_up_after))
         return self.should_continue(now + pause, now)
 
