@@ -109,13 +109,14 @@ class Output:
             return self.write("".join("\t".join(row) + "\n" for row in cells))
         cells = [[escaped(cell) for cell in row] for row in ([list(head)] if head and cells else []) + cells]
         widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+        text = ""
         for row in cells:
             line = ""
             for number, (cell, columns) in enumerate(zip(row, widths, strict=True)):
                 space = " " * (columns - width(cell))
                 line += (space + cell if number in right else cell + space) + "  "
-            self.write(line.rstrip() + "\n")
-        return None
+            text += line.rstrip() + "\n"
+        return self.write(text)
 
     def draw(self, text: str) -> None:
         """Writes lines with llamacli's own escape sequences."""
