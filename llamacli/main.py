@@ -87,9 +87,10 @@ def report_internal_error(error: BaseException, stderr: Stderr) -> int:
 
 def _is_out_of_resources(error: BaseException | None) -> bool:
     """True if an error, or its cause, is a lack of memory, threads or files."""
+    limits = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
     texts = ("failed to map segment", "start new thread", "Cannot allocate", "Too many open files")
     while error:
-        is_limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+        is_limit = isinstance(error, OSError) and error.errno in limits
         if isinstance(error, MemoryError) or is_limit or any(text in str(error) for text in texts):
             return True
         error = error.__cause__ or error.__context__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from llamacli.errors import ExitStatus
+from llamacli.main import report_internal_error
+from llamacli.stdio.stderr import Stderr
 from tests.support.fake_api import HELLO, KEY, Handler, delta, event, respond, stream, streamed, text
 from tests.support.world import POWERLESS, PROGRAM, Result, World
 
@@ -311,3 +314,12 @@ def test_an_answer_too_big_for_memory_is_one_line(world: World) -> None:
     assert result.status in (9, 70)
     assert result.err.count("\n") == 1
     assert "Traceback" not in result.err
+
+
+def test_a_process_that_cannot_be_started_is_not_a_bug(capfd: pytest.CaptureFixture[str]) -> None:
+    # Root may start as many as it likes, so no limit helps here.
+    error = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    assert report_internal_error(error, Stderr()) == ExitStatus.INTERNAL
+    shown = capfd.readouterr().err
+    assert shown.startswith("llamacli: out of memory, processes or file descriptors: ")
+    assert "please report it" not in shown
