@@ -1,14 +1,11 @@
 """requests' adapter over connections that keep an Attempt's deadlines."""
 
-import http.client
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache, partial
-from http.client import HTTPResponse
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -18,7 +15,7 @@ from urllib3.util import Timeout
 
 from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.http11 import Response, StrictResponse
+from llamacli.http.connection.http11 import BLOCK_BYTES, Response, StrictResponse
 from llamacli.http.connection.lean_requests import requests
 from llamacli.http.connection.tls import ContextCache
 
@@ -79,8 +76,7 @@ class Adapter(requests.adapters.HTTPAdapter):
             raw = pool.urlopen(
                 like.method,
                 target,
-                # A file is sent in blocks, each with its own timeout; bytes would have one timeout for all.
-                BytesIO(body) if body else None,
+                body,
                 headers,
                 retries=self.max_retries,
                 redirect=False,
@@ -140,8 +136,8 @@ def _with_deadlines(kind: type[HTTPConnection]) -> Any:
 class DeadlineConnection(HTTPConnection):
     """A connection that keeps the deadlines of the adapter's Attempt."""
 
-    #: The headers of a request whose body is still to come; b"" before the headers, None outside of a request.
-    _head: bytes | None = None
+    #: The method of the latest request.
+    _sent_method = ""
 
     def __init__(self, *args: Any, adapter: Adapter, pool: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -189,42 +185,37 @@ class DeadlineConnection(HTTPConnection):
             raise NewConnectionError(self, str(error)) from error
 
     def connect(self) -> None:
-        # http.client reads what a proxy answers to CONNECT.
-        self.response_class = HTTPResponse
         if not self._use_preconnect():
             self._adapter.contexts.apply(self)
             super().connect()
         self._adapter.attempt.opened(self.sock)
         self._adapter.attempt.ready()
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        """Sends a request with exactly these headers, which name the host and the body's length.
+
+        The body is bytes, or None. urllib3 and http.client would check each header again, and add some; requests has
+        checked these once, for all requests that share them.
+        """
         attempt = self._adapter.attempt
         if self.sock is None:
             self.connect()
         elif not attempt.connected:
             attempt.reusing(self.sock)
-        # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
-        self.timeout = attempt.read_timeout
-        self._head = b""
-        super().request(*args, **kwargs)
-
-    def send(self, data: Any) -> None:
-        """Sends the headers along with the beginning of the body."""
-        head, self._head = self._head, None
-        if head == b"" and isinstance(data, bytes):
-            self._head = data
-        else:
-            super().send(head + data if head else data)
+        self.sock.settimeout(attempt.read_timeout)
+        self._sent_method = method
+        lines = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        body = memoryview(body or b"")
+        self.sock.sendall(b"".join(["\r\n".join(lines).encode("iso-8859-1"), body[:BLOCK_BYTES]]))
+        for start in range(BLOCK_BYTES, len(body), BLOCK_BYTES):
+            # In blocks, each with its own timeout: a long prompt may take its time on a slow line.
+            self.sock.sendall(body[start : start + BLOCK_BYTES])
 
     def getresponse(self) -> Any:
-        """Returns a StrictResponse, without urllib3's own around it."""
-        if self._head:
-            self.send(b"")
-        if not hasattr(http.client.HTTPConnection, "response_class"):
-            return super().getresponse()
-        strict: Any = partial(StrictResponse, on_begun=self._begin, on_released=self._release)
-        self.response_class = strict
-        return http.client.HTTPConnection.getresponse(self)
+        """Returns a StrictResponse, in place of urllib3's around http.client's."""
+        response = StrictResponse(self.sock, self._sent_method, self._begin, self._release)
+        response.begin()
+        return response
 
     def _use_preconnect(self) -> bool:
         """Takes over the early connection if it leads here and works."""
