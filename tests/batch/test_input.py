@@ -377,3 +377,10 @@ def test_reading_accepts_any_bytes(data: bytes, form: str, lossy: bool) -> None:
     assert [item.index for item in items] == list(range(len(items)))
     told: list[Any] = [item.error or item.text for item in items]
     assert all(told)
+
+
+def test_max_time_covers_waiting_for_the_writer_of_a_fifo(world: World) -> None:
+    os.mkfifo(world.cwd / "p")
+    result = world.call("batch", "--max-time", "0.2", "-", "p")
+    assert (result.status, result.out) == (8, "")
+    assert "p has no writer after 0.2 s (--max-time); nothing was sent" in result.err

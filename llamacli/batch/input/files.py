@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from time import monotonic
 
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, SourceFile, Template
-from llamacli.errors import LlamaError, UsageError
+from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import read_regular
 from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
 from llamacli.stdio.text import check_encoding
@@ -54,10 +55,18 @@ def _split(block: bytes) -> list[bytes]:
     return pieces if pieces[-1] else pieces[:-1]
 
 
-def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_result]:
-    """Opens a file; returns descriptor and status. Raises LlamaError."""
+def open_input(path: str, hint: str = "nothing was sent", max_time: float | None = None) -> tuple[int, os.stat_result]:
+    """Opens a file; returns descriptor and status. Raises LlamaError.
+
+    A FIFO must have a writer within `max_time` seconds.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if max_time is None:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        else:
+            from llamacli.stdio.shell import open_within
+
+            fd = open_within(path, monotonic() + max_time)
         try:
             # A folder can be opened, but not read.
             os.read(fd, 0)
@@ -65,6 +74,9 @@ def open_input(path: str, hint: str = "nothing was sent") -> tuple[int, os.stat_
         except BaseException:
             os.close(fd)
             raise
+    except TimeoutError:
+        message = f"{display_path(path)} has no writer after {max_time:g} s (--max-time)"
+        raise LlamaError(ExitStatus.NETWORK, message, hint) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{display_path(path)}: {reason}", hint) from None

@@ -5,7 +5,6 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from itertools import chain
 
 from llamacli.api.json import JsonObject, json_fault, parse_json
@@ -32,9 +31,12 @@ class InputFile(ItemSource):
             inputs.claim_stdin("the items")
             self._blocks, self._status = inputs.stdin_blocks(), os.fstat(0)
         else:
-            # Opening a FIFO waits for its writer.
-            with nullcontext() if os.path.isfile(path) else inputs.waiting(f"waiting for {self.name}"):
+            if os.path.isfile(path):
                 fd, self._status = open_input(path)
+            else:
+                # Opening a FIFO waits for its writer.
+                with inputs.waiting(f"waiting for {self.name}"):
+                    fd, self._status = open_input(path, max_time=inputs.max_time)
             # Regular files are opened one at a time, since there may be thousands; a FIFO can be read only once.
             if stat.S_ISREG(self._status.st_mode):
                 self._check_encoding(os.pread(fd, 1 << 16, 0))
