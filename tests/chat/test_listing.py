@@ -139,6 +139,7 @@ def test_a_file_that_may_change_at_the_same_time_is_read_each_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "MIN_INDEXED_SESSIONS", 0)
+    monkeypatch.setattr(listing, "RECENT_SECONDS", 60)
     write(world, "new")
     assert listed(world) == {"new": ("1", "How many?")}
     assert not index(world).exists()
