@@ -29,8 +29,8 @@ def refusing(code: int, said: str) -> Behavior:
     return behave
 
 
-def written_calls(arguments: object) -> list[str]:
-    """Returns the texts in which Llama, Hermes and Qwen write a call as text."""
+def written_calls(arguments: dict[str, object]) -> list[str]:
+    """Returns the texts as which models write a call."""
     text = json.dumps(arguments)
     call = f'{{"name": "give_answer", "parameters": {text}}}'
     return [
@@ -46,4 +46,23 @@ def written_calls(arguments: object) -> list[str]:
         f"<function=give_answer>{text}",
         f"<tool_call>\n{call}\n</tool_call>",
         f"```json\n{call}\n```",
+        f"[TOOL_CALLS][{call}]",
+        f"[TOOL_CALLS]give_answer[CALL_ID]abc123def[ARGS]{text}",
+        f"functools[{call}]",
+        f"<|tool_call|>[{call}]<|/tool_call|>",
+        f"<function_call> {call}",
+        f"<function=give_answer{text}</function>",
+        f"<function(give_answer)>{text}</function>",
+        f"<｜tool▁calls▁begin｜>function<｜tool▁sep｜>give_answer\n```json\n{text}\n```<｜tool▁calls▁end｜>",
+        f"<|tool_call_begin|>functions.give_answer:0<|tool_call_argument_begin|>{text}<|tool_call_end|>",
+        f"<|channel|>commentary to=functions.give_answer <|constrain|>json<|message|>{text}<|call|>",
+        f'Action: ```json\n[{{"tool_name": "give_answer", "parameters": {text}}}]\n```',
+        f'{{"tool_calls": [{{"function": {call}}}]}}',
+        f'{{"give_answer": {text}}}',
+        "<tool_call>\n<function=give_answer>\n"
+        + "".join(f"<parameter={name}>\n{value}\n</parameter>\n" for name, value in arguments.items())
+        + "</function>\n</tool_call>",
+        "<tool_call>give_answer\n"
+        + "".join(f"<arg_key>{name}</arg_key>\n<arg_value>{value}</arg_value>\n" for name, value in arguments.items())
+        + "</tool_call>",
     ]

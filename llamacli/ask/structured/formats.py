@@ -23,11 +23,17 @@ PARAMETER = "answer"
 QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
 #: Maximum number of layers that are stripped from a text.
 MAX_LAYERS = 12
-#: How Llama, Hermes and Qwen begin and end a call that they write as text.
-CALL_START = re.compile(r"<\|python_tag\|>|<tool_call>|<function=(?P<name>[\w-]{1,64})>")
-CALL_ENDS = ("<|eom_id|>", "<|eot_id|>", "</tool_call>", "</function>")
-#: The keys under which they give the arguments.
-ARGUMENT_KEYS = ("parameters", "arguments")
+#: What models write around a call that is text: tags, `[TOOL_CALLS]`, fences, signs.
+CALL_MARKUP = re.compile(r"<[^<>]{0,80}>?|\[/?[A-Z_]+\]\w*|```\w*|[\s()\[\]]+")
+CALL_WORD = rf"functools|function|Action:|commentary|json|print|(to=)?(functions\.)?{FUNCTION}(:\d+)?"
+#: A call in the form of Python, and its arguments in the form of XML.
+PYTHON_CALL = re.compile(rf"{FUNCTION}\((\w+)=([\"'])([^\"'\n]*)\2\)")
+XML_ARGUMENT = re.compile(
+    r"<(?:parameter=|parameter name=\"|arg_key>)(\w+)(?:\"?>|</arg_key>\s*<arg_value>)([^<]*)</(?:parameter|arg_value)>"
+)
+#: The keys under which models give the name of the function and its arguments.
+NAME_KEYS = ("name", "tool", "tool_name", "action")
+ARGUMENT_KEYS = ("parameters", "arguments", "args", "tool_input", "action_input")
 
 
 class FormatMismatch(Exception):
@@ -83,6 +89,8 @@ class AnswerFormat:
         raise NotImplementedError
 
     def _parse_call(self, arguments: object) -> object:
+        inner = _named_arguments(arguments)
+        arguments = arguments if inner is None else inner
         if isinstance(arguments, dict):
             return self.parse_arguments(arguments)
         return self._parse_text(arguments if isinstance(arguments, str) else json.dumps(arguments))
@@ -96,25 +104,53 @@ class AnswerFormat:
 
 
 def _written_call(text: str) -> object:
-    """Returns the arguments of a call written as text, or None."""
-    start = CALL_START.match(text)
-    if start:
-        text = text[start.end() :]
-        for end in CALL_ENDS:
-            text = text.rstrip().removesuffix(end)
-    try:
-        call = parse_json(text)
-    except ValueError:
+    """Returns the arguments of a call written as text, or None.
+
+    Models write calls in many forms. All of them name the function, and nothing but
+    markup surrounds its arguments, which are JSON mostly.
+    """
+    if FUNCTION not in text:
         return None
-    if start and start["name"]:
-        return call if start["name"] == FUNCTION else None
+    arguments: object
+    if match := PYTHON_CALL.search(text):
+        arguments, outside = {match[1]: match[3]}, text[: match.start()] + text[match.end() :]
+    elif pairs := XML_ARGUMENT.findall(text):
+        arguments, outside = {name: _json_or_text(value.strip()) for name, value in pairs}, XML_ARGUMENT.sub(" ", text)
+    else:
+        try:
+            start = text.index("{")
+            value, end = json.JSONDecoder().raw_decode(text, start)
+        except (ValueError, RecursionError):
+            return None
+        outside, inner = f"{text[:start]} {text[end:]}", _named_arguments(value)
+        if inner is None and FUNCTION not in outside:
+            return None
+        arguments = value if inner is None else inner
+    is_call = all(re.fullmatch(CALL_WORD, word) for word in CALL_MARKUP.sub(" ", outside).split())
+    return arguments if is_call else None
+
+
+def _named_arguments(call: object) -> object:
+    """Returns the arguments in an object that names the function, or None."""
     if isinstance(call, list) and len(call) == 1:
         call = call[0]
-    if isinstance(call, dict) and isinstance(call.get("function"), dict):
-        call = call["function"]
-    if not isinstance(call, dict) or call.get("name") != FUNCTION:
+    if not isinstance(call, dict):
+        return None
+    for key in ("function", "function_call", "tool_calls"):
+        if isinstance(call.get(key), (dict, list)):
+            return _named_arguments(call[key])
+    if list(call) == [FUNCTION]:
+        return call[FUNCTION]
+    if not any(call.get(key) == FUNCTION for key in NAME_KEYS):
         return None
     return next((call[key] for key in ARGUMENT_KEYS if isinstance(call.get(key), (dict, str))), None)
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return parse_json(text)
+    except ValueError:
+        return text
 
 
 class ChoiceFormat(AnswerFormat):
@@ -254,7 +290,7 @@ def _inner(text: str) -> str:
         return inside
     if len(text) > 1 and text[0] + text[-1] in QUOTES:
         return text[1:-1]
-    return text.removesuffix(".").removesuffix("。")
+    return re.sub(r"<\|\w{1,30}\|>$|</s>$", "", text).removesuffix(".").removesuffix("。")
 
 
 def _normalized(text: str) -> str:
