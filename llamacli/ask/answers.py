@@ -176,8 +176,7 @@ class AnswerReader:
                 if self._network.usage_log:
                     from llamacli.http.usage_log import usage_log
 
-                    if log := usage_log(self._network, self._note):
-                        log.add_cached(request, answer.completion)
+                    usage_log(self._network, self._note).add_cached(request, answer.completion)
                 answer.is_cached = True
                 return answer
         self.cache.require()

@@ -117,13 +117,12 @@ class UsageLog:
 _open: dict[tuple[str, str], UsageLog] = {}
 
 
-def usage_log(options: NetworkOptions, note: Callable[[str], None]) -> UsageLog | None:
-    """Returns the log, opened once, or None. Raises LlamaError (output)."""
-    if not options.usage_log:
-        return None
-    key = os.path.abspath(options.usage_log), options.command
+def usage_log(options: NetworkOptions, note: Callable[[str], None]) -> UsageLog:
+    """Returns the log that the options name, opened once. Raises LlamaError (output)."""
+    path = str(options.usage_log)
+    key = os.path.abspath(path), options.command
     if key not in _open:
-        _open[key] = UsageLog(options.usage_log, options.command, note)
+        _open[key] = UsageLog(path, options.command, note)
     return _open[key]
 
 
