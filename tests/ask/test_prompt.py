@@ -101,7 +101,7 @@ def test_a_role_that_is_not_there_is_refused(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "told"),
+    ("arguments", "stdin", "message"),
     [
         ([], "", "nothing to ask"),
         ([""], "", "nothing to ask"),
@@ -118,11 +118,11 @@ def test_a_role_that_is_not_there_is_refused(world: World, name: str) -> None:
     ],
 )
 def test_an_invalid_question_is_refused_before_anything_is_sent(
-    world: World, arguments: list[str], stdin: str, told: str
+    world: World, arguments: list[str], stdin: str, message: str
 ) -> None:
     result = world.call("ask", *arguments, stdin=stdin)
     assert (result.status, result.out) == (2, "")
-    assert told in result.err
+    assert message in result.err
     assert result.err.startswith("llamacli: ")
     assert result.err.count("\n") == 1
     assert not world.api.requests

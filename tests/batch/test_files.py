@@ -59,14 +59,14 @@ def test_a_file_that_cannot_be_read_is_an_error_of_its_item(world: World, docs: 
     (docs / "empty.md").write_text(" \n")
     names = ["a.md", "latin.md", "missing.md", "utf16.md", "empty.md", ".", "b.md"]
     result = world.call("batch", "--input", "files", PROMPT, *(f"docs/{name}" for name in names))
-    told = [error and error[1] for error in errors(result)]
+    message = [error and error[1] for error in errors(result)]
     # An empty file is not an item, like a blank line.
     assert [row["index"] for row in rows(result.out)] == list(range(6))
-    assert told[0] is told[5] is None
-    assert "docs/latin.md is not UTF-8: byte 0xfc on line 1" in str(told[1])
-    assert "docs/missing.md: No such file or directory" in str(told[2])
-    assert "docs/utf16.md is UTF-16, not UTF-8" in str(told[3])
-    assert "docs/.: not a regular file" in str(told[4])
+    assert message[0] is message[5] is None
+    assert "docs/latin.md is not UTF-8: byte 0xfc on line 1" in str(message[1])
+    assert "docs/missing.md: No such file or directory" in str(message[2])
+    assert "docs/utf16.md is UTF-16, not UTF-8" in str(message[3])
+    assert "docs/.: not a regular file" in str(message[4])
     assert result.status == 13
 
 
@@ -286,12 +286,14 @@ USAGE: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
-def test_options_that_do_not_fit_are_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_options_that_do_not_fit_are_2_before_anything_is_sent(
+    world: World, arguments: list[str], message: str
+) -> None:
     (world.cwd / "docs/a.md.b").write_text("a backup\n")
     status, out, err = edit(world, *arguments)
     assert (status, out, world.api.requests) == (2, "", [])
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
     assert (world.cwd / "docs/a.md").read_text() == "text of a\n"
 

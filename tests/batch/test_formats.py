@@ -41,8 +41,8 @@ def test_a_line_of_a_tsv_is_a_record(world: World, text: str, records: list[dict
 
 def test_an_error_in_a_tsv_row_mentions_tabs(world: World) -> None:
     result = world.call("batch", "--input", "tsv", "x {a}", stdin="a\n1\t2\n")
-    told = "stdin line 2 has 2 fields, but the header has 1; remove tabs from its fields"
-    assert errors(result) == [(2, told)]
+    message = "stdin line 2 has 2 fields, but the header has 1; remove tabs from its fields"
+    assert errors(result) == [(2, message)]
 
 
 def test_rows_of_empty_cells_are_skipped(world: World) -> None:
@@ -110,10 +110,10 @@ def test_a_line_or_record_has_a_maximum_size(tmp_path: Path, monkeypatch: pytest
     }
     (tmp_path / "in").write_text(texts[format])
     found = read(tmp_path / "in", format)
-    told = [str(item.error) if item.error else "" for item in found]
-    assert told[0] == told[-1] == ""
+    message = [str(item.error) if item.error else "" for item in found]
+    assert message[0] == message[-1] == ""
     assert len(found) <= 5
-    assert any("is longer than 64 MiB; split it" in text for text in told[1:-1])
+    assert any("is longer than 64 MiB; split it" in text for text in message[1:-1])
     assert all(len(str(item.value)) < 1000 for item in found)
 
 

@@ -91,8 +91,8 @@ def test_a_broken_row_is_an_error_of_its_own_with_its_line(world: World) -> None
     assert result.err.startswith("llamacli: 2 answered, 6 failed")
     found = errors(result)
     assert [error and error[0] for error in found] == [None, 2, 2, 2, 2, 2, 2, None]
-    told = [error[1].split(" ", 3)[2] for error in found if error]
-    assert told == ["3", "4", "5", "6", "7", "8"]
+    message = [error[1].split(" ", 3)[2] for error in found if error]
+    assert message == ["3", "4", "5", "6", "7", "8"]
     assert rows(result.out)[1]["input"] == '{"prompt": '
     assert all(row["key"] is None and row["attempts"] == 0 for row in rows(result.out) if row["error"])
     assert asked(world) == {"ok": 1, "fine": 1}
@@ -103,20 +103,20 @@ def test_broken_csv_is_an_error_of_its_own_with_its_line(world: World) -> None:
     (world.cwd / "in.csv").write_bytes(given)
     result = world.call("batch", "{x}", "in.csv")
     assert result.status == 13
-    told = [error and error[1] for error in errors(result)]
-    assert told[0] is None
-    assert "in.csv line 4 is not valid CSV" in str(told[1])
-    assert "in.csv line 5 has 3 fields, but the header has 2" in str(told[2])
-    assert "in.csv line 6 has no field 'x'" in str(told[3])
-    assert "in.csv line 7 is not UTF-8" in str(told[4])
-    assert "in.csv line 8 is not valid CSV" in str(told[5])
+    message = [error and error[1] for error in errors(result)]
+    assert message[0] is None
+    assert "in.csv line 4 is not valid CSV" in str(message[1])
+    assert "in.csv line 5 has 3 fields, but the header has 2" in str(message[2])
+    assert "in.csv line 6 has no field 'x'" in str(message[3])
+    assert "in.csv line 7 is not UTF-8" in str(message[4])
+    assert "in.csv line 8 is not valid CSV" in str(message[5])
 
 
 def test_bytes_that_are_not_utf8_are_an_error_or_lossy(world: World) -> None:
     (world.cwd / "in").write_bytes(b"good\nb\xe4d\n")
     result = world.call("batch", "-", "in")
-    told = "in line 2 is not UTF-8: byte 0xe4 at offset 1; --lossy reads such bytes as U+FFFD"
-    assert errors(result) == [None, (2, told)]
+    message = "in line 2 is not UTF-8: byte 0xe4 at offset 1; --lossy reads such bytes as U+FFFD"
+    assert errors(result) == [None, (2, message)]
     assert contents(world.call("batch", "--lossy", "-", "in")) == ["re: good", "re: b\ufffdd"]
     (world.cwd / "in").write_bytes(b'"good"\n"b\xe4d"\n')
     result = world.call("batch", "--input", "jsonl", "{}", "in")
@@ -126,8 +126,8 @@ def test_bytes_that_are_not_utf8_are_an_error_or_lossy(world: World) -> None:
 def test_the_error_for_bare_crs_says_how_lines_must_end(world: World) -> None:
     (world.cwd / "in.csv").write_bytes(b"prompt,x\ra,1\rb,2\r")
     result = world.call("batch", "-", "in.csv")
-    told = "in.csv line 1 is not valid CSV: CR without LF; end its lines with LF or CR LF"
-    assert (result.status, result.err) == (2, f"llamacli: {told}\n")
+    message = "in.csv line 1 is not valid CSV: CR without LF; end its lines with LF or CR LF"
+    assert (result.status, result.err) == (2, f"llamacli: {message}\n")
 
 
 def test_a_records_own_body_that_leaves_no_room_for_a_form_is_named(world: World) -> None:
@@ -137,12 +137,12 @@ def test_a_records_own_body_that_leaves_no_room_for_a_form_is_named(world: World
     for command in ([], ["--dry-run"]):
         result = world.call("batch", "--input", "jsonl", "--choice", "a,b", *command, stdin=given)
         assert result.status == 13
-        told = result.out + result.err
+        message = result.out + result.err
         for number, what in ((1, "cannot be combined with tools"), (2, "needs a single answer, not 2")):
-            assert f"stdin line {number}: --choice " in told
-            assert f"{what}; remove that from the record's body" in told
-        assert "drop" not in told
-        assert "without -q" not in told
+            assert f"stdin line {number}: --choice " in message
+            assert f"{what}; remove that from the record's body" in message
+        assert "drop" not in message
+        assert "without -q" not in message
     assert "1; run without -q" in world.call("batch", "-q", "--dry-run", stdin=b"\xff\n").err
 
 
@@ -236,15 +236,15 @@ USAGE: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
-def test_contradictory_options_are_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_contradictory_options_are_2_before_anything_is_sent(world: World, arguments: list[str], message: str) -> None:
     (world.cwd / "there").write_text("a line\nand another\n")
     (world.cwd / "x.csv").write_text("name,n\nRome,1\n")
     (world.cwd / "there.csv").touch()
     (world.cwd / "twice.csv").write_text("prompt,prompt\na,b\n")
     result = world.call("batch", *arguments, stdin="hello\n")
     assert (result.status, result.out) == (2, "")
-    assert told in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
     assert not world.api.requests
     assert (world.cwd / "there").read_text() == "a line\nand another\n"
@@ -375,8 +375,8 @@ def test_reading_accepts_any_bytes(data: bytes, form: str, lossy: bool) -> None:
         assert b"\0" in data or form in ("csv", "tsv") or data[:2] in (b"\xff\xfe", b"\xfe\xff")
         return
     assert [item.index for item in items] == list(range(len(items)))
-    told: list[Any] = [item.error or item.text for item in items]
-    assert all(told)
+    texts: list[Any] = [item.error or item.text for item in items]
+    assert all(texts)
 
 
 def test_max_time_covers_waiting_for_the_writer_of_a_fifo(world: World) -> None:

@@ -218,18 +218,18 @@ def test_max_cost_is_2_if_the_server_reports_no_cost(world: World) -> None:
     assert len(contents(result)) == len(world.api.requests) == 1
 
 
-@pytest.mark.parametrize("told", ["nan", "inf", "-1", "-inf", "much", "", None, 10**400, "1e999"])
-def test_an_invalid_cost_is_ignored(told: object) -> None:
-    chunk: Completion = {"meta": {"usage": {"usd_spent": told}}}
+@pytest.mark.parametrize("message", ["nan", "inf", "-1", "-inf", "much", "", None, 10**400, "1e999"])
+def test_an_invalid_cost_is_ignored(message: object) -> None:
+    chunk: Completion = {"meta": {"usage": {"usd_spent": message}}}
     assert reported_cost(chunk, {}) is None
-    assert reported_cost({}, {"x-aimlapi-usd-spent": str(told)}) is None
+    assert reported_cost({}, {"x-aimlapi-usd-spent": str(message)}) is None
     assert reported_cost(chunk, {"x-aimlapi-usd-spent": "0.5"}) == 0.5
 
 
-@pytest.mark.parametrize("told", ["nan", "-5"])
-def test_an_invalid_cost_does_not_turn_max_cost_off(world: World, told: str) -> None:
+@pytest.mark.parametrize("message", ["nan", "-5"])
+def test_an_invalid_cost_does_not_turn_max_cost_off(world: World, message: str) -> None:
     def behave(handler: Handler) -> None:
-        usd = told if len(world.api.requests) == 2 else "0.1"
+        usd = message if len(world.api.requests) == 2 else "0.1"
         handler.reply(200, json.dumps(completion()).encode(), headers=[("x-aimlapi-usd-spent", usd)])
 
     world.api.will(behave)

@@ -78,7 +78,7 @@ def test_resume_asks_only_for_rows_missing_or_worth_retrying(world: World) -> No
 def test_the_summary_says_which_flag_retries_failures(world: World) -> None:
     world.api.will(by_prompt(s=error(500), c=error(404)))
     better = "; --resume asks for the rest\n"
-    for given, told in (
+    for given, message in (
         ("a\nc\n", "; --retry-failed asks for them again\n"),
         ("a\nc\ns\n", better),
         ("a\ns\n", better),
@@ -86,7 +86,7 @@ def test_the_summary_says_which_flag_retries_failures(world: World) -> None:
         for _ in range(2):
             result = world.call("batch", "-o", "out", "--resume", stdin=given)
             assert result.status == 13
-            assert result.err.endswith(told)
+            assert result.err.endswith(message)
 
 
 def test_resume_keeps_cut_answers_if_they_count_as_complete(world: World) -> None:
@@ -180,8 +180,8 @@ def test_a_file_whose_only_line_is_not_a_row_is_left_alone(world: World, text: s
         for given in ([], ["-", "out"]):
             result = world.run("batch", "-o", "out", "--resume", *given, stdin="b\n")
             assert (result.status, result.out) == (2, "")
-            told = "the input is also the output: out" if given else "is not a row of a batch; nothing was changed"
-            assert told in result.err
+            message = "the input is also the output: out" if given else "is not a row of a batch; nothing was changed"
+            assert message in result.err
             assert path.read_text() == row + text
         path.unlink()
         resumed(world, "a\n")

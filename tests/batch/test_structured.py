@@ -100,7 +100,7 @@ def test_a_stream_that_breaks_off_is_not_a_mismatch(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--choice", "a,b", "--yes-no"], "--choice and --yes-no cannot be combined"),
         (["--yes-no", "-n", "2"], "--yes-no needs a single answer"),
@@ -108,10 +108,10 @@ def test_a_stream_that_breaks_off_is_not_a_mismatch(world: World) -> None:
         (["--schema", "{"], "--schema"),
     ],
 )
-def test_contradictory_options_are_2_before_anything_is_sent(world: World, arguments: list[str], told: str) -> None:
+def test_contradictory_options_are_2_before_anything_is_sent(world: World, arguments: list[str], message: str) -> None:
     result = world.run("batch", *arguments, stdin="a\n")
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
-    assert told in result.err
+    assert message in result.err
     assert world.api.requests == []
 
 

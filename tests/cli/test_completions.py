@@ -83,12 +83,12 @@ def test_every_flag_of_every_command_is_offered_under_all_its_names(shell: Shell
 def test_a_negated_switch_has_its_own_description() -> None:
     zsh, fish = (generate.script(name, COMMANDS) for name in ("zsh", "fish"))
     for _, entry, form in flags():
-        told = f"Do the opposite of {entry.long}."
+        text = f"Do the opposite of {entry.long}."
         undoes = form == entry.flag.negated(entry.field)
         if undoes:
-            assert f"){form}[{told}]" in zsh
-            assert f"__llamacli_offer '' '{told}' {form}\n" in fish
-        assert (told in entry.descriptions) == (len(entry.descriptions) == 2)
+            assert f"){form}[{text}]" in zsh
+            assert f"__llamacli_offer '' '{text}' {form}\n" in fish
+        assert (text in entry.descriptions) == (len(entry.descriptions) == 2)
         assert (form in entry.descriptions[entry.flag.help]) == (not undoes)
 
 

@@ -252,7 +252,7 @@ def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> Non
 
 
 @pytest.mark.parametrize(
-    ("behavior", "arguments", "status", "told"),
+    ("behavior", "arguments", "status", "message"),
     [
         (error(401, "no"), [], 3, "check the key from AIMLAPI_API_KEY in the environment ["),
         (error(403, "You've run out of credits"), [], 5, "top up the account"),
@@ -268,14 +268,16 @@ def test_check_makes_one_cheap_call_and_reports_the_latency(world: World) -> Non
         (text("x"), ["--base-url", "https://api.aimlapi.com/v1", "NOKEY"], 3, "create one at"),
     ],
 )
-def test_check_says_what_is_wrong(world: World, behavior: object, arguments: list[str], status: int, told: str) -> None:
+def test_check_says_what_is_wrong(
+    world: World, behavior: object, arguments: list[str], status: int, message: str
+) -> None:
     world.api.will(behavior)  # type: ignore[arg-type]
     env = {"LLAMACLI_RETRY": ""} | ({"AIMLAPI_API_KEY": ""} if "NOKEY" in arguments else {})
     if "ROOT" in arguments:
         env["AIMLAPI_BASE_URL"] = world.api.url.removesuffix("/v1")
     result = world.call("config", "check", *(word for word in arguments if word not in ("NOKEY", "ROOT")), **env)
     assert (result.status, result.out) == (status, "")
-    assert told in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
     assert len(world.api.requests) <= 1
 

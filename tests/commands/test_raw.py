@@ -50,7 +50,7 @@ def test_a_million_bytes_pass(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ("{'a': 1}", "BODY is not JSON: Expecting property name enclosed in double quotes at line 1 column 2"),
         ('{"a": 1,\n "b" 2}', "at line 2 column 6"),
@@ -64,11 +64,11 @@ def test_a_million_bytes_pass(world: World) -> None:
         ("@missing", "missing: No such file"),
     ],
 )
-def test_invalid_json_is_refused_with_its_position(world: World, body: str, told: str) -> None:
+def test_invalid_json_is_refused_with_its_position(world: World, body: str, message: str) -> None:
     arguments = [body] if body.startswith("@") else []
     result = world.call("raw", *arguments, stdin=body)
     assert (result.status, result.out) == (2, "")
-    assert told in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
     assert not world.api.requests
 

@@ -362,7 +362,7 @@ def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeA
         assert world.call("ask", "--base-url", right, *arguments, "Hi", **env).out == HELLO + "\n"
     assert tls.requests[-1].headers["authorization"] == f"Bearer {KEY}"
     tls.requests.clear()
-    for url, arguments, told in [
+    for url, arguments, message in [
         (right, [], "TLS: unable to get local issuer certificate;"),
         (right, ["--ca-bundle", str(Path(__file__))], "check --base-url and --ca-bundle"),
         (tls.url, ["--ca-bundle", bundle], "TLS: IP address mismatch"),
@@ -370,7 +370,7 @@ def test_tls_needs_a_known_authority_and_the_right_name(world: World, tls: FakeA
     ]:
         result = world.call("ask", "--base-url", url, "--retry", "3", *arguments, "Hi")
         assert result.status == 8
-        assert told in result.err
+        assert message in result.err
         assert result.err.count("\n") == 1
         assert "request id" not in result.err
     assert not tls.requests

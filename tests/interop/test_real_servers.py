@@ -126,12 +126,12 @@ def at(user: World, url: str) -> World:
     return user
 
 
-def failed(result: Result, status: int, *told: str) -> None:
+def failed(result: Result, status: int, *messages: str) -> None:
     assert result.status == status, result
     assert result.err.startswith("llamacli: ")
     assert result.err.count("\n") == 1
     assert KEY not in result.err + result.out
-    for words in told:
+    for words in messages:
         assert words in result.err
 
 
@@ -321,10 +321,10 @@ FAULTS = {
 
 @pytest.mark.parametrize("prompt", FAULTS)
 def test_scripted_faults(user: World, aimock: str, prompt: str) -> None:
-    status, told, out = FAULTS[prompt]
+    status, message, out = FAULTS[prompt]
     at(user, aimock)
     result = user.call("ask", prompt)
-    failed(result, status, told)
+    failed(result, status, message)
     assert result.out.startswith(out)
     assert bool(result.out) is bool(out)
     kept = user.call("ask", "-o", "answer", prompt)

@@ -190,16 +190,16 @@ def test_every_command_with_every_fault(world: World, places: dict[str, str], na
     if wanted:
         check_failure(world, result, command.ends(wanted))
         if wanted == fault.status and command.kind not in ("models", "batch"):
-            assert fault.told in result.err
+            assert fault.message in result.err
     else:
         assert (result.status, result.err) == (0, ""), result.err
     if command.kind == "batch":
         assert [(json.loads(row)["error"] or {"status": 0})["status"] for row in result.out.splitlines()] == [wanted]
-    told = command.prints(fault.text)
+    output = command.prints(fault.text)
     if fault.text == "*":
-        told = told and None
-    if told is not None:
-        assert result.out == told
+        output = output and None
+    if output is not None:
+        assert result.out == output
     else:
         assert command.check(result.stdout)
     if column == "ask --json":
@@ -215,7 +215,7 @@ def test_every_command_with_every_http_error(world: World, code: int, column: st
     before = files(world)
     # Two commands print bodies differently and get all of them; the others get some.
     bodies = BODIES if column in ("ask", "raw") else BODIES[code % 3 :: 3]
-    for number, (body, told, also) in enumerate(bodies):
+    for number, (body, message, also) in enumerate(bodies):
         world.api.will(document(body, status=code))
         result = world.call(*command.arguments, stdin=command.stdin)
         check_failure(world, result, command.ends(CODES[code]))
@@ -230,7 +230,7 @@ def test_every_command_with_every_http_error(world: World, code: int, column: st
         elif "-o" not in command.arguments:
             assert result.stdout == (b"" if code == 304 else body + b"\n" * (not body.endswith(b"\n") and body != b""))
         if code >= 400:
-            assert told in said
+            assert message in said
             assert also in said
         assert {name: data for name, data in files(world).items() if name != FILE + ".part"} == before
 

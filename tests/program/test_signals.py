@@ -50,7 +50,7 @@ def test_a_signal_leaves_the_part_of_a_file(world: World) -> None:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_a_wait_for_the_server_or_the_next_attempt(world: World, number: signal.Signals) -> None:
     busy = error(503, "busy", headers=[("Retry-After", "60")])
-    for behavior, told in [(hang, b""), (busy, b"retry 1 of 1 in 60.0 s\n")]:
+    for behavior, message in [(hang, b""), (busy, b"retry 1 of 1 in 60.0 s\n")]:
         world.api.requests.clear()
         world.api.will(behavior)
         command = [*PROGRAM, "ask", "-I", "--retry", "1", "Hi"]
@@ -58,8 +58,8 @@ def test_a_signal_ends_a_wait_for_the_server_or_the_next_attempt(world: World, n
             while not world.api.requests:
                 time.sleep(0.01)
             assert running.stderr
-            if told:
-                assert running.stderr.readline().endswith(told)
+            if message:
+                assert running.stderr.readline().endswith(message)
             running.send_signal(number)
             assert running.communicate() == (b"", b"")
         assert running.returncode == -number

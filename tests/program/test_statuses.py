@@ -23,7 +23,9 @@ from tests.support.fake_api import (
 from tests.support.world import World
 
 
-def check(world: World, status: int, *told: str, out: str | None = None, arguments: list[str] | None = None) -> None:
+def check(
+    world: World, status: int, *messages: str, out: str | None = None, arguments: list[str] | None = None
+) -> None:
     """Asks, and checks all rules that a failure must follow."""
     result = world.call("ask", *(arguments or []), "Hi")
     assert result.status == status, result.err
@@ -33,7 +35,7 @@ def check(world: World, status: int, *told: str, out: str | None = None, argumen
     assert result.err.count("\n") == 1
     assert "Traceback" not in result.err
     assert KEY not in result.err + result.out
-    for piece in told:
+    for piece in messages:
         assert piece in result.err
 
 
@@ -197,11 +199,11 @@ def test_words_that_only_repeat_the_status_are_left_out(world: World) -> None:
     assert f"429 Too Many Requests from {host}; wait" in world.call("ask", "Hi").err
 
 
-@pytest.mark.parametrize(("arguments", "told"), USAGE_ERRORS, ids=[" ".join(a) for a, _ in USAGE_ERRORS])
-def test_usage_errors_are_one_line_that_names_what_is_wrong(world: World, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "message"), USAGE_ERRORS, ids=[" ".join(a) for a, _ in USAGE_ERRORS])
+def test_usage_errors_are_one_line_that_names_what_is_wrong(world: World, arguments: list[str], message: str) -> None:
     result = world.call(*arguments)
     assert (result.status, result.out) == (2, "")
-    assert told in result.err
+    assert message in result.err
     assert result.err.startswith("llamacli: ")
     assert result.err.count("\n") == 1
     assert "sk-0" not in result.err
@@ -214,8 +216,8 @@ def test_an_answer_that_the_server_aborted_is_7(world: World, arguments: list[st
     whole = completion("Half an ans", finish=reason)
     whole["choices"][0]["error"] = {"code": 502, "message": "upstream died"} if reason == "error" else None
     world.api.will(document(whole))
-    told = "upstream died" if reason == "error" else "its finish_reason is abort"
-    check(world, 7, f"the server failed: {told}", arguments=arguments)
+    message = "upstream died" if reason == "error" else "its finish_reason is abort"
+    check(world, 7, f"the server failed: {message}", arguments=arguments)
 
 
 def nested(depth: int) -> Any:

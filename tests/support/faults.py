@@ -47,7 +47,7 @@ class Fault:
     text: str = ""
     others: Mapping[str, int] = field(default_factory=dict)
     #: Words of the line on stderr, if a command ends as ask does.
-    told: str = ""
+    message: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     #: The server to call instead of the stand-in, by its name in the fixture `places`.
     place: str = ""
@@ -64,9 +64,9 @@ class Fault:
 
 
 def _line(
-    told: str, behavior: Behavior | None = None, requests: int | None = None, place: str = "", **env: str
+    message: str, behavior: Behavior | None = None, requests: int | None = None, place: str = "", **env: str
 ) -> Fault:
-    return Fault(behavior, 8, told=told, env=env, place=place, requests=requests)
+    return Fault(behavior, 8, message=message, env=env, place=place, requests=requests)
 
 
 LINE: dict[str, Fault] = {
@@ -187,11 +187,11 @@ BROKEN: dict[str, Fault] = {
     "no end": _broken(stream([SO_FAR]), "so far"),
     "fin in mid-stream": _broken(stream([SO_FAR], then="cut"), "so far"),
     "rst in mid-stream": _broken(stream([SO_FAR], then="reset"), "so far"),
-    "hang in mid-stream": _broken(stream([SO_FAR], then="hang"), "so far", env=TIMED, told="no data for 0.2 s"),
-    "slow drip of headers": _broken(drip(HEAD * 100, 0.02), env=LIMITED, told="--max-time 0.4 s"),
-    "slow drip of a body": _broken(drip(HEAD + b"data:" * 1000, 0.005), env=LIMITED, told="--max-time 0.4 s"),
+    "hang in mid-stream": _broken(stream([SO_FAR], then="hang"), "so far", env=TIMED, message="no data for 0.2 s"),
+    "slow drip of headers": _broken(drip(HEAD * 100, 0.02), env=LIMITED, message="--max-time 0.4 s"),
+    "slow drip of a body": _broken(drip(HEAD + b"data:" * 1000, 0.005), env=LIMITED, message="--max-time 0.4 s"),
     "comments without an end": _broken(
-        stream([b": ping\n\n"] * 1000, pause=0.02), env=LIMITED, told="--max-time 0.4 s"
+        stream([b": ping\n\n"] * 1000, pause=0.02), env=LIMITED, message="--max-time 0.4 s"
     ),
     "headers only": _broken(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")),
     "half the headers": _broken(raw(b"HTTP/1.1 200 OK\r\nContent-Len")),
@@ -216,10 +216,10 @@ BROKEN: dict[str, Fault] = {
     "a header without an end": _broken(endless(b"HTTP/1.1 200 OK\r\na: ", b"x" * 65536)),
     "go on, for ever": _broken(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)),
     "100 MB without a newline": _broken(
-        endless(HEAD + b"data: ", b"x" * BIG, 100 << 20), told="an event of more than 64 MiB"
+        endless(HEAD + b"data: ", b"x" * BIG, 100 << 20), message="an event of more than 64 MiB"
     ),
     "100 MB of one event": _broken(
-        endless(HEAD, b"data: xxxxxxxx\n" * 70_000, 100 << 20), told="an event of more than 64 MiB"
+        endless(HEAD, b"data: xxxxxxxx\n" * 70_000, 100 << 20), message="an event of more than 64 MiB"
     ),
     "100 MB of empty lines of data": _broken(endless(HEAD, b"data\n" * 70_000, 100 << 20)),
     "100 MB without a name": _broken(endless(HEAD, b"x" * BIG, 100 << 20)),

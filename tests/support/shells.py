@@ -137,14 +137,14 @@ class Shell:
         """
         self.log.write_text("")
         self.lines.write_text("".join(f"{line}\n" for line in lines))
-        told = {"bash": self._bash, "zsh": self._zsh, "fish": self._fish}[self.name](lines)
+        output = {"bash": self._bash, "zsh": self._zsh, "fish": self._fish}[self.name](lines)
         found: dict[str, set[str]] = {}
         # bash reports only the command at the cursor, so lines are matched by their order.
-        for line, block in zip(lines, told.split("\n.\n"), strict=False):
+        for line, block in zip(lines, output.split("\n.\n"), strict=False):
             rest = block.split("\n")[1:]
             self.times += [int(row[3:]) / 1000 for row in rest if row.startswith("us ")]
             found[line] = {row.split("\t")[0] for row in rest if row and not row.startswith("us ")}
-        assert told.count("\n.\n") == len(lines)
+        assert output.count("\n.\n") == len(lines)
         assert not self.started
         return found
 
