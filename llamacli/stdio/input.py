@@ -18,6 +18,8 @@ from llamacli.stdio.stderr import WAITING_NOTE_SECONDS, Stderr
 from llamacli.stdio.text import binary_error, check_encoding, invalid_byte_error, picture_type
 
 BLOCK_BYTES = 1 << 18
+#: A longer input fits no model, and one without an end would fill the memory.
+MAX_INPUT_BYTES = 1 << 28
 #: How UTF-16 starts, and UTF-32 without a NUL byte in front.
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Bytes of a file by which a picture or an encoding is recognized.
@@ -58,7 +60,7 @@ class InputReader:
     def stdin_bytes(self, taker: str) -> bytes:
         """Returns the bytes of stdin for a flag or operand, `taker`."""
         self.claim_stdin(taker)
-        return b"".join(self.stdin_blocks(self.max_time))
+        return _joined(self.stdin_blocks(self.max_time), "stdin")
 
     def claim_stdin(self, taker: str) -> None:
         """Records who reads stdin. Raises UsageError if it is read."""
@@ -121,7 +123,7 @@ class InputReader:
 
     def file_bytes(self, path: str, taker: str) -> bytes:
         """Returns a file's bytes; `-` is stdin. Raises UsageError."""
-        return self.stdin_bytes(taker) if is_stdin(path) else b"".join(self.file_blocks(path))
+        return self.stdin_bytes(taker) if is_stdin(path) else _joined(self.file_blocks(path), display_path(path))
 
     def file_blocks(self, path: str) -> Iterator[bytes]:
         """Yields the bytes of a file. Raises UsageError."""
@@ -168,7 +170,7 @@ class InputReader:
         first = next(blocks, b"")
         blocks = chain([first], blocks)
         if media_type := picture_type(first):
-            return media_type, b"".join(blocks)
+            return media_type, _joined(blocks, display_path(path))
         if is_stdin(path):
             return self.decode(blocks, "stdin").rstrip("\n")
         return self.decode(blocks, display_path(path), path).removeprefix("\ufeff")
@@ -259,7 +261,7 @@ class InputReader:
         decoder = codecs.getincrementaldecoder("utf-8")("replace" if self.lossy else "strict")
         parts: list[str] = []
         offset, start = 0, b""
-        blocks = _with_long_start(blocks)
+        blocks = _with_long_start(_limited(blocks, origin))
         for block in chain(blocks, [b""]):
             start = start or block[:START_BYTES]
             if (path or not offset) and (b"\0" in block or (not offset and block[:2] in UTF16_MARKS)):
@@ -320,6 +322,20 @@ def split_names(data: bytes) -> list[str]:
 def display_path(path: str) -> str:
     """Returns a path decoded as UTF-8, whatever the locale."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _limited(blocks: Iterator[bytes], origin: str) -> Iterator[bytes]:
+    """Yields blocks, which may never end, until there are too many bytes. Raises UsageError."""
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > MAX_INPUT_BYTES:
+            raise UsageError(f"{origin} is longer than {MAX_INPUT_BYTES >> 20} MiB", "send a part of it")
+        yield block
+
+
+def _joined(blocks: Iterator[bytes], origin: str) -> bytes:
+    return b"".join(_limited(blocks, origin))
 
 
 def _with_long_start(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -287,3 +287,27 @@ def test_the_time_that_stdin_took_is_taken_off_max_time() -> None:
     assert network.after(0.0) is network
     assert 0 < (network.after(3.0).max_time or 0) < 0.01
     assert NetworkOptions({}, {}).after(1.0).max_time is None
+
+
+@pytest.mark.parametrize(
+    ("command", "start"),
+    [
+        ("ask -", b""),
+        ("raw -", b""),
+        ("ask -f big Hi", b""),
+        ("ask -f big Hi", b"\x89PNG\r\n\x1a\n"),
+        ("ask -s @big Hi", b""),
+        ("ask --files-from big Hi", b""),
+        ("ask -P ./big", b""),
+        ("raw @big", b""),
+    ],
+)
+def test_an_input_that_may_never_end_is_2(
+    world: World, command: str, start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llamacli.stdio.input.MAX_INPUT_BYTES", 1 << 20)
+    data = start + b"x" * (1 << 20) + b"x"
+    (world.cwd / "big").write_bytes(data)
+    result = world.call(*command.split(), stdin=data)
+    assert (result.status, world.api.requests) == (2, [])
+    assert result.err.endswith(" is longer than 1 MiB; send a part of it\n")

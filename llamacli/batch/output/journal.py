@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NamedTuple
 
 from llamacli.api.json import Json, JsonObject
@@ -15,6 +16,7 @@ from llamacli.batch.input.items import Item
 from llamacli.batch.output.rows import START, Row, Sink, json_line
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor
+from llamacli.stdio.input import MAX_INPUT_BYTES
 from llamacli.stdio.stderr import write_all
 
 #: `state` of a saved row: DONE, FAILED and kept, or to be asked AGAIN.
@@ -110,7 +112,7 @@ class Journal(Sink):
         offset = 0
         with open(os.dup(self._fd), "rb") as file:
             file.seek(0)
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(partial(file.readline, MAX_INPUT_BYTES), b""), 1):
                 yield number, offset, line
                 offset += len(line)
 
