@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from llamacli.api.errors import words_in
-from llamacli.api.json import JsonObject
+from llamacli.api.json import Json, JsonObject
 from llamacli.cli.spec import LoadedOptions
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options, OutputFile
 from llamacli.cli.types import ParamType, Switch
@@ -32,6 +32,13 @@ EXAMPLES = (
     "llamacli models --json | jq -r '.data[].id'",
 )
 CHAT_TYPE = "openai/chat-completions"
+#: The keys under which servers send the list, the name of a model and its context length.
+LIST_KEYS = ("data", "models", "result", "results", "items", "list")
+ID_KEYS = ("id", "model", "name", "model_name", "key", "slug")
+CONTEXT_KEYS = (
+    *("contextLength", "context_length", "max_model_len", "context_window", "max_context_length"),
+    *("inputTokenLimit", "max_input_tokens", "context_size", "n_ctx", "n_ctx_train"),
+)
 COLUMNS = ("MODEL", "DEVELOPER", "CONTEXT", "MAX OUTPUT")
 
 
@@ -69,7 +76,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
         if not listing.all and any(model.get("type") == CHAT_TYPE for model in listed):
             models = [model for model in listed if model.get("type", CHAT_TYPE) == CHAT_TYPE]
         if not listing.all:
-            _cache({model["id"]: _info(model).get("contextLength") for model in models})
+            _cache({model["id"]: _context_length(model) for model in models})
         term = env.input.argument(options.operand("filter") or "", "FILTER").lower()
         models = [model for model in models if term in _search_text(model)]
         if listing.json:
@@ -86,25 +93,32 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
 
 def _models(document: object) -> list[JsonObject]:
     """Returns the models of a document, by id. Most have few fields."""
-    # Together sends the bare list, Ollama's own API and Gemini's `models` with names.
-    data = document.get("data", document.get("models")) if isinstance(document, dict) else document
-    if isinstance(data, list):
-        data = [_with_id(model) for model in data]
-    if not isinstance(data, list) or (data and not any(isinstance(model, dict) and "id" in model for model in data)):
+    data = _find_list(document)
+    models = [_with_id(model) for model in data or () if isinstance(model, dict)]
+    # Some lists are of names alone.
+    models = models or [{"id": name} for name in data or ()]
+    named = [model for model in models if isinstance(model["id"], str)]
+    if data is None or (data and not named):
         words = words_in(document)
         # An error can arrive with status 200, as with answers.
         status = ExitStatus.SERVER if words else ExitStatus.BROKEN
         message = "the server did not send a list of models" + (f": {words}" if words else "")
         raise LlamaError(status, message, "check --base-url")
-    named = [model for model in data if isinstance(model, dict) and isinstance(model.get("id"), str)]
     return sorted(named, key=lambda model: str(model["id"]))
 
 
-def _with_id(model: object) -> object:
-    if not isinstance(model, dict) or "id" in model:
-        return model
-    name = model.get("model") or model.get("name")
-    return {"id": name, **model} if isinstance(name, str) else model
+def _find_list(document: object, depth: int = 2) -> list[Json] | None:
+    """Returns the list in a document: Together sends it alone, others under another key than `data`."""
+    if isinstance(document, list):
+        return document
+    if not isinstance(document, dict) or not depth:
+        return None
+    lists = (_find_list(document.get(key), depth - 1) for key in LIST_KEYS)
+    return next((found for found in lists if found is not None), None)
+
+
+def _with_id(model: JsonObject) -> JsonObject:
+    return {**model, "id": next((model[key] for key in ID_KEYS if model.get(key)), model.get("id"))}
 
 
 def _info(model: JsonObject) -> JsonObject:
@@ -119,13 +133,18 @@ def _search_text(model: JsonObject) -> str:
     return "\n".join(str(word) for word in words if word).lower()
 
 
+def _context_length(model: JsonObject) -> object:
+    holders = (_info(model), model, model.get("top_provider"), model.get("meta"))
+    values = (holder.get(key) for holder in holders if isinstance(holder, dict) for key in CONTEXT_KEYS)
+    return next((value for value in values if value and isinstance(value, int)), None)
+
+
 def _row(model: JsonObject) -> list[object]:
     info = _info(model)
-    # Other servers name at most the owner of a model.
     return [
         model["id"],
         info.get("developer") or model.get("owned_by") or model.get("organization"),
-        info.get("contextLength") or model.get("context_length"),
+        _context_length(model),
         info.get("outputMax"),
     ]
 

@@ -74,6 +74,30 @@ def test_a_list_of_another_form_is_accepted(world: World, key: str, name: str) -
     assert [line.split("\t")[0] for line in world.call("models").out.splitlines()] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "listing",
+    [
+        [{"id": "b"}, {"id": "a"}],
+        ["b", "a"],
+        {"data": ["b", "a"]},
+        {"data": None, "models": [{"name": "b", "id": ""}, {"key": "a"}]},
+        {"success": True, "result": [{"model_name": "b"}, {"slug": "a"}]},
+        {"code": 0, "data": {"list": [{"id": "b"}, None, {"id": "a"}]}},
+    ],
+)
+def test_a_list_in_another_place_is_found(world: World, listing: object) -> None:
+    world.api.will(document(listing))
+    assert [line.split("\t")[0] for line in world.call("models").out.splitlines()] == ["a", "b"]
+
+
+def test_the_context_length_has_many_names(world: World) -> None:
+    lengths = ({"max_model_len": 9}, {"top_provider": {"context_length": 9}}, {"meta": {"n_ctx_train": 9}})
+    world.api.will(document({"data": [{"id": f"m{number}", **length} for number, length in enumerate(lengths)]}))
+    assert world.call("models").out == "m0\t\t9\t\nm1\t\t9\t\nm2\t\t9\t\n"
+    kept = world.home / ".cache" / "llamacli" / "context-lengths"
+    assert kept.read_text() == "m0\t9\nm1\t9\nm2\t9\n"
+
+
 def test_the_list_is_kept_for_completions(world: World) -> None:
     world.api.will(document(CATALOGUE))
     world.call("models", "llama")
