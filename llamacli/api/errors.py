@@ -199,7 +199,10 @@ def error_in(body: bytes) -> str:
     """Returns the server's own words in an error's body of any kind."""
     text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").strip()
     if text.startswith("<"):
-        title = _html_title(text)
+        # The XML of Amazon and Azure, else a page.
+        if words := _inside(text, "message"):
+            return _without_period(words)
+        title = _inside(text, "title") or _inside(text, "h1")
         return f"an HTML page, '{title}'" if title else "an HTML page"
     try:
         return error_message(loads(text))
@@ -207,12 +210,10 @@ def error_in(body: bytes) -> str:
         return _without_period(text)
 
 
-def _html_title(page: str) -> str:
-    """Returns the title of an HTML page, or its first heading."""
-    for name in ("title", "h1"):
-        if start := re.search(rf"<{name}\b[^<>]{{0,200}}>", page, re.IGNORECASE):
-            return page[start.end() : start.end() + 200].partition("<")[0].strip()
-    return ""
+def _inside(page: str, tag: str) -> str:
+    """Returns the text in the first element with a tag, "" if there is none."""
+    start = re.search(rf"<{tag}\b[^<>]{{0,200}}>", page, re.IGNORECASE)
+    return page[start.end() : start.end() + 200].partition("<")[0].strip() if start else ""
 
 
 def retry_delay_in(body: bytes) -> float | None:

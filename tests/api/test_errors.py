@@ -63,6 +63,7 @@ def test_an_error_quotes_the_server(body: Any, words: str) -> None:
         (b"<TITLE lang=en>502 Bad Gateway", "an HTML page, '502 Bad Gateway'"),
         (b"<h1 class=x>Oops</h1>", "an HTML page, 'Oops'"),
         (b"<p>x", "an HTML page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Not yours.</Message></Error>", "Not yours"),
         (b"plain words", "plain words"),
     ],
 )

@@ -91,7 +91,11 @@ def test_a_list_in_another_place_is_found(world: World, listing: object) -> None
 
 
 def test_the_context_length_has_many_names(world: World) -> None:
-    lengths = ({"max_model_len": 9}, {"top_provider": {"context_length": 9}}, {"meta": {"n_ctx_train": 9}})
+    lengths: tuple[dict[str, object], ...] = (
+        {"max_model_len": 9},
+        {"top_provider": {"context_length": 9}},
+        {"meta": {"n_ctx_train": 9}},
+    )
     world.api.will(document({"data": [{"id": f"m{number}", **length} for number, length in enumerate(lengths)]}))
     assert world.call("models").out == "m0\t\t9\t\nm1\t\t9\t\nm2\t\t9\t\n"
     kept = world.home / ".cache" / "llamacli" / "context-lengths"

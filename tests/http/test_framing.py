@@ -62,6 +62,8 @@ def read(data: bytes, method: str = "POST") -> tuple[StrictResponse, bytes, list
         (CHUNKED + b"0005 ;a=b\r\nhello\r\nA\r\n and more.\r\n0\r\nX: y\r\n\r\n", b"hello and more.", True),
         (CHUNKED + b"5\r\nhello\r\n0\r\n", b"hello", True),
         (OK + b"Transfer-Encoding: chunked\r\n" + CHUNKED[len(OK) :] + b"5\r\nhello\r\n0\r\n\r\n", b"hello", True),
+        (OK + b"Transfer-Encoding: Chunked; q=1,\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello", True),
+        (OK + b"Transfer-Encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello", True),
         (
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + OK + LENGTH + b"hello",
             b"hello",

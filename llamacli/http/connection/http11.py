@@ -89,7 +89,9 @@ class StrictResponse:
         connection = get("connection", "").lower()
         self._is_persistent = "close" not in connection if self.version == 11 else "keep-alive" in connection
         lengths = set(get("content-length", "").replace(" ", "").split(","))
-        self._is_chunked = get("transfer-encoding", "").rpartition(",")[2].strip().lower() == "chunked"
+        # Some servers write `chunked,` or `chunked; q=1`, or name other codings after it.
+        codings = get("transfer-encoding", "").lower().replace(";", ",").split(",")
+        self._is_chunked = "chunked" in map(str.strip, codings)
         if self.status in (101, 204, 304) or self._method == "HEAD":
             self._left, self._is_chunked = 0, False
         elif not self._is_chunked:
