@@ -202,7 +202,7 @@ class Call:
         attempt, limit = self.latest_attempt, self.options.max_time
         attempt.close()
         if attempt.was_cut and limit and self.policy.time_left <= 0:
-            message = f"no complete answer within --max-time {round(limit, 3):g} s"
+            message = f"no complete answer within --max-time {limit:g} s"
             return self.error(ExitStatus.BROKEN if attempt.begun else ExitStatus.NETWORK, message, "raise it")
         cause = root_cause(error)
         if attempt.begun:

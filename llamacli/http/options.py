@@ -136,11 +136,12 @@ class NetworkOptions(Options):
 
     usage_log: Flag[str | None] = Flag(None, PathType(), "Append a JSON line for each request to this file.", env=True)
 
+    #: Seconds of --max-time that had passed before the first request.
+    seconds_spent = 0.0
+
     def after(self, seconds: float) -> NetworkOptions:
         """Returns the options for a call that started `seconds` ago."""
-        if self.max_time is None or not seconds:
-            return self
-        return self.replace("max_time", max(self.max_time - seconds, 0.001), self.origins["max_time"])
+        return self.replace("seconds_spent", seconds, "") if seconds else self
 
 
 #: The variables that name the certificates to trust, in order of precedence: requests', curl's and OpenSSL's.

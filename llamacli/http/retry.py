@@ -56,7 +56,9 @@ class RetryPolicy:
     """
 
     def __init__(self, options: "NetworkOptions") -> None:
-        self.retries, self._retry_max_time, self._max_time = options.retry, options.retry_max_time, options.max_time
+        self.retries, self._retry_max_time = options.retry, options.retry_max_time
+        limit = options.max_time
+        self._max_time = limit and max(limit - options.seconds_spent, 0.001)
         self._started = time.monotonic()
 
     @property

@@ -255,7 +255,7 @@ def test_the_limit_of_a_call_is_that_of_all_its_requests(world: World) -> None:
 
 
 def test_time_spent_waiting_for_others_does_not_count() -> None:
-    options = cast("NetworkOptions", SimpleNamespace(retry=5, retry_max_time=120.0, max_time=10.0))
+    options = cast("NetworkOptions", SimpleNamespace(retry=5, retry_max_time=120.0, max_time=10.0, seconds_spent=0.0))
     policy = retry.RetryPolicy(options)
     policy.exclude(-100)
     assert policy.time_left < 0

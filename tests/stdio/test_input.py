@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from llamacli.http.options import NetworkOptions
+from llamacli.http.retry import RetryPolicy
 from llamacli.stdio.input import is_stdin
-from tests.support.fake_api import text
+from tests.support.fake_api import hang, text
 from tests.support.terminal import Terminal
 from tests.support.world import PROGRAM, World
 
@@ -283,10 +284,17 @@ def test_max_time_ends_a_stdin_that_never_ends_and_stdin_timeout_does_not(world:
 
 def test_the_time_that_stdin_took_is_taken_off_max_time() -> None:
     network = NetworkOptions({"max_time": 2.0}, {"max_time": "--max-time"})
-    assert network.after(1.5).max_time == 0.5
-    assert network.after(0.0) is network
-    assert 0 < (network.after(3.0).max_time or 0) < 0.01
-    assert NetworkOptions({}, {}).after(1.0).max_time is None
+    assert RetryPolicy(network.after(1.5)).time_left <= 0.5
+    assert RetryPolicy(network.after(1.5)).time_left > 0.001
+    assert RetryPolicy(network.after(3.0)).time_left < 0.01
+    assert RetryPolicy(NetworkOptions({}, {}).after(1.0)).time_left == float("inf")
+
+
+def test_an_error_names_the_max_time_that_was_given(world: World) -> None:
+    world.api.will(hang)
+    result = world.shell("(sleep 0.2; echo a) | llamacli ask --max-time 0.7 Hi")
+    assert (result.status, len(world.api.requests)) == (8, 1)
+    assert "within --max-time 0.7 s" in result.err
 
 
 @pytest.mark.parametrize(
