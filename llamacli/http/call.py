@@ -14,7 +14,7 @@ from llamacli.http.client import Client
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.http11 import ACCEPT_ENCODING, BLOCK_BYTES, Response
 from llamacli.http.connection.lean_requests import FAILURES, describe, is_permanent, requests, root_cause
-from llamacli.http.endpoint import host_header, join_url
+from llamacli.http.endpoint import join_url
 from llamacli.http.request import CHAT_PATH, ChatRequest, Request, new_request_id
 from llamacli.http.retry import (
     NAME_ERROR_RETRIES,
@@ -191,7 +191,6 @@ class Call:
             if client.endpoint.key:
                 shared["Authorization"] = f"Bearer {client.endpoint.key}"
             like = requests.Request(self.request.method, self.url, headers=shared).prepare()
-            like.headers["Host"] = host_header(str(like.url))
             client.prepared[shared_key] = like, dict(like.headers)
         like, shared_headers = client.prepared[shared_key]
         length = {"Content-Length": str(len(body))} if body else {}

@@ -239,16 +239,6 @@ def _problem_of(key: str) -> str:
     return ""
 
 
-def host_header(url: str) -> str:
-    """Returns the host of a URL as a request names it (RFC 9110, 7.2)."""
-    parts = urlsplit(url)
-    # Neither a final dot nor the zone of an IPv6 address means anything to the server.
-    host = (parts.hostname or "").rstrip(".").partition("%")[0]
-    host = f"[{host}]" if ":" in host else host
-    has_port = parts.port and parts.port != {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{host}:{parts.port}" if has_port else host
-
-
 def join_url(base_url: str, path: str) -> str:
     """Returns the URL of a path; `//path` is below the host's root."""
     if path.startswith("//"):

@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Iterable, Iterator
 from http.client import HTTPException
+from io import BytesIO
 from itertools import combinations, pairwise
 from typing import Any, cast
 
@@ -119,6 +120,9 @@ class Pieces:
 
     def recv(self, size: int) -> bytes:
         return self.pieces.pop(0) if self.pieces else b""
+
+    def makefile(self, mode: str, buffering: int) -> BytesIO:
+        return BytesIO()
 
 
 def body(data: bytes, places: list[int]) -> Iterator[bytes]:

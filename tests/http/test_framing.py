@@ -21,12 +21,8 @@ def response(data: bytes, method: str = "POST") -> tuple[StrictResponse, socket.
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 19)
     theirs.sendall(data)
     released: list[bool] = []
-
-    def release(is_reusable: bool) -> None:
-        ours.close()
-        released.append(is_reusable)
-
-    return StrictResponse(ours, method, on_released=release), theirs, released
+    with ours:
+        return StrictResponse(ours, method, on_released=released.append), theirs, released
 
 
 def read(data: bytes, method: str = "POST") -> tuple[StrictResponse, bytes, list[bool]]:
@@ -44,7 +40,7 @@ def read(data: bytes, method: str = "POST") -> tuple[StrictResponse, bytes, list
     ("data", "body", "is_reusable"),
     [
         (OK + LENGTH + b"hello", b"hello", True),
-        (OK + LENGTH + b"hello and more", b"hello", True),
+        (OK + LENGTH + b"hello and more", b"hello", False),
         (b"HTTP/1.1 200\n" + LENGTH.replace(b"\r", b"") + b"hello", b"hello", True),
         (OK + b"Content-Length : 5\r\n\r\nhello", b"hello", True),
         (OK + b"content-length: 5, 5\r\n" + LENGTH + b"hello", b"hello", True),
@@ -126,7 +122,6 @@ def test_what_came_before_an_error_is_read() -> None:
         assert result.read1() == b"hello"
         with pytest.raises(HTTPException):
             result.read1()
-        result.close()
 
 
 def test_the_end_of_a_chunked_body_does_not_hold_back_what_came_before() -> None:
@@ -147,6 +142,8 @@ def test_a_body_that_was_not_read_to_its_end_closes_the_connection() -> None:
     with peer:
         result.begin()
         assert released == []
+        result.close()
+        assert result.isclosed()
         for _ in range(2):
-            result.close()
+            result.release_conn()
         assert released == [False]

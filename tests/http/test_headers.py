@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from llamacli.http.endpoint import host_header
 from tests.support.fake_api import error
 from tests.support.world import World
 
@@ -70,25 +69,3 @@ def test_a_projects_env_sets_no_header(world: World) -> None:
     (world.cwd / ".env").write_text("LLAMACLI_HEADER='X-Title: evil'\n")
     assert "ignoring LLAMACLI_HEADER" in world.call("ask", "Hi").err
     assert "x-title" not in world.api.requests[-1].headers
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
-        ("https://api.example.com/v1", "api.example.com"),
-        ("https://API.example.com.:443/v1", "api.example.com"),
-        ("https://api.example.com:80/v1", "api.example.com:80"),
-        ("http://user:word@127.0.0.1:8080/v1", "127.0.0.1:8080"),
-        ("http://127.0.0.1:80", "127.0.0.1"),
-        ("http://[::1]:8080/v1", "[::1]:8080"),
-        ("http://[fe80::1%25eth0]/v1", "[fe80::1]"),
-    ],
-)
-def test_a_request_names_the_host_of_its_url(url: str, host: str) -> None:
-    assert host_header(url) == host
-
-
-def test_a_request_has_its_host_once(world: World) -> None:
-    result = world.call("ask", "-v", "Hi")
-    assert world.api.requests[-1].headers["host"] == world.api.url.split("/")[2]
-    assert result.err.lower().count("> host: ") == 1

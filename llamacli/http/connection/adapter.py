@@ -1,21 +1,23 @@
 """requests' adapter over connections that keep an Attempt's deadlines."""
 
+import http.client
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache, partial
+from http.client import HTTPResponse
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
-from urllib3.util import Timeout
 
 from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
-from llamacli.http.connection.http11 import BLOCK_BYTES, Response, StrictResponse
+from llamacli.http.connection.http11 import Response, StrictResponse
 from llamacli.http.connection.lean_requests import requests
 from llamacli.http.connection.tls import ContextCache
 
@@ -30,12 +32,13 @@ class Adapter(requests.adapters.HTTPAdapter):
     preconnect: "Preconnect | None" = None
     #: False if this urllib3 takes no connections of ours: see the package's docstring.
     keeps_deadlines = False
-    #: urllib3's pools, and URLs, by the properties that similar requests share.
-    _routes: dict[tuple[object, ...], tuple[Any, str]]
+    #: requests' look-ups, by the properties that similar requests share.
+    _pools: dict[tuple[object, ...], Any]
+    _urls: dict[tuple[object, ...], str]
 
     def __init__(self, connections: int) -> None:
         self.contexts = ContextCache()
-        self._routes = {}
+        self._pools, self._urls = {}, {}
         self._thread = threading.local()
         super().__init__(pool_maxsize=connections)
 
@@ -61,45 +64,53 @@ class Adapter(requests.adapters.HTTPAdapter):
     def request(
         self,
         like: requests.PreparedRequest,
-        headers: Mapping[str, str],
+        headers: Any,
         body: bytes | None,
         verify: bool | str,
-        proxies: Mapping[str, str],
+        proxies: dict[str, str],
     ) -> Response:
         """Sends a request and returns the response; its body is still to be read.
 
-        Method and URL are those of a similar request. Calling urllib3 without requests' own send() takes a tenth less
-        processor time, and needs no request object.
+        Method and URL are those of a similar request. `headers` are a plain dictionary: a case-insensitive one would
+        take longer than everything else here.
         """
-        pool, target = self._route(like, verify, proxies)
+        request = requests.PreparedRequest()
+        request.method, request.url, request.headers = like.method, like.url, headers
+        # A file is sent in blocks, each with its own timeout; bytes would have one timeout for all.
+        request.body = BytesIO(body) if body else None  # type: ignore[assignment]
+        timeout = self.attempt.connect_timeout, self.attempt.read_timeout
         try:
-            raw = pool.urlopen(
-                like.method,
-                target,
-                body,
-                headers,
-                retries=self.max_retries,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(connect=self.attempt.connect_timeout, read=self.attempt.read_timeout),
-                preload_content=False,
-                decode_content=False,
-            )
-        except ReadTimeoutError:
+            response: Any = self.send(request, stream=True, timeout=timeout, verify=verify, proxies=proxies)
+        except requests.exceptions.ReadTimeout:
             if not self.keeps_deadlines:
                 # urllib3's own connections do not say so, but the request may have been sent: never repeat it.
                 self.attempt.connected = True
             raise
-        return Response(raw)
+        return Response(response)
 
-    def _route(self, like: requests.PreparedRequest, verify: bool | str, proxies: Mapping[str, str]) -> tuple[Any, str]:
-        """Returns urllib3's pool, and the URL as the server or proxy expects it; looked up once."""
-        key = like.url, verify, *proxies.items()
-        if key not in self._routes:
-            pool = self.get_connection_with_tls_context(like, verify, dict(proxies))
-            self.cert_verify(pool, like.url, verify, None)  # type: ignore[no-untyped-call]
-            self._routes[key] = pool, self.request_url(like, proxies)
-        return self._routes[key]
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: Any = None,
+    ) -> Any:
+        """Returns urllib3's pool, looked up once for similar requests."""
+        key = request.url, verify, *(proxies or {}).items(), cert
+        if key not in self._pools:
+            self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return self._pools[key]
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None) -> str:
+        """Returns the URL as the server or proxy expects it, built once."""
+        key = request.url, *(proxies or {}).items()
+        if key not in self._urls:
+            self._urls[key] = super().request_url(request, proxies)
+        return self._urls[key]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> Any:
+        """Returns the response as the connection made it: requests' own has cookies and a history."""
+        return resp
 
     def close(self) -> None:
         """Closes all connections.
@@ -107,9 +118,9 @@ class Adapter(requests.adapters.HTTPAdapter):
         urllib3 closes them when its pools end, but these connections keep the pools
         alive.
         """
-        for pool, _ in self._routes.values():
+        for pool in self._pools.values():
             pool.close()
-        self._routes.clear()
+        self._pools.clear()
         super().close()
 
     def _use_deadline_connections(self, manager: PoolManager) -> None:
@@ -136,8 +147,8 @@ def _with_deadlines(kind: type[HTTPConnection]) -> Any:
 class DeadlineConnection(HTTPConnection):
     """A connection that keeps the deadlines of the adapter's Attempt."""
 
-    #: The method of the latest request.
-    _sent_method = ""
+    #: The headers of a request whose body is still to come; b"" before the headers, None outside of a request.
+    _head: bytes | None = None
 
     def __init__(self, *args: Any, adapter: Adapter, pool: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,37 +196,42 @@ class DeadlineConnection(HTTPConnection):
             raise NewConnectionError(self, str(error)) from error
 
     def connect(self) -> None:
+        # http.client reads what a proxy answers to CONNECT.
+        self.response_class = HTTPResponse
         if not self._use_preconnect():
             self._adapter.contexts.apply(self)
             super().connect()
         self._adapter.attempt.opened(self.sock)
         self._adapter.attempt.ready()
 
-    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
-        """Sends a request with exactly these headers, which name the host and the body's length.
-
-        The body is bytes, or None. urllib3 and http.client would check each header again, and add some; requests has
-        checked these once, for all requests that share them.
-        """
+    def request(self, *args: Any, **kwargs: Any) -> None:
         attempt = self._adapter.attempt
         if self.sock is None:
             self.connect()
         elif not attempt.connected:
             attempt.reusing(self.sock)
-        self.sock.settimeout(attempt.read_timeout)
-        self._sent_method = method
-        lines = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-        body = memoryview(body or b"")
-        self.sock.sendall(b"".join(["\r\n".join(lines).encode("iso-8859-1"), body[:BLOCK_BYTES]]))
-        for start in range(BLOCK_BYTES, len(body), BLOCK_BYTES):
-            # In blocks, each with its own timeout: a long prompt may take its time on a slow line.
-            self.sock.sendall(body[start : start + BLOCK_BYTES])
+        # urllib3 sends under the connect timeout, too short for a long prompt on a slow line.
+        self.timeout = attempt.read_timeout
+        self._head = b""
+        super().request(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        """Sends the headers along with the beginning of the body."""
+        head, self._head = self._head, None
+        if head == b"" and isinstance(data, bytes):
+            self._head = data
+        else:
+            super().send(head + data if head else data)
 
     def getresponse(self) -> Any:
-        """Returns a StrictResponse, in place of urllib3's around http.client's."""
-        response = StrictResponse(self.sock, self._sent_method, self._begin, self._release)
-        response.begin()
-        return response
+        """Returns a StrictResponse, without urllib3's own around it."""
+        if self._head:
+            self.send(b"")
+        if not hasattr(http.client.HTTPConnection, "response_class"):
+            return super().getresponse()
+        strict: Any = partial(StrictResponse, on_begun=self._begin, on_released=self._release)
+        self.response_class = strict
+        return http.client.HTTPConnection.getresponse(self)
 
     def _use_preconnect(self) -> bool:
         """Takes over the early connection if it leads here and works."""
