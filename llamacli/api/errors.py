@@ -15,7 +15,7 @@ MAX_DOCUMENT_CHARS = 2000
 CONTEXT_LENGTH_WORDS = (
     r"context.{0,9}(length|window|size)|sequence length|too (long|large)|reduce the length"
     r"|tokens?.{0,40}(exceed|maximum|must be <=)"
-    r"|(exceed|maximum).{0,40}tokens?"
+    r"|(exceed|maximum|less than).{0,40}tokens?|max_seq_len|max(imum)? (prompt |input )?length|(prompt|input) length"
 )
 
 #: How servers say in a 429 that waiting will not help: the account is empty, not the rate exceeded.
@@ -23,7 +23,7 @@ OUT_OF_QUOTA_WORDS = (
     r"insufficient[_ ](quota|balance|credits?|funds)|exceeded your current quota|billing_(hard_limit|not_active)"
     r"|run out of (credits?|quota|funds)|out of (credits?|funds)|quota_exhausted|payment[_ ]required"
     r"|(balance|credits?)( \w+){0,3} (exhausted|too low|depleted)|account( \w+){0,3} (suspended|arrears|overdue)"
-    r"|arrearage|(spend(ing)?|billing)[_ ](limit|cap)"
+    r"|arrearage|good standing|\u4f59\u989d\u4e0d\u8db3|(spend(ing)?|billing)[_ ](limit|cap)"
 )
 
 #: How servers say in an error document when to try again, in seconds.
@@ -37,7 +37,7 @@ MILLISECONDS = ("ms", "msec", "msecond", "mseconds")
 
 #: How servers say that they do not offer the model.
 UNKNOWN_MODEL_WORDS = (
-    r"model_not_found|(unknown|invalid|no such|unsupported|unrecognized) model"
+    r"model_not_found|not a valid model|(unknown|invalid|no such|unsupported|unrecognized) model"
     r"|\bmodel\b.{0,120}(not (be )?(found|exist|supported|available|offered|loaded)|unknown|invalid|unavailable)"
 )
 
@@ -53,7 +53,7 @@ WRONG_PATH_WORDS = (
 WORD_KEYS = ("message", "error", "detail", "title", "msg", "reason", "description")
 #: The ends of further keys that hold words.
 MORE_WORD_KEYS = (
-    r"(message|msg|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
+    r"(message|msg|err|error|errors|details?|reason|description|fault|faultstring|raw|metadata|base_resp"
     r"|validation|issues|violations|cause|exception)$"
 )
 #: The keys that may mark a document without choices as an error.

@@ -26,6 +26,7 @@ BODIES: list[tuple[Any, str]] = [
     ({"errorMessage": "model busy"}, "model busy"),
     ({"Message": "denied by policy"}, "denied by policy"),
     ({"error": True, "reason": "no such thing"}, "no such thing"),
+    ({"err": {"msg": "out of memory"}}, "out of memory"),
     ({"error": {"details": "Requested logprobs of 21"}}, "Requested logprobs of 21"),
     ({"errors": ["one", {"message": "two"}]}, "one, two"),
     ({"error": {"code": "InvalidParameter", "param": "x"}}, '{"error":{"code":"InvalidParameter","param":"x"}}'),
@@ -125,6 +126,7 @@ def test_errors_and_chunks_are_told_apart(chunk: dict[str, Any], is_error: bool)
         ("Free-tier limit: You've reached your free limit for the hour", False),
         ('{"code": "Arrearage", "message": "check that the account is in good standing"}', True),
         ("You have reached your monthly spend limit", True),
+        ("余额不足或无可用资源包,请充值。", True),
         ("Too Many Requests", False),
         ("Rate limit reached for requests", False),
     ],
@@ -160,6 +162,7 @@ def test_the_words_of_an_error_say_when_to_retry(words: str, seconds: float | No
         ("The model `x` does not exist or you do not have access to it", True),
         ("model 'x' not found, try pulling it first", True),
         ("Unknown model: x", True),
+        ("x is not a valid model ID", True),
         ("model_not_found", True),
         ("Cannot POST /v1/chat", False),
         ("This model does not support tools", False),
@@ -192,6 +195,14 @@ def test_a_hint_fits_the_words_more_than_the_status(code: int, words: str, hint:
 
 def test_a_context_length_error_is_recognized() -> None:
     assert is_context_length_error("This model's maximum context length is 8192 tokens")
+    for words in (
+        "Prompt length 5000 is greater than max_seq_len 4096",
+        "`inputs` must have less than 4096 tokens. Given: 5000",
+        "Range of input length should be [1, 4096]",
+        "This model's maximum prompt length is 4096 but the request contains 5000 tokens.",
+        "Prompt exceeds max length",
+    ):
+        assert is_context_length_error(words)
     assert not is_context_length_error("temperature must be at most 2")
 
 
