@@ -47,6 +47,7 @@ INVALID_KEY_WORDS = r"api[_ ]key[_ ](is |was )?(not[_ ]valid|invalid|not[_ ]foun
 #: How servers say that the URL is not one of theirs.
 WRONG_PATH_WORDS = (
     r"unexpected endpoint|unknown (endpoint|path|route|url)|no (such )?(route|endpoint)|cannot (post|get) /"
+    r"|^not found$|(endpoint|path|route|page|url) (was )?not found"
 )
 
 #: The keys of an error document that hold words, by the order in which they are read, in lower case.

@@ -1,5 +1,6 @@
 """One request: its attempts, and the errors that end them."""
 
+import re
 import socket
 import ssl
 import time
@@ -139,9 +140,9 @@ class Call:
         if not isinstance(self.request, ChatRequest) or "stream_options" not in self.request.parameters:
             return False
         response, body = self.error_response or (None, b"")
-        if response is None or response.status not in (400, 422, 500, 501):
+        if response is None or response.status in (401, 402, 429) or response.status > 501:
             return False
-        if not any(name in body for name in (b"stream_options", b"include_usage")):
+        if not re.search(rb"stream.?options|include.?usage", body, re.IGNORECASE):
             return False
         self.client.sends_stream_options = False
         self._leave_out_stream_options()

@@ -93,9 +93,8 @@ class Reply:
             increments = self._whole(blocks)
         else:
             words = one_line(self._call.stderr.redacted(errors.error_in(start)), 100)
-            if start[:1] == b"<":
-                raise self._call.error(ExitStatus.BROKEN, f"the server sent {words}", path_hint(self._call.url))
-            raise self.error(f"the server sent text in place of an answer: '{words}'")
+            sent = words if start[:1] == b"<" else f"text in place of an answer: '{words}'"
+            raise self._call.error(ExitStatus.BROKEN, f"the server sent {sent}", path_hint(self._call.url))
         try:
             for increment in increments:
                 self.last_chunk = time.monotonic()

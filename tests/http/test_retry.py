@@ -200,7 +200,10 @@ def test_a_quota_that_comes_back_is_a_rate_limit(world: World) -> None:
     assert (result.status, result.out, len(world.api.requests)) == (0, "second\n", 2)
 
 
-@pytest.mark.parametrize(("code", "words"), [(500, "unknown field stream_options"), (400, "Unknown: include_usage")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(500, "unknown field stream_options"), (400, "Unknown: include_usage"), (403, "No streamOptions here")],
+)
 def test_a_refusal_of_stream_options_has_several_forms(world: World, code: int, words: str) -> None:
     world.api.will(error(code, words), text("fine"))
     result = world.call("ask", "-u", "--retry", "0", "Hi")

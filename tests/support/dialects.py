@@ -332,6 +332,8 @@ DOCUMENTS: dict[str, Dialect] = {
     "an error and done": Dialect(raw(HEAD + PRETTY + DONE), "", 7, "high demand", 9),
     "a list of errors": _document([{"error": {"message": "high demand"}}], "", 7, "high demand"),
     "a wrong path": _document({"error": "Unexpected endpoint or method. (POST /x)"}, "", 7, "check --base-url"),
+    "no such path": _document({"code": 404, "message": "Not Found"}, "", 7, "check --base-url"),
+    "a root": Dialect(document(b"Ollama is running", kind="text/plain"), "", 9, "check --base-url"),
     "an HTML page": Dialect(document(b"<!doctype html><title>UI</title>", kind="text/html"), "", 9, "check --base-url"),
     "bare json for ever": _document(b'{"a": [' + b"{},\n{}\n," * 3000, "", 9, "malformed", raw=9),
     "an integer of 5000 digits": _document(
