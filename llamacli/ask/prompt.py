@@ -157,7 +157,8 @@ def join_parts(parts: Iterable[str | Attachment]) -> Content:
     for is_text, group in groupby((part for part in parts if part), lambda part: isinstance(part, (str, TextFile))):
         if not is_text:
             joined += cast("Iterable[ContentPart]", group)
-        elif (text := join_texts(map(str, group))).strip():
+        elif (text := join_texts(map(str, group))).strip().strip("\ufeff"):
+            # A byte order mark alone is what an editor saves of an empty file.
             joined.append(text)
     if not joined or (len(joined) == 1 and isinstance(joined[0], str)):
         return str(joined[0]) if joined else ""

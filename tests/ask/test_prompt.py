@@ -106,6 +106,7 @@ def test_a_role_that_is_not_there_is_refused(world: World, name: str) -> None:
         ([], "", "nothing to ask"),
         ([""], "", "nothing to ask"),
         ([" "], "\n", "nothing to ask"),
+        ([], "\ufeff\r\n", "nothing to ask"),
         (["-s", "Be brief"], "", "nothing to ask"),
         (["-I"], "abc", "nothing to ask"),
         (["-f", "missing", "Hi"], "", "missing: No such file or directory"),
