@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from llamacli.api.json import Json, JsonObject
 from llamacli.api.messages import REASONING_KEYS, Choice, Completion, Usage, joined_reasoning, joined_text
@@ -212,6 +213,7 @@ def _has_only_reasoning(choice: Choice) -> bool:
 OTHER_REASONING_KEYS = ("reasoning_details", "thinking", "analysis")
 
 USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
+OTHER_USAGE_KEYS = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 
 #: A larger count is an error of the server's, and could overflow a float.
 MAX_TOKENS = 10**12
@@ -219,16 +221,24 @@ MAX_TOKENS = 10**12
 
 def total_usage(completions: Sequence[Completion]) -> Usage:
     """Returns the token counts reported, added up; {} if there are none."""
-    reported = [usage for completion in completions if isinstance(usage := completion.get("usage"), dict)]
+    reported = [usage for completion in completions if (usage := usage_in(completion)) is not None]
     if len(reported) < 2:
         return reported[0] if reported else {}
     prompt, completion, total = (sum(token_count(usage, key) or 0 for usage in reported) for key in USAGE_KEYS)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
+def usage_in(completion: Completion) -> Usage | None:
+    """Returns the token counts of a completion; Moonshot has them in its choices, Groq in `x_groq`."""
+    document: JsonObject = dict(completion)
+    holders: list[Json] = [document, document.get("x_groq"), *(completion.get("choices") or [])]
+    counts = (holder.get("usage") for holder in holders if isinstance(holder, dict))
+    return next((cast("Usage", usage) for usage in counts if isinstance(usage, dict)), None)
+
+
 def token_count(usage: Mapping[str, object], key: str) -> int | None:
     """Returns one count of `usage`, None if it is missing or not a count."""
-    count = usage.get(key)
+    count = usage.get(key, usage.get(OTHER_USAGE_KEYS.get(key, "")))
     if isinstance(count, float) and count.is_integer():
         count = int(count)
     if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS:

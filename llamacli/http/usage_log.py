@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
-from llamacli.api.completion import find_problem, reported_cost, token_count
+from llamacli.api.completion import find_problem, reported_cost, token_count, usage_in
 from llamacli.api.messages import Completion
 from llamacli.errors import ExitStatus, LlamaError, Stopped
 from llamacli.http.options import NetworkOptions
@@ -86,8 +86,7 @@ class UsageLog:
     ) -> None:
         """Appends a record; what neither the server reported nor `fields` say is None."""
         choices = completion.get("choices") or [{}]
-        usage = completion.get("usage")
-        counts = usage if isinstance(usage, dict) else {}
+        counts = usage_in(completion) or {}
         record: dict[str, object] = {
             "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "command": self._command,

@@ -1,5 +1,6 @@
 """The line of --usage, whatever a server reports."""
 
+import json
 from typing import Any
 
 import pytest
@@ -28,6 +29,22 @@ def test_odd_token_counts_are_not_counted(world: World, usage: Any, words: str) 
     assert (result.status, result.out) == (0, "42\n")
     assert result.err.startswith(f"llamacli: {words}")
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": [], "usage": {"input_tokens": 5, "output_tokens": 3}},
+        {**delta(), "x_groq": {"usage": {"prompt_tokens": 5, "completion_tokens": 3}}},
+        {"choices": [{"index": 0, "delta": {}, "usage": {"prompt_tokens": 5, "completion_tokens": 3}}]},
+    ],
+)
+def test_token_counts_are_found_in_other_places(world: World, last: dict[str, Any]) -> None:
+    world.api.will(stream([event(delta("42", finish="stop")), event(last)]))
+    log = world.cwd / "log"
+    assert world.call("ask", "-u", "--usage-log", str(log), "Hi").err.startswith("llamacli: 5 tokens in, 3 out, ")
+    record = json.loads(log.read_text())
+    assert (record["prompt_tokens"], record["completion_tokens"]) == (5, 3)
 
 
 @pytest.mark.parametrize("usd", ["NaN", "-1", "inf", "x", [1], None, 10**400])
