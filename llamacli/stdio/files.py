@@ -13,9 +13,6 @@ import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
-
-from llamacli.stdio.stderr import WAITING_NOTE_SECONDS
 
 #: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders.
 IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
@@ -248,7 +245,12 @@ class DirectWriter:
         """Waits for the reader of a FIFO, at most for some seconds."""
         number = descriptor(path)
         # A file behind a descriptor, if opened again, would be written from its beginning.
-        self.fd = _open_direct(path, note, seconds) if number is None else os.dup(number)
+        if number is None:
+            from llamacli.stdio.shell import open_for_writing
+
+            self.fd = open_for_writing(path, note, seconds)
+        else:
+            self.fd = os.dup(number)
 
     def begin(self) -> None: ...
 
@@ -258,28 +260,6 @@ class DirectWriter:
     def close(self) -> str | None:
         os.close(self.fd)
         return None
-
-
-def _open_direct(path: str, note: Callable[[str], None], seconds: float) -> int:
-    """Opens a FIFO or a device for writing. A note says that it waits for a reader."""
-    start, is_noted = monotonic(), False
-    while True:
-        try:
-            # Without O_NONBLOCK, it would wait for a reader forever.
-            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        except OSError as error:
-            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
-                raise
-        else:
-            os.set_blocking(fd, True)
-            return fd
-        waited = monotonic() - start
-        if waited >= seconds:
-            raise TimeoutError(errno.ETIMEDOUT, "nothing has opened it for reading within --max-time")
-        if waited > WAITING_NOTE_SECONDS and not is_noted:
-            is_noted = True
-            note(f"waiting for a reader of {path}")
-        sleep(0.05)
 
 
 class AtomicWriter:

@@ -1,16 +1,19 @@
-"""Runs the user's own commands, and reads what may never arrive: their output, FIFOs, devices."""
+"""Runs the user's own commands, and waits for what may never be ready: their output, FIFOs, devices."""
 
+import errno
 import os
 import select
 import signal
+import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 
 from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
+from llamacli.stdio.stderr import WAITING_NOTE_SECONDS
 from llamacli.stdio.text import shell_quoted
 
 
@@ -134,6 +137,28 @@ def open_within(path: str, end: float) -> int:
         os.close(fd)
         raise TimeoutError
     return fd
+
+
+def open_for_writing(path: str, note: Callable[[str], None], seconds: float) -> int:
+    """Opens a FIFO or a device for writing. A note says that it waits for a reader."""
+    start, is_noted = monotonic(), False
+    while True:
+        try:
+            # Without O_NONBLOCK, it would wait for a reader forever.
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+                raise
+        else:
+            os.set_blocking(fd, True)
+            return fd
+        waited = monotonic() - start
+        if waited >= seconds:
+            raise TimeoutError(errno.ETIMEDOUT, "nothing has opened it for reading within --max-time")
+        if waited > WAITING_NOTE_SECONDS and not is_noted:
+            is_noted = True
+            note(f"waiting for a reader of {path}")
+        sleep(0.05)
 
 
 def blocks_within(fd: int, end: float | None, block_bytes: int) -> Iterator[bytes]:
