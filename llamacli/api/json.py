@@ -41,17 +41,18 @@ def loads(text: str) -> Json:
 
 
 #: Separators of JSON texts on one line: usually nothing, or the line ends that a program has quoted twice.
-SEPARATOR = re.compile(r"(?:\s|,|\\[rn]|data:|\[DONE\])*")
+SEPARATOR = r"(?:\s|,|\\[rn]|data:|\[DONE\])*"
 
 
 def split_json(text: str) -> list[Json]:
     """Returns the JSON texts in a line, [] if it contains anything else."""
-    values, end = [], SEPARATOR.match(text).end()  # type: ignore[union-attr]
+    separator = re.compile(SEPARATOR)
+    values, end = [], separator.match(text).end()  # type: ignore[union-attr]
     with suppress(ValueError, RecursionError):
         while end < len(text):
             value, end = _DECODER.raw_decode(text, end)
             values.append(value)
-            end = SEPARATOR.match(text, end).end()  # type: ignore[union-attr]
+            end = separator.match(text, end).end()  # type: ignore[union-attr]
         return values
     return []
 

@@ -18,6 +18,9 @@ def escaped(text: str) -> str:
 
     Examples: \\x1b, \\r, \\u202e.
     """
+    if text.isascii() and text.isprintable():
+        # Most texts are. Compiling the pattern takes as long as parsing the command line.
+        return text
     return re.sub(DANGEROUS, lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
