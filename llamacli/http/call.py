@@ -213,7 +213,8 @@ class Call:
             # The call may still be running, and be billed: it is never sent twice.
             message = f"no answer from {where} within {self.read_timeout:g} s"
             return self.error(ExitStatus.NETWORK, message, "raise --timeout")
-        if attempt.was_cut:
+        # If the machine is busy, Python's own limit of a handshake may take effect before the attempt's.
+        if attempt.was_cut or (isinstance(cause, TimeoutError) and "handshake" in str(cause)):
             cause = TimeoutError(f"no connection within {attempt.connect_timeout:g} s")
         verb = "lost the connection to" if attempt.connected else "cannot connect to"
         hint = "check --base-url and --ca-bundle" if isinstance(cause, ssl.SSLError) else "check network and --base-url"
