@@ -1,5 +1,6 @@
 """The help of commands, the topics, and the tables of variables and files."""
 
+import os
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ FLAG_COLUMNS = 31
 SHORT_EXAMPLES = 3
 TOPIC_FOLDER = Path(__file__).parent / "topics"
 #: All topics: each is a text file whose first line is the title.
-TOPICS = tuple(sorted(path.stem for path in TOPIC_FOLDER.glob("*.txt")))
+TOPICS = tuple(sorted(name.removesuffix(".txt") for name in os.listdir(TOPIC_FOLDER)))
 
 Rows = list[tuple[str, str]]
 
