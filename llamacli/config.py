@@ -137,17 +137,18 @@ def load(note: Callable[[str], None]) -> Settings:
 def nearest_env() -> Path | None:
     """Returns the nearest .env up to the git root or the home directory."""
     try:
-        cwd = Path.cwd()
+        folder = os.getcwd()
     except OSError:
         return None
     home = os.path.realpath(os.path.expanduser("~"))
-    for folder in (cwd, *cwd.parents):
-        # Not Path.is_file, which may raise. A folder of that name is often a virtual environment.
-        if os.path.exists(folder / ".env") and not os.path.isdir(folder / ".env"):
-            return folder / ".env"
-        if os.path.lexists(folder / ".git") or str(folder) == home:
+    while True:
+        path = os.path.join(folder, ".env")
+        # A folder of that name is often a virtual environment.
+        if os.path.exists(path) and not os.path.isdir(path):
+            return Path(path)
+        if os.path.lexists(os.path.join(folder, ".git")) or folder in (home, os.path.dirname(folder)):
             return None
-    return None
+        folder = os.path.dirname(folder)
 
 
 def _read(path: Path, note: Callable[[str], None], untrusted: bool) -> list[Source]:
