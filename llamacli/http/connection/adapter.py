@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from http.client import HTTPResponse
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,10 @@ from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
 from llamacli.http.connection.http11 import Response, StrictResponse
 from llamacli.http.connection.lean_requests import requests
-from llamacli.http.connection.tls import ContextCache
 
 if TYPE_CHECKING:
     from llamacli.http.connection.preconnect import Preconnect
+    from llamacli.http.connection.tls import ContextCache
 
 
 class Adapter(requests.adapters.HTTPAdapter):
@@ -37,10 +37,16 @@ class Adapter(requests.adapters.HTTPAdapter):
     _urls: dict[tuple[object, ...], str]
 
     def __init__(self, connections: int) -> None:
-        self.contexts = ContextCache()
         self._pools, self._urls = {}, {}
         self._thread = threading.local()
         super().__init__(pool_maxsize=connections)
+
+    @cached_property
+    def contexts(self) -> "ContextCache":
+        """The TLS contexts that the connections share."""
+        from llamacli.http.connection.tls import ContextCache
+
+        return ContextCache()
 
     @property
     def attempt(self) -> Attempt:
@@ -199,7 +205,8 @@ class DeadlineConnection(HTTPConnection):
         # http.client reads what a proxy answers to CONNECT.
         self.response_class = HTTPResponse
         if not self._use_preconnect():
-            self._adapter.contexts.apply(self)
+            if isinstance(self, HTTPSConnection):
+                self._adapter.contexts.apply(self)
             super().connect()
         self._adapter.attempt.opened(self.sock)
         self._adapter.attempt.ready()
