@@ -93,7 +93,7 @@ def _words(reason: object) -> list[str]:
 
 
 def has_ended(reason: object) -> bool:
-    """True if a finish_reason says that the answer has ended, however it did."""
+    """True if a finish_reason means that the answer is over, for whatever reason."""
     return bool(reason) and (reason == "stop" or _words(reason)[0] not in EMPTY_WORDS | PENDING_WORDS)
 
 

@@ -129,7 +129,7 @@ def reports_error(chunk: object, depth: int = 3) -> bool:
 
 
 def has_error_words(chunk: JsonObject) -> bool:
-    """True if a document without choices has words as an error has them."""
+    """True if a document without choices is worded like an error."""
     return (
         chunk.get("choices") is None
         and chunk.get("type") not in PING_NAMES

@@ -39,7 +39,7 @@ MAX_ATTEMPTS = 100
 
 
 def has_api_form(choice: JsonObject) -> bool:
-    """True if a choice of a whole completion holds its answer where the API does."""
+    """True if a choice of a whole completion has its answer where the API puts it."""
     message = choice.get("message")
     if not isinstance(message, dict) or not is_message({**message, "role": "assistant"}):
         return False
@@ -219,7 +219,7 @@ def repaired(arguments: str) -> str:
 
 
 def _repeats(text: str, whole: str) -> bool:
-    """True if a text consists of beginnings of another one."""
+    """True if a text is made up of prefixes of another one."""
     while text:
         pairs = enumerate(zip(text, whole, strict=False))
         size = next((size for size, (one, other) in pairs if one != other), len(whole))

@@ -88,7 +88,7 @@ class Sink:
 
     @property
     def can_resume(self) -> bool:
-        """True if a later batch can go on with the rows."""
+        """True if a later batch can resume from the rows."""
         return False
 
     def check(self, item: Item) -> None:

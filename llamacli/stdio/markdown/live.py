@@ -31,7 +31,7 @@ class LiveMarkdown:
         self._chunks = ChunkJoiner(joins_line_ends=True)
         #: The line that is being written.
         self._line = ""
-        #: Text that follows on this line and does not change what is shown.
+        #: The rest of a long line, which no longer changes how the line is rendered.
         self._unseen: list[str] = []
         #: The lines above the cursor that may be drawn again.
         self._drawn: list[str] = []

@@ -119,7 +119,7 @@ class Renderer:
             self._paragraph.resize(columns)
 
     def is_settled(self, line: str) -> bool:
-        """Returns True if the rest of this long line cannot change what is shown."""
+        """Returns True if this long line is rendered the same, however it goes on."""
         if len(line) <= max(MAX_PREVIEW_CHARS, 2 * self.columns) or self._joint is not None:
             return False
         return bool(self._fence) or (self._table and "|" in line) or self._is_verbatim(line)
@@ -138,7 +138,7 @@ class Renderer:
         return out, rest
 
     def _must_be_whole(self, line: str) -> bool:
-        """Returns True if only the end of a line shows what it is."""
+        """Returns True if a line must be complete before its kind is known."""
         start = line.lstrip(" >\t")
         limit = LONG_CHARS if start[:1] in ("|", "#") or not line.strip(RULE_CHARS) else LINE_CHARS
         is_row = self._table and ("|" in line or len(line) < MAX_PREVIEW_CHARS)
