@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         return ExitStatus.PIPE
     except Exception as error:
         MEMORY_RESERVE.clear()
-        if stopped := signals.find_stopped(error):
+        if stopped := signals.find_stopped():
             raise stopped from None
         if isinstance(error, FileNotFoundError) and _is_folder_removed():
             stderr.error(UsageError("the working directory was removed", "change to another one"))
@@ -122,8 +122,8 @@ def run() -> NoReturn:
 
 def _exit_uncaught(kind: type[BaseException], error: BaseException, trace: object) -> NoReturn:
     """Exits after what `main` did not catch, such as a lack of memory."""
-    if isinstance(error, Stopped):
-        signals.die(error.number)
+    if stopped := signals.find_stopped():
+        signals.die(stopped.number)
     try:
         report_internal_error(error, Stderr())
     except BaseException:

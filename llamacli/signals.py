@@ -15,10 +15,13 @@ from llamacli.errors import Stopped
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 #: True once the thread that wakes the main one runs.
 _is_woken = False
+#: The signal that raised Stopped last, None if there was none or the program continued.
+_number: int | None = None
 
 
 def catch() -> None:
     """Makes signals raise Stopped; an ignored one stays ignored."""
+    forget()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -73,20 +76,29 @@ def _stop(number: int, frame: FrameType | None) -> None:
     # A second signal ends the program at once.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_DFL)
+    stop(number)
+
+
+def stop(number: int) -> NoReturn:
+    """Raises Stopped for a signal that arrived."""
+    global _number
+    _number = number
     raise Stopped(number)
 
 
-def find_stopped(error: BaseException | None) -> Stopped | None:
-    """Returns the signal that led to an error, None if there was none.
+def forget() -> None:
+    """Lets later errors be errors: the program continues after a signal."""
+    global _number
+    _number = None
 
-    Locks and queues can fail by themselves if a signal has interrupted one of their
-    methods, and C code if a second signal arrives before the first is handled.
+
+def find_stopped() -> Stopped | None:
+    """Returns the signal that another error may have replaced, None if there was none.
+
+    Python raises an error of its own where a signal interrupts a failing import (TypeError),
+    a lock or a queue, or where a second signal arrives before the first is handled.
     """
-    while error:
-        if isinstance(error, Stopped):
-            return error
-        error = error.__context__
-    return None
+    return None if _number is None else Stopped(_number)
 
 
 def die(number: int) -> NoReturn:

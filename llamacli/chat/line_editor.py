@@ -64,8 +64,8 @@ def interruptible(act: Callable[[], T]) -> T:
     """
     try:
         return act()
-    except Exception as error:
-        if stopped := signals.find_stopped(error):
+    except Exception:
+        if stopped := signals.find_stopped():
             raise stopped from None
         raise
 
@@ -198,14 +198,15 @@ class LineEditor:
                 with readline_locale():
                     return _read_line(prompt)
             except Stopped as stopped:
+                if stopped.number not in (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT):
+                    raise
+                signals.forget()
                 typed = self._typed
                 if stopped.number == signal.SIGINT:
                     raise Interrupted(was_empty=not typed) from None
                 if stopped.number == signal.SIGTSTP:
                     terminal.stop()
                     self._offer(typed)
-                elif stopped.number != signal.SIGCONT:
-                    raise
 
     def _offer(self, typed: str) -> None:
         """Keeps a half-typed line for Up: libedit cannot begin with it."""
@@ -222,7 +223,7 @@ class LineEditor:
             return
         if _is_within(frame, _read_line.__code__):
             self._leave_line(b"^C" if number == signal.SIGINT else b"")
-        raise Stopped(number)
+        signals.stop(number)
 
     def _leave_line(self, key: bytes) -> None:
         """Remembers the line, and shows the key as other programs do."""
@@ -233,7 +234,7 @@ class LineEditor:
         """Lets readline restore the terminal, and later draw its line."""
         if _is_within(frame, _read_line.__code__):
             self._leave_line(b"^Z" if number == signal.SIGTSTP else b"")
-            raise Stopped(number)
+            signals.stop(number)
         if number == signal.SIGTSTP:
             terminal.stop()
         else:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from llamacli import signals
 from llamacli.api.messages import Content
 from llamacli.chat.conversation import Conversation, Dialogue
 from llamacli.chat.line_editor import Interrupted, LineEditor, TypedInput, interruptible
@@ -80,6 +81,7 @@ class Repl:
             self.env.stderr.clear_status()
             if stopped.number != signal.SIGINT:
                 raise
+            signals.forget()
             self.env.stderr.note("stopped; this turn was not saved")
         return True
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
-from llamacli.errors import Stopped
+from llamacli import signals
 
 Result = TypeVar("Result")
 
@@ -159,7 +159,7 @@ def read_hidden(prompt: str) -> str:
             _call(termios.tcsetattr, fd, termios.TCSADRAIN, before)
 
     def quit(number: int, frame: FrameType | None) -> None:
-        raise Stopped(number)
+        signals.stop(number)
 
     catch_first_stop()
     line = b""

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from llamacli import signals
 from llamacli.errors import Stopped
 from tests.support.fake_api import HELLO, delta, error, event, hang, stream
 from tests.support.terminal import Terminal
@@ -84,16 +85,49 @@ def test_a_signal_that_does_not_wake_the_main_thread_is_handled(world: World, co
     assert running.returncode == -signal.SIGTERM
 
 
+BROKEN_IMPORT = """
+import os, sys, threading, types
+from llamacli import signals
+from llamacli.main import run
+
+# Python formats the names while the signal is pending, fails, and raises TypeError.
+optional = sys.modules["optional"] = types.ModuleType("optional")
+optional.__spec__, optional.__file__ = types.SimpleNamespace(_initializing=False), "optional.py"
+
+def parse(arguments):
+    signals.catch()
+    sender = threading.Timer(0.1, os.kill, (os.getpid(), int(arguments[0])))
+    sender.start()
+    while True:
+        try:
+            from optional import missing
+        except ImportError:
+            pass
+
+sys.modules["llamacli.main"].app.parse = parse
+run()
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_breaks_an_import_is_not_an_internal_error(world: World, number: signal.Signals) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", BROKEN_IMPORT, str(int(number))], env=world.env, capture_output=True, timeout=20
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-number, b"", b"")
+
+
 def test_a_signal_that_breaks_a_python_lock_is_not_an_internal_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(arguments: list[str]) -> None:
         try:
-            raise Stopped(signal.SIGINT)
+            signals.stop(signal.SIGINT)
         finally:
             threading.Lock().release()
 
     monkeypatch.setattr("llamacli.cli.app.parse", broken)
+    monkeypatch.setattr("llamacli.signals._number", None)
     with pytest.raises(Stopped):
         world.call("ask", "Hi")
 
