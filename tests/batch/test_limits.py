@@ -177,7 +177,8 @@ def test_nothing_but_rejections_for_too_long_ends_the_batch(world: World, code: 
     assert result.status == status
     assert "busy" in result.err
     assert "waiting longer would exceed --retry-max-time (1 s)" in result.err
-    assert [row["error"] for row in rows(result.out)] == [None] * 5
+    # On a busy machine, an item that is rejected while others still succeed may get a row of its own.
+    assert [row["error"]["status"] if row["error"] else 0 for row in rows(result.out)].count(0) == 5
     assert len(world.api.requests) < 20
 
 
