@@ -64,6 +64,8 @@ DOUBTFUL_KEYS = r"(message|msg|details?|title)$"
 ERROR_KEYS = r"(.*[a-z_])?(errors?|exception|failure|fault|traceback)|err"
 ERRORS = frozenset({"error", "errors"})
 STATE_KEYS = r"type|event|object|result|status|(status_?)?code"
+#: A longer value is no word for how a request went, and the pattern takes quadratic time.
+MAX_STATE_CHARS = 200
 FAILURE_WORDS = r"(.*[^a-z])?(error|fail(ed|ure)?|exception|abort(ed)?)([^a-z].*)?|[45]\d\d"
 
 #: Values that only say that nothing failed.
@@ -113,7 +115,7 @@ def reports_error(chunk: object, depth: int = 3) -> bool:
         return any(is_failure(chunk.get(key)) for key in ERRORS)
     has_answer = unwrap(chunk) is not chunk
     for key, value in chunk.items():
-        name, text = str(key).lower(), str(value).lower() if isinstance(value, (str, int)) else ""
+        name, text = str(key).lower(), str(value)[:MAX_STATE_CHARS].lower() if isinstance(value, (str, int)) else ""
         if re.fullmatch(ERROR_KEYS, name) and is_failure(value):
             return True
         if re.fullmatch(STATE_KEYS, name) and is_failure(text) and re.fullmatch(FAILURE_WORDS, text):

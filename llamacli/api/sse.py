@@ -18,6 +18,9 @@ LINE_OVERHEAD_BYTES = 64
 MAX_BARE_CHARS = 1 << 16
 MAX_STRAY_CHARS = 1000
 
+#: Characters of a name or of a text by which it is recognized as an error: the patterns take quadratic time.
+MAX_ERROR_CHARS = 200
+
 #: Attempts to read JSON outside of any field, which has as many lines as its sender likes.
 MAX_BARE_ATTEMPTS = 100
 
@@ -55,12 +58,12 @@ class Event:
     @property
     def is_error(self) -> bool:
         """True if the event's name reports an error."""
-        return bool(self.name) and re.fullmatch(ERROR_NAME, self.name) is not None
+        return bool(self.name) and _is_error_name(self.name)
 
     @property
     def is_error_text(self) -> bool:
         """True if the data, which is not JSON, reports an error."""
-        return self.is_error or re.match(ERROR_TEXT, self.data) is not None
+        return self.is_error or _is_error_text(self.data)
 
     @property
     def is_ping(self) -> bool:
@@ -132,7 +135,7 @@ class Decoder:
                 if self._data or self._bare:
                     self._dispatch(events)
                     self._name = ""
-                elif self._name and not re.fullmatch(ERROR_NAME, self._name):
+                elif self._name and not _is_error_name(self._name):
                     # The data of an error may follow after a blank line, or not at all.
                     self._name = ""
             elif line.startswith("data:"):
@@ -164,10 +167,10 @@ class Decoder:
             pass
         elif self._bare or line.lstrip()[:1] in ("{", "["):
             self._collect_bare(line, events)
-        elif re.fullmatch(ERROR_NAME, field):
+        elif _is_error_name(field):
             self._dispatch(events)
             events.append(Event(value.strip(), "error"))
-        elif re.match(ERROR_TEXT, line):
+        elif _is_error_text(line):
             self._dispatch(events)
             events.append(Event(line.strip(), "error"))
         elif value.lstrip()[:1] == "{" and re.match(UNKNOWN_FIELD, line):
@@ -243,6 +246,14 @@ class Decoder:
             self._first = False
             text = text.removeprefix("\ufeff")
         return text.split("\n")
+
+
+def _is_error_name(name: str) -> bool:
+    return re.fullmatch(ERROR_NAME, name[:MAX_ERROR_CHARS]) is not None
+
+
+def _is_error_text(text: str) -> bool:
+    return re.match(ERROR_TEXT, text[:MAX_ERROR_CHARS]) is not None
 
 
 def _separate(event: Event) -> list[Event]:

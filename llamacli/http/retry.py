@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MAX_WAIT_SECONDS = 1e9
 #: A number of seconds, which some servers send with a unit, in quotes or twice, or in hours and minutes.
 DURATION = r'["+\s]*(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?)?["\s]*(?:[,;].*)?'
+#: Characters of a time that are read: the pattern takes quadratic time.
+MAX_TIME_CHARS = 200
 #: Numbers of seconds that count from 1970.
 EPOCH_SECONDS = (1e9, 1e10)
 
@@ -132,7 +134,7 @@ def retry_after(headers: Mapping[str, str], body: bytes = b"") -> float | None:
             reset = headers.get(name.lower().replace("remaining", "reset"), "")
             # OpenRouter's is a time in milliseconds.
             values.append((reset, 0.001 if re.fullmatch(r"\d{13}", reset) else 1))
-    waits = (_wait(text, unit) for text, unit in values)
+    waits = (_wait(text[:MAX_TIME_CHARS], unit) for text, unit in values)
     seconds = next((seconds for seconds in waits if seconds is not None), None)
     return retry_delay_in(body) if seconds is None else min(max(0.0, seconds), MAX_WAIT_SECONDS)
 

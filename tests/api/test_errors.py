@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from llamacli.api.errors import (
     reports_error,
     retry_delay_in,
 )
+from llamacli.api.json import loads
 from llamacli.http.retry import CHECK_MODEL, path_hint, status_meaning
 
 BODIES: list[tuple[Any, str]] = [
@@ -83,12 +85,15 @@ def test_a_body_that_is_not_json_is_quoted(body: bytes, words: str) -> None:
         b'{"message": "' + b"x" * 2_000_000 + b'"}',
         json.dumps({"errors": [{"message": "x" * 100}] * 20_000}).encode(),
         json.dumps({f"error{number}": "x" for number in range(5000)}).encode(),
+        json.dumps({"status": " error" * 200_000 + "\n!"}).encode(),
     ],
     ids=lambda body: body[:12].decode(),
 )
 def test_only_the_start_of_a_huge_error_is_looked_at(body: bytes) -> None:
     start = time.monotonic()
     assert len(error_in(body)) <= 1 << 16
+    with suppress(ValueError):
+        reports_error(loads(body.decode()))
     assert time.monotonic() - start < 5
 
 

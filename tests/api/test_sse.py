@@ -1,6 +1,8 @@
 """Text outside of any field of an event stream."""
 
-from llamacli.api.sse import Decoder
+import pytest
+
+from llamacli.api.sse import Decoder, Event
 
 
 def test_json_outside_of_fields_is_read_to_its_end() -> None:
@@ -15,3 +17,16 @@ def test_text_after_done_is_ignored_and_text_before_it_is_not() -> None:
     before.feed(b"<html>gone\n\ndata: [DONE]\n\n")
     after.feed(b"data: [DONE]\n\n<html>gone\n\n")
     assert (before.stray, after.stray) == ("<html>gone", "")
+
+
+def test_an_error_is_recognized_by_how_its_text_begins() -> None:
+    assert Event("." * 100 + "error: died").is_error_text
+    assert not Event("." * 300 + "error: died").is_error_text
+    assert Event("{}", "x" * 100 + "error").is_error
+
+
+def test_a_long_text_is_not_searched_for_an_error() -> None:
+    """Without a limit it would take hours: the patterns backtrack."""
+    long = ".a-" * 300_000
+    assert not Event(long + "!", long).is_error_text
+    assert [event.data for event in Decoder().feed(f"event: {long}!\ndata: {long}\n{long}!: 1\n\n".encode())] == [long]

@@ -147,7 +147,11 @@ def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
         ({}, '{"error": {"message": "Rate limit reached. Please try again in 20s."}}', 20.0),
         ({}, '{"error": {"message": "Please retry in 7m12s."}}', 432.0),
         ({}, "\x00" * 100, None),
+        # Without a limit these take hours.
+        ({"Retry-After": '"' * 1_000_000 + "x"}, "", None),
+        ({"Retry-After": "1" + " " * 1_000_000 + "x"}, "", 1.0),
     ],
+    ids=lambda value: str(value)[:60],
 )
 def test_retry_after_is_read_in_every_form(headers: dict[str, str], body: str, seconds: float | None) -> None:
     assert retry.retry_after(headers, body.encode()) == pytest.approx(seconds)

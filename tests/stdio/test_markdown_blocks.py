@@ -131,6 +131,19 @@ def test_code_keeps_its_colors_from_line_to_line() -> None:
     assert render(f"```nonsense\n{code}\n```", 80, color=True) == code + "\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"), [("# a #", "a"), ("## a#", "a#"), ("# #", ""), ("# a ## \t", "a"), ("#\ta", "a")]
+)
+def test_signs_that_end_a_heading_are_not_part_of_it(line: str, shown: str) -> None:
+    assert re.sub("\x1b\\[[0-9;]*m", "", render(line, 80, color=False)) == f"{shown}\n"
+
+
+@pytest.mark.parametrize("line", ["# x" + " " * 200_000 + "x", "a | b\n-" + " " * 200_000 + "x"])
+def test_a_long_line_takes_no_longer_than_its_length(line: str) -> None:
+    """Without that, each takes hours: the patterns backtrack."""
+    assert render(line, 80, color=False)
+
+
 def many(line: str, size: int) -> str:
     return "".join(line.replace("#", str(number)) for number in range(size // len(line)))
 

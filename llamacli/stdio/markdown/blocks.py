@@ -112,7 +112,7 @@ def _without_indent(line: str, columns: int) -> str:
     return _without_indent(" " * (4 - spaces % 4) + line[spaces + 1 :], columns - spaces)
 
 
-TABLE_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+TABLE_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?")
 CELL_END = re.compile(r"(?<!\\)\|")
 #: After this many lines the column widths are fixed.
 MAX_LINES = 40

@@ -13,7 +13,7 @@ from llamacli.stdio.markdown.inline import BOLD, FAINT, LONG_CHARS, UNDERLINED, 
 from llamacli.stdio.markdown.wrap import Paragraph, clone, fit, width_of, wrap
 
 FENCE = re.compile(r"(?P<indent> {0,3})(?P<fence>`{3,}(?!.*`)|~{3,})\s*(?P<language>[^\s`{]*)")
-HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
+HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?")
 SETEXT = re.compile(r" {0,3}(=+|-{3,})[ \t]*")
 MATH = re.compile(r" {0,3}(?P<open>\$\$|\\\[|\\begin\{(?P<name>[^}]*)\})")
 #: A line that consists of these may be a rule, and is not known before its end.
@@ -171,7 +171,9 @@ class Renderer:
             return out
         if match := HEADING.fullmatch(rest):
             out = self._gap()
-            return out + self._heading(match[2] or "", *self._containers.take_prefixes(self.columns), len(match[1]))
+            return out + self._heading(
+                _without_end(match[2] or ""), *self._containers.take_prefixes(self.columns), len(match[1])
+            )
         if RULE.fullmatch(rest):
             prefix, _ = self._containers.take_prefixes(self.columns)
             out = [*self._gap(), prefix + styled("─" * max(self.columns - width_of(prefix), 1), FAINT)]
@@ -254,6 +256,13 @@ class Renderer:
     def _is_table(self, rule: str) -> bool:
         """True if a rule makes the paragraph's last line a table head."""
         return self._paragraph is not None and is_table(self._paragraph.head(), rule)
+
+
+def _without_end(text: str) -> str:
+    """Returns the text of a heading without the signs that may end it."""
+    text = text.rstrip(" \t")
+    start = text.rstrip("#")
+    return start.rstrip(" \t") if start[-1:] in ("", " ", "\t") else text
 
 
 def _begins_block(rest: str) -> bool:
