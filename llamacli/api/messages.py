@@ -281,7 +281,7 @@ def without_thinking(completion: Completion, is_whole: bool) -> tuple[Completion
             reasoning, answer = split_thinking(text, is_whole)
             if answer != text:
                 thoughts.append(reasoning)
-                whole = (message.get("reasoning_content") or "") + reasoning
+                whole = joined_reasoning(message.get("reasoning_content")) + reasoning
                 message = {**message, "content": answer, "reasoning_content": whole}
                 choice = {**choice, "message": message}
         choices.append(choice)

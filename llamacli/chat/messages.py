@@ -54,10 +54,11 @@ def tool_messages(entries: list[SavedMessage], results: dict[str, str]) -> list[
     calls = tool_calls(cast("Message", entries[-1])) if entries and entries[-1].get("tool_calls") else []
     if not calls:
         raise UsageError("--tool-result: the last answer has no tool calls", "drop it")
-    names = [call.get("name") for call in calls]
+    # Names and ids are whatever the server sent.
+    names = [str(call["name"]) for call in calls]
     keys = [
-        str(call["name"] if call["name"] in results and names.count(call["name"]) == 1 else call.get("id"))
-        for call in calls
+        name if name in results and names.count(name) == 1 else str(call["id"])
+        for name, call in zip(names, calls, strict=True)
     ]
     ids = ", ".join(str(call.get("id")) for call in calls)
     if unknown := [key for key in results if key not in keys]:

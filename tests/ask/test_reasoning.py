@@ -219,3 +219,14 @@ def test_what_was_held_back_is_printed_if_the_stream_breaks_off(world: World, te
     world.api.will(stream([event(delta(text))], then="cut"))
     result = world.call("ask", "Hi")
     assert (result.status, result.out) == (9, "" if "hm" in text else text + "\n")
+
+
+@pytest.mark.parametrize("field", [5, ["a"], {"a": 1}, [{"type": "thinking", "thinking": "hm"}], True])
+def test_a_reasoning_field_of_any_type_loses_no_answer(world: World, field: object) -> None:
+    message = {"content": "<think>hm</think>42", "reasoning_content": field}
+    choice = {"index": 0, "finish_reason": "stop", "delta": message}
+    for behavior in (document({"choices": [{**choice, "message": message}]}), stream([event({"choices": [choice]})])):
+        world.api.will(behavior)
+        assert world.call("ask", "Hi").out == "42\n"
+        assert world.call("ask", "--choice", "41,42", "Hi").out == "42\n"
+        assert [row["content"] for row in rows(world.call("batch", stdin="Hi").out)] == ["42"]

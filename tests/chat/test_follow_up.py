@@ -225,3 +225,13 @@ def test_results_need_tool_calls(world: World) -> None:
         result = world.call("chat", "-S", name, "--tool-result", "c1=x")
         assert (result.status, result.out) == (2, "")
         assert "--tool-result: the last answer has no tool calls" in result.err
+
+
+@pytest.mark.parametrize("name", [["weather"], {"x": 1}, 5])
+def test_a_call_may_have_any_name_and_id(world: World, name: object) -> None:
+    call = {"id": [1], "type": "function", "function": {"name": name, "arguments": "{}"}}
+    world.api.will(answer(None, tool_calls=[call]))
+    assert world.call("chat", "-S", "x", "--tools", TOOLS, "Weather?").status == 0
+    world.api.will(answer("Sunny."))
+    result = world.call("chat", "-S", "x", "--tool-result", f"{name}=x")
+    assert (result.status, result.out) == (0, "Sunny.\n"), result.err
