@@ -235,7 +235,7 @@ def _copy_body(reply: Reply, out: Output, as_received: bool, is_answer: bool) ->
     else:
         for block in blocks:
             out.verbatim(block)
-        if not start and reply.is_close_delimited:
+        if not start and reply.response.is_close_delimited:
             raise reply.error("the connection was closed before the body")
 
 

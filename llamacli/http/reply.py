@@ -212,13 +212,6 @@ class Reply:
 
     # The body
 
-    @property
-    def is_close_delimited(self) -> bool:
-        """True if closing the connection ends the body, whole or not."""
-        is_framed = "transfer-encoding" in self.headers or self.headers.get("content-length", "").isdigit()
-        has_body = self.response.status != 204 and self._call.request.method != "HEAD"
-        return has_body and not is_framed
-
     def is_stream(self, start: bytes) -> bool:
         """True if a body that starts like this is a stream of events."""
         if start[:1] in (b"{", b"[", b"<"):

@@ -58,6 +58,9 @@ def unpack(coding: str, data: bytes, sizes: list[int], limit: int = 1 << 16) -> 
     return b"".join(pieces)
 
 
+EMPTY = "Content-Length: 0"
+
+
 @pytest.mark.parametrize("coding", CODINGS)
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(
@@ -74,9 +77,30 @@ def test_a_body_is_unchanged_however_it_is_cut(coding: str, data: bytes, sizes: 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", " gzip ", "deflate", "Deflate"])
 def test_a_body_that_is_cut_short_anywhere_is_an_error(coding: str) -> None:
     data = CODINGS[coding](b"some text, some text, some text").rstrip(b"\0")
-    for end in range(len(data)):
+    for end in range(1, len(data)):
         with pytest.raises(zlib.error):
             unpack(coding, data[:end], [])
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize(
+    ("method", "head"),
+    [("HEAD", "200 OK\r\nContent-Length: 9"), ("DELETE", "204 No Content"), ("GET", "200 OK\r\n" + EMPTY)],
+)
+def test_no_body_is_whole_whatever_its_coding(world: World, coding: str, method: str, head: str) -> None:
+    assert unpack(coding, b"", []) == b""
+    world.api.will(raw(f"HTTP/1.1 {head}\r\nContent-Encoding: {coding}\r\n\r\n".encode()))
+    result = world.call("raw", "-X", method, "--endpoint", "/models")
+    assert (result.status, result.out, result.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("framing", "status"),
+    [("Content-Length: 0, 0", 0), (EMPTY, 0), ("Transfer-Encoding: gzip", 9), ("Content-Length: \xb2", 9), ("X: y", 9)],
+)
+def test_an_empty_body_is_whole_if_its_framing_says_so(world: World, framing: str, status: int) -> None:
+    world.api.will(raw(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode("iso-8859-1")))
+    assert world.call("raw", "--endpoint", "/models").status == status
 
 
 def test_a_broken_body_is_an_error() -> None:

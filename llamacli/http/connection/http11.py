@@ -58,6 +58,8 @@ class StrictResponse:
         self.headers = HTTPHeaderDict()
         self.status = self.version = 0
         self.reason = ""
+        #: Closing the connection ends the body, whole or not.
+        self.is_close_delimited = False
         self.will_close = True
 
     def begin(self) -> None:
@@ -104,7 +106,8 @@ class StrictResponse:
                 raise HTTPException("several lengths of one body")
             length = lengths.pop()
             self._left = int(length) if length.isdecimal() and len(length) < MAX_LENGTH_DIGITS else math.inf
-        self.will_close = not is_persistent or self._left == math.inf
+        self.is_close_delimited = self._left == math.inf
+        self.will_close = not is_persistent or self.is_close_delimited
 
     def _receive(self) -> bool:
         """Waits for more; returns False at the end of the connection."""
@@ -226,6 +229,7 @@ class Response:
         """`raw` is a StrictResponse, or urllib3's."""
         self._raw = raw
         self.status, self.version, self.reason, self.headers = raw.status, raw.version, raw.reason, raw.headers
+        self.is_close_delimited: bool = getattr(raw, "is_close_delimited", False)
         coding = raw.headers.get("Content-Encoding", "").strip().lower()
         # Some servers send names that are not codings: `utf-8`, `none`.
         is_packed = bool(coding) and any(name.strip() in CODINGS for name in coding.split(","))
@@ -270,11 +274,14 @@ class _Unpacker:
         self._coding, self._is_gzip = coding, coding != "deflate"
         self._zlib: Any = zlib.decompressobj(self.GZIP) if self._is_gzip else None
         self._may_hold_more = False
+        #: No input has come: HEAD and 204 have no body, whatever its coding.
+        self._is_empty = True
         self.input = b""
 
     def unpack(self, size: int) -> bytes:
         """Returns up to `size` bytes, b"" if that takes more input."""
-        if self._coding not in ("gzip", "x-gzip", "deflate"):
+        self._is_empty = self._is_empty and not self.input
+        if not self._is_empty and self._coding not in ("gzip", "x-gzip", "deflate"):
             raise DecodeError(f"unexpected Content-Encoding: {self._coding}")
         if not self._zlib and len(self.input) >= 2:
             # RFC 1950, 2.2: method 8, and a checksum of the header.
@@ -302,5 +309,5 @@ class _Unpacker:
 
     def check_end(self) -> None:
         """Raises zlib.error if the input has ended before the content."""
-        if not self._zlib or not self._zlib.eof:
+        if not self._is_empty and not (self._zlib and self._zlib.eof):
             raise zlib.error("incomplete")

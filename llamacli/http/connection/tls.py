@@ -41,8 +41,8 @@ class Context(ssl.SSLContext):
 
 def trusting(bundle: str) -> Context | None:
     """Returns a context that trusts a bundle, None if it cannot load it."""
-    context = Context(ssl.PROTOCOL_TLS_CLIENT)
     try:
+        context = Context(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
     except Exception:
         return None
