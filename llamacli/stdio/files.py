@@ -179,11 +179,13 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
     try:
         os.replace(draft.path, target)
     except OSError as error:
-        if error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target):
+        # If another program has removed the draft, its content is still open here.
+        is_gone = error.errno == errno.ENOENT
+        if not is_gone and (error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target)):
             raise
         with open(draft.fd, "rb", closefd=False) as new:
             new.seek(0)
-            _overwrite(target, new)
+            _overwrite(target, new, stat.S_IMODE(os.fstat(draft.fd).st_mode))
         with suppress(OSError):
             os.unlink(draft.path)
         return error
@@ -197,9 +199,9 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
     return None
 
 
-def _overwrite(target: str, blocks: Iterable[bytes]) -> None:
-    """Writes over a file; truncates last, in case the disk is full."""
-    with open(open_regular(target, os.O_WRONLY), "wb") as file:
+def _overwrite(target: str, blocks: Iterable[bytes], mode: int = 0o600) -> None:
+    """Writes over a file, or creates it with a mode; truncates last, in case the disk is full."""
+    with open(open_regular(target, os.O_WRONLY | os.O_CREAT, mode), "wb") as file:
         file.writelines(blocks)
         file.truncate()
         os.fsync(file.fileno())
@@ -314,7 +316,9 @@ class AtomicWriter:
         """Closes the file; returns the part's name if that has content."""
         is_empty = not self._is_done and os.fstat(self.fd).st_size == 0
         if is_empty:
-            os.unlink(self._draft.path)
+            # Another program may have removed it.
+            with suppress(OSError):
+                os.unlink(self._draft.path)
         os.close(self.fd)
         return self._draft.path if self._has_begun and not self._is_done and not is_empty else None
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor, open_log, write_atomically
-from tests.support.world import ROOT
+from tests.support.fake_api import Handler, answer, error
+from tests.support.world import ROOT, World
 
 
 def test_what_a_killed_process_left_is_gone_after_the_next_write(tmp_path: Path) -> None:
@@ -125,3 +126,22 @@ def test_a_file_is_synced_before_it_replaces_the_old_one(
     with LockedFile(tmp_path / "g") as file:
         file.append(b"x", 0)
     assert calls[3:] == ["file"]
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_an_answer_survives_the_removal_of_its_part(world: World, old: str | None) -> None:
+    out = world.cwd / "out"
+    if old:
+        out.write_text(old)
+        out.chmod(0o640)
+
+    def remove_part(handler: Handler) -> None:
+        out.with_name("out.part").unlink()
+        (error(400, "no") if handler.prompt == "no" else answer("paid"))(handler)
+
+    world.api.will(remove_part)
+    assert world.call("ask", "-o", "out", "no").status == 4
+    assert os.path.exists(out) == bool(old)
+    result = world.call("ask", "-o", "out", "Hi")
+    assert (result.status, out.read_text(), list(world.cwd.glob("out*"))) == (0, "paid\n", [out])
+    assert not old or stat.S_IMODE(out.stat().st_mode) == 0o640
