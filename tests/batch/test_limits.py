@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from llamacli.api.completion import reported_cost
 from llamacli.api.messages import Completion
+from llamacli.batch.calls import pool
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import (
     Handler,
@@ -300,3 +302,26 @@ def test_a_slow_stdin_uses_no_processor_time(world: World) -> None:
         threading.Event().wait(1)
         assert used() - before <= 5
         running.communicate(b"")
+
+
+def test_any_number_of_items_can_be_the_limit(world: World) -> None:
+    world.api.will(echo)
+    result = world.call("batch", "--plain", "--limit", "9" * 30, stdin="1\n2\n")
+    assert (result.status, result.out) == (0, "re: 1\nre: 2\n")
+
+
+def test_a_system_without_threads_gets_a_slower_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, count = pool.start_new_thread, 0
+
+    def begin_three(*arguments: Any) -> int:
+        nonlocal count
+        count += 1
+        if count > 3:
+            raise RuntimeError("can't start new thread")
+        return begin(*arguments)
+
+    monkeypatch.setattr(pool, "start_new_thread", begin_three)
+    world.api.will(echo)
+    result = world.call("batch", "--plain", "-j", "20", stdin=LINES)
+    assert (result.status, result.out) == (0, "".join(f"re: {number}\n" for number in range(40)))
+    assert count > 3

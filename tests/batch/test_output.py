@@ -3,9 +3,11 @@
 import json
 import subprocess
 import threading
+from typing import Any
 
 import pytest
 
+from llamacli.api.json import MAX_DEPTH
 from llamacli.batch.output.rows import OrderedPrinter
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
@@ -251,3 +253,13 @@ def test_answers_that_wait_for_an_earlier_one_are_limited_even_if_they_are_empty
         assert printer.is_full
         printer.put(0, "")
         assert not printer.is_full
+
+
+def test_a_row_can_be_read_however_deep_a_server_nests(world: World) -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    world.api.will(document({**completion("paid"), "usage": {"x": deep}}))
+    (row,) = rows(world.call("batch", stdin="Hi").out)
+    assert row["content"] == "paid"
+    assert json.dumps(row).count("[") <= MAX_DEPTH

@@ -143,8 +143,14 @@ class WorkerPool(Generic[Task]):
 
     def _begin_thread(self) -> None:
         if self._threads - self._replaced < self.jobs:
-            self._threads += 1
-            start_new_thread(self._serve, ())
+            try:
+                start_new_thread(self._serve, ())
+            except RuntimeError:
+                # The system allows no more threads: those that run do all the work.
+                if not self._threads:
+                    raise
+            else:
+                self._threads += 1
 
     def _serve(self) -> None:
         while (task := self._todo.get()) is not None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -142,7 +143,7 @@ class Items:
         self.count = 0
 
     def __iter__(self) -> Iterator[Item]:
-        for item in islice(self._all(), self._limit):
+        for item in islice(self._all(), self._limit and min(self._limit, sys.maxsize)):
             self.count = item.index + 1
             yield item
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from llamacli.api.json import Json
+from llamacli.api.json import MAX_DEPTH, Json, to_strict
 from llamacli.api.messages import Completion, sorted_choices
 from llamacli.api.tool_calls import tool_calls
 from llamacli.batch.input.items import Item
@@ -155,6 +155,9 @@ def build_row(
 def json_line(row: Row) -> str:
     """Returns a row as one line, even where U+2028 ends a line."""
     text = dump(row)
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        # What is nested too deeply could be written, but not read again.
+        text = dump(to_strict(row))
     return (text if text.isascii() else re.sub(LINE_BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 
 
