@@ -231,6 +231,8 @@ def _bindings(content: bytes) -> "list[Binding]":
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
+    if "\0" in text:
+        raise ValueError("contains a NUL byte")
     if blanks := re.search(rf"[^\S\r\n]{{{MAX_BLANKS}}}", text):
         line = text.count("\n", 0, blanks.start()) + 1
         raise ValueError(f"line {line} has more than {MAX_BLANKS} spaces in a row")

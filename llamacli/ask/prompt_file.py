@@ -13,6 +13,7 @@ from llamacli.cli.spec import ParsedCall
 from llamacli.cli.table import FileValue, Flag, Options, Raw, Setting, long_name
 from llamacli.config import PROMPTS, ROLES, StoredFile
 from llamacli.errors import LlamaError, UsageError
+from llamacli.http.options import SECONDS
 from llamacli.stdio.input import InputReader, display_path, is_stdin
 
 #: A doubled brace, a placeholder, or a brace that is neither.
@@ -105,9 +106,9 @@ def expand(
     if "system" in call.flags and "role" in call.flags:
         raise UsageError("--system and --role both set the system message", "drop one of them")
     inputs.lossy = bool(call.flags.get("lossy"))
-    with suppress(TypeError, ValueError):
+    with suppress(ValueError):
         # A wrong value is reported with those of the other flags.
-        inputs.max_time = float(call.flags["max_time"]) if "max_time" in call.flags else None  # type: ignore[arg-type]
+        inputs.max_time = SECONDS.parse(str(call.flags["max_time"])) if "max_time" in call.flags else None
     flags = {long_name(field)[2:]: (field, flag) for group in groups for field, flag in group.flags().items()}
     values: dict[str, Raw] = dict(call.flags)
     settings: dict[str, Setting] = {}

@@ -274,3 +274,10 @@ def test_a_prompt_file_is_a_program(world: World, shell: str) -> None:
     assert (result.err, result.out) == ("", "yes\nyes\n")
     assert world.api.body["model"] == "some/model"
     assert world.api.body["messages"][0]["content"].startswith("Review this in de:\na diff")
+
+
+@pytest.mark.parametrize("seconds", ["inf", "1e300", "nan", "-1", "x"])
+def test_an_invalid_time_limit_is_2_also_if_the_prompt_file_is_a_fifo(world: World, seconds: str) -> None:
+    result = world.shell(f"llamacli ask -P <(echo Hi) --max-time={seconds}")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert result.err.startswith(f"llamacli: --max-time: '{seconds}' is ")

@@ -53,6 +53,11 @@ def test_a_long_run_of_blanks_is_refused() -> None:
     assert config.parse_env(b"B=x" + b" " * 999 + b"y\n")["B"].endswith("y")
 
 
+def test_a_nul_byte_is_refused() -> None:
+    with pytest.raises(ValueError, match="contains a NUL byte"):
+        config.parse_env(b"LLAMACLI_USAGE_LOG='a\0b'\n")
+
+
 def test_a_value_is_removed_and_nothing_else() -> None:
     content = b"# one\n\nexport A='x\ny' # two\nB=1\nA=2\n# three"
     assert config.without_value(content, "A") == b"# one\nB=1\n# three"
