@@ -1,7 +1,5 @@
 """Text outside of any field of an event stream."""
 
-import pytest
-
 from llamacli.api.sse import Decoder, Event
 
 
