@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,6 @@ import pytest
 
 from llamacli.api.completion import reported_cost
 from llamacli.api.messages import Completion
-from llamacli.batch.calls import pool
 from tests.support.batches import asked, contents, errors, rows
 from tests.support.fake_api import (
     Handler,
@@ -311,16 +311,16 @@ def test_any_number_of_items_can_be_the_limit(world: World) -> None:
 
 
 def test_a_system_without_threads_gets_a_slower_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin, count = pool.start_new_thread, 0
+    count = 0
 
     def begin_three(*arguments: Any) -> int:
         nonlocal count
         count += 1
         if count > 3:
             raise RuntimeError("can't start new thread")
-        return begin(*arguments)
+        return start_new_thread(*arguments)
 
-    monkeypatch.setattr(pool, "start_new_thread", begin_three)
+    monkeypatch.setattr("llamacli.batch.calls.pool.start_new_thread", begin_three)
     world.api.will(echo)
     result = world.call("batch", "--plain", "-j", "20", stdin=LINES)
     assert (result.status, result.out) == (0, "".join(f"re: {number}\n" for number in range(40)))
