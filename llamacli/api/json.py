@@ -32,12 +32,15 @@ def loads(text: str) -> Json:
     except ValueError:
         pass
     try:
-        return json.loads(text)
+        # Some servers do not escape newlines and tabs in strings.
+        return json.loads(text, strict=False)
     except json.JSONDecodeError:
         raise
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     except ValueError:
         # An integer of thousands of digits, which Python refuses to read as one.
-        return json.loads(text, parse_int=float)
+        return json.loads(text, strict=False, parse_int=float)
 
 
 #: Separators of JSON texts on one line: usually nothing, or the line ends that a program has quoted twice.
@@ -57,14 +60,15 @@ def split_json(text: str) -> list[Json]:
     return []
 
 
-def parse_json(text: str) -> object:
+def parse_json(text: str, escaped: bool = True) -> object:
     """Parses strict JSON (RFC 8259).
 
-    NaN, Infinity and numbers that a double cannot hold are not allowed. Raises
+    NaN, Infinity and numbers that a double cannot hold are not allowed, and unless
+    `escaped` is False, neither are control characters in strings. Raises
     json.JSONDecodeError if the text is not JSON, ValueError if a number is too big.
     """
     try:
-        return _STRICT_DECODER.decode(text)
+        return (_STRICT_DECODER if escaped else _UNESCAPED_DECODER).decode(text)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except json.JSONDecodeError:
@@ -91,6 +95,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _STRICT_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_UNESCAPED_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse, strict=False)
 
 
 def json_fault(error: json.JSONDecodeError) -> str:

@@ -278,7 +278,7 @@ def _copy_events(reply: Reply, blocks: Iterator[bytes], out: Output, as_received
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str)
+        json.loads(data.decode("utf-8-sig", "replace"), parse_int=str, parse_float=str, strict=False)
     except RecursionError:
         # Nested too deeply to be checked, which is not an error.
         return True
