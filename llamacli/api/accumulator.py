@@ -1,11 +1,13 @@
 """Assembles the completion from the chunks of a stream."""
 
+import json
 from copy import deepcopy
 
 from llamacli.api.completion import has_ended, is_worse, reason_elsewhere, to_api_form
 from llamacli.api.errors import is_failure
 from llamacli.api.json import Json, JsonObject
 from llamacli.api.messages import (
+    REASONING_KEYS,
     Choice,
     Chunk,
     Completion,
@@ -27,6 +29,8 @@ from llamacli.api.tool_calls import (
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
+#: Keys of a message whose value is text, whatever its type.
+TEXT_KEYS = frozenset({"content", *REASONING_KEYS})
 
 
 #: The keys of a chunk that is only more text, and of its choice.
@@ -115,7 +119,7 @@ class Accumulator:
             sent = [{"index": self._first_key, "delta": {}, "finish_reason": reason}]
         if isinstance(sent, dict) and ("message" in sent or "delta" in sent):
             sent = [sent]
-        parts = [to_api_form(part, chunk, len(sent) == 1) for part in sent]
+        parts = [to_api_form(part, chunk, len(sent) == 1) for part in sent if part]
         keys = None
         for place, part in enumerate(parts):
             if keys is None and "delta" not in part:
@@ -141,6 +145,10 @@ class Accumulator:
         for name, value in chunk.items():
             # Late chunks have `usage: null` and `id: ""`, which do not replace real values.
             if (value or name not in fields) and name != "choices":
+                known = fields.get(name) if name == "usage" else None
+                if known.__class__ is dict and value.__class__ is dict:
+                    # The counts may come in several chunks, and late ones may be 0.
+                    value = {**known, **{key: count for key, count in value.items() if count or key not in known}}
                 fields[name] = value
                 if value.__class__ is dict and name[:2] == "x_" and is_failure(value.get("error")):
                     self.error = value["error"]
@@ -250,6 +258,9 @@ class _PartialChoice:
 
     def _add_delta(self, delta: JsonObject) -> None:
         for key, value in delta.items():
+            if isinstance(value, (bool, int, float)) and key in TEXT_KEYS:
+                # Cloudflare sends a token that reads like a number as one.
+                value = json.dumps(value)
             if isinstance(value, str) and key not in NON_TEXT_KEYS:
                 pieces = self.texts.get(key)
                 if pieces is None:

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from llamacli.api.json import Json, JsonObject
-from llamacli.api.messages import REASONING_KEYS, Choice, Completion, Usage, joined_reasoning, joined_text
+from llamacli.api.messages import (
+    REASONING_KEYS,
+    Choice,
+    Completion,
+    Usage,
+    choice_index,
+    joined_reasoning,
+    joined_text,
+)
 from llamacli.api.tool_calls import tool_calls
 from llamacli.errors import ExitStatus, LlamaError
 
@@ -37,20 +45,31 @@ PENDING_WORDS = frozenset(
 )
 
 #: The keys that hold the reason on servers that have no finish_reason.
-OTHER_REASON_KEYS = frozenset({"finishReason", "stop_reason", "stopReason", "finish_details", "done_reason"})
+OTHER_REASON_KEYS = frozenset(
+    {"finishReason", "stop_reason", "stopReason", "finish_details", "done_reason", "stop_type"}
+)
 REASON_KEYS = OTHER_REASON_KEYS | {"finish_reason"}
+#: Those that may say more than the finish_reason beside them. vLLM's stop_reason is any text.
+DETAIL_KEYS = ("native_finish_reason", "finish_details", "stop_type")
 
 #: The parts that classify a word that is not in the table.
 FINISH_PATTERNS = (
     ("filter|safety|moderat|polic|refus|block|sensitiv|guardrail|censor|unsafe|prohibit|violat", WITHHELD),
     ("risk|copyright|inappropriate|modelarmor|complian|harm|toxic|illegal|denied|recitation", WITHHELD),
     ("jailbreak|^hate|sexual|violen|^spam|csam|^pii|porn|nsfw|security|banned|audit|inspection", WITHHELD),
+    ("escalation|abus|declin", WITHHELD),
     ("error|fail|abort|cancel|timeout|timedout|deadline|interrupt|overload|unavailable", SERVER),
     ("malformed|exception|crash|disconnect|ratelimit|quota|resource|toomany|invalid|missing", SERVER),
-    ("preempt|^oom|outofmemory|shutdown|shuttingdown|killed|expired|evicted|terminated|dropped", SERVER),
+    (
+        "preempt|^oom|oom$|died|byuser|timelimit|credit|balance|outofmemory|shutdown|shuttingdown|killed|expired|evicted|terminated|dropped",
+        SERVER,
+    ),
     ("connection|hangup|gateway|throttl|capacity|loadshed|reject|stall|noresponse|^kill", SERVER),
     ("length|maxtok|truncat|contextwindow|limit|budget|maxedout|overflow|exceed|exhaust|outof(token|context)", CUT),
-    ("^max|cutoff|cachefull|partial|incomplete|earlystop|stopearly|repetit|repeat|loop|degenerat|compact", CUT),
+    (
+        "^max|^long$|toolong|cutoff|(cache|context)full|partial|incomplete|earlystop|stopearly|repetit|repeat|loop|degenerat|compact",
+        CUT,
+    ),
 )
 
 #: Reasons of an answer that was cut, but not because of its length.
@@ -144,9 +163,10 @@ def unknown_reason(completion: Completion) -> object:
 
 
 def _reason(choice: Choice) -> object:
-    """Returns a choice's finish_reason, or that of OpenRouter's provider if only that one means incomplete."""
-    reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
-    return native if native and is_worse(native, reason) else reason
+    """Returns a choice's finish_reason, or a detail beside it if only that one means incomplete."""
+    reason = choice.get("finish_reason")
+    details = (cast("JsonObject", choice).get(key) for key in DETAIL_KEYS)
+    return next((detail for detail in details if detail and is_worse(detail, reason)), reason)
 
 
 def find_problem(completion: Completion, allow_truncated: bool = False) -> LlamaError | None:
@@ -184,9 +204,22 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
     if any(map(_has_only_reasoning, choices)):
         message = "the model sent its reasoning but no answer"
         return LlamaError(ExitStatus.BROKEN, message, "try again, or see it with --reasoning")
-    if not choices or not all(map(_has_answer, choices)):
+    # Some servers put the text and the calls of one answer into two choices.
+    called = {choice_index(choice) for choice in choices if tool_calls(choice.get("message") or {})}
+    if not choices or not all(_has_answer(choice) or choice_index(choice) in called for choice in choices):
+        if _is_blocked(completion):
+            return LlamaError(WITHHELD, "the prompt was blocked by a content filter", "rephrase the request")
         return LlamaError(ExitStatus.BROKEN, "the server sent an empty answer", "try again")
     return None
+
+
+def _is_blocked(value: object, depth: int = 6) -> bool:
+    """True if a completion without an answer reports a content filter, as Azure and Gemini do."""
+    if isinstance(value, dict) and depth:
+        if value.get("filtered") is True or value.get("blockReason") or value.get("block_reason"):
+            return True
+        return any(_is_blocked(part, depth - 1) for part in value.values())
+    return isinstance(value, list) and any(_is_blocked(part, depth) for part in value)
 
 
 def _has_answer(choice: Choice) -> bool:
@@ -212,8 +245,20 @@ def _has_only_reasoning(choice: Choice) -> bool:
 #: Keys that show that there was reasoning, without its text.
 OTHER_REASONING_KEYS = ("reasoning_details", "thinking", "analysis")
 
-USAGE_KEYS = ("prompt_tokens", "completion_tokens", "total_tokens")
-OTHER_USAGE_KEYS = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+#: The counts, each with its names on several servers.
+USAGE_KEYS = {
+    "prompt_tokens": ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "prompt_n"),
+    "completion_tokens": (
+        *("completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
+        *("candidatesTokenCount", "predicted_n"),
+    ),
+    "total_tokens": ("total_tokens", "totalTokens", "totalTokenCount"),
+}
+#: The keys under which the counts are.
+COUNTS_KEYS = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokens", "billed_units", "timings")
+#: The keys and the headers of a cost in USD.
+COST_KEYS = ("usd_spent", "cost", "total_cost", "estimated_cost", "cost_usd")
+COST_HEADERS = ("x-aimlapi-usd-spent", "x-litellm-response-cost")
 
 #: A larger count is an error of the server's, and could overflow a float.
 MAX_TOKENS = 10**12
@@ -229,21 +274,34 @@ def total_usage(completions: Sequence[Completion]) -> Usage:
 
 
 def usage_in(completion: Completion) -> Usage | None:
-    """Returns the token counts of a completion; Moonshot has them in its choices, Groq in `x_groq`."""
+    """Returns the token counts of a completion.
+
+    Moonshot has them in its choices, Groq in `x_groq`, Cohere in `meta`, others in the message.
+    """
     document: JsonObject = dict(completion)
-    holders: list[Json] = [document, document.get("x_groq"), *(completion.get("choices") or [])]
-    counts = (holder.get("usage") for holder in holders if isinstance(holder, dict))
-    return next((cast("Usage", usage) for usage in counts if isinstance(usage, dict)), None)
+    choices = completion.get("choices") or []
+    holders: list[Json] = [document, document.get("x_groq"), document.get("meta"), document.get("usage")]
+    holders += [*choices, *(choice.get("message") for choice in choices)]
+    values = [holder.get(key) for key in COUNTS_KEYS for holder in holders if isinstance(holder, dict)]
+    usages = [cast("Usage", value) for value in values if isinstance(value, dict)]
+    own = document.get("usage")
+    default = cast("Usage", own) if isinstance(own, dict) else None
+    return next((usage for usage in usages if any(token_counts(usage))), default)
 
 
 def token_count(usage: Mapping[str, object], key: str) -> int | None:
-    """Returns one count of `usage`, None if it is missing or not a count."""
-    count = usage.get(key, usage.get(OTHER_USAGE_KEYS.get(key, "")))
-    if isinstance(count, float) and count.is_integer():
-        count = int(count)
-    if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS:
-        return count
-    return None
+    """Returns one count of `usage`, None if it is missing or not a count.
+
+    Some servers send a count under one name, and 0 under another.
+    """
+    counts = [count for name in USAGE_KEYS[key] if (count := _count(usage.get(name))) is not None]
+    return next(filter(None, counts), 0) if counts else None
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
 
 
 def token_counts(usage: object) -> tuple[int, int]:
@@ -255,12 +313,25 @@ def token_counts(usage: object) -> tuple[int, int]:
 def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float | None:
     """Returns the USD spent, or None if the server does not report it.
 
-    The cost is in the last chunk's meta.usage or in a document's header.
+    The cost is in the last chunk's meta.usage or in a document's header. Other servers
+    have it in `usage`, under several names, or in a header of their own.
     """
-    meta: object = completion.get("meta")
-    usage = meta.get("usage") if isinstance(meta, dict) else None
-    values = (usage.get("usd_spent") if isinstance(usage, dict) else None, headers.get("x-aimlapi-usd-spent"))
-    return next((usd for usd in map(_parse_usd, values) if usd is not None), None)
+    document: JsonObject = dict(completion)
+    meta = document.get("meta")
+    values = [_cost_in(meta.get("usage") if isinstance(meta, dict) else None), _cost_in(document.get("usage"))]
+    values += [headers.get(name) for name in COST_HEADERS]
+    return next((usd for usd in map(_parse_usd, [*values, _cost_in(document)]) if usd is not None), None)
+
+
+def _cost_in(holder: object) -> Json:
+    """Returns a cost; Perplexity's is an object with the total, xAI's is in units of 1e-10 USD."""
+    if not isinstance(holder, dict):
+        return None
+    ticks = holder.get("cost_in_usd_ticks")
+    if isinstance(ticks, int):
+        return ticks / 10**10
+    cost = next((holder[key] for key in COST_KEYS if holder.get(key) is not None), None)
+    return _cost_in(cost) if isinstance(cost, dict) else cost
 
 
 def _parse_usd(value: Json) -> float | None:
@@ -272,4 +343,4 @@ def _parse_usd(value: Json) -> float | None:
         usd = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return usd if 0 <= usd < math.inf else None
+    return usd if 0 <= usd < math.inf and not isinstance(value, bool) else None

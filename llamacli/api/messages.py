@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypedDict, cast
 
-from llamacli.api.json import Json, JsonObject
+from llamacli.api.json import Json, JsonObject, encode
 
 
 class ContentPart(TypedDict, total=False):
@@ -66,10 +66,13 @@ def unwrap(document: JsonObject) -> JsonObject:
 
 
 def to_parts(content: Json) -> list[JsonObject]:
-    """Returns content that is not a text as the list of its parts. Raises TypeError."""
+    """Returns content that is not a text as the list of its parts. Raises TypeError.
+
+    An object that is no part is JSON that the server has parsed.
+    """
     if isinstance(content, dict):
         is_part = not content or "type" in content or "text" in content
-        content = [content] if is_part else content.get("parts")
+        content = [content] if is_part else content.get("parts", [encode(content).decode()])
     if not isinstance(content, list):
         raise TypeError
     return [{"type": "text", "text": part} if isinstance(part, str) else part for part in content if part]

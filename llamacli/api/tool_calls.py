@@ -113,8 +113,8 @@ def _tool_call(call: JsonObject) -> ToolCall | None:
 
 def _arguments(text: object) -> object:
     try:
-        # Some servers encode them twice.
-        return _arguments(parse_json(repaired(text))) if isinstance(text, str) else text
+        # Some servers encode them twice, or forget to escape a newline.
+        return _arguments(parse_json(repaired(text), escaped=False)) if isinstance(text, str) else text
     except ValueError:
         return text
 
@@ -123,11 +123,13 @@ def find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
     """Returns the tool call that a delta continues, or None.
 
     It returns None if it begins another one. Servers leave out indices, ids and names, or
-    send them empty, late or with every delta. Some give each delta an id of its own, or
-    every call the same index. So a new call begins with a name under a new id, or after
-    complete arguments.
+    send them empty, late or with every delta. Some give each delta an id or an index of
+    its own, or every call the same one. So a new call begins with a name under a new id,
+    or after complete arguments.
     """
     index, id, function = part.get("index"), part.get("id"), part.get("function") or {}
+    # Mistral's word for no id.
+    id = None if id == "null" else id
     name, arguments = function.get("name"), function.get("arguments")
     if id and (known := [call for call in calls if call.get("id") == id]):
         same = [call for call in known if None in (index, call.get("index")) or _has_index(call, index)]
@@ -137,14 +139,16 @@ def find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
         last = calls[-1] if calls else None
     else:
         last = next((call for call in reversed(calls) if _has_index(call, index)), None)
-        if last is None and calls and calls[-1].get("index") is None and not name:
-            last = calls[-1]
+        if last is None and calls and not name:
+            is_rest = arguments and not id and not _is_complete(calls[-1])
+            last = calls[-1] if is_rest or calls[-1].get("index") is None else None
     if last is None:
         return None
     known_function = last.get("function") or {}
     known_name = known_function.get("name")
-    if id and last.get("id"):
-        begins = bool(name) or not known_name
+    if id and last.get("id") not in (None, "", "null"):
+        is_cut = bool(known_function.get("arguments")) and not _is_complete(last)
+        begins = not known_name or (bool(name) and not (is_cut and name == known_name))
     else:
         is_repeated = name == known_name and arguments in (None, "", known_function.get("arguments"))
         begins = bool(name and known_name) and not is_repeated and _is_complete(last)
@@ -166,7 +170,7 @@ def _is_json(text: str) -> bool:
     """True if a text is a whole JSON object."""
     try:
         # Checking the last character is cheap, and this may run for each delta.
-        return text.rstrip()[-1:] == "}" and isinstance(json.loads(text), dict)
+        return text.rstrip()[-1:] == "}" and isinstance(json.loads(text, strict=False), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -42,6 +42,23 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [part("f", "", index=0, id="c"), *(part("", text, index=0, id=f"x{text}") for text in PIECES)],
         [call("f", ONE)],
     ),
+    "an index for each delta": (
+        [part("f", "", index=0, id="c"), *(part(None, text, index=index) for index, text in enumerate(PIECES, 1))],
+        [call("f", ONE)],
+    ),
+    "the index of the call before": (
+        [part("f", "{}", index=0, id="c"), part("g", PIECES[0], index=0, id="d"), part(None, PIECES[1], index=1)],
+        [call("f", {}), call("g", ONE, "d")],
+    ),
+    "an id and the name with each delta": (
+        [part("f", text, index=0, id=f"c{number}") for number, text in enumerate(PIECES)],
+        [call("f", ONE, "c0")],
+    ),
+    "null as a word for no id": (
+        [part("f", '{"a":1}', id="null"), part("g", "{}", id="null"), part("g", '{"a":1}', id="null")],
+        [call("f", ONE, "null"), call("g", {}, "null"), call("g", ONE, "null")],
+    ),
+    "a newline that is not escaped": ([part("f", '{"a":"x\ny"}', index=0, id="c")], [call("f", {"a": "x\ny"})]),
     "an index as a string": (
         [part("f", PIECES[0], index="0", id="c"), part(None, PIECES[1], index=0)],
         [call("f", ONE)],
@@ -192,3 +209,13 @@ def test_repeated_names_take_time_in_proportion_to_their_number() -> None:
         accumulator.add(delta(tool_calls=[part("f", "xxxxxxxxxx", index=0)]))
     message = accumulator.completion()["choices"][0]["message"]
     assert len(message["tool_calls"][0]["function"]["arguments"]) == 200_000
+
+
+@pytest.mark.parametrize(("index", "problem"), [(0, None), (1, "the server sent an empty answer")])
+def test_an_empty_choice_beside_its_calls_is_no_empty_answer(index: int, problem: str | None) -> None:
+    calling = {"content": None, "tool_calls": [part("f", "{}", id="c", type="function")]}
+    choices = [{"index": 0, "message": {"content": ""}}, {"index": index, "message": calling}]
+    accumulator = Accumulator()
+    accumulator.add({"choices": choices})
+    error = find_problem(accumulator.completion())
+    assert (error and error.message) == problem

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.fake_api import Behavior, completion, delta, document, event, raw
+from tests.support.fake_api import Behavior, delta, event, raw
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
@@ -295,53 +295,33 @@ STREAMS: dict[str, Dialect] = {
     "reasoning under another key": broken(
         delta("", reasoning_details=[{"text": "42"}]), STOP, text="", words="reasoning but no answer", raw=0
     ),
+    "numbers for text": whole(
+        {"choices": [{"delta": {"content": 4}}]},
+        *({"choices": [{"delta": {"content": part}}]} for part in (0.5, True)),
+        STOP,
+        text="40.5true",
+    ),
+    "null for a choice": whole(HELLO[0], {"choices": [None]}, HELLO[1], STOP, DONE),
+    "characters that are not escaped": whole(
+        b'data: {"choices": [{"delta": {"content": "a\tb"}}]}\n\n', STOP, text="a\tb"
+    ),
+    "a newline that is not escaped": whole(
+        b'data: {"choices": [{"delta": {"content": "a\ndata: b"}}]}\n\n', STOP, text="a\nb"
+    ),
+    "Azure's blocked prompt": broken(
+        {"choices": [], "prompt_filter_results": [{"content_filter_results": {"hate": {"filtered": True}}}]},
+        DONE,
+        text="",
+        status=11,
+        words="the prompt was blocked",
+        raw=0,
+    ),
+    "details of the reason": Dialect(
+        sent(*HELLO, {"choices": [{**STOP["choices"][0], "finish_details": {"type": "max_tokens"}}]}), status=10
+    ),
+    "llama.cpp's reason": Dialect(sent(*HELLO, {"choices": [{"delta": {}, "stop_type": "limit"}]}), status=10),
     "an index in words": whole(*({"choices": [{**chunk["choices"][0], "index": "0"}]} for chunk in (*HELLO, STOP))),
 }
-
-
-def _document(value: Any, text: str = "hello", status: int = 0, words: str = "", raw: int = 0) -> Dialect:
-    return Dialect(document(value), text, status, words, raw)
-
-
-def _choice(**choice: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, **choice}]}
-
-
-DOCUMENTS: dict[str, Dialect] = {
-    "chunks as lines": _document(b"".join(json.dumps(chunk).encode() + b"\n" for chunk in (*HELLO, STOP)), raw=9),
-    "a list of one completion": _document([completion("hello")]),
-    "parts": _document(
-        {"choices": [{"message": {"content": [{"type": "thinking", "text": "HM"}, {"text": "hello"}]}}]}
-    ),
-    "a part in place of the list": _document(_choice(message={"content": {"type": "text", "text": "hello"}})),
-    "a message that is a text": _document(_choice(message="hello")),
-    "a choice in place of the list": _document({"choices": _choice(message={"content": "hello"})["choices"][0]}),
-    "completions": _document(_choice(text="hello")),
-    "an envelope": _document({"code": 200, "msg": "success", "data": completion("hello")}),
-    "Cloudflare's envelope": _document({"success": True, "errors": [], "result": completion("hello")}),
-    "an envelope with an error": _document({"code": 1001, "msg": "no quota", "data": {}}, "", 7, "no quota"),
-    "an envelope with both": _document({"code": 500, "msg": "died", "data": completion("hello")}, "", 7, "died"),
-    "an empty error": _document({**completion("hello"), "error": {"code": None, "message": ""}}),
-    "a reason in the message": _document(
-        _choice(message={"content": "hello", "finish_reason": "length"}, finish_reason=None), status=10
-    ),
-    "a reason of another name": _document(_choice(message={"content": "hello"}, finishReason="MAX_TOKENS"), status=10),
-    "vLLM's stop sequence": _document(_choice(message={"content": "hello"}, finish_reason="stop", stop_reason="error")),
-    "a list of chunks without an end": _document(list(HELLO), status=9, words="only the beginning"),
-    "another API": _document({"output": [{"text": "hello"}]}, "", 9, "JSON without choices"),
-    "an error and done": Dialect(raw(HEAD + PRETTY + DONE), "", 7, "high demand", 9),
-    "a list of errors": _document([{"error": {"message": "high demand"}}], "", 7, "high demand"),
-    "a wrong path": _document({"error": "Unexpected endpoint or method. (POST /x)"}, "", 7, "check --base-url"),
-    "no such path": _document({"code": 404, "message": "Not Found"}, "", 7, "check --base-url"),
-    "a root": Dialect(document(b"Ollama is running", kind="text/plain"), "", 9, "check --base-url"),
-    "an HTML page": Dialect(document(b"<!doctype html><title>UI</title>", kind="text/html"), "", 9, "check --base-url"),
-    "bare json for ever": _document(b'{"a": [' + b"{},\n{}\n," * 3000, "", 9, "malformed", raw=9),
-    "an integer of 5000 digits": _document(
-        json.dumps({**completion("hello"), "created": 0}).replace('"created": 0', '"created": ' + "9" * 5000).encode()
-    ),
-}
-
-DIALECTS: dict[str, Dialect] = {**STREAMS, **{f"document: {name}": row for name, row in DOCUMENTS.items()}}
 
 
 #: finish_reason -> the exit status of an answer with text.
@@ -358,9 +338,11 @@ FINISH_REASONS: dict[str, int] = {
     **dict.fromkeys(("error", "network_error", "insufficient_system_resource", "malformed_function_call"), 7),
     **dict.fromkeys(("null", "None", "FINISH_REASON_UNSPECIFIED", "unknown", "tool_use", "stop_str"), 0),
     **dict.fromkeys(("repetition", "loop_detected", "pause_turn", "max_turns", "partial", "out_of_tokens"), 10),
-    **dict.fromkeys(("hate", "IMAGE_RECITATION", "jailbreak", "pii", "nsfw", "DataInspectionFailed", "security"), 11),
-    **dict.fromkeys(("cut_off", "out_of_context", "kv_cache_full"), 10),
-    **dict.fromkeys(("rejected", "stalled", "no_response", "kill"), 7),
+    **dict.fromkeys(
+        ("hate", "IMAGE_RECITATION", "jailbreak", "pii", "nsfw", "DataInspectionFailed", "security", "escalation"), 11
+    ),
+    **dict.fromkeys(("cut_off", "out_of_context", "kv_cache_full", "context_full", "too_long"), 10),
+    **dict.fromkeys(("rejected", "stalled", "no_response", "kill", "stopped_by_user", "time_limit", "no_credits"), 7),
     **dict.fromkeys(("not_finished", "in_progress", "NO_IMAGE", "throttled", "bad_gateway", "connection_lost"), 7),
     **dict.fromkeys(("abort", "MALFORMED_FUNCTION_CALL", "error: upstream", "request_timeout", "OTHER"), 7),
 }
