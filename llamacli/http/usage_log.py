@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llamacli.api.completion import find_problem, reported_cost, token_count, usage_in
 from llamacli.api.messages import Completion
-from llamacli.errors import ExitStatus, LlamaError, Stopped
+from llamacli.errors import ExitStatus, LlamaError, Stopped, UsageError
 from llamacli.http.options import NetworkOptions
 from llamacli.http.request import ChatRequest, Request
 from llamacli.stdio.files import append_line, open_log
@@ -47,10 +47,12 @@ class LoggedReply(Protocol):
 
 
 class UsageLog:
-    """An open log. Raises LlamaError (output) if the file cannot be opened."""
+    """An open log. Raises LlamaError: usage for `-`, output if the file cannot be opened."""
 
     def __init__(self, path: str, command: str, note: Callable[[str], None]) -> None:
         self._path, self._command, self._note = path, command, note
+        if path == "-":
+            raise UsageError("stdout carries the answer, not the usage log", "use /dev/stderr, or ./- for a file")
         try:
             self._fd = open_log(path)
         except OSError as error:

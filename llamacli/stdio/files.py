@@ -108,8 +108,14 @@ class LockedFile:
 
 
 def open_log(path: str | Path) -> int:
-    """Opens a file for `append_line`. Raises OSError."""
-    return open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    """Opens a file, device or descriptor for `append_line`.
+
+    A FIFO must have a reader, and is not waited for when it is full. Raises OSError.
+    """
+    # A file behind a descriptor, if opened again, would be written over by what the descriptor gets next.
+    if (number := descriptor(str(path))) is not None:
+        return os.dup(number)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o600)
 
 
 def append_line(fd: int, line: bytes) -> None:

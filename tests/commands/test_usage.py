@@ -101,6 +101,28 @@ def test_a_log_that_cannot_be_opened_is_found_before_anything_is_sent(world: Wor
     assert not world.api.requests
 
 
+def test_a_log_may_be_a_device_a_fifo_or_a_descriptor(world: World) -> None:
+    script = """
+        llamacli ask -I --usage-log /dev/null Hi &&
+        llamacli ask -I --usage-log /dev/full Hi 2>full && grep -q 'cannot write the usage log /dev/full: No space' full &&
+        llamacli ask -I -u --usage-log /dev/stderr Hi 2>both && cut -c 1-8 both &&
+        llamacli ask -I --usage-log /dev/fd/7 Hi 7>seven && wc -l <seven &&
+        llamacli ask -I --usage-log >(wc -l >eight) Hi &&
+        mkfifo nine && exec 9<>nine && llamacli ask -I --usage-log nine Hi && read -r line <&9 && echo "${line:0:8}"
+    """
+    world.api.will(answer("Hi."))
+    result = world.shell(script)
+    assert (result.status, result.err) == (0, "")
+    expected = ["Hi.", "Hi.", "Hi.", '{"time":', "llamacli", "Hi.", "1", "Hi.", "Hi.", '{"time":']
+    assert result.out.split() == expected
+
+
+def test_the_log_does_not_go_to_stdout(world: World) -> None:
+    result = world.call("ask", "--usage-log", "-", "Hi")
+    assert (result.status, result.out, world.api.requests) == (2, "", [])
+    assert "use /dev/stderr, or ./- for a file" in result.err
+
+
 def test_a_full_disk_is_a_note(world: World) -> None:
     script = "ulimit -f 1; trap '' XFSZ; head -c 1024 /dev/zero >log; llamacli ask -I --usage-log log Hi"
     result = world.shell(script)

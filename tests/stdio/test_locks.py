@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor, open_log, write_atomically
+from llamacli.stdio.files import AtomicWriter, LockedFile, neighbor, write_atomically
 from tests.support.fake_api import Handler, answer, error
 from tests.support.world import ROOT, World
 
@@ -64,7 +64,7 @@ def test_concurrent_writers_leave_one_whole_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["fifo", "folder"])
 def test_only_a_regular_file_is_opened_and_without_waiting(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "f")
-    for write in (LockedFile, open_log, lambda path: write_atomically(path, b"", 0o600, follow=True)):
+    for write in (LockedFile, lambda path: write_atomically(path, b"", 0o600, follow=True)):
         with pytest.raises(OSError, match=r"regular file|directory"):
             write(tmp_path / "f")
 
