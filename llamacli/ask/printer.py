@@ -55,9 +55,11 @@ class Printer:
             try:
                 for increment in reply:
                     self._show(increment, page)
-            except LlamaError:
-                # If a reply breaks off, what arrived is still printed.
+            except LlamaError as error:
+                # If a reply breaks off, what arrived is still printed; of several answers, those that are complete.
                 page.write(self._splitter.finish()[1])
+                if self._is_text and not self.is_live and self._print_rest(reply, only_complete=True):
+                    raise error.add_hint("only the complete answers were printed") from error
                 raise
         if self._is_text:
             self._print_rest(reply)
@@ -88,13 +90,16 @@ class Printer:
                     self._out.write(value)
                     self._out.end(self._terminator)
 
-    def _print_rest(self, reply: "AnyReply") -> None:
-        """Prints the contents not printed yet, and the tool calls.
+    def _print_rest(self, reply: "AnyReply", *, only_complete: bool = False) -> int:
+        """Prints the contents not printed yet, and the tool calls; returns the number of answers.
 
         Each tool call is one line.
         """
         splitter = self._splitter if self.is_live else None
-        for choice, rest in reply.accumulator.choices(is_printed=self.is_live):
+        choices = reply.accumulator.choices(is_printed=self.is_live)
+        if only_complete:
+            choices = [(choice, rest) for choice, rest in choices if choice.get("finish_reason")]
+        for choice, rest in choices:
             calls = tool_calls(choice.get("message") or {})
             if splitter:
                 reasoning, text = splitter.finish(rest)
@@ -111,6 +116,7 @@ class Printer:
                 self._out.json_text("\n".join(dump(call) for call in calls))
             if has_content or calls:
                 self._out.end(self._terminator)
+        return len(choices)
 
     def _writer(self) -> AbstractContextManager["LiveMarkdown | Output"]:
         """Returns a page that renders the text, or the output itself."""

@@ -56,9 +56,16 @@ def test_a_key_that_the_server_repeats_is_masked(world: World) -> None:
     check(world, 3, "sk-c...cdef")
 
 
-def test_one_complete_answer_out_of_two_is_broken(world: World) -> None:
-    world.api.will(stream([event(delta("a", finish="stop")), event(delta("b", index=1))]))
-    check(world, 9, out="", arguments=["-n", "2"])
+@pytest.mark.parametrize("then", ["end", "cut", "reset"])
+@pytest.mark.parametrize("whole", [0, 1])
+def test_of_two_answers_the_complete_one_is_printed_and_the_status_is_9(world: World, whole: int, then: str) -> None:
+    events = [event(delta("a", finish="stop", index=whole)), event(delta("b", index=1 - whole))]
+    world.api.will(stream(events, then=then))
+    check(world, 9, "only the complete answers were printed", out="a\n", arguments=["-n", "2"])
+    check(world, 9, out="a\0", arguments=["-n", "2", "-0"])
+    check(world, 9, out="", arguments=["-n", "2", "--json"])
+    world.api.will(stream([event(delta("a", index=0)), event(delta("b", index=1))], then=then))
+    assert "only the complete" not in world.call("ask", "-n", "2", "Hi").err
 
 
 WHOLE: dict[str, list[bytes]] = {
