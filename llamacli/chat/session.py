@@ -76,7 +76,10 @@ class Session:
             return
         try:
             os.makedirs(SESSIONS.path(), mode=0o700, exist_ok=True)
-            for path, mode in (SESSIONS.path(), os.W_OK | os.X_OK), (self.path, os.W_OK):
+            # A session may be a link to a file elsewhere, whose folder may be missing.
+            target = Path(os.path.realpath(self.path))
+            os.stat(target.parent)
+            for path, mode in (target.parent, os.W_OK | os.X_OK), (target, os.W_OK):
                 if path.exists() and not os.access(path, mode):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         except OSError as error:

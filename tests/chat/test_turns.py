@@ -315,6 +315,17 @@ def test_an_unwritable_state_folder_is_an_error_before_anything_is_sent(world: W
     assert chat(world, "--no-save", "Hi").status == 0
 
 
+def test_a_session_that_is_a_link_into_a_missing_folder_is_an_error_before_anything_is_sent(world: World) -> None:
+    folder(world).mkdir(parents=True)
+    (folder(world) / "x.jsonl").symlink_to(world.cwd / "missing" / "x")
+    result = chat(world, "-S", "x", "Hi")
+    assert (result.status, result.out, world.api.requests) == (74, "", [])
+    assert f"cannot save the conversation in {world.cwd}/missing: No such file" in result.err
+    (world.cwd / "missing").mkdir()
+    assert chat(world, "-S", "x", "Hi").status == 0
+    assert (world.cwd / "missing" / "x").exists()
+
+
 def test_concurrent_unnamed_sessions_get_different_names(world: World) -> None:
     command = [*PROGRAM, "chat", "-I", "Hi"]
     running = [subprocess.Popen(command, env=world.env, stdout=subprocess.DEVNULL) for _ in range(20)]
