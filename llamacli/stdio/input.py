@@ -214,7 +214,7 @@ class InputReader:
         try:
             yield
         except LlamaError as error:
-            if self.draft and self.draft.exists():
+            if self.draft and _has_text(self.draft):
                 raise error.add_hint(f"your text is in {self.draft}") from error
             self.drop_draft()
             raise
@@ -307,6 +307,13 @@ def is_stdin(path: str) -> bool:
             return False
         path = os.path.normpath(os.path.join(folder, target))
     return False
+
+
+def _has_text(path: Path) -> bool:
+    try:
+        return not path.read_bytes().isspace() and path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def split_names(data: bytes) -> list[str]:

@@ -74,6 +74,13 @@ def test_a_draft_that_the_editor_removed_is_not_named(world: World) -> None:
     assert not list(world.cwd.glob("llamacli-*"))
 
 
+@pytest.mark.parametrize("text", ["", " \\n\\n"])
+def test_a_draft_without_text_is_not_kept(world: World, text: str) -> None:
+    result = world.call("ask", "-e", VISUAL=f"printf '{text}' >", TMPDIR=str(world.cwd))
+    assert result.err == "llamacli: nothing to ask; give a prompt, pipe text in, or see --help\n"
+    assert not list(world.cwd.glob("llamacli-*"))
+
+
 def test_the_status_of_an_editor_counts_even_if_sigchld_is_ignored(world: World) -> None:
     ignore = partial(signal.signal, signal.SIGCHLD, signal.SIG_IGN)
     result = world.run("ask", "-e", "Hi", env={"VISUAL": "false"}, preexec_fn=ignore)
