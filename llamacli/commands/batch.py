@@ -74,7 +74,7 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
     preview, network = options[PreviewOptions], options[NetworkOptions]
     edits = options[EditOptions]
     _check(template, files, source.input, rows)
-    _check_edits(edits, source.input, rows, params)
+    _check_edits(edits, template, source.input, rows, params)
     parsed = None if template in (None, "-") else Template(env.input.argument(template or "", "TEMPLATE"))
     if file := options[ContextOptions].prompt_file:
         parsed = Template(file.template(variables(file, options[ContextOptions], env.input)))
@@ -161,11 +161,17 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
         raise UsageError(f"{path} is not empty", "choose another file; with --plain it cannot be resumed")
 
 
-def _check_edits(edits: EditOptions, format: str | None, rows: RowOptions, params: Params) -> None:
+def _check_edits(
+    edits: EditOptions, template: str | None, format: str | None, rows: RowOptions, params: Params
+) -> None:
     """Raises UsageError if --write etc. do not fit the others."""
     if not edits.is_used:
         return
     flag = "--write" if edits.write is not None else "--in-place" if edits.in_place is not None else "--diff"
+    if edits.in_place == "" and template is not None and re.fullmatch(r"([.~][\w.~-]*)?", template):
+        # As with `sed -i .bak` and `sed -i ''` of BSD: each file would be replaced by the answer to this.
+        hint = f"use --in-place={template}" if template else "drop it; for files without a prompt, use -"
+        raise UsageError(f"'{template}' would be the prompt, not the suffix of --in-place", hint)
     if format != "files":
         raise UsageError(f"{flag} needs --input files", f"add it, or drop {flag}")
     if edits.write is not None and edits.in_place is not None:

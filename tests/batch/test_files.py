@@ -277,6 +277,8 @@ USAGE: list[tuple[list[str], str]] = [
     (["--write", "{path}.x", "--in-place", PROMPT, "docs/a.md"], "--write and --in-place cannot be combined"),
     (["--in-place=/x", PROMPT, "docs/a.md"], "--in-place: '/x' must not contain a /"),
     (["--in-place", "-n", "2", PROMPT, "docs/a.md"], "--in-place needs one answer, but --n is 2"),
+    (["--in-place", ".bak", PROMPT, "docs/a.md"], "the suffix of --in-place; use --in-place=.bak"),
+    (["--in-place", "", PROMPT, "docs/a.md"], "'' would be the prompt, not the suffix of --in-place"),
     (["--diff", "--plain", PROMPT, "docs/a.md"], "--diff cannot be combined with --plain"),
     (["--diff", "-o", "-", PROMPT, "docs/a.md"], "--diff cannot be combined with -o -"),
     (["--diff", "--input", "lines", PROMPT, "docs/a.md"], "--diff needs --input files"),

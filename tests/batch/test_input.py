@@ -59,9 +59,9 @@ def test_only_lf_ends_a_line(world: World) -> None:
 def test_files_are_read_in_order_and_their_names_imply_the_format(world: World) -> None:
     (world.cwd / "a.txt").write_text("one\ntwo")
     (world.cwd / "b.jsonl").write_text('{"prompt": "three"}\n')
-    (world.cwd / "c.csv").write_text("id,prompt\n7,four\n")
+    (world.cwd / "c.CSV").write_text("id,prompt\n7,four\n")
     (world.cwd / "d.tsv").write_text("prompt\tid\nfive\tx\n")
-    result = world.call("batch", "-", "a.txt", "b.jsonl", "-", "c.csv", "d.tsv", stdin="from stdin\n")
+    result = world.call("batch", "-", "a.txt", "b.jsonl", "-", "c.CSV", "d.tsv", stdin="from stdin\n")
     assert contents(result) == ["re: one", "re: two", "re: three", "re: from stdin", "re: four", "re: five"]
     assert [row["index"] for row in rows(result.out)] == list(range(6))
     assert [row["id"] for row in rows(result.out)] == [None, None, None, None, "7", "x"]

@@ -238,7 +238,7 @@ def open_inputs(paths: Sequence[str], format: str | None, inputs: InputReader) -
 
 def format_of(path: str) -> str:
     """Returns the format that a file's name implies."""
-    return next((name for name, end in INPUT_FORMATS.items() if end and path.endswith(end)), "lines")
+    return next((name for name, end in INPUT_FORMATS.items() if end and path.lower().endswith(end)), "lines")
 
 
 def _unquoted(cell: str) -> str:
