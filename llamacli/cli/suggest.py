@@ -128,8 +128,8 @@ TOPIC_SYNONYMS = _by_word(
 def closest(word: str, words: Iterable[str], similarity: float = SIMILARITY) -> str | None:
     """Returns the word spelled most like another one, None if none is."""
     candidates = list(words)
-    # In a short word, swapping two letters changes half of it.
-    swapped = [candidate for candidate in candidates if sorted(candidate) == sorted(word)]
+    # In a short word, swapping two letters changes half of it, and so do capital letters.
+    swapped = [candidate for candidate in candidates if sorted(candidate.lower()) == sorted(word.lower())]
     return next(iter(swapped or get_close_matches(word, candidates, 1, similarity)), None)
 
 
