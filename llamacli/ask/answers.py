@@ -117,7 +117,7 @@ class AnswerReader:
         self._network = options[NetworkOptions]
         self._fallback_models = options[FallbackOptions].fallback_model or []
         #: Models that need not be asked again.
-        self._unavailable_models: set[object] = set()
+        self._unavailable_models: set[str] = set()
 
     @property
     def has_format(self) -> bool:
@@ -142,7 +142,7 @@ class AnswerReader:
         replies: list[AnyReply] = []
         first = request
         for model in self._fallback_models:
-            if request.parameters.get("model") not in self._unavailable_models:
+            if str(request.parameters.get("model")) not in self._unavailable_models:
                 try:
                     answer = self._read_or_reuse(request, send, is_whole, replies)
                     answer.is_fallback = request is not first
@@ -160,7 +160,7 @@ class AnswerReader:
 
     def skip_model(self, request: ChatRequest) -> None:
         """Skips a request's model from now on and asks the next one."""
-        self._unavailable_models.add(request.parameters.get("model"))
+        self._unavailable_models.add(str(request.parameters.get("model")))
 
     def find_cached(self, request: ChatRequest, is_whole: bool = True) -> Answer | None:
         """Returns the stored answer to a request, None if it has to be asked.

@@ -115,3 +115,16 @@ def test_in_a_batch_each_item_falls_back_to_the_next_model(world: World) -> None
     world.api.will(by_model(a=error(404, "gone")))
     result = world.call("batch", *ASK[1:], stdin="1\n2\n")
     assert (result.status, [row["content"] for row in rows(result.out)]) == (0, ["b", "b"])
+
+
+@pytest.mark.parametrize("model", [["a"], {"a": 1}, 5, None])
+def test_a_model_of_any_type_has_a_next_one(world: World, model: object) -> None:
+    world.api.will(lambda handler: (answer("b") if handler.asked.json["model"] == "b" else error(404))(handler))
+    field = f"model={json.dumps(model)}"
+    assert world.call("ask", "-p", field, "--fallback-model", "b", "Hi").out == "b\n"
+    items = "".join(
+        json.dumps({"body": {"model": model, "messages": [{"role": "user", "content": text}]}}) + "\n" for text in "xy"
+    )
+    result = world.call("batch", "-j", "1", "--plain", "--input", "jsonl", "--fallback-model", "b", "-", stdin=items)
+    assert (result.status, result.out) == (0, "b\nb\n"), result.err
+    assert len(world.api.requests) == 5
