@@ -90,7 +90,10 @@ class BatchRunner:
         # Imported once, by one thread, with all that a call needs.
         import llamacli.http.reply  # noqa: F401
         from llamacli.http.client import Client
+        from llamacli.http.connection.attempt import TIMERS
 
+        # Before the workers, which may take all the threads that the system allows.
+        TIMERS.begin()
         self._client = Client(self._server(), self.network, self.stderr, connections=self.limits.jobs)
         return self._client
 

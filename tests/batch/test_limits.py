@@ -5,9 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from _thread import start_new_thread
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -310,18 +308,33 @@ def test_any_number_of_items_can_be_the_limit(world: World) -> None:
     assert (result.status, result.out) == (0, "re: 1\nre: 2\n")
 
 
-def test_a_system_without_threads_gets_a_slower_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = 0
+#: Runs the program in a system that allows six threads besides the first.
+FEW_THREADS = """
+import _thread, threading
+begin, alive = _thread.start_new_thread, []
+def begin_few(function, *arguments):
+    def run(*arguments, **keywords):
+        try:
+            function(*arguments, **keywords)
+        finally:
+            alive.pop()
+    if len(alive) == 6:
+        raise RuntimeError("can't start new thread")
+    alive.append(1)
+    return begin(run, *arguments)
+_thread.start_new_thread = threading._start_new_thread = begin_few
+from llamacli.__main__ import program
+program()
+"""
 
-    def begin_three(*arguments: Any) -> int:
-        nonlocal count
-        count += 1
-        if count > 3:
-            raise RuntimeError("can't start new thread")
-        return start_new_thread(*arguments)
 
-    monkeypatch.setattr("llamacli.batch.calls.pool.start_new_thread", begin_three)
-    world.api.will(echo)
-    result = world.call("batch", "--plain", "-j", "20", stdin=LINES)
-    assert (result.status, result.out) == (0, "".join(f"re: {number}\n" for number in range(40)))
-    assert count > 3
+@pytest.mark.parametrize("flags", [[], ["--max-time", "60"], ["--rpm", "60000"]])
+def test_a_system_with_few_threads_loses_no_answer(world: World, flags: list[str]) -> None:
+    def reject_some(handler: Handler) -> None:
+        is_new = sum(request.body == handler.asked.body for request in world.api.requests) == 1
+        (error(429) if is_new and handler.prompt.endswith("0") else echo)(handler)
+
+    world.api.will(reject_some)
+    command = [sys.executable, "-c", FEW_THREADS, "batch", "--plain", "-j", "20", *flags]
+    done = subprocess.run(command, input=LINES, env=world.env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "".join(f"re: {number}\n" for number in range(40))), done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ import pytest
 
 from llamacli.http.connection import tcp
 from llamacli.http.connection.attempt import Attempt
+from llamacli.http.connection.tcp import Address
 from llamacli.http.endpoint import is_loopback
 from tests.support.fake_api import HELLO, Handler, respond
 from tests.support.world import World
@@ -131,3 +133,19 @@ def test_a_call_leaves_no_connection_open(world: World) -> None:
     while len(os.listdir("/dev/fd")) > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(os.listdir("/dev/fd")) <= before
+
+
+def test_a_name_is_looked_up_without_a_thread_if_there_is_none_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    address: Address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 80))
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def look_up(name: bytes, port: int, type: int, flags: int = 0) -> list[Address]:
+        if flags:
+            raise socket.gaierror
+        return [address]
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert tcp.resolve("example.com", 80, 5) == [address]

@@ -60,7 +60,6 @@ class WorkerPool(Generic[Task]):
         #: When the next waiting thread may start, and the condition that reports a change of it.
         self._alarm = math.inf
         self._alarm_set = threading.Condition(self._lock)
-        self._has_clock = False
         self._reader: threading.Thread | None = None
         self._ending = threading.Event()
         self._threads = self._sleeping = self._outstanding = 0
@@ -69,6 +68,8 @@ class WorkerPool(Generic[Task]):
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Runs all tasks. Raises what a task raises, or Stopped."""
+        # Before the workers, which may take all the threads that the system allows.
+        start_new_thread(self._keep_time, ())
         self._reader = threading.Thread(target=self._read, args=(tasks,), name=READER_THREAD, daemon=True)
         self._reader.start()
         self.wait()
@@ -192,9 +193,6 @@ class WorkerPool(Generic[Task]):
             if ready_at > now:
                 if ready_at < self._alarm:
                     self._alarm = ready_at
-                    if not self._has_clock:
-                        self._has_clock = True
-                        start_new_thread(self._keep_time, ())
                     self._alarm_set.notify()
                 return
             waiter = heapq.heappop(self._waiting)

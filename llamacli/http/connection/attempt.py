@@ -108,6 +108,10 @@ class TimerThread:
     def start(self, owner: object, seconds: float, callback: Callable[[], None]) -> None:
         """Calls back after this time; replaces the owner's former timer."""
         self._orders.put((owner, time.monotonic() + seconds, callback))
+        self.begin()
+
+    def begin(self) -> None:
+        """Starts the thread, if it does not run yet. Raises RuntimeError if there is none left."""
         if self._is_running.acquire(blocking=False):
             try:
                 start_new_thread(self._run, ())

@@ -87,7 +87,11 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
             answer.put(error)
 
     # In a thread of its own, since neither a timeout nor Ctrl-C can end getaddrinfo.
-    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        threading.Thread(target=look_up, daemon=True).start()
+    except RuntimeError:
+        # The system allows no more threads.
+        look_up()
     try:
         result = answer.get(timeout=seconds)
     except queue.Empty:
@@ -161,7 +165,7 @@ def _is_exempt(host: str, port: int, entry: str) -> bool:
 
     As in curl and Go it may be a name, which includes its subdomains, an address or a network, with a port.
     """
-    if match := re.fullmatch(r"(\[.*\]|[^:]*):(\d+)", entry):
+    if match := re.fullmatch(r"(\[.*\]|[^:]*):(\d{1,5})", entry):
         entry = match[1]
         if int(match[2]) != port:
             return False
