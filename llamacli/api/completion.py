@@ -213,13 +213,16 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
     return None
 
 
-def _is_blocked(value: object, depth: int = 6) -> bool:
+def _is_blocked(value: object, depth: int = 8) -> bool:
     """True if a completion without an answer reports a content filter, as Azure and Gemini do."""
-    if isinstance(value, dict) and depth:
-        if value.get("filtered") is True or value.get("blockReason") or value.get("block_reason"):
-            return True
-        return any(_is_blocked(part, depth - 1) for part in value.values())
-    return isinstance(value, list) and any(_is_blocked(part, depth) for part in value)
+    if not depth:
+        return False
+    if isinstance(value, list):
+        return any(_is_blocked(part, depth - 1) for part in value)
+    if not isinstance(value, dict):
+        return False
+    is_blocked = value.get("filtered") is True or value.get("blockReason") or value.get("block_reason")
+    return bool(is_blocked) or any(_is_blocked(part, depth - 1) for part in value.values())
 
 
 def _has_answer(choice: Choice) -> bool:
@@ -279,14 +282,15 @@ def usage_in(completion: Completion) -> Usage | None:
     Moonshot has them in its choices, Groq in `x_groq`, Cohere in `meta`, others in the message.
     """
     document: JsonObject = dict(completion)
+    own = cast("Usage", document["usage"]) if isinstance(document.get("usage"), dict) else None
+    if own and any(token_counts(own)):
+        return own
     choices = completion.get("choices") or []
     holders: list[Json] = [document, document.get("x_groq"), document.get("meta"), document.get("usage")]
     holders += [*choices, *(choice.get("message") for choice in choices)]
     values = [holder.get(key) for key in COUNTS_KEYS for holder in holders if isinstance(holder, dict)]
     usages = [cast("Usage", value) for value in values if isinstance(value, dict)]
-    own = document.get("usage")
-    default = cast("Usage", own) if isinstance(own, dict) else None
-    return next((usage for usage in usages if any(token_counts(usage))), default)
+    return next((usage for usage in usages if any(token_counts(usage))), own)
 
 
 def token_count(usage: Mapping[str, object], key: str) -> int | None:
@@ -323,15 +327,14 @@ def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float |
     return next((usd for usd in map(_parse_usd, [*values, _cost_in(document)]) if usd is not None), None)
 
 
-def _cost_in(holder: object) -> Json:
+def _cost_in(holder: object, depth: int = 2) -> Json:
     """Returns a cost; Perplexity's is an object with the total, xAI's is in units of 1e-10 USD."""
     if not isinstance(holder, dict):
         return None
-    ticks = holder.get("cost_in_usd_ticks")
-    if isinstance(ticks, int):
+    if (ticks := _parse_usd(holder.get("cost_in_usd_ticks"))) is not None:
         return ticks / 10**10
     cost = next((holder[key] for key in COST_KEYS if holder.get(key) is not None), None)
-    return _cost_in(cost) if isinstance(cost, dict) else cost
+    return _cost_in(cost, depth - 1) if isinstance(cost, dict) and depth else cost
 
 
 def _parse_usd(value: Json) -> float | None:

@@ -227,11 +227,11 @@ def test_an_answer_that_the_server_aborted_is_7(world: World, arguments: list[st
     check(world, 7, f"the server failed: {message}", arguments=arguments)
 
 
-def nested(depth: int) -> Any:
-    """Returns an object in an object in an object."""
+def nested(depth: int, key: str = "error") -> Any:
+    """Returns an object in an object in an object, without a key a list in a list."""
     whole: Any = {"message": "deep"}
     for _ in range(depth):
-        whole = {"error": whole}
+        whole = {key: whole} if key else [whole]
     return whole
 
 
@@ -240,6 +240,9 @@ ODD: dict[str, Any] = {
     "a choice's error in errors": {"choices": [{"finish_reason": "stop", "message": {"content": "a"}, **nested(600)}]},
     "deep logprobs": {"choices": [{"index": 0, "delta": {"content": "a"}, "logprobs": nested(600)}]},
     "a deep tool call": {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "x": nested(600)}]}}]},
+    "filters in lists": {"choices": [], "filters": nested(600, "")},
+    "a cost in costs": {"choices": [], "usage": nested(600, "cost")},
+    "a huge cost": {"choices": [], "usage": {"cost_in_usd_ticks": 10**400}},
     "a message that is none": {
         "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}, {"delta": {}, "message": "x"}]
     },
