@@ -2,6 +2,8 @@
 
 import json
 import re
+from contextlib import suppress
+from typing import cast
 
 from llamacli.api.json import JsonObject, encode, loads
 from llamacli.api.messages import unwrap
@@ -128,6 +130,15 @@ def reports_error(chunk: object, depth: int = 3) -> bool:
         ):
             return True
     return False
+
+
+def error_inside(data: str) -> JsonObject | None:
+    """Returns the error that a relay has put into an event of its server's that was cut, None without one."""
+    for line in data.split("\n")[1:]:
+        with suppress(ValueError):
+            if reports_error(document := loads(line)):
+                return cast("JsonObject", document)
+    return None
 
 
 def has_error_words(chunk: JsonObject) -> bool:

@@ -6,7 +6,7 @@ The rules are those of the WHATWG HTML standard, section 9.2, and of servers tha
 import re
 from collections.abc import Iterable
 
-from llamacli.api.json import loads
+from llamacli.api.json import loads, split_json
 
 #: Bytes that one line, and characters that one event may hold. Anything longer is an error or an attack.
 MAX_EVENT_BYTES = 64 << 20
@@ -35,13 +35,23 @@ UNKNOWN_FIELD = r"\ufeff?\s*[\w.-]+\s*:"
 
 
 #: Names of empty events that mark the end.
-DONE_NAMES = ("done", "end", "eof", "complete", "completed")
+DONE_NAMES = ("done", "end", "eof", "eos", "complete", "completed", "finished")
 
 #: Names of events, types of documents and texts that only show that the server is alive.
 PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
 
+#: Such texts: a comment that a relay has put into the data, a time or a number, or one of these words.
+PING_TEXT = (
+    r"(?i)\s*(:.*|\"?[\d\s:.,TZ+-]+\"?|true|ok"
+    r"|[\W_]*(ping|pong|keep.?alive|heartbeat|processing|waiting)\b[^{]*)"
+)
+MAX_PING_CHARS = 80
+
 #: The data of an event that says nothing.
 EMPTY_DATA = ("", "null", "[]", "{}", '""', ".", "...")
+
+#: How a line of JSON ends that others follow.
+OPEN_ENDS = ("{", "[", ",")
 
 #: What surrounds the words of an event that is not JSON: `[DONE]`, `[PING]`.
 BRACKETS = " \t[](){}<>\"'."
@@ -68,16 +78,16 @@ class Event:
     @property
     def is_ping(self) -> bool:
         """True if the event is empty and only shows a live server."""
-        if len(self.data) >= 20:
+        if len(self.data) > MAX_PING_CHARS:
             return False
-        return self.data.strip() in EMPTY_DATA or self.data.strip(BRACKETS).lower() in PING_NAMES
+        return self.data.strip() in EMPTY_DATA or re.fullmatch(PING_TEXT, self.data) is not None
 
     @property
     def is_done(self) -> bool:
         """True if the event marks the end: [DONE] or a variant."""
         if self.name in DONE_NAMES and self.is_ping:
             return True
-        return len(self.data) < 20 and self.data.strip(BRACKETS).lower() == "done" and not self.is_error
+        return len(self.data) < 20 and self.data.strip(BRACKETS).lower() in DONE_NAMES and not self.is_error
 
     @property
     def is_json(self) -> bool:
@@ -94,7 +104,7 @@ class Event:
 
         It is then JSON, an error or the mark of the end.
         """
-        return self.is_json or self.is_done or self.is_error_text
+        return self.is_json or self.is_done or self.is_error_text or bool(split_json(self.data))
 
 
 class EventTooLong(ValueError):
@@ -165,6 +175,9 @@ class Decoder:
             self._add_data("")
         elif not field or field in ("id", "retry"):
             pass
+        elif self._data and (self._data[-1][-1:] in OPEN_ENDS or line.lstrip()[:1] in ("}", "]")):
+            # JSON on several lines, of which only the first one has the field's name.
+            self._add_data(line)
         elif self._bare or line.lstrip()[:1] in ("{", "["):
             self._collect_bare(line, events)
         elif _is_error_name(field):

@@ -147,13 +147,17 @@ class Reply:
             if self._is_complete:
                 return []
             if not (value := split_json(event.data)):
+                if error := errors.error_inside(event.data):
+                    raise self._server_error(errors.error_message(error), errors.request_id(error)) from None
                 words = one_line(self._call.stderr.redacted(event.data[: errors.MAX_ERROR_BYTES]), 100)
                 raise self.error(f"the server sent malformed JSON: '{words}'") from None
         if isinstance(value, dict) and not self._is_done:
             return [self._validate(value, is_error)] if value or is_error else []
         chunks = value if isinstance(value, list) else [value]
         if self._is_done:
-            chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and chunk.get("choices")]
+            chunks = [
+                chunk for chunk in chunks if isinstance(chunk, dict) and ("usage" in chunk or chunk.get("choices"))
+            ]
         return [self._validate(chunk, is_error) for chunk in chunks if chunk or is_error]
 
     def _whole(self, blocks: Iterator[bytes]) -> Iterator[Increment]:
@@ -163,9 +167,8 @@ class Reply:
         except ValueError:
             # Chunks that are not in any field, or an error before the first event.
             events = [*(decoder := sse.Decoder()).feed(data.encode()), *decoder.finish()]
-            if not events:
-                raise self.malformed() from None
-            for part in self._up_to_done(events):
+            # Or several documents on one line.
+            for part in self._up_to_done(events or [sse.Event(data)] * bool(split_json(data))):
                 yield from self._increments(part)
             if not self._is_complete:
                 raise self.malformed() from None
@@ -326,13 +329,17 @@ class Reply:
             raise self.malformed() from None
 
     def _read(self, blocks: Iterator[bytes]) -> str:
-        pieces, size = [], 0
-        for block in blocks:
-            pieces.append(block)
-            size += len(block)
-            if size > MAX_BODY_BYTES:
-                raise self.error(f"the server sent more than {MAX_BODY_BYTES >> 20} MiB")
-        return b"".join(pieces).removeprefix(BOM).decode("utf-8", "replace")
+        body = bytearray()
+        try:
+            for block in blocks:
+                body += block
+                if len(body) > MAX_BODY_BYTES:
+                    raise self.error(f"the server sent more than {MAX_BODY_BYTES >> 20} MiB")
+        except LlamaError:
+            # JSON shows where it ends even if HTTP's framing or the compression does not.
+            if not sse.Event(body.decode("utf-8", "replace")).is_json:
+                raise
+        return body.removeprefix(BOM).decode("utf-8", "replace")
 
     def error(self, message: str) -> LlamaError:
         """Returns the error of a broken answer."""

@@ -172,6 +172,17 @@ STREAMS: dict[str, Dialect] = {
     ),
     "only signs of life": broken(b"data: null\n\n", b": x\n\n", b"data:\n\n", text="", words="contained no answer"),
     "only events without data": broken(b"data:\n\n" * 3, text="", words="contained no answer"),
+    "comments in the data": whole(b"data: : PROCESSING\n\n" * 2, HELLO[0], b"data: :ping\n\n", HELLO[1], STOP, DONE),
+    "times and numbers": whole(
+        b"data: 2026-04-07 20:20:50.554328\n\n", HELLO[0], b"data: 1\n\n", b'data: "17:04:05"\n\n', HELLO[1], STOP, DONE
+    ),
+    "pings with more words": whole(
+        b"data: ping - 2026-01-01 00:00:00\n\n",
+        HELLO[0],
+        b"data: [PROCESSING]\n\ndata: heartbeat 12\n\n",
+        HELLO[1],
+        STOP,
+    ),
     # The end of an event
     "no blank line": whole(*HELLO, data(STOP)),
     "no newline": whole(*HELLO, data(STOP).rstrip()),
@@ -179,6 +190,20 @@ STREAMS: dict[str, Dialect] = {
     "done without a newline": whole(*HELLO, b"data: [DONE]"),
     "one newline each": whole(data(*HELLO, STOP, b"[DONE]"), b"\n"),
     "one newline each and no end": whole(data(*HELLO, STOP)),
+    "JSON on several lines": whole(
+        *(b"data: " + json.dumps(chunk, indent=1).encode() + b"\n\n" for chunk in (*HELLO, STOP)), DONE
+    ),
+    "quoted newlines between events": whole(
+        b"\\n\\n".join(b"data: " + json.dumps(chunk).encode() for chunk in (*HELLO, STOP)) + b"\\n\\ndata: [DONE]\\n\\n"
+    ),
+    "an error in an event that was cut": broken(
+        SO_FAR,
+        b'data: {"id":"x","cho\ndata: {"type":"error","error":{"message":"died"}}\n\n',
+        DONE,
+        status=7,
+        words="died",
+        raw=0,
+    ),
     "one event in pieces": whole(
         b'event: message\ndata: {"choices":\ndata: [{"delta": {"content": "hello"}}]}\n\n', DONE
     ),
@@ -192,6 +217,7 @@ STREAMS: dict[str, Dialect] = {
     # The end of a stream
     "done as a name": whole(*HELLO, b"event: done\ndata: {}\n\n"),
     "end as a name": whole(*HELLO, b"event: end\ndata:\n\n"),
+    "another word for done": whole(*HELLO, b"data: [END]\n\n"),
     "done in quotes": whole(*HELLO, STOP, b'data: "[DONE]"\n\n'),
     "done without brackets": whole(*HELLO, STOP, b"data: DONE\n\n"),
     "done in small letters": whole(*HELLO, STOP, b"data: [done]\n\n"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -17,8 +18,24 @@ def _choice(**choice: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, **choice}]}
 
 
+WHOLE = json.dumps(completion("hello")).encode()
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 DOCUMENTS: dict[str, Dialect] = {
     "chunks as lines": _document(b"".join(json.dumps(chunk).encode() + b"\n" for chunk in (*HELLO, STOP)), raw=9),
+    "chunks on one line": _document(b"".join(json.dumps(chunk).encode() for chunk in (*HELLO, STOP)), raw=9),
+    "more than its length": Dialect(raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + WHOLE), raw=9),
+    "no last chunk": Dialect(raw(CHUNKED + b"%x\r\n%s\r\n" % (len(WHOLE), WHOLE)), raw=9),
+    "a length in characters": Dialect(
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(WHOLE) - 2) + WHOLE), "", 9, raw=9
+    ),
+    "a coding that is no more": Dialect(
+        raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
+    ),
+    "gzip without its end": Dialect(
+        raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(WHOLE)[:-8]),
+        raw=9,
+    ),
     "a list of one completion": _document([completion("hello")]),
     "parts": _document(
         {"choices": [{"message": {"content": [{"type": "thinking", "text": "HM"}, {"text": "hello"}]}}]}

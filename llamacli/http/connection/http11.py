@@ -267,22 +267,29 @@ class _Unpacker:
     """Unpacks gzip or deflate; `input` is the data still to unpack."""
 
     GZIP_MAGIC = b"\x1f\x8b"
+    #: How JSON, a stream of events and a page begin, never gzip.
+    TEXT_STARTS = b"{[<:dei \t\r\n\xef"
     #: What zlib calls the forms: gzip, deflate with zlib's header, and deflate as some servers send it, without.
     GZIP, ZLIB, RAW = 31, 15, -15
 
     def __init__(self, coding: str) -> None:
         self._coding, self._is_gzip = coding, coding != "deflate"
         self._zlib: Any = zlib.decompressobj(self.GZIP) if self._is_gzip else None
-        self._may_hold_more = False
+        self._may_hold_more = self._is_text = False
         #: No input has come: HEAD and 204 have no body, whatever its coding.
         self._is_empty = True
         self.input = b""
 
     def unpack(self, size: int) -> bytes:
         """Returns up to `size` bytes, b"" if that takes more input."""
-        self._is_empty = self._is_empty and not self.input
+        if self._is_empty and self.input:
+            # Some relays unpack the body, but leave the header.
+            self._is_empty, self._is_text = False, self._is_gzip and self.input[0] in self.TEXT_STARTS
         if not self._is_empty and self._coding not in ("gzip", "x-gzip", "deflate"):
             raise DecodeError(f"unexpected Content-Encoding: {self._coding}")
+        if self._is_text:
+            text, self.input = self.input[:size], self.input[size:]
+            return text
         if not self._zlib and len(self.input) >= 2:
             # RFC 1950, 2.2: method 8, and a checksum of the header.
             has_header = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0
@@ -309,5 +316,5 @@ class _Unpacker:
 
     def check_end(self) -> None:
         """Raises zlib.error if the input has ended before the content."""
-        if not self._is_empty and not (self._zlib and self._zlib.eof):
+        if not (self._is_empty or self._is_text or (self._zlib and self._zlib.eof)):
             raise zlib.error("incomplete")
