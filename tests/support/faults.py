@@ -174,8 +174,8 @@ BROKEN: dict[str, Fault] = {
     "choices of another shape": _broken(document({"choices": {"a": 1}}), raw=0),
     "choices of words": _broken(document({"choices": ["a"]}), raw=0),
     "deep json": _broken(document(b"[" * 200_000 + b"]" * 200_000), raw=0),
-    "content that is a number": _broken(answer(5), raw=0),  # type: ignore[arg-type]
-    "content that is an object": _shape(delta(content={"a": 1}, finish="stop")),  # type: ignore[arg-type]
+    "content that is a list of numbers": _broken(answer([5]), raw=0),  # type: ignore[arg-type]
+    "content with a number among its parts": _shape(delta(content=[5], finish="stop")),  # type: ignore[arg-type]
     "a tool call that is a word": _broken(answer(None, tool_calls=["f"]), raw=0),
     "a function that is a word": _broken(answer(None, tool_calls=[{"function": "f"}]), raw=0),
     "an older call that is a word": _broken(answer(None, function_call="f"), raw=0),
