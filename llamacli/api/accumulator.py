@@ -29,6 +29,8 @@ from llamacli.api.tool_calls import (
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
+#: More calls are an error or an attack: finding the call that a delta continues takes longer with each of them.
+MAX_TOOL_CALLS = 1000
 #: Keys of a message whose value is text, whatever its type.
 TEXT_KEYS = frozenset({"content", *REASONING_KEYS})
 
@@ -294,6 +296,8 @@ class _PartialChoice:
             if call := find_call(calls, part):
                 add_to_call(call, part)
             elif part.get("id") or any((part.get("function") or {}).values()) or "custom" in part:
+                if len(calls) == MAX_TOOL_CALLS:
+                    raise TypeError
                 # A copy, since it grows while the chunk is still to be printed.
                 calls.append(deepcopy(part))
 

@@ -157,7 +157,7 @@ def _check(template: str | None, files: list[str], format: str | None, rows: Row
     path = rows.output
     if resuming and (not path or rows.plain or not _is_file(path)):
         raise UsageError(f"{resuming} needs a file of rows", "name it with -o FILE, without --plain")
-    if path and rows.plain and _is_file(path) and os.path.exists(path) and os.path.getsize(path):
+    if path and rows.plain and _is_file(path) and (status := _status(path)) and status.st_size:
         raise UsageError(f"{path} is not empty", "choose another file; with --plain it cannot be resumed")
 
 

@@ -219,3 +219,19 @@ def test_an_empty_choice_beside_its_calls_is_no_empty_answer(index: int, problem
     accumulator.add({"choices": choices})
     error = find_problem(accumulator.completion())
     assert (error and error.message) == problem
+
+
+@pytest.mark.parametrize("place", [{"index": 1}, {"id": "c"}])
+def test_too_many_calls_are_refused_at_once(place: dict[str, object]) -> None:
+    """Without a limit a document of 64 MiB takes a day."""
+
+    def calls(count: int) -> list[dict[str, object]]:
+        numbered = ({key: f"{value}{number}" for key, value in place.items()} for number in range(count))
+        return [{**part, "function": {"name": "f", "arguments": "{}"}} for part in numbered]
+
+    whole = Accumulator()
+    whole.add({"choices": [{"message": {"tool_calls": calls(1000)}}]})
+    assert len(tool_calls(whole.completion()["choices"][0]["message"])) == 1000
+    for key in ("message", "delta"):
+        with pytest.raises(ValueError, match="unexpected shape"):
+            Accumulator().add({"choices": [{key: {"tool_calls": calls(1001)}}]})
