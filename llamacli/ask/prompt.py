@@ -15,6 +15,8 @@ from llamacli.stdio.input import Environment, InputReader, display_path, split_n
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
 
+#: What word processors and web pages make of `-` and `--`.
+OTHER_DASHES = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2015", "\u2212")
 STDIN_PLACEHOLDER = "{stdin}"
 #: What stands between the prompt, each file and the text of stdin.
 SEPARATOR = "\n\n"
@@ -185,10 +187,10 @@ def attachment(path: str, inputs: InputReader) -> Attachment:
 
 
 def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
-    """Raises UsageError if the prompt starts with a file.
+    """Raises UsageError if the prompt starts with a file or contains an option with another dash.
 
-    The shell may have expanded `-f *.py`. After `--` every word belongs to the prompt.
-    A prompt that is only the name of a file gets a note.
+    The shell may have expanded `-f *.py`, and a web page may have changed `--model`. After `--` every
+    word belongs to the prompt. A prompt that is only the name of a file gets a note.
     """
     words, has_files = options.operands("prompt"), options[InputOptions].from_flag("file")
     if has_files and words and words[0] != "-" and not options.call.has_separator and os.path.isfile(words[0]):
@@ -196,6 +198,13 @@ def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
             f"the prompt begins with the file '{display_path(words[0])}', but each --file takes only one",
             "repeat -f, or use --files-from; if the name belongs to the prompt, put -- before it",
         )
+    for word in [] if options.call.has_separator else words:
+        if word.startswith(OTHER_DASHES):
+            name = word.partition("=")[0].lstrip("".join(OTHER_DASHES))
+            option = f"--{name}" if len(name) > 1 else f"-{name}"
+            if any(option in flag.names for flag in options.call.command.flags):
+                hint = f"type {option}; if the word belongs to the prompt, put -- before the prompt"
+                raise UsageError(f"'{word}' does not begin with the dash of an option", hint)
     if len(words) == 1 and not options.call.has_separator and _names_file(name := words[0].removeprefix("@")):
         note(f"the prompt is the name of a file; to send its text: -f {display_path(name)}")
 

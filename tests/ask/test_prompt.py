@@ -293,3 +293,14 @@ def test_words_after_a_file_that_are_files_are_refused(world: World) -> None:
     assert world.api.prompt.startswith("b.py says hi\n\n<file")
     assert world.shell("llamacli ask -I -f a.py why b.py").status == 0
     assert world.shell("llamacli ask -I b.py").status == 0
+
+
+def test_an_option_with_another_dash_is_not_sent_as_a_word(world: World) -> None:
+    for word, option in {"\u2014model": "--model", "\u2013m": "-m", "\u2013\u2013max-tokens=5": "--max-tokens"}.items():
+        for command in ("ask", "chat"):
+            result = world.call(command, word, "x", "Hi")
+            assert (result.status, result.out) == (2, "")
+            assert f"'{word}' does not begin with the dash of an option; type {option};" in result.err
+    assert not world.api.requests
+    assert world.call("ask", "--", "\u2014model", "Hi").status == 0
+    assert world.call("ask", "\u2014", "he", "said", "\u20135").status == 0
