@@ -10,7 +10,8 @@ from llamacli.ask.options import ContextOptions, InputOptions
 from llamacli.ask.params import Params
 from llamacli.cli.spec import LoadedOptions
 from llamacli.errors import UsageError
-from llamacli.stdio.input import Environment, InputReader, display_path, split_names
+from llamacli.stdio.input import Environment, InputReader, display_path
+from llamacli.stdio.text import split_names
 
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
@@ -171,7 +172,7 @@ def attachments(options: ContextOptions, inputs: InputReader) -> list[Attachment
     """Returns the files of --file, then those of --files-from."""
     paths = list(options.file or [])
     if options.files_from is not None:
-        paths += split_names(inputs.file_bytes(options.files_from, "--files-from"))
+        paths += split_names(inputs.file_bytes(options.files_from, "--files-from"), "--files-from")
     return [attachment(path, inputs) for path in paths]
 
 

@@ -247,7 +247,6 @@ class Dialogue:
         with self.env.input.keeping_draft():
             text = self.env.input.edit(text or self.unanswered)
             if not text.strip():
-                self.env.input.drop_draft()
                 raise UsageError("the message is empty; nothing was sent")
             self.remember(text)
             self.ask(text, without)

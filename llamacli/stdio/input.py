@@ -206,7 +206,10 @@ class InputReader:
                     # Nothing was written, so nothing can be lost.
                     self.drop_draft()
             raise
-        return self.file(str(self.draft)).rstrip("\n")
+        text = self.file(str(self.draft)).rstrip("\n")
+        if not text.strip():
+            self.drop_draft()
+        return text
 
     @contextmanager
     def keeping_draft(self) -> Iterator[None]:
@@ -214,7 +217,7 @@ class InputReader:
         try:
             yield
         except LlamaError as error:
-            if self.draft and _has_text(self.draft):
+            if self.draft and self.draft.exists():
                 raise error.add_hint(f"your text is in {self.draft}") from error
             self.drop_draft()
             raise
@@ -307,23 +310,6 @@ def is_stdin(path: str) -> bool:
             return False
         path = os.path.normpath(os.path.join(folder, target))
     return False
-
-
-def _has_text(path: Path) -> bool:
-    try:
-        return not path.read_bytes().isspace() and path.stat().st_size > 0
-    except OSError:
-        return False
-
-
-def split_names(data: bytes) -> list[str]:
-    """Returns the names in a list of files, separated by NUL or by newlines."""
-    if b"\0" in data:
-        names = data.split(b"\0")
-    else:
-        # A list from an editor on Windows has CR LF and perhaps a byte order mark.
-        names = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").split(b"\n")
-    return [os.fsdecode(name) for name in names if name]
 
 
 def display_path(path: str) -> str:

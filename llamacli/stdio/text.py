@@ -1,6 +1,7 @@
 """Text: its encoding, and how to show it safely on a terminal or use it in a shell."""
 
 import codecs
+import os
 import re
 from functools import lru_cache
 
@@ -103,6 +104,14 @@ PICTURE_MARKS = {
 }
 
 
+#: How files that are often taken for text begin, and what to do with them.
+CONVERSION_HINTS = {
+    b"%PDF-": "it is a PDF: convert it first, for example with pdftotext",
+    b"PK\x03\x04": "it is a ZIP archive or an Office document: convert it first, for example with pandoc",
+    b"\x1f\x8b": "it is compressed: unpack it first, for example with gunzip",
+}
+
+
 def check_encoding(block: bytes, origin: str, path: str = "") -> None:
     """Raises UsageError if a text's first block is not UTF-8."""
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if block.startswith(mark)), "")
@@ -113,6 +122,12 @@ def check_encoding(block: bytes, origin: str, path: str = "") -> None:
     if encoding:
         hint = f"convert it first: iconv -f {encoding} -t UTF-8 {shell_quoted(path) if path else ''}".rstrip()
         raise UsageError(f"{origin} is {encoding}, not UTF-8", hint)
+    if hint := _kind_hint(block, origin):
+        try:
+            # The text may be about such a file.
+            codecs.getincrementaldecoder("utf-8")().decode(block)
+        except UnicodeDecodeError:
+            raise UsageError(f"{origin} is not text", hint) from None
 
 
 def _guess_encoding(start: bytes) -> str:
@@ -128,19 +143,20 @@ def _guess_encoding(start: bytes) -> str:
 def binary_error(origin: str, start: bytes, offset: int | None = None) -> UsageError:
     """Returns the error for a NUL byte in a text that starts like this."""
     where = "" if offset is None else f": NUL byte at offset {offset}"
-    hint = _picture_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
+    hint = _kind_hint(start, origin) or "if it is UTF-16, convert it first: iconv -f UTF-16 -t UTF-8"
     return UsageError(f"{origin} is not text{where}", hint)
 
 
 def invalid_byte_error(origin: str, byte: int, place: str, start: bytes, hint: str) -> UsageError:
     """Returns the error for a byte that is not UTF-8."""
-    return UsageError(f"{origin} is not UTF-8: byte 0x{byte:02x} at {place}", _picture_hint(start, origin) or hint)
+    return UsageError(f"{origin} is not UTF-8: byte 0x{byte:02x} at {place}", _kind_hint(start, origin) or hint)
 
 
-def _picture_hint(start: bytes, origin: str) -> str:
-    if not picture_type(start):
-        return ""
-    return "to send a picture, use --file" + (" -" if origin == "stdin" else "")
+def _kind_hint(start: bytes, origin: str) -> str:
+    """Returns what to do with data that starts like a picture or another known kind of file."""
+    if picture_type(start):
+        return "to send a picture, use --file" + (" -" if origin == "stdin" else "")
+    return next((hint for mark, hint in CONVERSION_HINTS.items() if start.startswith(mark)), "")
 
 
 def picture_type(start: bytes) -> str:
@@ -148,3 +164,15 @@ def picture_type(start: bytes) -> str:
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "image/webp"
     return next((name for mark, name in PICTURE_MARKS.items() if start.startswith(mark)), "")
+
+
+def split_names(data: bytes, origin: str) -> list[str]:
+    """Returns the names in a list of files, separated by NUL or by newlines. Raises UsageError for UTF-16."""
+    if data.startswith(tuple(BYTE_ORDER_MARKS)):
+        check_encoding(data, origin)
+    if b"\0" in data:
+        names = data.split(b"\0")
+    else:
+        # A list from an editor on Windows has CR LF and perhaps a byte order mark.
+        names = data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").split(b"\n")
+    return [os.fsdecode(name) for name in names if name]

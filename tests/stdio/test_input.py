@@ -73,6 +73,9 @@ def test_other_unicode_encodings_are_refused_with_the_command_that_converts_them
         (b"\0", "is not text: NUL byte at offset 0"),
         (b"\xff\1\0", "is not text: NUL byte at offset 2"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "to send a picture, use --file"),
+        (b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n", "it is a PDF: convert it first"),
+        (b"PK\3\4\x14\0\0\0", "an Office document: convert it first"),
+        (b"\x1f\x8b\x08\x08\xff", "it is compressed: unpack it first"),
         (b"a" * 300_000 + b"\xff" * 300_000 + b"\0", "is not text"),
         (b"a" * 300_000 + b"\0", "is not text: NUL byte at offset 300000"),
     ],
@@ -85,6 +88,26 @@ def test_binary_files_are_refused_without_naming_lossy(world: World, data: bytes
         assert words in result.err
         assert "lossy" not in result.err
     assert not world.api.requests
+
+
+def test_a_pdf_is_not_a_list_of_items_but_text_may_begin_like_one(world: World) -> None:
+    (world.cwd / "x").write_bytes(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n1 0 obj\n")
+    for arguments in (["--lossy", "x"], ["--input", "files", "--lossy", "x"], ["--lossy", "-"]):
+        result = world.call("batch", "-q", "{}", *arguments, stdin=(world.cwd / "x").read_bytes())
+        assert result.status in (2, 13)
+        assert "it is a PDF" in result.out + result.err
+    assert not world.api.requests
+    assert world.call("ask", stdin="%PDF-1.5 is the first line").status == 0
+    assert world.call("batch", "{}", stdin="%PDF-1.5 is the first line").status == 0
+
+
+def test_a_list_of_files_in_utf_16_is_refused(world: World) -> None:
+    names = "x\n".encode("utf-16")
+    (world.cwd / "names").write_bytes(names)
+    for command in (["ask", "--files-from", "names", "Hi"], ["batch", "--input", "files", "Hi"]):
+        result = world.call(*command, stdin=names)
+        assert result.status == 2
+        assert "is UTF-16, not UTF-8; convert it first: iconv -f UTF-16 -t UTF-8" in result.err
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from time import monotonic
 from llamacli.batch.input.items import BOM, LOSSY_HINT, Item, ItemSource, SourceFile, Template
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.files import read_regular
-from llamacli.stdio.input import InputReader, display_path, is_stdin, split_names
-from llamacli.stdio.text import check_encoding
+from llamacli.stdio.input import InputReader, display_path, is_stdin
+from llamacli.stdio.text import check_encoding, split_names
 
 BLOCK_BYTES = 1 << 16
 #: The maximum size of a line, a record or a file that is an item.
@@ -106,7 +106,7 @@ class FileList(ItemSource):
         self._inputs = inputs
         self._paths: list[str] = []
         for path in paths or ["-"]:
-            self._paths += split_names(inputs.stdin_bytes("the names of files")) if is_stdin(path) else [path]
+            self._paths += split_names(inputs.stdin_bytes("the names of files"), "stdin") if is_stdin(path) else [path]
         self.size, self._blank_count = len(self._paths), 0
 
     @property
