@@ -17,6 +17,7 @@ from llamacli.batch.input.records import InputFile
 from llamacli.batch.options import INPUT_FORMATS
 from llamacli.errors import LlamaError
 from llamacli.stdio.input import InputReader
+from llamacli.stdio.text import CONVERSION_HINTS, picture_type
 from tests.support.batches import asked, contents, errors, rows, start
 from tests.support.fake_api import echo
 from tests.support.world import World
@@ -372,7 +373,8 @@ def test_reading_accepts_any_bytes(data: bytes, form: str, lossy: bool) -> None:
         items = list(Items([InputFile(str(path), form, inputs)], Template("{}")))
     except LlamaError:
         # Input that is not text, or has no valid header.
-        assert b"\0" in data or form in ("csv", "tsv") or data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        is_known = data.startswith((b"\xff\xfe", b"\xfe\xff", *CONVERSION_HINTS)) or picture_type(data)
+        assert b"\0" in data or form in ("csv", "tsv") or is_known
         return
     assert [item.index for item in items] == list(range(len(items)))
     texts: list[Any] = [item.error or item.text for item in items]
