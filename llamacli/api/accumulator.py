@@ -82,6 +82,8 @@ class Accumulator:
             if not self._add_text(chunk):
                 self._add_fields(self._add_choices(chunk))
         except (AttributeError, TypeError, RecursionError):
+            # What came before is still printed, without the rest of a document.
+            self._document = None
             raise ValueError("unexpected shape") from None
 
     def increment(self, chunks: list[Chunk]) -> Increment:

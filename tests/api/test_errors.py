@@ -50,6 +50,10 @@ BODIES: list[tuple[Any, str]] = [
     ),
     ({"error": {"message": "boom", "code": "context_length_exceeded"}}, "boom, context_length_exceeded"),
     ({"error": {"message": "maximum context length", "code": "context_length_exceeded"}}, "maximum context length"),
+    (
+        {"error": {"message": "bad type", "expected": "text", "received": "list"}},
+        "bad type, expected text, received list",
+    ),
     ({"title": "Bad", "detail": "worse", "validation": [{"message": "v1"}]}, "worse, Bad, v1"),
 ]
 

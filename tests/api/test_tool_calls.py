@@ -9,6 +9,7 @@ import pytest
 from llamacli.api.accumulator import Accumulator
 from llamacli.api.completion import find_problem
 from llamacli.api.tool_calls import tool_calls
+from llamacli.errors import ExitStatus
 from tests.support.fake_api import delta
 
 
@@ -235,3 +236,21 @@ def test_too_many_calls_are_refused_at_once(place: dict[str, object]) -> None:
     for key in ("message", "delta"):
         with pytest.raises(ValueError, match="unexpected shape"):
             Accumulator().add({"choices": [{key: {"tool_calls": calls(1001)}}]})
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"finish_reason": "stop"}, {"finish_reason": "length"}],
+        [{"finish_reason": "length"}, {"finish_reason": "stop"}],
+        [{"finish_reason": "length", "native_finish_reason": "STOP"}],
+        [{"finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}],
+    ],
+)
+def test_an_answer_is_cut_if_any_of_its_reasons_says_so(parts: list[dict[str, str]]) -> None:
+    whole = Accumulator()
+    for part in parts:
+        whole.add({"choices": [{"index": 0, "delta": {"content": "x"}, **part}]})
+    problem = find_problem(whole.completion())
+    assert problem
+    assert problem.status == ExitStatus.CUT

@@ -220,3 +220,13 @@ def test_both_ids_are_named_with_v(world: World) -> None:
     assert world.call("ask", "--request-id", "ours", "Hi").err.endswith("no; correct the request [request id inf-1]\n")
     result = world.call("ask", "-v", "--request-id", "ours", "Hi")
     assert result.err.endswith(" [request id inf-1, sent as ours]\n")
+
+
+@pytest.mark.parametrize("odd", [{"index": 1.5}, {"index": [1]}, {"message": {"tool_calls": 5}}, {"message": 5}], ids=str)
+def test_an_odd_choice_is_a_broken_answer(world: World, odd: dict[str, object]) -> None:
+    choice = completion("whole")["choices"][0]
+    world.api.will(document({"choices": [choice, {**choice, "index": 1, **odd}, {**choice, "index": 2}]}))
+    for flags in (["-n", "3"], ["--json"], ["-x"]):
+        result = world.call("ask", *flags, "Hi")
+        assert result.status == 9
+        assert "a chunk of an unexpected shape" in result.err
