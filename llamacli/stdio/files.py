@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-#: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders.
-IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV)
+#: Why a file cannot be replaced although it can be written: bind mounts, read-only and sticky folders, and a draft
+#: that another program has removed.
+IN_PLACE_ERRORS = (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EROFS, errno.EXDEV, errno.ENOENT)
 #: The names of descriptors 0, 1 and 2.
 STANDARD_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 #: A longer file is not one of llamacli's.
@@ -185,9 +186,7 @@ def _replace(draft: LockedFile, target: str) -> OSError | None:
     try:
         os.replace(draft.path, target)
     except OSError as error:
-        # If another program has removed the draft, its content is still open here.
-        is_gone = error.errno == errno.ENOENT
-        if not is_gone and (error.errno not in IN_PLACE_ERRORS or not os.path.isfile(target)):
+        if error.errno not in IN_PLACE_ERRORS:
             raise
         with open(draft.fd, "rb", closefd=False) as new:
             new.seek(0)

@@ -111,7 +111,6 @@ class Journal(Sink):
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
         offset = 0
         with open(os.dup(self._fd), "rb") as file:
-            file.seek(0)
             for number, line in enumerate(iter(partial(file.readline, MAX_INPUT_BYTES), b""), 1):
                 yield number, offset, line
                 offset += len(line)
