@@ -176,7 +176,7 @@ DAMAGED = [
     b'{"choices": {}}',
     b'{"choices": [1]}',
     b'{"choices": [{"message": 5}]}',
-    b'{"choices": [{"message": {"content": 5}}]}',
+    b'{"choices": [{"message": {"content": [5]}}]}',
     b'{"choices": [{"message": {"tool_calls": [5]}}]}',
     b'{"choices": [{"index": "x", "message": {"content": "x"}}]}',
     b'{"choices": [{"message": {"content": "half"}, "finish_reason": "length"}]}',
