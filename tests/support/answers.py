@@ -59,6 +59,22 @@ def written_calls(arguments: dict[str, object]) -> list[str]:
         f'Action: ```json\n[{{"tool_name": "give_answer", "parameters": {text}}}]\n```',
         f'{{"tool_calls": [{{"function": {call}}}]}}',
         f'{{"give_answer": {text}}}',
+        f"{call}; {call}",
+        f"<tool_call>{call}</tool_call><tool_call>{call}</tool_call>",
+        call + "}",
+        f'{{"function": "give_answer", "arguments": {text}}}',
+        f'{{"name": "functions.give_answer", "arguments": {text}}}',
+        f'{{"tool_uses": [{{"recipient_name": "functions.give_answer", "parameters": {text}}}]}}',
+        f'{{"type": "tool_use", "name": "give_answer", "input": {text}}}',
+        f"Action: give_answer\nAction Input: {text}",
+        f"✿FUNCTION✿: give_answer\n✿ARGS✿: {text}",
+        f"<|start|>assistant<|channel|>commentary to=functions.give_answer <|message|>{text}<|call|>",
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="give_answer">\n'
+        + "".join(
+            f'<｜DSML｜parameter name="{name}" string="true">{value}</｜DSML｜parameter>'
+            for name, value in arguments.items()
+        )
+        + "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
         "<tool_call>\n<function=give_answer>\n"
         + "".join(f"<parameter={name}>\n{value}\n</parameter>\n" for name, value in arguments.items())
         + "</function>\n</tool_call>",

@@ -24,16 +24,22 @@ QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "„“", "«»"})
 #: Maximum number of layers that are stripped from a text.
 MAX_LAYERS = 12
 #: What models write around a call that is text: tags, `[TOOL_CALLS]`, fences, signs.
-CALL_MARKUP = re.compile(r"<[^<>]{0,80}>?|\[/?[A-Z_]+\]\w*|```\w*|[\s()\[\]]+")
-CALL_WORD = rf"functools|function|Action:|commentary|json|print|(to=)?(functions\.)?{FUNCTION}(:\d+)?"
+CALL_MARKUP = re.compile(r"<[^<>]{0,80}>?|\[/?[A-Z_]+\]\w*|```\w*|[\s()\[\]};]+")
+CALL_WORD = (
+    rf"functools|function|Action:?|Input:|assistant|commentary|json|print|default_api\.|\u273f(FUNCTION|ARGS)\u273f:"
+    rf"|(to=)?(functions\.)?{FUNCTION}(:\d+)?"
+)
 #: A call in the form of Python, and its arguments in the form of XML.
-PYTHON_CALL = re.compile(rf"{FUNCTION}\((\w+)=([\"'])([^\"'\n]*)\2\)")
+PYTHON_CALL = re.compile(rf"{FUNCTION}(?:\.call)?\((\w+)=([\"'])([^\"'\n]*)\2\)")
+#: Some models put their own name in front of each tag.
 XML_ARGUMENT = re.compile(
-    r"<(?:parameter=|parameter name=\"|arg_key>)(\w+)(?:\"?>|</arg_key>\s*<arg_value>)([^<]*)</(?:parameter|arg_value)>"
+    r"<(?:\w{1,20}_|\uff5c\w{1,20}\uff5c)?(?:parameter=|parameter name=\"|arg_key>)(\w+)"
+    r"(?:(?:\"[^<>]{0,40})?>|</(?:\w{1,20}_)?arg_key>\s*<(?:\w{1,20}_)?arg_value>)([^<]*)"
+    r"</(?:\w{1,20}_|\uff5c\w{1,20}\uff5c)?(?:parameter|arg_value)>"
 )
 #: The keys under which models give the name of the function and its arguments.
-NAME_KEYS = ("name", "tool", "tool_name", "action")
-ARGUMENT_KEYS = ("parameters", "arguments", "args", "tool_input", "action_input")
+NAME_KEYS = ("name", "tool", "tool_name", "action", "function", "recipient_name")
+ARGUMENT_KEYS = ("parameters", "arguments", "args", "input", "tool_input", "action_input")
 
 
 class FormatMismatch(Exception):
@@ -122,7 +128,8 @@ def _written_call(text: str) -> object:
             value, end = json.JSONDecoder().raw_decode(text, start)
         except (ValueError, RecursionError):
             return None
-        outside, inner = f"{text[:start]} {text[end:]}", _named_arguments(value)
+        # Some models repeat a call.
+        outside, inner = text.replace(text[start:end], " "), _named_arguments(value)
         if inner is None and FUNCTION not in outside:
             return None
         arguments = value if inner is None else inner
@@ -136,12 +143,12 @@ def _named_arguments(call: object) -> object:
         call = call[0]
     if not isinstance(call, dict):
         return None
-    for key in ("function", "function_call", "tool_calls"):
+    for key in ("function", "function_call", "tool_calls", "tool_uses"):
         if isinstance(call.get(key), (dict, list)):
             return _named_arguments(call[key])
     if list(call) == [FUNCTION]:
         return call[FUNCTION]
-    if not any(call.get(key) == FUNCTION for key in NAME_KEYS):
+    if not any(call.get(key) in (FUNCTION, f"functions.{FUNCTION}") for key in NAME_KEYS):
         return None
     return next((call[key] for key in ARGUMENT_KEYS if isinstance(call.get(key), (dict, str))), None)
 
