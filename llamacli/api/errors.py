@@ -30,7 +30,7 @@ OUT_OF_QUOTA_WORDS = (
 
 #: How servers say in an error document when to try again, in seconds.
 RETRY_DELAY = (
-    r'(?:"retry[_-]?(?:delay|after)(?:_?s(?:ec(?:onds)?)?|(_?ms))?": ?"?'
+    r'(?:"(?:retry|(?:quota)?resets?)[_-]?(?:delay|after|in)(?:_?s(?:ec(?:onds)?)?|(_?ms))?": ?"?'
     r"|\b(?:retry|again|available|resets?) (?:in|after) |\bretry-after: |\bwait (?:for )?)"
     r"(?:(\d{1,9}) ?m(?:in(?:utes?)?)?(?![a-z]) ?)?(?:(\d{1,9}(?:\.\d{1,9})?) ?(m?s|m?sec(?:onds?)?|(?! ?[hdm]))\b)?"
 )
@@ -232,13 +232,23 @@ def _inside(page: str, tag: str) -> str:
 
 def retry_delay_in(body: bytes) -> float | None:
     """Returns the seconds that an error document asks to wait, or None."""
-    text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace")
+    # Relays quote the document of another server.
+    text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").replace('\\"', '"')
     for match in re.finditer(RETRY_DELAY, text, re.IGNORECASE):
         in_milliseconds, minutes, number, unit = match.groups()
         if minutes or number:
             size = 0.001 if in_milliseconds or (unit or "").lower() in MILLISECONDS else 1
             return float(minutes or 0) * 60 + float(number or 0) * size
     return None
+
+
+def quoted_headers(body: bytes) -> dict[str, str]:
+    """Returns the headers that OpenRouter quotes in `error.metadata.headers`, their names in lower case."""
+    try:
+        headers = loads(body[:MAX_ERROR_BYTES].decode("utf-8", "replace"))["error"]["metadata"]["headers"]
+        return {str(name).lower(): str(value) for name, value in headers.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def request_id(document: object) -> str | None:

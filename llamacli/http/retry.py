@@ -14,6 +14,7 @@ from llamacli.api.errors import (
     is_out_of_quota,
     is_unknown_model,
     is_wrong_path,
+    quoted_headers,
     retry_delay_in,
 )
 from llamacli.errors import ExitStatus, LlamaError
@@ -28,6 +29,8 @@ MAX_WAIT_SECONDS = 1e9
 DURATION = r'["+\s]*(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?)?["\s]*(?:[,;].*)?'
 #: Characters of a time that are read: the pattern takes quadratic time.
 MAX_TIME_CHARS = 200
+#: The seconds in a RateLimit header, in the forms of several drafts, if nothing remains.
+RATE_LIMIT = r"\b(?:r|remaining)=0\b.{0,99}\b(?:t|reset)=(\d+)"
 #: Numbers of seconds that count from 1970.
 EPOCH_SECONDS = (1e9, 1e10)
 
@@ -125,13 +128,18 @@ def retry_after(headers: Mapping[str, str], body: bytes = b"") -> float | None:
     """Returns the seconds that a server asks to wait, None if it does not ask.
 
     Reads Retry-After (RFC 9110, 10.2.3: seconds or a date) and what servers send in its
-    place: milliseconds, the time at which an exhausted limit is reset, words in the body.
+    place: milliseconds, the time at which an exhausted limit is reset, words in the body,
+    the headers of another server in the body.
     """
     values = [(headers.get(name, ""), 0.001) for name in ("retry-after-ms", "x-ms-retry-after-ms")]
-    values.append((headers.get("Retry-After", ""), 1))
-    for name, left in headers.items():
-        if "ratelimit" in name.lower() and "remaining" in name.lower() and left.strip() == "0":
-            reset = headers.get(name.lower().replace("remaining", "reset"), "")
+    values += [(headers.get(name, ""), 1) for name in ("Retry-After", "retry-after-seconds")]
+    values += [(reset, 1) for reset in re.findall(RATE_LIMIT, headers.get("RateLimit", ""))]
+    fields = {name.lower(): value for name, value in headers.items()} | quoted_headers(body)
+    for name, left in fields.items():
+        if "ratelimit" in name and "remaining" in name and left.strip() == "0":
+            reset = fields.get(name.replace("remaining", "reset")) or fields.get(
+                name.replace("remaining", "reset-after"), ""
+            )
             # OpenRouter's is a time in milliseconds.
             values.append((reset, 0.001 if re.fullmatch(r"\d{13}", reset) else 1))
     waits = (_wait(text[:MAX_TIME_CHARS], unit) for text, unit in values)

@@ -114,6 +114,10 @@ def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
         assert 0.9 * whole < max(waits) <= whole
 
 
+#: How OpenRouter quotes the headers of a provider.
+QUOTED = '{"error": {"metadata": {"headers": {"X-RateLimit-Remaining": "%s", "X-RateLimit-Reset": "4"}}}}'
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
@@ -140,6 +144,13 @@ def test_waits_double_from_one_to_thirty_seconds_with_jitter() -> None:
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, "", 360.0),
         ({"x-ratelimit-remaining-tokens": "9", "x-ratelimit-reset-tokens": "6m0s"}, "", None),
         ({"Retry-After": "2", "ratelimit-remaining": "0", "ratelimit-reset": "9"}, "", 2.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset-after": "4"}, "", 4.0),
+        ({"RateLimit": "limit=10, remaining=0, reset=4"}, "", 4.0),
+        ({"RateLimit": '"default";r=0;t=4'}, "", 4.0),
+        ({"RateLimit": '"default";r=5;t=4'}, "", None),
+        ({"retry-after-seconds": "4"}, "", 4.0),
+        ({}, QUOTED % "0", 4.0),
+        ({}, QUOTED % "3", None),
         ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, "", 0.0),
         ({"Retry-After": "Thu, 01 Jan 99999999999 00:00:00 GMT"}, "", None),
         ({"Retry-After": "9", "retry-after-ms": "1900"}, "", 1.9),
