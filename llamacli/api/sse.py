@@ -53,8 +53,8 @@ EMPTY_DATA = ("", "null", "[]", "{}", '""', ".", "...")
 #: How a line of JSON ends that others follow.
 OPEN_ENDS = ("{", "[", ",")
 
-#: What surrounds the words of an event that is not JSON: `[DONE]`, `[PING]`.
-BRACKETS = " \t[](){}<>\"'."
+#: The text of an event that marks the end: `[DONE]`, in any brackets, or another word in the same ones.
+DONE_TEXT = r"(?i)[ \t\[\](){}<>\"'.]*done[ \t\[\](){}<>\"'.]*|\s*\[(end|eof|eos|completed?|finished)\]\s*"
 
 
 class Event:
@@ -87,7 +87,7 @@ class Event:
         """True if the event marks the end: [DONE] or a variant."""
         if self.name in DONE_NAMES and self.is_ping:
             return True
-        return len(self.data) < 20 and self.data.strip(BRACKETS).lower() in DONE_NAMES and not self.is_error
+        return len(self.data) < 20 and re.fullmatch(DONE_TEXT, self.data) is not None and not self.is_error
 
     @property
     def is_json(self) -> bool:

@@ -215,6 +215,12 @@ def test_a_stream_is_printed_event_by_event_or_as_received(world: World) -> None
     assert world.call("raw", "--sse", '{"stream": true}').stdout == b"".join(events)
 
 
+def test_the_words_of_a_stream_that_is_no_answer_are_printed(world: World) -> None:
+    words = ["end", "complete", "finished", "ok", "1", "true", "12:30", "ping", ": x"]
+    world.api.will(stream([event(word) for word in words]))
+    assert world.call("raw", "--endpoint", "/events").out.splitlines() == words
+
+
 @pytest.mark.parametrize(("code", "status"), [(400, 4), (401, 3), (402, 5), (404, 4), (429, 6), (500, 7), (307, 4)])
 def test_an_http_error_prints_its_body_and_has_its_status(world: World, code: int, status: int) -> None:
     world.api.will(error(code, "words " * 30_000))
