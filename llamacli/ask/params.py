@@ -79,6 +79,11 @@ class PredictionType(AtFile):
 
 
 class StopType(ParamType):
+    def parse(self, text: str) -> str:
+        if not text:
+            raise ValueError("is empty; is a variable unset?")
+        return text
+
     def join(self, values: list[object]) -> object:
         if len(values) > 4:
             raise UsageError("--stop: at most 4 stop sequences are allowed")

@@ -281,8 +281,8 @@ def split_values(text: str) -> list[str]:
 
 
 def check_empty(kind: ParamType, text: str, origin: str) -> None:
-    """Raises UsageError for an empty name of a file, a model, a session."""
-    if not text and kind.completes:
+    """Raises UsageError for an empty or blank name of a file, a model, a session."""
+    if kind.completes and not text.strip():
         raise UsageError(f"{origin}: the value is empty", "is a variable unset?")
 
 
