@@ -260,7 +260,7 @@ class BatchRunner:
             raise self._reason.add_hint("--resume asks for the rest") if self._sink.can_resume else self._reason
         orphans, path = self._sink.orphans
         if orphans:
-            self.stderr.note(f"moved {orphans} answers that match no item to {path}")
+            self.stderr.note(f"answers that match no item, moved to {path}: {orphans}")
         if self.stats.failed:
             hint = ""
             if self._sink.can_resume:
