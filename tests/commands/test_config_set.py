@@ -153,7 +153,7 @@ def test_a_key_is_stored_without_what_was_copied_along(world: World, text: str) 
 def test_a_file_that_would_not_be_read_again_is_left_alone(world: World) -> None:
     path = world.config / ".env"
     for size, problem in ((1 << 16, "it would be longer than 64 KiB"), (1 << 40, "longer than 64 KiB")):
-        path.write_bytes(b"#")
+        path.write_bytes(b"#" * (1 << 16))
         os.truncate(path, size)
         result = world.call("config", "set", "model", "m", "-q")
         assert (result.status, path.stat().st_size) == (2, size)
