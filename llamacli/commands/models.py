@@ -34,7 +34,9 @@ EXAMPLES = (
 CHAT_TYPE = "openai/chat-completions"
 #: The keys under which servers send the list, the name of a model and its context length.
 LIST_KEYS = ("data", "models", "result", "results", "items", "list")
-ID_KEYS = ("id", "model", "name", "model_name", "key", "slug")
+ID_KEYS = ("id", "model", "name", "model_name", "model_id", "key", "slug")
+#: The keys that say that the list goes on elsewhere.
+MORE_KEYS = ("has_more", "next_page_token", "nextPageToken")
 CONTEXT_KEYS = (
     *("contextLength", "context_length", "max_model_len", "context_window", "max_context_length"),
     *("inputTokenLimit", "max_input_tokens", "context_size", "n_ctx", "n_ctx_train"),
@@ -83,6 +85,8 @@ def run(options: LoadedOptions, env: Environment) -> ExitStatus:
             out.document({**document, "data": models} if isinstance(document, dict) else models)
         else:
             out.table([_row(model) for model in models], COLUMNS, right=(2, 3))
+        if isinstance(document, dict) and any(document.get(key) for key in MORE_KEYS):
+            env.stderr.note("the server sent only the first page of its models")
         if not models:
             matching = f" with '{term}'" if term else ""
             hint = "" if listing.all or not listed else "; --all includes models that are not for chat"
@@ -114,7 +118,11 @@ def _find_list(document: object, depth: int = 2) -> list[Json] | None:
     if not isinstance(document, dict) or not depth:
         return None
     lists = (_find_list(document.get(key), depth - 1) for key in LIST_KEYS)
-    return next((found for found in lists if found is not None), None)
+    found = next((found for found in lists if found is not None), None)
+    models = document.get("models")
+    if found is None and isinstance(models, dict) and all(isinstance(model, dict) for model in models.values()):
+        return [{"id": id, **model} for id, model in models.items()]
+    return found
 
 
 def _with_id(model: JsonObject) -> JsonObject:

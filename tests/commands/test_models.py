@@ -90,6 +90,19 @@ def test_a_list_in_another_place_is_found(world: World, listing: object) -> None
     assert [line.split("\t")[0] for line in world.call("models").out.splitlines()] == ["a", "b"]
 
 
+def test_a_list_that_is_an_object_of_ids_is_accepted(world: World) -> None:
+    world.api.will(document({"models": {"a": {"context_length": 9}, "b": {}}}))
+    assert world.call("models").out == "a\t\t9\t\nb\t\t\t\n"
+
+
+@pytest.mark.parametrize(("key", "value"), [("has_more", True), ("nextPageToken", "x"), ("has_more", False)])
+def test_a_list_that_goes_on_elsewhere_is_noted(world: World, key: str, value: object) -> None:
+    world.api.will(document({"data": [{"id": "a"}], key: value}))
+    result = world.call("models")
+    assert (result.status, result.out) == (0, "a\t\t\t\n")
+    assert ("only the first page of its models" in result.err) is bool(value)
+
+
 def test_the_context_length_has_many_names(world: World) -> None:
     lengths: tuple[dict[str, object], ...] = (
         {"max_model_len": 9},
