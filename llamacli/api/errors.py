@@ -68,7 +68,10 @@ ERRORS = frozenset({"error", "errors"})
 STATE_KEYS = r"type|event|object|result|status|(status_?)?code"
 #: A longer value is no word for how a request went, and the pattern takes quadratic time.
 MAX_STATE_CHARS = 200
-FAILURE_WORDS = r"(.*[^a-z])?(error|fail(ed|ure)?|exception|abort(ed)?)([^a-z].*)?|[45]\d\d"
+FAILURE_WORDS = (
+    r"(.*[^a-z])?(error|fail(ed|ure)?|exception|abort(ed)?|reject(ed)?|cancell?ed|incomplete|timeout)([^a-z].*)?"
+    r"|[45]\d\d"
+)
 
 #: Values that only say that nothing failed.
 SUCCESS_WORDS = ("0", "200", "success", "succeeded", "ok", "none", "null", "no error", "false")

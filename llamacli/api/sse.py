@@ -42,8 +42,8 @@ PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
 
 #: Such texts: a comment that a relay has put into the data, a time or a number, or one of these words.
 PING_TEXT = (
-    r"(?i)\s*(:.*|\"?[\d\s:.,TZ+-]+\"?|true|ok"
-    r"|[\W_]*(ping|pong|keep.?alive|heartbeat|processing|waiting)\b[^{]*)"
+    r"(?i)\s*(:(?!\W*\w*(error|exception|fatal)).*|\"?[\d\s:.,TZ+-]+\"?|true|ok"
+    r"|[\W_]*(ping|pong|keep.?alive|heartbeat|processing|waiting)\b[\W\dTZ_]*)"
 )
 MAX_PING_CHARS = 80
 

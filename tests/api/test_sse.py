@@ -1,5 +1,7 @@
 """Text outside of any field of an event stream."""
 
+import pytest
+
 from llamacli.api.sse import Decoder, Event
 
 
@@ -28,3 +30,21 @@ def test_a_long_text_is_not_searched_for_an_error() -> None:
     long = ".a-" * 300_000
     assert not Event(long + "!", long).is_error_text
     assert [event.data for event in Decoder().feed(f"event: {long}!\ndata: {long}\n{long}!: 1\n\n".encode())] == [long]
+
+
+@pytest.mark.parametrize(
+    ("data", "is_ping"),
+    [
+        (": PROCESSING", True),
+        (": error: died", False),
+        ("ping - 2026-01-01 00:00:00.5+00:00", True),
+        ("processing failed", False),
+        ("[HEARTBEAT]", True),
+        ("12", True),
+        ("Internal Server Error", False),
+        ("{}", True),
+        (": " + "x" * 100, False),
+    ],
+)
+def test_only_a_short_text_without_news_is_a_ping(data: str, is_ping: bool) -> None:
+    assert Event(data).is_ping is is_ping
