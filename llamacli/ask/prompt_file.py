@@ -15,6 +15,7 @@ from llamacli.config import PROMPTS, ROLES, StoredFile
 from llamacli.errors import LlamaError, UsageError
 from llamacli.http.options import SECONDS
 from llamacli.stdio.input import InputReader, display_path, is_stdin
+from llamacli.stdio.text import expand_home
 
 #: A doubled brace, a placeholder, or a brace that is neither.
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -130,7 +131,7 @@ def find(stored: StoredFile, name: str, flag: str) -> str:
     A prompt file may be anywhere; a role is in its folder. Raises UsageError.
     """
     if stored is PROMPTS and ("/" in name or is_stdin(name)):
-        return name
+        return expand_home(name)
     kind = stored.name.removesuffix("s")
     if not name or "/" in name or name.startswith("."):
         message = f"{flag}: '{display_path(name)}' is not the name of a {kind}"
@@ -233,7 +234,7 @@ def _relative(value: str, path: str) -> str:
         return value
     sign, name = ("@", value[1:]) if value.startswith("@") else ("", value)
     folder = os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path)
-    return sign + os.path.join(folder, name) if name else value
+    return sign + os.path.join(folder, expand_home(name)) if name else value
 
 
 def check_variable(name: str, origin: str) -> str:

@@ -7,6 +7,7 @@ from typing import cast
 
 from llamacli.api.json import parse_json
 from llamacli.config import FALSE_WORDS, TRUE_WORDS
+from llamacli.stdio.text import expand_home
 
 
 class ParamType:
@@ -63,6 +64,9 @@ class PathType(ParamType):
     metavar = "FILE"
     undecoded = True
     completes = "file"
+
+    def parse(self, text: str) -> str:
+        return expand_home(text)
 
 
 class OptionalValue(ParamType):

@@ -17,7 +17,7 @@ from llamacli.cli.docs.help import KEYS, OTHER_VARIABLES, variables
 from llamacli.cli.spec import FlagSpec, LoadedOptions, all_groups, load_group, parse_value, split_values
 from llamacli.cli.suggest import did_you_mean, unknown_action
 from llamacli.cli.table import DisplayOptions, Flag, Operand, Options
-from llamacli.cli.types import ParamType, Switch
+from llamacli.cli.types import ParamType, PathType, Switch
 from llamacli.config import KEY_SOURCES, KEY_VARIABLES, MAX_FILE_BYTES, SETTINGS, read_file, with_value, without_value
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.http import endpoint
@@ -27,7 +27,7 @@ from llamacli.stdio import terminal
 from llamacli.stdio.files import write_atomically
 from llamacli.stdio.input import Environment
 from llamacli.stdio.output import Output
-from llamacli.stdio.text import masked
+from llamacli.stdio.text import expand_home, masked
 
 if TYPE_CHECKING:
     from llamacli.http.client import Client
@@ -196,6 +196,9 @@ def _set(name: str, words: list[str], out: Output, env: Environment) -> None:
         raise UsageError(f"{variable}: the value is empty", f"'config unset {name}' removes it")
     if flag:
         parse_value(flag.flag, split_values(text) if flag.flag.multiple else text, name, env)
+    if (flag and isinstance(flag.flag.type, PathType)) or variable == "LLAMACLI_KEY_FILE":
+        # A setting applies in every folder.
+        text = os.path.abspath(expand_home(text))
     _write(lambda content: with_value(content, variable, text), env)
     is_hidden = (flag and flag.flag.type.is_secret) or variable == "LLAMACLI_KEY_COMMAND"
     out.write(f"set {variable}{'' if is_hidden else f' to {text}'} in {SETTINGS.path()}\n")

@@ -15,7 +15,7 @@ from time import monotonic
 from llamacli import config
 from llamacli.errors import ExitStatus, LlamaError, UsageError
 from llamacli.stdio.stderr import WAITING_NOTE_SECONDS, Stderr
-from llamacli.stdio.text import binary_error, check_encoding, invalid_byte_error, picture_type
+from llamacli.stdio.text import binary_error, check_encoding, expand_home, invalid_byte_error, picture_type
 
 BLOCK_BYTES = 1 << 18
 #: A longer input fits no model, and one without an end would fill the memory.
@@ -241,7 +241,7 @@ class InputReader:
         """Returns the path in `@FILE`. Raises UsageError."""
         if text == "@":
             raise UsageError(f"{origin}: '@' needs a file name", "use @FILE, or @@ for a literal @")
-        return text[1:]
+        return expand_home(text[1:])
 
     def argument(self, text: str, origin: str) -> str:
         """Returns an argument as UTF-8 text, whatever the locale."""

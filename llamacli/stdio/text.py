@@ -166,6 +166,11 @@ def picture_type(start: bytes) -> str:
     return next((name for mark, name in PICTURE_MARKS.items() if start.startswith(mark)), "")
 
 
+def expand_home(path: str) -> str:
+    """Returns a path with its `~/` replaced, which shells leave in `--file=~/x`, `@~/x` and settings."""
+    return os.path.expanduser(path) if path.startswith("~/") else path
+
+
 def split_names(data: bytes, origin: str) -> list[str]:
     """Returns the names in a list of files, separated by NUL or by newlines. Raises UsageError for UTF-16."""
     if data.startswith(tuple(BYTE_ORDER_MARKS)):
