@@ -1,16 +1,14 @@
 """`batch`: rows, their order, and their file."""
 
 import json
-import os
 import subprocess
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llamacli.api.json import MAX_DEPTH
-from llamacli.batch.output.rows import MAX_READY_TEXTS, OrderedPrinter
+from llamacli.batch.output.rows import OrderedPrinter
 from llamacli.stdio.output import Output
 from llamacli.stdio.stderr import Stderr
 from tests.support.batches import asked, contents, errors, rows, start, until
@@ -265,30 +263,3 @@ def test_a_row_can_be_read_however_deep_a_server_nests(world: World) -> None:
     (row,) = rows(world.call("batch", stdin="Hi").out)
     assert row["content"] == "paid"
     assert json.dumps(row).count("[") <= MAX_DEPTH
-
-
-@pytest.mark.parametrize("is_ordered", [True, False])
-def test_a_few_threads_need_not_wait_while_another_one_writes(tmp_path: Path, is_ordered: bool) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    texts = ["x" * (1 << 20), *(f"{number}\n" for number in range(MAX_READY_TEXTS + 1))]
-    with Output(str(pipe)) as out, os.fdopen(reader, "rb") as file:
-        printer = OrderedPrinter(out, Stderr(), is_ordered)
-        threads = [threading.Thread(target=printer.put, args=pair, daemon=True) for pair in enumerate(texts)]
-        threads[0].start()
-        while not out.written:
-            threading.Event().wait(0.01)
-        for thread in threads[1:-1]:
-            thread.start()
-            thread.join(20)
-            assert not thread.is_alive()
-        # With so many that wait, the next call is not made before the reader reads.
-        threads[-1].start()
-        threads[-1].join(0.3)
-        assert threads[-1].is_alive()
-        os.set_blocking(reader, True)
-        assert file.read(len("".join(texts))).decode() == "".join(texts)
-        for thread in threads:
-            thread.join(20)
-            assert not thread.is_alive()

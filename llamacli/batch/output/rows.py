@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Characters of output that may wait for an earlier item. With more than that, reading pauses.
 MAX_WAITING_CHARACTERS = 4 << 20
-#: Texts that may wait for a thread that is writing. With more than that, others wait until it has written.
-MAX_READY_TEXTS = 16
 #: Characters that JSON allows in a string, but that Python's splitlines takes for the end of a line.
 LINE_BREAKS = "[\x85\u2028\u2029]"
 #: Error statuses of items that may succeed in the next call: --resume asks for them again.
@@ -185,12 +183,10 @@ class OrderedPrinter:
 
     def __init__(self, out: Output, stderr: Stderr, is_ordered: bool, is_json: bool = False) -> None:
         self._out, self._stderr, self._is_ordered, self._is_json = out, stderr, is_ordered, is_json
-        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._next = 0
         self._waiting: dict[int, str] = {}
         self._size = 0
-        #: Texts whose turn has come.
-        self._ready: list[str] = []
 
     @property
     def is_full(self) -> bool:
@@ -199,46 +195,33 @@ class OrderedPrinter:
     def put(self, order: int, text: str) -> None:
         """Prints the text of an item, then those that waited for it."""
         with self._lock:
-            if self._is_ordered:
-                self._waiting[order] = text
-                # An entry takes memory besides its text.
-                self._size += len(text) + 200
-                while (waiting := self._waiting.pop(self._next, None)) is not None:
-                    self._ready.append(waiting)
-                    self._size -= len(waiting) + 200
-                    self._next += 1
-            else:
-                self._ready.append(text)
-            must_wait = len(self._ready) > MAX_READY_TEXTS
-        # One thread writes for all, so that the others can make their next calls meanwhile.
-        while self._ready and self._writing.acquire(must_wait):
-            try:
-                self._flush()
-            finally:
-                self._writing.release()
-
-    def _flush(self) -> None:
-        """Writes the texts whose turn has come, for the thread that holds `_writing`."""
-        with self._lock:
-            ready, self._ready = self._ready, []
-        if ready:
-            self._write("".join(ready))
+            if not self._is_ordered:
+                self._write(text)
+                return
+            self._waiting[order] = text
+            # An entry takes memory besides its text.
+            self._size += len(text) + 200
+            ready = []
+            while (waiting := self._waiting.pop(self._next, None)) is not None:
+                ready.append(waiting)
+                self._size -= len(waiting) + 200
+                self._next += 1
+            if ready:
+                self._write("".join(ready))
 
     def finish(self, is_complete: bool, padding: str = "", item_count: int = 0) -> None:
         """Prints what waits, with `padding` for items that were not asked."""
         # A worker may be blocked in a write to a reader that does not read.
-        if self._writing.acquire(timeout=1):
+        if self._lock.acquire(timeout=1):
             try:
-                with self._lock:
-                    if padding and self._is_ordered:
-                        end = max(item_count, max(self._waiting, default=-1) + 1)
-                        self._ready += [self._waiting.get(order, padding) for order in range(self._next, end)]
-                    else:
-                        self._ready += [text for _, text in sorted(self._waiting.items())]
-                    self._waiting.clear()
-                self._flush()
+                if self._is_ordered and padding:
+                    for order in range(self._next, max(item_count, max(self._waiting, default=-1) + 1)):
+                        self._write(self._waiting.pop(order, padding))
+                elif self._waiting:
+                    self._write("".join(text for _, text in sorted(self._waiting.items())))
+                self._waiting.clear()
             finally:
-                self._writing.release()
+                self._lock.release()
         if is_complete:
             self._out.commit()
 
