@@ -204,9 +204,10 @@ def find_problem(completion: Completion, allow_truncated: bool = False) -> Llama
     if any(map(_has_only_reasoning, choices)):
         message = "the model sent its reasoning but no answer"
         return LlamaError(ExitStatus.BROKEN, message, "try again, or see it with --reasoning")
+    empty = [choice for choice in choices if not _has_answer(choice)]
     # Some servers put the text and the calls of one answer into two choices.
-    called = {choice_index(choice) for choice in choices if tool_calls(choice.get("message") or {})}
-    if not choices or not all(_has_answer(choice) or choice_index(choice) in called for choice in choices):
+    called = {choice_index(choice) for choice in choices if tool_calls(choice.get("message") or {})} if empty else set()
+    if not choices or any(choice_index(choice) not in called for choice in empty):
         if _is_blocked(completion):
             return LlamaError(WITHHELD, "the prompt was blocked by a content filter", "rephrase the request")
         return LlamaError(ExitStatus.BROKEN, "the server sent an empty answer", "try again")
@@ -260,7 +261,8 @@ USAGE_KEYS = {
 #: The keys under which the counts are.
 COUNTS_KEYS = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokens", "billed_units", "timings")
 #: The keys and the headers of a cost in USD.
-COST_KEYS = ("usd_spent", "cost", "total_cost", "estimated_cost", "cost_usd")
+TICKS_KEY = "cost_in_usd_ticks"
+COST_KEYS = ("usd_spent", "cost", "total_cost", "estimated_cost", "cost_usd", TICKS_KEY)
 COST_HEADERS = ("x-aimlapi-usd-spent", "x-litellm-response-cost")
 
 #: A larger count is an error of the server's, and could overflow a float.
@@ -298,6 +300,8 @@ def token_count(usage: Mapping[str, object], key: str) -> int | None:
 
     Some servers send a count under one name, and 0 under another.
     """
+    if count := _count(usage.get(key)):
+        return count
     counts = [count for name in USAGE_KEYS[key] if (count := _count(usage.get(name))) is not None]
     return next(filter(None, counts), 0) if counts else None
 
@@ -323,15 +327,15 @@ def reported_cost(completion: Completion, headers: Mapping[str, str]) -> float |
     document: JsonObject = dict(completion)
     meta = document.get("meta")
     values = [_cost_in(meta.get("usage") if isinstance(meta, dict) else None), _cost_in(document.get("usage"))]
-    values += [headers.get(name) for name in COST_HEADERS]
-    return next((usd for usd in map(_parse_usd, [*values, _cost_in(document)]) if usd is not None), None)
+    values += [*map(headers.get, COST_HEADERS), _cost_in(document)]
+    return next((usd for value in values if value is not None and (usd := _parse_usd(value)) is not None), None)
 
 
 def _cost_in(holder: object, depth: int = 2) -> Json:
     """Returns a cost; Perplexity's is an object with the total, xAI's is in units of 1e-10 USD."""
-    if not isinstance(holder, dict):
+    if not isinstance(holder, dict) or holder.keys().isdisjoint(COST_KEYS):
         return None
-    if (ticks := _parse_usd(holder.get("cost_in_usd_ticks"))) is not None:
+    if (ticks := _parse_usd(holder.get(TICKS_KEY))) is not None:
         return ticks / 10**10
     cost = next((holder[key] for key in COST_KEYS if holder.get(key) is not None), None)
     return _cost_in(cost, depth - 1) if isinstance(cost, dict) and depth else cost
