@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import cast
 
-from llamacli.api.json import parse_json
 from llamacli.cli.table import (
     AnyOptions,
     DisplayOptions,
@@ -273,6 +272,9 @@ def parse_value(flag: Flag[object], raw: Raw, origin: str, env: Environment) -> 
 
 def split_values(text: str) -> list[str]:
     """Returns the strings of a JSON array, or the text as the only value."""
+    # Help needs no JSON.
+    from llamacli.api.json import parse_json
+
     try:
         value = parse_json(text)
     except ValueError:

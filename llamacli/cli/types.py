@@ -1,11 +1,9 @@
 """The types of flag values: each parses a text or says what is wrong."""
 
-import json
 import math
 import re
 from typing import cast
 
-from llamacli.api.json import parse_json
 from llamacli.config import FALSE_WORDS, TRUE_WORDS
 from llamacli.stdio.text import expand_home
 
@@ -186,9 +184,14 @@ class KeyValue(ParamType):
         return key, self.value(value)
 
     def value(self, text: str) -> object:
+        # Help needs no JSON.
+        from json import JSONDecodeError
+
+        from llamacli.api.json import parse_json
+
         try:
             return parse_json(text)
-        except json.JSONDecodeError:
+        except JSONDecodeError:
             return text
 
     def join(self, values: list[object]) -> object:

@@ -1,6 +1,5 @@
 """The only writer to stdout and to -o FILE: the answer and nothing else."""
 
-import json
 import math
 import os
 import re
@@ -10,7 +9,6 @@ from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from llamacli.api.json import to_strict
 from llamacli.errors import ExitStatus, LlamaError
 from llamacli.stdio.input import Environment
 from llamacli.stdio.stderr import write_all
@@ -182,6 +180,11 @@ def _failure(name: str, error: OSError) -> LlamaError:
 
 def dump(value: object, indent: int | None = None, for_terminal: bool = False) -> str:
     """Returns a value as valid JSON, whatever a server put into it."""
+    # Help needs no JSON.
+    import json
+
+    from llamacli.api.json import to_strict
+
     try:
         text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except (ValueError, RecursionError):
