@@ -53,7 +53,9 @@ EMPTY_DATA = ("", "null", "[]", "{}", '""', ".", "...")
 #: How a line of JSON ends that others follow.
 OPEN_ENDS = ("{", "[", ",")
 
-#: The text of an event that marks the end: `[DONE]`, in any brackets, or another word in the same ones.
+#: The data of the event that marks the end of a stream, usually as DONE.
+DONE = "[DONE]"
+#: It may have other brackets, or another word in the same ones.
 DONE_TEXT = r"(?i)[ \t\[\](){}<>\"'.]*done[ \t\[\](){}<>\"'.]*|\s*\[(end|eof|eos|completed?|finished)\]\s*"
 
 
@@ -78,13 +80,16 @@ class Event:
     @property
     def is_ping(self) -> bool:
         """True if the event is empty and only shows a live server."""
-        if len(self.data) > MAX_PING_CHARS:
+        if len(self.data) > MAX_PING_CHARS or self.data == DONE:
             return False
         return self.data.strip() in EMPTY_DATA or re.fullmatch(PING_TEXT, self.data) is not None
 
     @property
     def is_done(self) -> bool:
         """True if the event marks the end: [DONE] or a variant."""
+        if self.data == DONE and not self.name:
+            # Most streams end like this; compiling the pattern takes longer than the rest of their end.
+            return True
         if self.name in DONE_NAMES and self.is_ping:
             return True
         return len(self.data) < 20 and re.fullmatch(DONE_TEXT, self.data) is not None and not self.is_error
