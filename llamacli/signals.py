@@ -87,7 +87,7 @@ def stop(number: int) -> NoReturn:
 
 
 def forget() -> None:
-    """Lets later errors be errors: the program continues after a signal."""
+    """Forgets the signal, because the program goes on after it."""
     global _number
     _number = None
 

@@ -29,7 +29,7 @@ from llamacli.api.tool_calls import (
 
 #: Keys of a message that do not grow by appending, whatever their value.
 NON_TEXT_KEYS = frozenset({"role", "tool_calls", "function_call"})
-#: More calls are an error or an attack: finding the call that a delta continues takes longer with each of them.
+#: More calls are an error or an attack. Each one makes it slower to find the call that a delta continues.
 MAX_TOOL_CALLS = 1000
 #: Keys of a message whose value is text, whatever its type.
 TEXT_KEYS = frozenset({"content", *REASONING_KEYS})

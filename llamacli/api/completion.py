@@ -49,7 +49,7 @@ OTHER_REASON_KEYS = frozenset(
     {"finishReason", "stop_reason", "stopReason", "finish_details", "done_reason", "stop_type"}
 )
 REASON_KEYS = OTHER_REASON_KEYS | {"finish_reason"}
-#: Those that may say more than the finish_reason beside them. vLLM's stop_reason is any text.
+#: Keys that may say more than finish_reason. vLLM's stop_reason is not one of them: it can be any text.
 DETAIL_KEYS = ("native_finish_reason", "finish_details", "stop_type")
 
 #: The parts that classify a word that is not in the table.
@@ -163,7 +163,7 @@ def unknown_reason(completion: Completion) -> object:
 
 
 def _reason(choice: Choice) -> object:
-    """Returns a choice's finish_reason, or a detail beside it if only that one means incomplete."""
+    """Returns a choice's finish_reason, or a more detailed one if only that one means incomplete."""
     reason = choice.get("finish_reason")
     details = (cast("JsonObject", choice).get(key) for key in DETAIL_KEYS)
     return next((detail for detail in details if detail and is_worse(detail, reason)), reason)
@@ -249,7 +249,7 @@ def _has_only_reasoning(choice: Choice) -> bool:
 #: Keys that show that there was reasoning, without its text.
 OTHER_REASONING_KEYS = ("reasoning_details", "thinking", "analysis")
 
-#: The counts, each with its names on several servers.
+#: The token counts and the names that servers give them.
 USAGE_KEYS = {
     "prompt_tokens": ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "prompt_n"),
     "completion_tokens": (
@@ -258,7 +258,7 @@ USAGE_KEYS = {
     ),
     "total_tokens": ("total_tokens", "totalTokens", "totalTokenCount"),
 }
-#: The keys under which the counts are.
+#: The keys of objects that hold token counts.
 COUNTS_KEYS = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokens", "billed_units", "timings")
 #: The keys and the headers of a cost in USD.
 TICKS_KEY = "cost_in_usd_ticks"

@@ -66,7 +66,7 @@ DOUBTFUL_KEYS = r"(message|msg|details?|title)$"
 ERROR_KEYS = r"(.*[a-z_])?(errors?|exception|failure|fault|traceback)|err"
 ERRORS = frozenset({"error", "errors"})
 STATE_KEYS = r"type|event|object|result|status|(status_?)?code"
-#: A longer value is no word for how a request went, and the pattern takes quadratic time.
+#: Longer values do not name a state, and matching them takes quadratic time.
 MAX_STATE_CHARS = 200
 FAILURE_WORDS = (
     r"(.*[^a-z])?(error|fail(ed|ure)?|exception|abort(ed)?|reject(ed)?|cancell?ed|incomplete|timeout)([^a-z].*)?"
@@ -136,7 +136,7 @@ def reports_error(chunk: object, depth: int = 3) -> bool:
 
 
 def error_inside(data: str) -> JsonObject | None:
-    """Returns the error that a relay has put into an event of its server's that was cut, None without one."""
+    """Returns the error that a relay wrote into an unfinished event, None if there is none."""
     for line in data.split("\n")[1:]:
         with suppress(ValueError):
             if reports_error(document := loads(line)):

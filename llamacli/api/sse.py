@@ -18,7 +18,7 @@ LINE_OVERHEAD_BYTES = 64
 MAX_BARE_CHARS = 1 << 16
 MAX_STRAY_CHARS = 1000
 
-#: Characters of a name or of a text by which it is recognized as an error: the patterns take quadratic time.
+#: Only this many characters of a name or text are searched for an error: the patterns take quadratic time.
 MAX_ERROR_CHARS = 200
 
 #: Attempts to read JSON outside of any field, which has as many lines as its sender likes.
@@ -40,7 +40,7 @@ DONE_NAMES = ("done", "end", "eof", "eos", "complete", "completed", "finished")
 #: Names of events, types of documents and texts that only show that the server is alive.
 PING_NAMES = ("ping", "keepalive", "keep-alive", "keep_alive", "heartbeat")
 
-#: Such texts: a comment that a relay has put into the data, a time or a number, or one of these words.
+#: Texts that show the same: a comment that a relay put into the data, a time, a number, or one of these words.
 PING_TEXT = (
     r"(?i)\s*(:(?!\W*\w*(error|exception|fatal)).*|\"?[\d\s:.,TZ+-]+\"?|true|ok"
     r"|[\W_]*(ping|pong|keep.?alive|heartbeat|processing|waiting)\b[\W\dTZ_]*)"
@@ -50,12 +50,12 @@ MAX_PING_CHARS = 80
 #: The data of an event that says nothing.
 EMPTY_DATA = ("", "null", "[]", "{}", '""', ".", "...")
 
-#: How a line of JSON ends that others follow.
+#: The last character of a line of JSON that goes on in the next line.
 OPEN_ENDS = ("{", "[", ",")
 
-#: The data of the event that marks the end of a stream, usually as DONE.
+#: The event that ends most streams.
 DONE = "[DONE]"
-#: It may have other brackets, or another word in the same ones.
+#: Variants of it: other brackets, or another word in square brackets.
 DONE_TEXT = r"(?i)[ \t\[\](){}<>\"'.]*done[ \t\[\](){}<>\"'.]*|\s*\[(end|eof|eos|completed?|finished)\]\s*"
 
 
@@ -88,7 +88,7 @@ class Event:
     def is_done(self) -> bool:
         """True if the event marks the end: [DONE] or a variant."""
         if self.data == DONE and not self.name:
-            # Most streams end like this; compiling the pattern takes longer than the rest of their end.
+            # Most streams end like this, and compiling the pattern would slow down all of them.
             return True
         if self.name in DONE_NAMES and self.is_ping:
             return True

@@ -128,7 +128,7 @@ def find_call(calls: list[JsonObject], part: JsonObject) -> JsonObject | None:
     or after complete arguments.
     """
     index, id, function = part.get("index"), part.get("id"), part.get("function") or {}
-    # Mistral's word for no id.
+    # Mistral sends this if a call has no id.
     id = None if id == "null" else id
     name, arguments = function.get("name"), function.get("arguments")
     if id and (known := [call for call in calls if call.get("id") == id]):

@@ -16,7 +16,7 @@ from llamacli.stdio.text import split_names
 if TYPE_CHECKING:
     from llamacli.ask.prompt_file import PromptFile
 
-#: What word processors and web pages make of `-` and `--`.
+#: Dashes that word processors and web pages put in place of `-` and `--`.
 OTHER_DASHES = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2015", "\u2212")
 STDIN_PLACEHOLDER = "{stdin}"
 #: What stands between the prompt, each file and the text of stdin.
@@ -188,7 +188,7 @@ def attachment(path: str, inputs: InputReader) -> Attachment:
 
 
 def check_words(options: LoadedOptions, note: Callable[[str], None]) -> None:
-    """Raises UsageError if the prompt starts with a file or contains an option with another dash.
+    """Raises UsageError if the prompt starts with a file or contains an option typed with the wrong dash.
 
     The shell may have expanded `-f *.py`, and a web page may have changed `--model`. After `--` every
     word belongs to the prompt. A prompt that is only the name of a file gets a note.

@@ -35,7 +35,7 @@ CHAT_TYPE = "openai/chat-completions"
 #: The keys under which servers send the list, the name of a model and its context length.
 LIST_KEYS = ("data", "models", "result", "results", "items", "list")
 ID_KEYS = ("id", "model", "name", "model_name", "model_id", "key", "slug")
-#: The keys that say that the list goes on elsewhere.
+#: Keys that show that there are more pages.
 MORE_KEYS = ("has_more", "next_page_token", "nextPageToken")
 CONTEXT_KEYS = (
     *("contextLength", "context_length", "max_model_len", "context_window", "max_context_length"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_WAIT_SECONDS = 1e9
 #: A number of seconds, which some servers send with a unit, in quotes or twice, or in hours and minutes.
 DURATION = r'["+\s]*(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d*)?)\s*(s|sec|seconds?|ms)?)?["\s]*(?:[,;].*)?'
-#: Characters of a time that are read: the pattern takes quadratic time.
+#: Only this many characters of a time are read: the pattern takes quadratic time.
 MAX_TIME_CHARS = 200
 #: The seconds in a RateLimit header, in the forms of several drafts, if nothing remains.
 RATE_LIMIT = r"\b(?:r|remaining)=0\b.{0,99}\b(?:t|reset)=(\d+)"

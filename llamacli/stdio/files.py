@@ -113,7 +113,7 @@ def open_log(path: str | Path) -> int:
 
     A FIFO must have a reader, and is not waited for when it is full. Raises OSError.
     """
-    # A file behind a descriptor, if opened again, would be written over by what the descriptor gets next.
+    # Opened again, the file would have its own position, and later output would overwrite these lines.
     if (number := descriptor(str(path))) is not None:
         return os.dup(number)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o600)

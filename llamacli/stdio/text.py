@@ -153,7 +153,7 @@ def invalid_byte_error(origin: str, byte: int, place: str, start: bytes, hint: s
 
 
 def _kind_hint(start: bytes, origin: str) -> str:
-    """Returns what to do with data that starts like a picture or another known kind of file."""
+    """Returns a hint for data that begins like a picture or another known kind of file."""
     if picture_type(start):
         return "to send a picture, use --file" + (" -" if origin == "stdin" else "")
     return next((hint for mark, hint in CONVERSION_HINTS.items() if start.startswith(mark)), "")
@@ -167,7 +167,7 @@ def picture_type(start: bytes) -> str:
 
 
 def expand_home(path: str) -> str:
-    """Returns a path with its `~/` replaced, which shells leave in `--file=~/x`, `@~/x` and settings."""
+    """Replaces `~/` at the start of a path. Shells leave it in `--file=~/x`, `@~/x` and settings."""
     return os.path.expanduser(path) if path.startswith("~/") else path
 
 

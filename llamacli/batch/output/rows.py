@@ -156,7 +156,7 @@ def json_line(row: Row) -> str:
     """Returns a row as one line, even where U+2028 ends a line."""
     text = dump(row)
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        # What is nested too deeply could be written, but not read again.
+        # A row that is nested more deeply could be written but not read back.
         text = dump(to_strict(row))
     return (text if text.isascii() else re.sub(LINE_BREAKS, lambda match: f"\\u{ord(match[0]):04x}", text)) + "\n"
 

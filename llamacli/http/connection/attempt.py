@@ -111,7 +111,7 @@ class TimerThread:
         self.begin()
 
     def begin(self) -> None:
-        """Starts the thread, if it does not run yet. Raises RuntimeError if there is none left."""
+        """Starts the thread unless it is running. Raises RuntimeError if the system allows no more threads."""
         if self._is_running.acquire(blocking=False):
             try:
                 start_new_thread(self._run, ())

@@ -267,7 +267,7 @@ class _Unpacker:
     """Unpacks gzip or deflate; `input` is the data still to unpack."""
 
     GZIP_MAGIC = b"\x1f\x8b"
-    #: How JSON, a stream of events and a page begin, never gzip.
+    #: First bytes of JSON, events and HTML. gzip never begins with one of them.
     TEXT_STARTS = b"{[<:dei \t\r\n\xef"
     #: What zlib calls the forms: gzip, deflate with zlib's header, and deflate as some servers send it, without.
     GZIP, ZLIB, RAW = 31, 15, -15

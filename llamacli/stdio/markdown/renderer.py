@@ -119,7 +119,7 @@ class Renderer:
             self._paragraph.resize(columns)
 
     def is_settled(self, line: str) -> bool:
-        """Returns True if this long line is rendered the same, however it goes on."""
+        """Returns True if the rest of this long line cannot change how it is rendered."""
         if len(line) <= max(MAX_PREVIEW_CHARS, 2 * self.columns) or self._joint is not None:
             return False
         return bool(self._fence) or (self._table and "|" in line) or self._is_verbatim(line)
@@ -259,7 +259,7 @@ class Renderer:
 
 
 def _without_end(text: str) -> str:
-    """Returns the text of a heading without the signs that may end it."""
+    """Returns the text of a heading without its closing number signs."""
     text = text.rstrip(" \t")
     start = text.rstrip("#")
     return start.rstrip(" \t") if start[-1:] in ("", " ", "\t") else text
